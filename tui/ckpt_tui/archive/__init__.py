@@ -1,0 +1,1 @@
+"""Bytes inside bytes: compression, tar archives, directories and layers as trees of members."""

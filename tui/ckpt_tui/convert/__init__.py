@@ -1,0 +1,1 @@
+"""Conversion to the optimized image: a plan first, then the bytes."""

@@ -1,0 +1,62 @@
+"""The errors of the program.
+
+    CkptError                 exit 1   something failed; says what, why and what to try
+     ├─ UsageError            exit 2   the call itself was wrong
+     ├─ SourceUnreachable     exit 3   the input cannot be reached: absent, no rights, no network
+     ├─ NotACheckpoint        exit 1   readable, but nothing we know
+     └─ DamagedInput          exit 1   bytes that contradict themselves; carries file and offset
+    Cancelled                 exit 130 nobody wants the result any more; not an error
+"""
+
+from __future__ import annotations
+
+
+class CkptError(Exception):
+    """A failure told in three sentences: what failed, why, and what to try (each may hold foreign
+    text; whoever shows them passes them through `printable`)."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.hint) if part)
+
+
+class UsageError(CkptError):
+    """The call was wrong."""
+
+    exit_code = 2
+
+
+class SourceUnreachable(CkptError):
+    """The input does not exist, may not be read, or does not answer."""
+
+    exit_code = 3
+
+
+class NotACheckpoint(CkptError):
+    """The input can be read but is nothing this program knows."""
+
+
+class DamagedInput(CkptError):
+    """Bytes that contradict themselves.
+
+    `file` is the member or image they are in, `offset` the byte from its start.
+    """
+
+    def __init__(self, file: str, offset: int, problem: str, hint: str = "") -> None:
+        super().__init__(f"{file} is damaged at byte {offset}:", problem, hint)
+        self.file = file
+        self.offset = offset
+        self.problem = problem
+
+
+class Cancelled(Exception):  # noqa: N818 - a wish, not an error
+    """The caller gave up. Raised by `Progress.tick`."""
+
+    exit_code = 130

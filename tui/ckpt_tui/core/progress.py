@@ -1,0 +1,74 @@
+"""Telling a long job's progress, and hearing that nobody wants it any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ckpt_tui.core.errors import Cancelled
+
+YIELD_S = 0.001
+"""Seconds between giving the interpreter to the screen: a pure-Python loop that does not makes
+paging three times slower."""
+
+REPORT_S = 0.05
+"""Seconds between looking for cancellation and reporting."""
+
+
+def _silent(step: str, done: int, total: int | None) -> None:
+    del step, done, total
+
+
+def _wanted() -> bool:
+    return False
+
+
+class Progress:
+    """Counts units (bytes, unless a step says otherwise) of one step after another.
+
+    `report(step, done, total)` is called at most every `REPORT_S` seconds and at each new step;
+    `total` is None where it is not known. `cancelled()` is asked as often.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[str, int, int | None], None] = _silent,
+        cancelled: Callable[[], bool] = _wanted,
+    ) -> None:
+        self._report = report
+        self._cancelled = cancelled
+        self._next_yield = 0.0
+        self._next_report = 0.0
+        self.step = ""
+        self.done = 0
+        self.total: int | None = None
+
+    def start(self, step: str, total: int | None = None) -> None:
+        """Begin a step, named for a person ("reading layers"), of `total` units."""
+        self.step, self.done, self.total = step, 0, total
+        self._next_report = 0.0
+        self.tick(0)
+
+    def tick(self, amount: int = 1) -> None:
+        """Count `amount` more units; cheap enough to call per record.
+
+        Raises:
+            Cancelled: nobody wants the result.
+        """
+        self.done += amount
+        now = time.monotonic()
+        if now < self._next_yield:
+            return
+        self._next_yield = now + YIELD_S
+        time.sleep(0)
+        if now < self._next_report:
+            return
+        self._next_report = now + REPORT_S
+        if self._cancelled():
+            raise Cancelled
+        self._report(self.step, self.done, self.total)
+
+
+def quiet() -> Progress:
+    """Return a progress that tells nobody and is never cancelled."""
+    return Progress()

@@ -1,0 +1,68 @@
+"""Foreign text made safe, and numbers made readable."""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as surrogateescape carries it
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def printable(text: str | bytes) -> str:
+    r"""Return `text` with everything that could move a cursor or fool a reader escaped.
+
+    C0, DEL and C1 controls become `\x1b`, bytes that are no UTF-8 become `\xe9`, bidirectional
+    controls and lone surrogates `\u202e`. Newlines and tabs are escaped too: cells have one line.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    return _UNSAFE.sub(_escape, text) if not (text.isascii() and text.isprintable()) else text
+
+
+def human_bytes(size: int | float) -> str:
+    """Return a size in binary units with three digits: `1.46 GiB`, `297 KiB`, `12 B`."""
+    value = float(size)
+    for unit in _UNITS:
+        if abs(value) < 999.5 or unit == _UNITS[-1]:
+            break
+        value /= 1024
+    if unit == "B":
+        return f"{int(value)} B"
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
+def human_count(count: int, noun: str, plural: str = "") -> str:
+    """Return `1 file`, `12,345 files`."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def human_duration(seconds: float) -> str:
+    """Return a span as a person says it: `0.42 s`, `3 min`, `5 h`, `12 d`."""
+    for limit, divisor, unit in ((1, 1, "s"), (100, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / divisor:.2f} s" if limit == 1 else f"{seconds / divisor:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def short_digest(digest: str) -> str:
+    """Return the first 12 hex digits of `sha256:…`; anything else as it is."""
+    algorithm, _, digits = digest.partition(":")
+    return digits[:12] if digits and algorithm.startswith("sha") else digest
+
+
+def middle(text: str, width: int) -> str:
+    """Shorten `text` to `width` characters from the middle, which says least in paths."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}" if width > 1 else text[:width]

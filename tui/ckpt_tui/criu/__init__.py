@@ -1,0 +1,1 @@
+"""CRIU's image files: framing, decoding, pages and the names of values."""

@@ -1,0 +1,1 @@
+"""The protobuf messages of CRIU's image files, described in our own .proto files."""

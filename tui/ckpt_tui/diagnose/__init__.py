@@ -1,0 +1,1 @@
+"""Why a restore failed, and what would fail."""

@@ -1,0 +1,1 @@
+"""The containers of a checkpoint, engine by engine; `table.FORMATS` lists them all."""

@@ -1,0 +1,1 @@
+"""Where checkpoints come from; `table.SOURCES` lists them all."""

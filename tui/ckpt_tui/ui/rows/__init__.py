@@ -1,0 +1,1 @@
+"""Model to cells: pure functions, no widget."""
