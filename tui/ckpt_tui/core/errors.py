@@ -1,11 +1,11 @@
 """The errors of the program.
 
-    CkptError                 exit 1   something failed; says what, why and what to try
-     ├─ UsageError            exit 2   the call itself was wrong
-     ├─ SourceUnreachable     exit 3   the input cannot be reached: absent, no rights, no network
-     ├─ NotACheckpoint        exit 1   readable, but nothing we know
-     └─ DamagedInput          exit 1   bytes that contradict themselves; carries file and offset
-    Cancelled                 exit 130 nobody wants the result any more; not an error
+CkptError                 exit 1   something failed; says what, why and what to try
+ ├─ UsageError            exit 2   the call itself was wrong
+ ├─ SourceUnreachable     exit 3   the input cannot be reached: absent, no rights, no network
+ ├─ NotACheckpoint        exit 1   readable, but nothing we know
+ └─ DamagedInput          exit 1   bytes that contradict themselves; carries file and offset
+Cancelled                 exit 130 nobody wants the result any more; not an error
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class DamagedInput(CkptError):
         self.problem = problem
 
 
-class Cancelled(Exception):  # noqa: N818 - a wish, not an error
+class Cancelled(Exception):
     """The caller gave up. Raised by `Progress.tick`."""
 
     exit_code = 130

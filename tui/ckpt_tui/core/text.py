@@ -47,10 +47,12 @@ def human_count(count: int, noun: str, plural: str = "") -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """Return a span as a person says it: `0.42 s`, `3 min`, `5 h`, `12 d`."""
-    for limit, divisor, unit in ((1, 1, "s"), (100, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
+    """Return a span as a person says it: `0.42 s`, `3 s`, `5 min`, `7 h`, `12 d`."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    for limit, divisor, unit in ((100, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
-            return f"{seconds / divisor:.2f} s" if limit == 1 else f"{seconds / divisor:.0f} {unit}"
+            return f"{seconds / divisor:.0f} {unit}"
     return f"{seconds / 86400:.0f} d"
 
 

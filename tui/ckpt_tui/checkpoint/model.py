@@ -1,0 +1,374 @@
+"""The checkpoint as a person thinks of it: frozen records, foreign text still raw.
+
+Sizes are bytes, times are timezone-aware datetimes, pids are those inside the container. A part
+that is damaged or missing is a `Note`, and the field that would hold it is empty or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something damaged, missing, unknown or left out."""
+
+    where: str
+    """The image, member or part it is about."""
+    text: str
+    """One sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatFacts:
+    """What kind of container the checkpoint came in."""
+
+    name: str
+    """`archive`, `image`, `directory`, `layout` … for people: "podman archive"."""
+    engine: str
+    """podman, cri-o, containerd, runc, … or "unknown"."""
+    optimized: bool
+    compression: str
+    """zstd, gzip or plain: of the archive as a whole; of an image "per layer"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """What the engine's metadata says of the container."""
+
+    id: str = ""
+    name: str = ""
+    image: str = ""
+    image_id: str = ""
+    """Digest of the image config, 64 hex digits, where the engine recorded it."""
+    runtime: str = ""
+    created: datetime | None = None
+    checkpointed: datetime | None = None
+    pod: str = ""
+    namespace: str = ""
+    command: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Network name to addresses."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the runtime spec and, for images, of the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriuFacts:
+    """inventory.img and stats-dump."""
+
+    image_version: int | None = None
+    at_least: str = ""
+    """Oldest release of CRIU that can have written these images, judged by the fields in use."""
+    version: str = ""
+    """Release of CRIU where an annotation or a log names it."""
+    lsm: str = ""
+    network_lock: str = ""
+    tcp_close: bool = False
+    pre_dump: bool = False
+    plugins: tuple[str, ...] | None = None
+    """None: not recorded, any plugin may run."""
+    run_id: str = ""
+    architecture: str = ""
+    page_size: int = 4096
+    compressed_pages: bool = False
+    encrypted: bool = False
+    stats: Mapping[str, int] = field(default_factory=dict)
+    """Fields of stats-dump under CRIU's names; times in microseconds, the rest in pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One thread, from core-<tid>.img."""
+
+    tid: int
+    comm: str
+    registers: Mapping[str, int] = field(default_factory=dict)
+    blocked_in: str = ""
+    """The system call it sleeps in, with its arguments; empty when it ran in user space."""
+    seccomp: str = ""
+    scheduler: str = ""
+    nice: int = 0
+    blocked_signals: tuple[str, ...] = ()
+    pending_signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who a process is; ids are those inside the container's user namespace."""
+
+    uid: int
+    gid: int
+    euid: int
+    egid: int
+    groups: tuple[int, ...] = ()
+    capabilities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Set name (effective, permitted, inheritable, bounding, ambient) to capability names."""
+    no_new_privs: bool = False
+    lsm_profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the tree."""
+
+    pid: int
+    ppid: int
+    pgid: int
+    sid: int
+    state: str
+    """running, zombie or stopped."""
+    comm: str
+    exit_code: int | None = None
+    """Wait status of a zombie."""
+    stop_signal: str = ""
+    exe: str = ""
+    exe_deleted: bool = False
+    cwd: str = ""
+    root: str = ""
+    umask: int | None = None
+    argv: tuple[bytes, ...] | None = None
+    """None: not readable, a note says why."""
+    env: tuple[bytes, ...] | None = None
+    credentials: Credentials | None = None
+    threads: tuple[Thread, ...] = ()
+    limits: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    """Resource to soft and hard limit; None is unlimited."""
+    handlers: Mapping[str, str] = field(default_factory=dict)
+    """Signal to `ignore` or the handler's address; default actions are left out."""
+    timers: tuple[str, ...] = ()
+    namespaces: Mapping[str, int] = field(default_factory=dict)
+    """Kind (mnt, net, …) to CRIU's id."""
+    cgroup_set: int | None = None
+    oom_score_adj: int | None = None
+    files_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """One descriptor of one process. `object_id` is equal where the open file is shared."""
+
+    pid: int
+    fd: int
+    kind: str
+    """regular, directory, device, pipe, fifo, tcp, udp, unix, eventfd, epoll, tty, memfd …"""
+    target: str
+    """Path, address or a few words."""
+    flags: tuple[str, ...] = ()
+    position: int | None = None
+    size: int | None = None
+    mode: int | None = None
+    close_on_exec: bool = False
+    deleted: bool = False
+    object_id: int = 0
+    shared_with: tuple[tuple[int, int], ...] = ()
+    """Other (pid, fd) pairs that hold the same open file, or the same pipe or socket pair's end."""
+    mount_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """One socket descriptor."""
+
+    pid: int
+    fd: int
+    family: str
+    """IPv4, IPv6, unix, packet or netlink."""
+    type: str
+    protocol: str
+    state: str
+    local: str
+    remote: str
+    queued: int = 0
+    """Bytes in its receive and send queues."""
+    inode: int = 0
+    peer: tuple[int, int] | None = None
+    """(pid, fd) of the other end where it is in the checkpoint."""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount of one mount namespace."""
+
+    id: int
+    parent_id: int
+    namespace: int
+    mountpoint: str
+    root: str
+    source: str
+    fstype: str
+    flags: tuple[str, ...] = ()
+    options: str = ""
+    external_key: str = ""
+    dumped_bytes: int = 0
+    """Bytes of the tmpfs archive in the checkpoint, packed."""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """One namespace and who is in it."""
+
+    id: int
+    kind: str
+    pids: tuple[int, ...]
+    dumped: bool
+    """False: the host's own, taken from the restoring host."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """One cgroup set: controller to path."""
+
+    id: int
+    pids: tuple[int, ...]
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One mapping of one process. The byte counts are of pages in the mapping."""
+
+    pid: int
+    start: int
+    end: int
+    kind: str
+    """heap, stack, anonymous, file, shared, vdso, vvar, …"""
+    protection: str
+    """As in /proc/PID/maps: `rw-p`."""
+    path: str = ""
+    offset: int = 0
+    flags: tuple[str, ...] = ()
+    dumped: int = 0
+    parent: int = 0
+    """Bytes that lie in the previous dump of a chain."""
+    lazy: int = 0
+    """Bytes left to a lazy-pages server, in no file here."""
+    shared_id: int = 0
+    """Id of the shared object behind it, 0 if none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """The memory of one process."""
+
+    pid: int
+    regions: tuple[Region, ...]
+    dumped_bytes: int
+    zero_bytes: int | None
+    """Dumped pages that hold only zeros; None until somebody counted."""
+    shared_bytes: int
+    virtual_bytes: int
+    parent_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaEntry:
+    """One change of the root filesystem."""
+
+    path: str
+    change: str
+    """added, changed or deleted; "written" where the base image is not at hand to tell the first
+    two apart."""
+    kind: str
+    size: int = 0
+    mode: int = 0
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What the container changed on its root filesystem."""
+
+    dialect: str
+    """`files` (tar of additions and a list of deletions), `layer` (OCI layer) or `none`."""
+    entries: tuple[DeltaEntry, ...] = ()
+    bytes: int = 0
+    """Of the nested tar or layer, as it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One file of the CRIU image directory."""
+
+    name: str
+    kind: str
+    """Name in KINDS, or "unknown"."""
+    size: int
+    entries: int | None
+    """Records in it; None for raw files and unreadable ones."""
+    unknown_fields: int = 0
+    description: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of an OCI image, or one part of a legacy archive."""
+
+    digest: str
+    media_type: str
+    size: int
+    plain_size: int | None
+    role: str
+    """metadata, criu, pages, delta, devshm, volumes, base, checkpoint …"""
+    members: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A named part of a whole."""
+
+    name: str
+    bytes: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Where the bytes are."""
+
+    packed: int
+    """Bytes of the file or of all blobs as stored."""
+    plain: int
+    """Bytes of all members."""
+    components: tuple[Share, ...] = ()
+    """pages, images, metadata, delta, volumes, devshm."""
+    images: tuple[Share, ...] = ()
+    """By image kind."""
+    processes: tuple[Share, ...] = ()
+    memory: tuple[Share, ...] = ()
+    """By kind of memory."""
+    files: tuple[Share, ...] = ()
+    """Largest members first."""
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One container checkpoint."""
+
+    source: str
+    format: FormatFacts
+    container: ContainerFacts
+    criu: CriuFacts
+    processes: tuple[Process, ...]
+    files: tuple[OpenFile, ...]
+    sockets: tuple[Socket, ...]
+    mounts: tuple[Mount, ...]
+    namespaces: tuple[Namespace, ...]
+    cgroups: tuple[Cgroup, ...]
+    memory: tuple[ProcessMemory, ...]
+    delta: Delta
+    images: tuple[ImageFile, ...]
+    sizes: Sizes
+    notes: tuple[Note, ...] = ()
+
+    def process(self, pid: int) -> Process | None:
+        """Return the process of that pid, if there is one."""
+        return next((p for p in self.processes if p.pid == pid), None)
