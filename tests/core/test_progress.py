@@ -1,0 +1,25 @@
+import pytest
+
+from ckpt_tui.core.errors import Cancelled
+from ckpt_tui.core.progress import Progress
+
+
+def test_a_step_is_reported_when_it_starts() -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    Progress(lambda *args: seen.append(args)).start("reading", 10)
+    assert seen == [("reading", 0, 10)]
+
+
+def test_many_ticks_make_few_reports() -> None:
+    seen: list[int] = []
+    progress = Progress(lambda _step, done, _total: seen.append(done))
+    progress.start("counting")
+    for _ in range(300_000):
+        progress.tick()
+    assert progress.done == 300_000
+    assert len(seen) < 300
+
+
+def test_nobody_interested_ends_the_work() -> None:
+    with pytest.raises(Cancelled):
+        Progress(cancelled=lambda: True).start("anything")
