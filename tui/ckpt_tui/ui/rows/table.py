@@ -1,0 +1,203 @@
+"""Rows of a table: where they come from, how they are filtered and sorted, how cells fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from rich.cells import cell_len
+from rich.text import Text
+
+Cell = Text | str
+"""Already printable; spans of a `Text` name meanings (`rows.meanings`) as their style."""
+
+GAP = 2
+"""Cells between two columns."""
+
+MIN_SHARE = 8
+"""Cells below which a column without a width of its own is no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `width` 0 means that it shares what the others leave."""
+
+    title: str
+    width: int = 0
+    """Cells."""
+    share: int = 1
+    """Weight among the columns without a width."""
+    align: Literal["left", "right"] = "left"
+    shrink: Literal["end", "middle"] = "end"
+    """Where a cell that is too long is cut; `middle` for paths and digests."""
+    optional: bool = False
+    """Left out where there is no room, the last one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table."""
+
+    key: Hashable
+    """What the row stands for; stays the same when rows are sorted or filtered."""
+    cells: tuple[Cell, ...]
+    values: tuple[Any, ...] = ()
+    """What each column sorts by, where the text of its cell would mislead (sizes, times)."""
+    meaning: str = ""
+    """Style of the whole line: `muted` for a row that is there but does not count."""
+
+
+class RowSource(Protocol):
+    """Where a table gets its rows from, one at a time, as they come into view."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Row: ...
+
+    def index_of(self, key: Hashable, /) -> int | None:
+        """Return where the row of this key is, or None."""
+
+
+class ListRows:
+    """Rows that exist already: a few thousand at most."""
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int, /) -> Row:
+        return self.rows[index]
+
+    def index_of(self, key: Hashable, /) -> int | None:
+        return next((i for i, row in enumerate(self.rows) if row.key == key), None)
+
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+class LazyRows(Generic[KeyT]):
+    """Rows made when they are seen: `keys` are usually indexes into the model, in the order shown.
+
+    A million rows are `LazyRows(range(1_000_000), row_of)`; filtered or sorted ones a list of ints.
+    """
+
+    def __init__(self, keys: Sequence[KeyT], row_of: Callable[[KeyT], Row]) -> None:
+        self.keys = keys
+        self._row_of = row_of
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int, /) -> Row:
+        return self._row_of(self.keys[index])
+
+    def index_of(self, key: Hashable, /) -> int | None:
+        try:
+            return self.keys.index(key)
+        except ValueError:
+            return None
+
+
+def plain(cell: Cell) -> str:
+    """Return the text of a cell without its styles."""
+    return cell if isinstance(cell, str) else cell.plain
+
+
+def matcher(needle: str) -> Callable[[str], bool]:
+    """Return a test whether a text has every word of `needle`; capitals make it exact."""
+    words = needle.split()
+    if needle != needle.lower():
+        return lambda text: all(word in text for word in words)
+    return lambda text: all(word in text.lower() for word in words)
+
+
+def filter_rows(rows: Sequence[Row], needle: str) -> list[Row]:
+    """Return the rows in which every word of `needle` occurs in some cell, in the same order."""
+    if not needle.strip():
+        return list(rows)
+    matches = matcher(needle)
+    return [row for row in rows if matches("\n".join(map(plain, row.cells)))]
+
+
+def sort_rows(rows: Sequence[Row], column: int, descending: bool = False) -> list[Row]:
+    """Return the rows by one column: its values if there are some, else its text in any case.
+
+    Equal rows keep their order; rows without a value come last, whichever way.
+    """
+
+    def rank(row: Row) -> tuple[bool, Any]:
+        if column < len(row.values):
+            return isinstance(row.values[column], str), row.values[column]
+        return True, plain(row.cells[column]).casefold()
+
+    present = [row for row in rows if column >= len(row.values) or row.values[column] is not None]
+    absent = [row for row in rows if column < len(row.values) and row.values[column] is None]
+    return sorted(present, key=rank, reverse=descending) + absent
+
+
+def column_widths(columns: Sequence[Column], available: int) -> tuple[int, ...]:
+    """Return the width of each column in cells; 0 for one that is left out.
+
+    Columns that are optional go first; if that is not enough all shrink alike.
+    """
+    shown = list(range(len(columns)))
+
+    def needed() -> int:
+        least = sum(columns[i].width or MIN_SHARE for i in shown)
+        return least + GAP * max(0, len(shown) - 1)
+
+    for index in reversed(range(len(columns))):
+        if needed() > available and columns[index].optional:
+            shown.remove(index)
+    widths = [0] * len(columns)
+    room = max(0, available - GAP * max(0, len(shown) - 1))
+    fixed = sum(columns[i].width for i in shown)
+    shares = [i for i in shown if not columns[i].width]
+    if needed() > available:
+        least = sum(columns[i].width or MIN_SHARE for i in shown)
+        for i in shown:
+            widths[i] = (columns[i].width or MIN_SHARE) * room // max(1, least)
+        return tuple(widths)
+    left, weight = room - fixed, sum(columns[i].share for i in shares)
+    for i in shown:
+        widths[i] = columns[i].width
+    for i in shares:
+        widths[i] = left * columns[i].share // weight
+        left, weight = left - widths[i], weight - columns[i].share
+    return tuple(widths)
+
+
+def _longest(text: str, room: int, from_end: bool) -> int:
+    """Return how many characters from one end of `text` fit into `room` cells."""
+    count = min(room, len(text))
+    while count and cell_len(text[-count:] if from_end else text[:count]) > room:
+        count -= 1
+    return count
+
+
+def fit(cell: Cell, width: int, align: str = "left", shrink: str = "end") -> Cell:
+    """Return the cell exactly `width` cells wide: padded, or cut with an ellipsis.
+
+    Costs no more for a text of a megabyte than for a short one.
+    """
+    text = plain(cell)
+    if width <= 0:
+        return ""
+    # A character has at most two cells, most have one; what is far longer is not measured.
+    used = cell_len(text) if len(text) <= 4 * width else 4 * width
+    if used > width:
+        tail_room = (width - 1) // 2 if shrink == "middle" else 0
+        head = _longest(text, width - 1 - tail_room, from_end=False)
+        tail = _longest(text, tail_room, from_end=True)
+        cell = _join(cell[:head], "…", cell[len(text) - tail :])
+        used = cell_len(plain(cell))
+    padding = " " * (width - used)
+    return _join(padding, cell) if align == "right" else _join(cell, padding)
+
+
+def _join(*pieces: Cell) -> Cell:
+    words = [piece for piece in pieces if isinstance(piece, str)]
+    return "".join(words) if len(words) == len(pieces) else Text.assemble(*pieces)
