@@ -1,0 +1,222 @@
+"""A small model of a filesystem: what an engine has after applying layers, or a legacy delta.
+
+It shares nothing with the planner but the rules for names, so that the two can check each other.
+Data is told apart by a token: the digest of a file, or where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.names import OPAQUE, ROOT, WHITEOUT, ancestors, clean, parent, real_name
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress, quiet
+
+XATTR = "SCHILY.xattr."
+"""Prefix of the PAX records that hold extended attributes."""
+
+Content = tuple[Member, str]
+"""A member and the token of its data; the token of anything but a file is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two trees that ought to be equal and are not."""
+
+    name: str
+    expected: str
+    found: str
+
+
+@dataclass(slots=True)
+class FileTree:
+    """Names, and what lies under each."""
+
+    nodes: dict[str, Content] = field(default_factory=dict)
+    inodes: dict[str, int] = field(default_factory=dict)
+    """Hard links share a number; a name without one stands alone."""
+    children: dict[str, set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of_base(cls, base: Mapping[str, Member]) -> FileTree:
+        """Build the tree of a merged base image; tokens are the names in it."""
+        tree = cls()
+        links = []
+        for name, member in base.items():
+            name = ROOT if name == "." else name
+            if member.kind is MemberKind.HARDLINK:
+                links.append((name, member))
+                continue
+            tree.ensure_folders(name)
+            tree.set(name, (member, f"base:{name}" if member.kind is MemberKind.FILE else ""))
+        for name, member in links:
+            tree.ensure_folders(name)
+            tree.link(name, member.link)
+        return tree
+
+    def set(self, name: str, node: Content) -> None:
+        """Put a node under `name`; what is there stays only where a folder meets a folder."""
+        there = self.nodes.get(name)
+        both_folders = (
+            there is not None
+            and there[0].kind is MemberKind.DIRECTORY
+            and node[0].kind is MemberKind.DIRECTORY
+        )
+        if there is not None and not both_folders:
+            self.remove(name)
+        self.nodes[name] = node
+        if name != ROOT:
+            self.children.setdefault(parent(name), set()).add(name)
+
+    def link(self, name: str, target: str) -> None:
+        """Make `name` a second name of `target`.
+
+        Raises:
+            CkptError: there is no such target.
+        """
+        there = self.nodes.get(target)
+        if there is None or there[0].kind is MemberKind.DIRECTORY:
+            raise CkptError(f"The hard link {name} leads nowhere.")
+        if name == target:
+            return
+        inode = self.inodes.setdefault(target, len(self.inodes) + 1)
+        self.set(name, there)
+        self.inodes[name] = inode
+
+    def remove(self, name: str, *, itself: bool = True) -> None:
+        """Take away what is below `name`, and `name` itself unless told otherwise."""
+        waiting = [*self.children.pop(name, ())]
+        if itself:
+            waiting.append(name)
+            self.children.get(parent(name), set()).discard(name)
+        while waiting:
+            one = waiting.pop()
+            waiting.extend(self.children.pop(one, ()))
+            self.nodes.pop(one, None)
+            self.inodes.pop(one, None)
+
+    def ensure_folders(self, name: str, remembered: Mapping[str, Content] | None = None) -> None:
+        """Make the folders above `name` that are missing: 0755, or as remembered."""
+        for folder in reversed([*ancestors(name)]):
+            there = self.nodes.get(folder)
+            if folder == ROOT or (there and there[0].kind is MemberKind.DIRECTORY):
+                continue
+            old = (remembered or {}).get(folder)
+            if old is None or old[0].kind is not MemberKind.DIRECTORY:
+                old = (Member(folder, MemberKind.DIRECTORY, 0, mode=0o755), "")
+            self.set(folder, old)
+
+    def member(self, name: str) -> Member | None:
+        """Return the header of `name`."""
+        node = self.nodes.get(name)
+        return node[0] if node else None
+
+    def describe(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """Yield each name with all that has to be equal: kind, mode, owner, size, link, data …"""
+        first: dict[int, str] = {}
+        for name in sorted(self.nodes):
+            member, token = self.nodes[name]
+            inode = self.inodes.get(name)
+            group = first.setdefault(inode, name) if inode is not None else name
+            kind = MemberKind.FILE if member.kind is MemberKind.HARDLINK else member.kind
+            xattrs = tuple(sorted(i for i in member.pax.items() if i[0].startswith(XATTR)))
+            link = member.link if kind is MemberKind.SYMLINK else ""
+            mode = 0 if kind is MemberKind.SYMLINK else member.mode
+            place = (member.uid, member.gid, member.size, link, member.device, xattrs)
+            yield name, (kind, oct(mode), *place, token, group)
+
+
+def apply_layer(base: Mapping[str, Member], layer: Iterable[Content]) -> FileTree:
+    """Return what a layer makes of `base` by the rules of image-spec.
+
+    Whiteouts hide what lies below the layer, wherever they stand in it.
+    """
+    entries = [*layer]
+    tree = FileTree.of_base(base)
+    for member, _ in entries:
+        folder, _, last = member.name.rpartition("/")
+        if last == OPAQUE:
+            tree.remove(folder, itself=False)
+        elif last.startswith(WHITEOUT):
+            tree.remove(f"{folder}/{last[len(WHITEOUT) :]}" if folder else last[len(WHITEOUT) :])
+    for member, token in entries:
+        if not member.name.rpartition("/")[2].startswith(WHITEOUT):
+            _unpack(tree, member.name, member.link, (member, token), {})
+    return tree
+
+
+def apply_legacy(
+    base: Mapping[str, Member],
+    tar: Iterable[Content],
+    deleted: Sequence[str],
+    *,
+    delete_last: bool = False,
+    progress: Progress | None = None,
+) -> FileTree:
+    """Return what the container had: base − deleted, then the tar.
+
+    With `delete_last` it is what a legacy restore gives: the tar, then − deleted.
+    """
+    progress = progress or quiet()
+    tree = FileTree.of_base(base)
+    remembered = dict(tree.nodes)
+    names = [clean(raw) for raw in deleted]
+    if not delete_last:
+        for name in [real_name(tree.member, name) for name in names]:
+            tree.remove(name)
+    for member, token in tar:
+        progress.tick(0)
+        name = real_name(tree.member, member.name)
+        hard = member.kind is MemberKind.HARDLINK
+        link = real_name(tree.member, member.link) if hard else ""
+        _unpack(tree, name, link, (member, token), remembered)
+    if delete_last:
+        for name in names:
+            tree.remove(real_name(tree.member, name))
+    return tree
+
+
+def _unpack(
+    tree: FileTree, name: str, link: str, node: Content, remembered: Mapping[str, Content]
+) -> None:
+    tree.ensure_folders(name, remembered)
+    if node[0].kind is MemberKind.HARDLINK:
+        tree.link(name, link)
+    else:
+        tree.set(name, node)
+
+
+def differences(expected: FileTree, found: FileTree) -> list[Difference]:
+    """Return where two trees differ in path, kind, mode, owner, size, link, xattrs or data."""
+    left, right = dict(expected.describe()), dict(found.describe())
+    return [
+        Difference(name, str(left.get(name, "absent")), str(right.get(name, "absent")))
+        for name in sorted(left.keys() | right.keys())
+        if left.get(name) != right.get(name)
+    ]
+
+
+def faults(layer: Sequence[Member]) -> list[str]:
+    """Return how a layer breaks the order that every engine copes with; empty if it does not."""
+    found: list[str] = []
+    seen: set[str] = set()
+    with_children: set[str] = set()
+    for member in layer:
+        name, last = member.name, member.name.rpartition("/")[2]
+        if name in seen:
+            found.append(f"{name} comes twice")
+        if name in with_children:
+            found.append(f"{name} comes after what it holds")
+        if last.startswith(WHITEOUT) and parent(name) in with_children:
+            found.append(f"{name} comes after its siblings")
+        if member.kind is MemberKind.HARDLINK and member.link not in seen:
+            found.append(f"{name} comes before its target {member.link}")
+        for folder in ancestors(name):
+            if folder != ROOT and folder not in seen:
+                found.append(f"{name} comes without its folder {folder}")
+            if not last.startswith(WHITEOUT):
+                with_children.add(folder)
+        seen.add(name)
+    return found
