@@ -1,0 +1,176 @@
+"""Images decoded: one entry per record, with what is unknown or damaged told beside the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.criu.extras import parse
+from ckpt_tui.criu.frames import Frame, Head, read_frames, read_head
+from ckpt_tui.criu.kinds import UNKNOWN, Kind, kind_of
+
+MAX_KEPT = 8 << 20
+"""Bytes of messages that `decode_image` keeps of one image: a decoded message takes about ten times
+its bytes. `iter_entries` has no such limit."""
+
+MAX_KEPT_ENTRIES = 200_000
+"""Entries kept of one image, for images of many tiny records."""
+
+MAX_UNKNOWN = 1000
+"""Unknown fields listed of one message; more are counted only."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownField:
+    """A field that the schema does not have: written by a newer CRIU, or damage."""
+
+    path: str
+    """Field that holds the message it is in, `opts` or `tc.rlimits`; empty at the top."""
+    number: int
+    wire_type: int
+    value: object
+    """An int for wire types 0, 1 and 5, bytes for 2, for 3 a tuple of fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of an image."""
+
+    offset: int
+    """Of the message, in bytes from the start of the image."""
+    size: int
+    """Bytes of the message."""
+    message: Message | None
+    """None where the kind is unknown or the bytes are no message."""
+    extra: tuple[int, int]
+    """Offset and size of the bytes behind the message that belong to it."""
+    unknown: int = 0
+    """Fields the schema does not have."""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """One image file."""
+
+    name: str
+    kind: Kind | None
+    id: str
+    """Id in the file name, as text; empty without one."""
+    head: Head
+    entries: tuple[Entry, ...]
+    count: int
+    """Records in the image; more than entries where the limits cut in."""
+    unknown_fields: int
+    problem: str
+    """What stopped the decoding, one sentence; empty if nothing did."""
+
+    @property
+    def first(self) -> Message | None:
+        """The message of the first record."""
+        return self.entries[0].message if self.entries else None
+
+    @property
+    def messages(self) -> Iterator[Message]:
+        """The messages that could be decoded, in order."""
+        return (entry.message for entry in self.entries if entry.message is not None)
+
+
+def iter_entries(
+    window: ByteWindow, name: str, kind: Kind | None, progress: Progress
+) -> Iterator[Entry]:
+    """Yield the entries of an image one by one, however many.
+
+    Raises:
+        DamagedInput: the image is damaged from there on; the entries before were yielded.
+        Cancelled: the caller gave up.
+    """
+    for index, frame in enumerate(read_frames(window, name, kind, progress)):
+        yield _decode_frame(frame, index, name, kind or UNKNOWN)
+
+
+def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> DecodedImage:
+    """Decode an image, told by its file name. Damage is told in `problem`, never raised."""
+    found = kind_of(file_name)
+    kind, identity = found or (None, "")
+    entries: list[Entry] = []
+    kept = count = unknown = 0
+    problem = ""
+    frames = enumerate(read_frames(window, file_name, kind, progress))
+    try:
+        for count, frame in ((index + 1, frame) for index, frame in frames):
+            kept += frame.size
+            if kept > MAX_KEPT or len(entries) >= MAX_KEPT_ENTRIES:
+                continue
+            entry = _decode_frame(frame, count - 1, file_name, kind or UNKNOWN)
+            unknown += entry.unknown
+            entries.append(entry)
+    except DamagedInput as damage:
+        problem = str(damage)
+    if count > len(entries) and not problem:
+        problem = f"Only the first {len(entries)} of {count} records are shown."
+    problem = problem or next((entry.problem for entry in entries if entry.problem), "")
+    head = read_head(window, kind or UNKNOWN)
+    return DecodedImage(file_name, kind, identity, head, tuple(entries), count, unknown, problem)
+
+
+def _decode_frame(frame: Frame, index: int, name: str, kind: Kind) -> Entry:
+    place = (frame.extra_offset, frame.extra_size)
+    if not kind.first:
+        return Entry(frame.payload_offset, frame.size, None, place)
+    cls = kind.message_class(index)
+    try:
+        message = parse(cls, frame.payload, name, frame.payload_offset)
+    except DamagedInput as damage:
+        return Entry(frame.payload_offset, frame.size, None, place, problem=str(damage))
+    known = cls.FromString(frame.payload)
+    known.DiscardUnknownFields()
+    # comparing lengths is ten times quicker than asking each message inside
+    unknown = 0 if known.ByteSize() == message.ByteSize() else count_unknown(message)
+    return Entry(frame.payload_offset, frame.size, message, place, unknown)
+
+
+def count_unknown(message: Message) -> int:
+    """Return how many fields in `message` and below the schema does not have."""
+    inner = sum(count_unknown(child) for _, child in _children(message))
+    return len(UnknownFieldSet(message)) + inner
+
+
+def unknown_fields(message: Message, path: str = "") -> tuple[UnknownField, ...]:
+    """Return the fields that the schema does not have, at most `MAX_UNKNOWN`."""
+    found = list(own_unknown(message, path))
+    for name, child in _children(message):
+        if len(found) >= MAX_UNKNOWN:
+            break
+        found += unknown_fields(child, f"{path}.{name}" if path else name)
+    return tuple(found[:MAX_UNKNOWN])
+
+
+def own_unknown(message: Message, path: str = "") -> tuple[UnknownField, ...]:
+    """Return the unknown fields of this message alone, not of those inside it."""
+    return _listed(UnknownFieldSet(message), path, depth=0)
+
+
+def _listed(fields: UnknownFieldSet, path: str, depth: int) -> tuple[UnknownField, ...]:
+    found = []
+    for index in range(min(len(fields), MAX_UNKNOWN)):
+        field = fields[index]
+        value: object = field.data
+        if isinstance(value, UnknownFieldSet):
+            value = _listed(value, path, depth + 1) if depth < 10 else ()
+        found.append(UnknownField(path, field.field_number, field.wire_type, value))
+    return tuple(found)
+
+
+def _children(message: Message) -> Iterator[tuple[str, Message]]:
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for child in value if field.is_repeated else (value,):
+            yield field.name, child

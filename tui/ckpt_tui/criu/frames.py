@@ -1,0 +1,173 @@
+"""The framing of images: a head, then records of a length, a message and what follows it.
+
+file   := head { record }
+head   := magic                   image version 1.0, and inventory.img always
+        | common magic            image version 1.1, since CRIU v1.6
+        | service magic           statistics and caches
+record := size message [ extra ]  all words in the byte order of the dump host
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.criu.extras import ByteOrder, parse, take_message, walk_extra
+from ckpt_tui.criu.kinds import (
+    COMMON_MAGIC,
+    INVENTORY_MAGIC,
+    RECORDS,
+    SERVICE_MAGIC,
+    UNKNOWN,
+    Extra,
+    Format,
+    Header,
+    Kind,
+    kind_by_magic,
+)
+from ckpt_tui.criu.reader import Reader
+
+
+class Form(enum.Enum):
+    """How an image begins; 1.0 and 1.1 are CRIU's image versions."""
+
+    V1_0 = "1.0"
+    V1_1 = "1.1"
+    SERVICE = "service"
+    INVENTORY = "inventory"
+    SIZE64 = "size64"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of an image."""
+
+    form: Form
+    magic: int | None
+    """The word that names the kind."""
+    byte_order: ByteOrder
+    offset: int
+    """Where the first record starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One record. Offsets are bytes from the start of the image."""
+
+    offset: int
+    payload_offset: int
+    size: int
+    """Bytes of the message; 0 is valid, a message with nothing set."""
+    extra_offset: int
+    extra_size: int
+    """Bytes behind the message that belong to it, padding included."""
+    payload: bytes
+    """The message; empty for plugin data, which is all extra."""
+
+
+def read_head(window: ByteWindow, kind: Kind = UNKNOWN) -> Head:
+    """Read the head; what is none gives `Form.NONE`.
+
+    `kind` is only needed for plugin images, which begin with a length and no magic.
+    """
+    if kind.header is Header.SIZE64:
+        return _size64_head(window)
+    start = window.read(0, 8)
+    orders: tuple[ByteOrder, ByteOrder] = ("little", "big")
+    for order in orders:
+        first, second = (int.from_bytes(start[at : at + 4], order) for at in (0, 4))
+        if len(start) == 8 and first in (COMMON_MAGIC, SERVICE_MAGIC):
+            form = Form.V1_1 if first == COMMON_MAGIC else Form.SERVICE
+            return Head(form, second, order, 8)
+        if len(start) >= 4 and first == INVENTORY_MAGIC:
+            return Head(Form.INVENTORY, first, order, 4)
+        if len(start) >= 4 and kind_by_magic(first):
+            return Head(Form.V1_0, first, order, 4)
+    return Head(Form.NONE, None, "little", 0)
+
+
+def _size64_head(window: ByteWindow) -> Head:
+    word = window.read(0, 8)
+    if len(word) < 8:
+        return Head(Form.NONE, None, "little", 0)
+    fits = int.from_bytes(word, "little") <= window.size
+    return Head(Form.SIZE64, None, "little" if fits else "big", 0)
+
+
+def read_frames(
+    window: ByteWindow, name: str, kind: Kind | None, progress: Progress
+) -> Iterator[Frame]:
+    """Yield the records of an image in order; none for files that have no records.
+
+    Without a kind (None or UNKNOWN) nothing is expected behind a message.
+
+    Raises:
+        DamagedInput: the magic is wrong or a length runs past the end; the records before were
+            yielded.
+        Cancelled: the caller gave up.
+    """
+    kind = kind or UNKNOWN
+    head = read_head(window, kind)
+    reader = Reader(window, name)
+    if kind.header is Header.SIZE64:
+        yield _plugin_frame(reader, head, kind)
+        return
+    if kind.format not in RECORDS or (kind is UNKNOWN and head.form is Form.NONE):
+        return
+    _check_magic(head, kind, name)
+    offset = head.offset
+    index = 0
+    while offset < reader.size:
+        if index and kind.format is Format.ONE:
+            left = reader.size - offset
+            raise DamagedInput(name, offset, f"{left} bytes follow the only record.")
+        frame = _read_frame(reader, kind, index, offset, head, progress)
+        yield frame
+        offset = frame.extra_offset + frame.extra_size
+        index += 1
+    if not index and kind.format in (Format.ONE, Format.PAGEMAP, Format.GHOST):
+        raise DamagedInput(name, offset, "The record is missing.")
+
+
+def _check_magic(head: Head, kind: Kind, name: str) -> None:
+    if head.form is Form.NONE:
+        raise DamagedInput(name, 0, "It does not begin as an image of CRIU does.")
+    if kind is not UNKNOWN and head.magic != kind.magic:
+        carried = kind_by_magic(head.magic or 0)
+        what = carried.name if carried else f"an unknown kind ({head.magic:#010x})"
+        raise DamagedInput(
+            name, head.offset - 4, f"It carries the magic of {what}, not {kind.name}."
+        )
+
+
+def _read_frame(
+    reader: Reader, kind: Kind, index: int, offset: int, head: Head, progress: Progress
+) -> Frame:
+    order = head.byte_order
+    size = int.from_bytes(reader.take(offset, 4, "The length of a record"), order)
+    start = offset + 4
+    payload = take_message(reader, start, size)
+    end = start + size
+    last = end
+    if kind.extra is not Extra.NONE:
+        message = parse(kind.message_class(index), payload, reader.name, start)
+        for part in walk_extra(kind.extra, reader, message, end, order):
+            last = part.end
+            progress.tick(0)
+    progress.tick(last - offset)
+    return Frame(offset, start, size, end, last - end, payload)
+
+
+def _plugin_frame(reader: Reader, head: Head, kind: Kind) -> Frame:
+    length = int.from_bytes(reader.take(0, 8, "The length"), head.byte_order)
+    end = reader.check(8, length, "The data")
+    if end < reader.size:
+        raise DamagedInput(reader.name, end, f"{reader.size - end} bytes follow the data.")
+    if kind.format is Format.PLUGIN_RAW:
+        return Frame(0, 8, 0, 8, length, b"")
+    return Frame(0, 8, length, end, 0, take_message(reader, 8, length))
