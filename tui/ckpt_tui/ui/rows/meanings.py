@@ -44,6 +44,9 @@ MEANINGS: tuple[Meaning, ...] = (
 ATTRIBUTES = {"link": "underline", "heading": "bold", "strong": "bold", "fails": "bold"}
 """What a meaning has beside its colour, so that it survives in grey."""
 
+OPEN, SHUT = "▼", "▶"
+"""Signs of a branch in a tree. The smaller ▾ ▸ are missing from Fira Code, hence from pictures."""
+
 _SIGNS = {meaning.name: meaning.sign for meaning in MEANINGS}
 
 

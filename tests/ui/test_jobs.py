@@ -1,0 +1,254 @@
+"""Jobs: results arrive, stale ones never, failures are words, quitting waits for nobody."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from demo import screen_text
+from textual import on
+from textual.app import ComposeResult
+from textual.message import Message
+from textual.screen import Screen
+
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, JobProgress, explained
+from ckpt_tui.ui.theme import ThemedApp
+from ckpt_tui.ui.widgets.job_bar import JobBar
+
+
+class Desk(JobHost, Screen[None]):
+    """Keeps what its handlers were told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, object]] = []
+        self.chain: list[Any] = []
+
+    def compose(self) -> ComposeResult:
+        yield JobBar()
+
+    @on(JobDone)
+    def keep_result(self, message: JobDone) -> None:
+        self.told.append(("done", message.result))
+        if self.chain:
+            self.start_job("next", self.chain.pop())
+
+    @on(JobFailed)
+    def keep_error(self, message: JobFailed) -> None:
+        self.told.append(("failed", message.error))
+
+    @on(JobCancelled)
+    def keep_end(self, message: JobCancelled) -> None:
+        self.told.append(("cancelled", message.name))
+
+    @on(JobProgress)
+    def keep_progress(self, message: JobProgress) -> None:
+        self.told.append(("progress", message.done))
+
+
+class Office(ThemedApp[None]):
+    def on_mount(self) -> None:
+        self.push_screen(Desk())
+
+
+async def settle(app: Office, pilot: Any) -> None:
+    """Wait until no job runs any more."""
+    for _ in range(1000):
+        await pilot.pause()
+        if not desk(app).job_running:
+            return
+    raise AssertionError("the job does not end")
+
+
+@pytest.fixture
+def open_gate() -> Any:
+    """An event that threads may wait for; set at the end, so that none is left behind."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+def desk(app: Office) -> Desk:
+    screen = app.screen
+    assert isinstance(screen, Desk)
+    return screen
+
+
+async def test_a_result_arrives_and_the_bar_goes() -> None:
+    app = Office()
+    async with app.run_test() as pilot:
+        number = desk(app).start_job("Opening", lambda progress: 42)
+        assert number == 1
+        assert desk(app).job_running
+        assert desk(app).query_one(JobBar).has_class("-running")
+        await settle(app, pilot)
+        assert desk(app).told == [("done", 42)]
+        assert not desk(app).job_running
+        assert not desk(app).query_one(JobBar).has_class("-running")
+
+
+async def test_a_stale_result_is_dropped(open_gate: threading.Event) -> None:
+    """The first task ignores cancellation and returns after the second one has begun."""
+    app = Office()
+    entered = threading.Event()
+
+    def stubborn(progress: Progress) -> str:
+        entered.set()
+        open_gate.wait(10)
+        return "old"
+
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        screen.start_job("first", stubborn)
+        await pilot.pause()
+        assert entered.wait(10)
+        screen.start_job("second", lambda progress: (open_gate.set(), "young")[1])
+        await settle(app, pilot)
+        # the abandoned thread has no worker to wait for; send what it would send
+        screen.post_message(JobDone(screen, 1, "first", "old"))
+        screen.post_message(JobFailed(screen, 1, "first", CkptError("old")))
+        screen.post_message(JobProgress(screen, 1, "first", "old", 1, 2))
+        await pilot.pause()
+        assert screen.told == [("done", "young")]
+
+
+async def test_a_handler_may_start_the_next_job() -> None:
+    app = Office()
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        screen.chain.append(lambda progress: "third")
+        screen.start_job("first", lambda progress: "first")
+        screen.post_message(JobProgress(screen, 1, "first", "early", 0, 2))
+        await settle(app, pilot)
+        screen.post_message(JobProgress(screen, 1, "first", "late", 1, 2))
+        await settle(app, pilot)
+        assert [told for told in screen.told if told[0] == "done"] == [
+            ("done", "first"),
+            ("done", "third"),
+        ]
+        assert ("progress", 0) in screen.told
+        assert ("progress", 1) not in screen.told
+        assert not screen.job_running
+
+
+async def test_many_ticks_are_few_messages() -> None:
+    def counting(progress: Progress) -> int:
+        progress.start("counting", 300_000)
+        for _ in range(300_000):
+            progress.tick()
+        return progress.done
+
+    messages: list[Message] = []
+    app = Office()
+    async with app.run_test(message_hook=messages.append) as pilot:
+        desk(app).start_job("counting", counting)
+        await settle(app, pilot)
+        assert ("done", 300_000) in desk(app).told
+    handled = {id(m) for m in messages if isinstance(m, JobProgress)}
+    assert 1 <= len(handled) < 60
+
+
+async def test_waiting_progress_is_replaced() -> None:
+    app = Office()
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        screen.latest_news = 5
+        for done in range(200):
+            screen.post_message(JobProgress(screen, 5, "x", "reading", done, 200))
+        await pilot.pause()
+        assert screen.told[-1] == ("progress", 199)
+        assert len(screen.told) < 10
+
+
+async def test_cancelling_tells_once_and_the_thread_stops(open_gate: threading.Event) -> None:
+    ended = threading.Event()
+
+    def endless(progress: Progress) -> None:
+        try:
+            while not open_gate.is_set():
+                progress.tick()
+        finally:
+            ended.set()
+
+    app = Office()
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        assert not screen.cancel_job()
+        screen.start_job("endless", endless)
+        await pilot.pause()
+        assert screen.cancel_job()
+        assert not screen.cancel_job()
+        await pilot.pause()
+        assert [told for told in screen.told if told[0] != "progress"] == [("cancelled", "endless")]
+        assert ended.wait(10)
+        assert not screen.query_one(JobBar).has_class("-running")
+
+
+async def test_quitting_does_not_wait_for_a_job(open_gate: threading.Event) -> None:
+    ended = threading.Event()
+
+    def endless(progress: Progress) -> None:
+        try:
+            while not open_gate.is_set():
+                progress.tick()
+        finally:
+            ended.set()
+
+    app = Office()
+    async with app.run_test() as pilot:
+        desk(app).start_job("endless", endless)
+        await pilot.pause()
+        await app.action_quit()
+    assert ended.wait(10)
+    assert not open_gate.is_set()
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (CkptError("web.tar is damaged.", "Why.", "Try."), "web.tar is damaged. Why. Try."),
+        (KeyError("pid"), "Reading: failed. The program made a mistake: KeyError: 'pid'"),
+        (OSError(28, "No space left on device", "/x"), "No space left on device (/x)."),
+        (RecursionError("deep"), "RecursionError: deep"),
+        (MemoryError(), "There is not enough memory."),
+    ],
+)
+async def test_a_task_that_raises_is_told_in_words(raised: Exception, words: str) -> None:
+    def failing(progress: Progress) -> None:
+        raise raised
+
+    app = Office()
+    async with app.run_test() as pilot:
+        desk(app).start_job("Reading", failing)
+        await settle(app, pilot)
+        kind, error = desk(app).told[-1]
+        assert kind == "failed"
+        assert isinstance(error, CkptError)
+        assert words in str(error)
+        assert not desk(app).job_running
+        assert app.return_code is None
+
+
+def test_our_own_errors_are_not_rewritten() -> None:
+    error = CkptError("what", "why", "hint")
+    assert explained("name", error) is error
+
+
+async def test_the_bar_shows_what_the_job_reports(open_gate: threading.Event) -> None:
+    def reading(progress: Progress) -> None:
+        progress.start("reading layers", 4 << 20)
+        open_gate.wait(10)
+
+    app = Office()
+    async with app.run_test(size=(80, 24)) as pilot:
+        desk(app).start_job("Opening", reading)
+        for _ in range(200):
+            await pilot.pause()
+            if "reading layers" in screen_text(app):
+                break
+        assert "0 B of 4.00 MiB" in screen_text(app)
+        assert "esc cancels" in screen_text(app)
+        open_gate.set()

@@ -1,0 +1,177 @@
+"""Core work in a thread: the only worker that computes, and the messages it sends.
+
+A cancelled thread is only asked to stop, and its last messages arrive all the same. So jobs are
+numbered, and a message of any but the latest is dropped before a handler sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import work
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from ckpt_tui.core.errors import Cancelled, CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.ui.widgets.job_bar import JobBar
+
+Task = Callable[[Progress], object]
+"""What a job does. Runs in a thread, so it touches no widget; raises `CkptError`."""
+
+
+@dataclass(eq=False)
+class JobMessage(Message, no_dispatch=None):
+    """News of a job, dropped unhandled once another job has begun or this one was cancelled."""
+
+    host: JobHost
+    job: int
+    """As returned by `start_job`."""
+    name: str
+    """As given to `start_job`."""
+
+    _after: ClassVar[int] = 0
+    """How much later than its job the message is numbered."""
+
+    @property
+    def control(self) -> JobHost:
+        return self.host
+
+    @property
+    def no_dispatch(self) -> bool:  # type: ignore[override] # Textual asks just before handling
+        return self.host.latest_news != self.job + self._after
+
+
+@dataclass(eq=False)
+class JobProgress(JobMessage, no_dispatch=None):
+    """How far the job is; one waiting to be handled is replaced by the next."""
+
+    step: str
+    done: int
+    """Units of this step, bytes unless its name says otherwise."""
+    total: int | None
+    """None: not known."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, JobProgress) and message.host is self.host
+
+
+@dataclass(eq=False)
+class JobDone(JobMessage, no_dispatch=None):
+    """The job returned `result`."""
+
+    result: object
+
+
+@dataclass(eq=False)
+class JobFailed(JobMessage, no_dispatch=None):
+    """The job raised."""
+
+    error: CkptError
+    """Its sentences may hold foreign text: `printable` before they are shown."""
+
+
+@dataclass(eq=False)
+class JobCancelled(JobMessage, no_dispatch=None):
+    """`cancel_job` was called while the job ran; the thread stops within a moment."""
+
+    _after = 1
+
+
+def explained(name: str, error: Exception) -> CkptError:
+    """Return any error in the program's three sentences."""
+    if isinstance(error, CkptError):
+        return error
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        where = f" ({error.filename})" if error.filename else ""
+        return CkptError(f"{name}: failed.", f"The system says: {reason}{where}.")
+    if isinstance(error, MemoryError):
+        return CkptError(f"{name}: failed.", "There is not enough memory.")
+    return CkptError(
+        f"{name}: failed.",
+        f"The program made a mistake: {type(error).__name__}: {error}",
+        "Please report it, with the input if you can share it.",
+    )
+
+
+class JobHost(DOMNode):
+    """Mixed into a screen, before `Screen`: runs one job at a time, a later one replaces it.
+
+    Shows it in the screen's `JobBar` if there is one. Handle the messages with `@on(JobDone)` and
+    so on; work that must outlive its screen belongs to an app that is a `JobHost`.
+    """
+
+    latest_news = 0
+    """Number of the latest job, one more once it was cancelled."""
+    _current: tuple[int, str] | None = None
+
+    @property
+    def job_running(self) -> bool:
+        """Whether a job has been started and has not ended."""
+        return self._current is not None
+
+    def start_job(self, name: str, task: Task) -> int:
+        """Run `task` in a thread and return the job's number; a running job is cancelled.
+
+        `name` is what is being done, for a person: "Opening web-0.tar".
+        """
+        self.latest_news += 1
+        self._current = (self.latest_news, name)
+        for bar in self.query(JobBar):
+            bar.begin(name)
+        self._work(self.latest_news, name, task)
+        return self.latest_news
+
+    def cancel_job(self) -> bool:
+        """Ask the running job to stop; return whether there was one."""
+        if self._current is None:
+            return False
+        job, name = self._current
+        self._end_job()
+        self.latest_news += 1
+        self.workers.cancel_group(self, "job")
+        self.post_message(JobCancelled(self, job, name))
+        return True
+
+    @work(thread=True, exclusive=True, group="job", exit_on_error=False)
+    def _work(self, job: int, name: str, task: Task) -> None:
+        worker = get_current_worker()
+
+        def report(step: str, done: int, total: int | None) -> None:
+            self.post_message(JobProgress(self, job, name, step, done, total))
+
+        def unwanted() -> bool:
+            return worker.is_cancelled or self.latest_news != job
+
+        try:
+            news: JobMessage = JobDone(self, job, name, task(Progress(report, unwanted)))
+        except Cancelled:
+            return
+        except Exception as error:  # whatever it is becomes words on the screen, never a crash
+            news = JobFailed(self, job, name, explained(name, error))
+        self.post_message(news)
+
+    def _end_job(self) -> None:
+        self._current = None
+        for bar in self.query(JobBar):
+            bar.end()
+
+    def _on_job_progress(self, message: JobProgress) -> None:
+        if self._current is not None:
+            for bar in self.query(JobBar):
+                bar.advance(message.step, message.done, message.total)
+
+    def _on_job_done(self, message: JobDone) -> None:
+        self._settled(message)
+
+    def _on_job_failed(self, message: JobFailed) -> None:
+        self._settled(message)
+
+    def _settled(self, message: JobMessage) -> None:
+        # A handler of the screen ran before this one and may have started the next job.
+        if self._current is not None and self._current[0] == message.job:
+            self._end_job()

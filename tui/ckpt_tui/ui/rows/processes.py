@@ -1,0 +1,110 @@
+"""Processes as rows of a tree, and one process in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from ckpt_tui.checkpoint.model import Checkpoint, Process
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.ui.rows.bars import bar
+from ckpt_tui.ui.rows.table import Column, Row
+
+COLUMNS = (
+    Column("PID", width=6, align="right"),
+    Column("COMMAND", share=3),
+    Column("MEMORY", width=20),
+    Column("THREADS", width=7, align="right", optional=True),
+    Column("FILES", width=5, align="right", optional=True),
+    Column("USER", width=5, align="right", optional=True),
+)
+
+BAR = 8
+"""Cells of the memory bar."""
+
+
+def walk(processes: tuple[Process, ...]) -> Iterator[tuple[int, Process]]:
+    """Yield (depth, process), parents before children. A process whose parent is missing, or that
+    is its own ancestor in a damaged image, stands at the root."""
+    children: dict[int, list[Process]] = defaultdict(list)
+    pids = {p.pid for p in processes}
+    for process in processes:
+        known = process.ppid in pids and process.ppid != process.pid
+        children[process.ppid if known else 0].append(process)
+    seen: set[int] = set()
+    for start in [*children[0], *processes]:
+        stack = [(0, start)]
+        while stack:
+            depth, process = stack.pop()
+            if process.pid in seen:
+                continue
+            seen.add(process.pid)
+            yield depth, process
+            stack.extend((depth + 1, child) for child in reversed(children[process.pid]))
+
+
+def command_line(process: Process) -> str:
+    """Return the arguments as a shell would take them, or the short name where there are none."""
+    if process.state == "zombie":
+        return f"{printable(process.comm)} (zombie, {exit_text(process.exit_code)})"
+    if not process.argv:
+        return printable(process.comm)
+    return " ".join(quoted(argument) for argument in process.argv)
+
+
+def quoted(argument: bytes) -> str:
+    """Return an argument printable, in single quotes where a shell would need them."""
+    text = printable(argument)
+    plain = text and not set(text) & set(" \t\"'$`\\|&;<>()*?[]#~{}!")
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def exit_text(status: int | None) -> str:
+    """Return a wait status in words."""
+    if status is None:
+        return "no exit code"
+    signal = status & 0x7F
+    return f"killed by signal {signal}" if signal else f"exit code {status >> 8}"
+
+
+def process_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a process, in tree order; memory is the dumped bytes, on one scale."""
+    memory = {m.pid: m.dumped_bytes for m in checkpoint.memory}
+    scale = max(memory.values(), default=0)
+    files: dict[int, int] = defaultdict(int)
+    for file in checkpoint.files:
+        files[file.pid] += 1
+    rows = []
+    for depth, process in walk(checkpoint.processes):
+        dumped = memory.get(process.pid)
+        amount = Text()
+        if dumped is not None:
+            amount.append(bar(dumped, scale, BAR), "pages")
+            amount.append(human_bytes(dumped).rjust(12))
+        who = process.credentials
+        label = "  " * min(depth, 20) + command_line(process)
+        rows.append(
+            Row(
+                key=process.pid,
+                cells=(
+                    str(process.pid),
+                    label,
+                    amount,
+                    str(len(process.threads)) if process.threads else "",
+                    str(files[process.pid]) if files[process.pid] else "",
+                    str(who.uid) if who else "",
+                ),
+                values=(
+                    process.pid,
+                    command_line(process),
+                    dumped,
+                    len(process.threads),
+                    files[process.pid],
+                    who.uid if who else None,
+                ),
+                meaning="muted" if process.state == "zombie" else "",
+            )
+        )
+    return rows

@@ -1,0 +1,267 @@
+"""Every list of a checkpoint as rows: files, sockets, memory, mounts, delta, images, namespaces."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from ckpt_tui.checkpoint.model import Checkpoint, Region
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.ui.rows.bars import bar
+from ckpt_tui.ui.rows.meanings import signed
+from ckpt_tui.ui.rows.table import Cell, Column, Row
+
+BAR = 10
+"""Cells of a bar in a table."""
+
+SIZED = Column("SIZE", width=BAR + 11)
+"""A bar and the number it stands for."""
+
+
+def sized(size: int, scale: int, meaning: str) -> Text:
+    """Return a bar on the scale of its column with the size to its right."""
+    cell = Text()
+    cell.append(bar(size, scale, BAR), meaning)
+    cell.append(human_bytes(size).rjust(11) if size else "–".rjust(11), "" if size else "muted")
+    return cell
+
+
+FILE_COLUMNS = (
+    Column("PID", width=6, align="right"),
+    Column("FD", width=5, align="right"),
+    Column("KIND", width=10),
+    Column("TARGET", share=4, shrink="middle"),
+    Column("FLAGS", share=2, optional=True),
+    Column("POSITION", width=10, align="right", optional=True),
+    Column("SHARED", width=7, align="right", optional=True),
+)
+
+
+def file_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a descriptor."""
+    rows = []
+    for file in checkpoint.files:
+        target: Cell = printable(file.target)
+        if file.deleted:
+            target = Text.assemble(str(target), (" (deleted)", "deleted"))
+        cells = (
+            str(file.pid),
+            str(file.fd),
+            file.kind,
+            target,
+            " ".join(flag.removeprefix("O_") for flag in file.flags),
+            "" if file.position is None else f"{file.position:,}",
+            f"+{len(file.shared_with)}" if file.shared_with else "",
+        )
+        values = (
+            file.pid,
+            file.fd,
+            file.kind,
+            printable(file.target),
+            " ".join(file.flags),
+            file.position,
+            len(file.shared_with),
+        )
+        rows.append(Row(key=("file", file.pid, file.fd), cells=cells, values=values))
+    return rows
+
+
+SOCKET_COLUMNS = (
+    Column("PID", width=6, align="right"),
+    Column("FD", width=5, align="right"),
+    Column("FAMILY", width=8),
+    Column("TYPE", width=10),
+    Column("STATE", width=12),
+    Column("LOCAL", share=2, shrink="middle"),
+    Column("REMOTE", share=2, shrink="middle"),
+    Column("QUEUED", width=8, align="right", optional=True),
+)
+
+
+def socket_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a socket descriptor."""
+    return [
+        Row(
+            key=("socket", s.pid, s.fd),
+            cells=(
+                str(s.pid),
+                str(s.fd),
+                s.family,
+                printable(f"{s.type} {s.protocol}".strip()),
+                s.state,
+                printable(s.local) or "(unnamed)",
+                printable(s.remote) or (f"{s.peer[0]} fd {s.peer[1]}" if s.peer else ""),
+                human_bytes(s.queued) if s.queued else "",
+            ),
+            values=(s.pid, s.fd, s.family, s.type, s.state, s.local, s.remote, s.queued),
+        )
+        for s in checkpoint.sockets
+    ]
+
+
+MEMORY_COLUMNS = (
+    Column("PID", width=6, align="right"),
+    Column("ADDRESS", width=16),
+    Column("PROT", width=4),
+    Column("KIND", width=12),
+    Column("SPAN", width=9, align="right"),
+    Column("DUMPED", width=BAR + 11),
+    Column("BACKED BY", share=1, shrink="middle", optional=True),
+)
+
+REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}
+
+
+def memory_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a region of every process."""
+    regions = [r for memory in checkpoint.memory for r in memory.regions]
+    scale = max((r.dumped for r in regions), default=0)
+    return [_region_row(region, scale) for region in regions]
+
+
+def _region_row(region: Region, scale: int) -> Row:
+    span = region.end - region.start
+    return Row(
+        key=("region", region.pid, region.start),
+        cells=(
+            str(region.pid),
+            f"{region.start:x}",
+            region.protection,
+            region.kind,
+            human_bytes(span),
+            sized(region.dumped, scale, REGION_MEANING.get(region.kind, "pages")),
+            printable(region.path),
+        ),
+        values=(
+            region.pid,
+            region.start,
+            region.protection,
+            region.kind,
+            span,
+            region.dumped,
+            region.path,
+        ),
+        meaning="" if region.dumped or region.kind in ("file", "shared") else "muted",
+    )
+
+
+MOUNT_COLUMNS = (
+    Column("MOUNT POINT", share=3, shrink="middle"),
+    Column("TYPE", width=10),
+    Column("SOURCE", share=2, shrink="middle"),
+    Column("EXTERNAL KEY", share=2, shrink="middle", optional=True),
+    Column("IN IMAGE", width=9, align="right", optional=True),
+)
+
+
+def mount_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a mount, indented below the mount it lies on."""
+    depth: dict[tuple[int, int], int] = {}
+    rows = []
+    for mount in checkpoint.mounts:
+        level = depth.get((mount.namespace, mount.parent_id), -1) + 1
+        depth[mount.namespace, mount.id] = level
+        rows.append(
+            Row(
+                key=("mount", mount.namespace, mount.id),
+                cells=(
+                    "  " * min(level, 12) + printable(mount.mountpoint),
+                    printable(mount.fstype),
+                    printable(mount.source),
+                    printable(mount.external_key),
+                    human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "",
+                ),
+                values=(
+                    mount.mountpoint,
+                    mount.fstype,
+                    mount.source,
+                    mount.external_key,
+                    mount.dumped_bytes,
+                ),
+            )
+        )
+    return rows
+
+
+DELTA_COLUMNS = (
+    Column("", width=1),
+    Column("PATH", share=4, shrink="middle"),
+    Column("KIND", width=10),
+    Column("MODE", width=5, align="right", optional=True),
+    SIZED,
+)
+
+
+def delta_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a change of the root filesystem."""
+    scale = max((e.size for e in checkpoint.delta.entries), default=0)
+    rows = []
+    for index, entry in enumerate(checkpoint.delta.entries):
+        change = "added" if entry.change == "written" else entry.change
+        path = printable(entry.path) + (f" → {printable(entry.link)}" if entry.link else "")
+        gone = entry.change == "deleted"
+        rows.append(
+            Row(
+                key=("delta", index),
+                cells=(
+                    signed(change),
+                    path,
+                    entry.kind or "",
+                    "" if gone else f"{entry.mode:o}",
+                    Text("deleted", "deleted") if gone else sized(entry.size, scale, "delta"),
+                ),
+                values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
+            )
+        )
+    return rows
+
+
+IMAGE_COLUMNS = (
+    Column("IMAGE", share=2, shrink="middle"),
+    Column("KIND", width=16, optional=True),
+    Column("RECORDS", width=7, align="right"),
+    SIZED,
+)
+
+
+def image_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row an image file; damaged ones carry the sign of failure."""
+    scale = max((i.size for i in checkpoint.images), default=0)
+    return [
+        Row(
+            key=("image", image.name),
+            cells=(
+                signed("fails", printable(image.name)) if image.problem else printable(image.name),
+                image.kind,
+                "" if image.entries is None else f"{image.entries:,}",
+                sized(image.size, scale, "pages" if image.kind == "PAGES" else "images"),
+            ),
+            values=(image.name, image.kind, image.entries, image.size),
+        )
+        for image in sorted(checkpoint.images, key=lambda i: i.name)
+    ]
+
+
+NAMESPACE_COLUMNS = (
+    Column("KIND", width=7),
+    Column("ID", width=4, align="right"),
+    Column("FROM", width=10),
+    Column("PROCESSES", share=2),
+    Column("DETAIL", share=2),
+)
+
+
+def namespace_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a namespace."""
+    return [
+        Row(
+            key=("namespace", n.kind, n.id),
+            cells=(
+                n.kind,
+                str(n.id),
+                "dumped" if n.dumped else "the host",
+                " ".join(map(str, n.pids)),
+                printable(n.detail),
+            ),
+        )
+        for n in checkpoint.namespaces
+    ]

@@ -1,0 +1,56 @@
+"""Cells and lines whose styles are meanings, in the colours of the present theme."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from rich.theme import Theme
+from textual.color import Color
+from textual.content import Content, Span
+
+from ckpt_tui.ui.rows.meanings import ATTRIBUTES, MEANINGS
+from ckpt_tui.ui.rows.table import Cell
+
+_CONTENT_STYLES = {
+    meaning.name: f"{ATTRIBUTES.get(meaning.name, '')} ${meaning.name}".strip()
+    for meaning in MEANINGS
+}
+
+
+class Palette:
+    """The meanings as styles for the line API; made once for each theme."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        styles = {
+            meaning.name: Style.parse(ATTRIBUTES.get(meaning.name, ""))
+            + Style(color=Color.parse(variables[meaning.name]).rich_color)
+            for meaning in MEANINGS
+        }
+        self._console = Console(theme=Theme(styles), file=io.StringIO())
+
+    def style(self, meaning: str) -> Style:
+        """Return the style of a meaning; nothing at all for an empty name."""
+        return self._console.get_style(meaning, default=Style.null()) if meaning else Style.null()
+
+    def segments(self, cell: Cell, base: Style) -> list[Segment]:
+        """Return a cell as segments over `base`; every one of them has a style."""
+        if isinstance(cell, str):
+            return [Segment(cell, base)] if cell else []
+        return list(Segment.apply_style(cell.render(self._console), base))
+
+
+def as_content(text: Text) -> Content:
+    """Return a text as Textual's own, which follows a change of the theme by itself."""
+    spans = [
+        Span(span.start, span.end, _CONTENT_STYLES.get(str(span.style), str(span.style)))
+        for span in text.spans
+    ]
+    if text.style:
+        name = str(text.style)
+        spans.insert(0, Span(0, len(text.plain), _CONTENT_STYLES.get(name, name)))
+    return Content(text.plain, spans)
