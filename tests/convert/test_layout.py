@@ -1,0 +1,142 @@
+"""Writing layouts: whole under their names, or not there."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from ckpt_tui.convert.layout import CONFIG, INDEX, Descriptor, Staging
+from ckpt_tui.core.progress import quiet
+
+
+def publish(folder: Path, data: bytes, tag: str) -> Descriptor:
+    with Staging(folder) as staging:
+        root = staging.add(data, INDEX)
+        staging.publish(root, tag)
+    return root
+
+
+def entries(folder: Path) -> list[dict[str, object]]:
+    manifests = json.loads((folder / "index.json").read_bytes())["manifests"]
+    assert isinstance(manifests, list)
+    return manifests
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_blob_lies_under_its_digest_and_the_tag_names_it(tmp_path: Path) -> None:
+    root = publish(tmp_path / "store", b"{}", "one")
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert root.digest == "sha256:" + digest
+    assert files(tmp_path / "store") == {f"blobs/sha256/{digest}", "index.json", "oci-layout"}
+    entry = entries(tmp_path / "store")[0]
+    assert entry["annotations"] == {"org.opencontainers.image.ref.name": "one"}
+    assert entry["size"] == 2
+
+
+def test_other_tags_stay_and_the_same_tag_moves(tmp_path: Path) -> None:
+    first = publish(tmp_path, b"1", "one")
+    publish(tmp_path, b"2", "two")
+    moved = publish(tmp_path, b"3", "two")
+    assert [entry["digest"] for entry in entries(tmp_path)] == [first.digest, moved.digest]
+
+
+def test_foreign_parts_of_an_index_stay(tmp_path: Path) -> None:
+    foreign = {"mediaType": "x/y", "digest": "sha256:00", "size": 1, "data": "AA=="}
+    index = {"schemaVersion": 2, "annotations": {"a": "b"}, "manifests": [foreign]}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    publish(tmp_path, b"1", "one")
+    assert entries(tmp_path)[0] == foreign
+    assert json.loads((tmp_path / "index.json").read_bytes())["annotations"] == {"a": "b"}
+
+
+def test_leaving_without_publishing_leaves_nothing(tmp_path: Path) -> None:
+    with Staging(tmp_path / "new" / "store") as staging:
+        staging.add(b"data", CONFIG)
+        staging.new_blob().write(b"half")
+    assert files(tmp_path) == set()
+    assert not (tmp_path / "new" / "store").exists()
+
+
+def test_a_blob_that_is_there_in_full_is_used_again(tmp_path: Path) -> None:
+    publish(tmp_path, b"same", "one")
+    before = next((tmp_path / "blobs/sha256").iterdir()).stat()
+    with Staging(tmp_path) as staging:
+        again = staging.add(b"same", CONFIG)
+        assert staging.holds(again.digest, 4)
+        assert not staging.holds(again.digest, 5)
+        staging.publish(again, "two")
+    assert next((tmp_path / "blobs/sha256").iterdir()).stat().st_ino == before.st_ino
+
+
+def test_a_blob_that_was_cut_short_is_written_again(tmp_path: Path) -> None:
+    root = publish(tmp_path, b"whole", "one")
+    path = tmp_path / "blobs/sha256" / root.digest[7:]
+    path.write_bytes(b"wh")
+    publish(tmp_path, b"whole", "one")
+    assert path.read_bytes() == b"whole"
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk that has room for ten bytes."""
+
+    def write(self, data: object) -> int:
+        assert isinstance(data, bytes)
+        if self.tell() + len(data) > 10:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data)
+
+
+def test_a_full_disk_leaves_the_layout_as_it_was(tmp_path: Path) -> None:
+    publish(tmp_path, b"1", "one")
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+
+    def create(path: Path) -> BinaryIO:
+        path.touch()
+        return FullDisk()
+
+    with pytest.raises(OSError, match="No space"), Staging(tmp_path, create) as staging:
+        staging.add(b"more than ten bytes", CONFIG)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".ckpt-tui-dead").mkdir()
+    (tmp_path / ".ckpt-tui-dead" / "blob-1").write_bytes(b"x")
+    (tmp_path / ".ckpt-tui-alive").mkdir()
+    held = os.open(tmp_path / ".ckpt-tui-alive", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    publish(tmp_path, b"1", "one")
+    os.close(held)
+    assert not (tmp_path / ".ckpt-tui-dead").exists()
+    assert (tmp_path / ".ckpt-tui-alive").exists()
+
+
+def test_an_archive_is_a_layout_in_a_tar_and_always_the_same(tmp_path: Path) -> None:
+    made = []
+    for number in range(2):
+        target = tmp_path / f"{number}.tar"
+        with Staging(tmp_path, final=False) as staging:
+            root = staging.add(b"{}", INDEX)
+            staging.publish_archive(root, "one", target, quiet())
+        made.append(target.read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open(fileobj=io.BytesIO(made[0])) as tar:
+        assert tar.getnames()[-2:] == ["index.json", "oci-layout"]
+        member = tar.extractfile(f"blobs/sha256/{root.digest[7:]}")
+        assert member is not None
+        assert member.read() == b"{}"
+    assert files(tmp_path) == {"0.tar", "1.tar"}

@@ -1,0 +1,300 @@
+"""Writes OCI layouts and archives: complete and checked under their names, or not at all.
+
+Blobs are staged in a folder of their own beside the target and move to their names only when the
+index is about to name them, so a cancelled or failed job leaves nothing behind. Blobs are not
+synced to disk one by one: every reader checks them against their digests.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.headers import END, header, padding
+from ckpt_tui.core.document import read_object
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK, FileWindow
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+REF_NAME = "org.opencontainers.image.ref.name"
+"""Annotation of an index entry that holds its tag."""
+
+_STAGING = ".ckpt-tui-"
+_MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A blob as manifests and indexes name it."""
+
+    media_type: str
+    digest: str
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    platform: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        found: dict[str, Any] = {
+            "mediaType": self.media_type,
+            "digest": self.digest,
+            "size": self.size,
+        }
+        if self.platform:
+            found["platform"] = dict(self.platform)
+        if self.annotations:
+            found["annotations"] = dict(sorted(self.annotations.items()))
+        return found
+
+
+def _create(path: Path) -> BinaryIO:
+    return path.open("xb")
+
+
+class Blob:
+    """A file that learns its digest while it is written."""
+
+    def __init__(self, path: Path, create: Callable[[Path], BinaryIO]) -> None:
+        self._path = path
+        self._hash = hashlib.sha256()
+        self._file = create(path)
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+        return len(data)
+
+    def close(self) -> str:
+        """Finish the file; return its digest, `sha256:…`."""
+        self._file.close()
+        return "sha256:" + self._hash.hexdigest()
+
+    def discard(self) -> None:
+        """Let go of an unfinished file; what it could not write does not matter any more."""
+        with suppress(OSError):
+            self._file.close()
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+
+class Staging:
+    """Blobs on their way into a layout. Leaving it without `publish` removes everything.
+
+    Raises:
+        CkptError: the folder cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, create: Callable[[Path], BinaryIO] = _create, *, final: bool = True
+    ) -> None:
+        self.folder = folder
+        self._create = create
+        self._final = final
+        self._made = not folder.exists()
+        self._blobs: dict[str, Path] = {}
+        self._open: list[Blob] = []
+        self._count = 0
+        self._path = Path()
+        self._lock = -1
+
+    def __enter__(self) -> Staging:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder):
+            _remove_abandoned(self.folder)
+            self._path = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
+            self._lock = os.open(self._path, os.O_RDONLY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        del kind, error, trace
+        for blob in self._open:
+            blob.discard()
+        shutil.rmtree(self._path, ignore_errors=True)
+        os.close(self._lock)
+        if self._made and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def scratch(self) -> BinaryIO:
+        """Return a file without a name for what does not fit in memory."""
+        return tempfile.TemporaryFile(dir=self._path)  # the caller closes it
+
+    def new_blob(self) -> Blob:
+        self._count += 1
+        blob = Blob(self._path / f"blob-{self._count}", self._create)
+        self._open.append(blob)
+        return blob
+
+    def keep(self, blob: Blob) -> tuple[str, int]:
+        """Finish a blob; return digest and size."""
+        digest = blob.close()
+        self._open.remove(blob)
+        if digest in self._blobs or self.holds(digest, blob.size):
+            blob.path.unlink()
+        else:
+            self._blobs[digest] = blob.path
+        return digest, blob.size
+
+    def add(self, data: bytes, media_type: str, **more: Mapping[str, str]) -> Descriptor:
+        """Stage a small blob."""
+        blob = self.new_blob()
+        blob.write(data)
+        digest, size = self.keep(blob)
+        return Descriptor(media_type, digest, size, **more)
+
+    def holds(self, digest: str, size: int) -> bool:
+        """Tell whether the target already has this blob in full."""
+        if not self._final:
+            return False
+        try:
+            return self._target(digest).stat().st_size == size
+        except OSError:
+            return False
+
+    def _target(self, digest: str) -> Path:
+        algorithm, _, digits = digest.partition(":")
+        return self.folder / "blobs" / algorithm / digits
+
+    def path(self, digest: str) -> Path:
+        """Return where the bytes of a blob lie until it is published, or lay before."""
+        return self._blobs.get(digest) or self._target(digest)
+
+    def publish(self, root: Descriptor, tag: str) -> None:
+        """Give every blob its name and then name `root` in the index, under a lock.
+
+        Whatever else the index names stays; an entry of the same tag is replaced.
+        """
+        with _locked(self.folder):
+            for digest, path in self._blobs.items():
+                target = self._target(digest)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+            marker = self.folder / "oci-layout"
+            if not marker.exists():
+                self._replace(marker, _MARKER)
+            index = self.folder / "index.json"
+            self._replace(index, _dump(_with_entry(_read_index(index), root, tag)))
+
+    def publish_archive(self, root: Descriptor, tag: str, file: Path, progress: Progress) -> None:
+        """Write every blob and an index that names `root` into an OCI archive, `file`."""
+        draft = self._path / "archive"
+        total = sum(path.stat().st_size for path in self._blobs.values())
+        progress.start("writing the archive", total)
+        with self._create(draft) as out:
+            for folder in ("blobs/", "blobs/sha256/"):
+                out.write(header(Member(folder, MemberKind.DIRECTORY, 0, mode=0o755)))
+            for digest, path in sorted(self._blobs.items()):
+                out.write(_file_header(f"blobs/sha256/{digest[7:]}", path.stat().st_size))
+                with path.open("rb") as blob:
+                    while piece := blob.read(CHUNK):
+                        out.write(piece)
+                        progress.tick(len(piece))
+                out.write(padding(path.stat().st_size))
+            for name, data in (
+                ("index.json", _dump(_with_entry({}, root, tag))),
+                ("oci-layout", _MARKER),
+            ):
+                out.write(_file_header(name, len(data)) + data + padding(len(data)))
+            out.write(END)
+        os.replace(draft, file)
+
+    def _replace(self, target: Path, data: bytes) -> None:
+        draft = self._path / target.name
+        with self._create(draft) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+
+
+def _file_header(name: str, size: int) -> bytes:
+    return header(Member(name, MemberKind.FILE, size, mode=0o644))
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return {}
+    window = FileWindow(descriptor)
+    try:
+        return read_object(window, str(path))
+    finally:
+        window.close()
+
+
+def _with_entry(index: dict[str, Any], root: Descriptor, tag: str) -> dict[str, Any]:
+    entry = Descriptor(
+        root.media_type,
+        root.digest,
+        root.size,
+        {**root.annotations, **({REF_NAME: tag} if tag else {})},
+        root.platform,
+    ).document()
+    entries = index.get("manifests", [])
+    if not isinstance(entries, list):
+        raise CkptError("index.json of the layout cannot be read:", "its manifests are no list.")
+    others = [other for other in entries if other != entry and not (tag and _tag_of(other) == tag)]
+    return {"schemaVersion": 2, **index, "manifests": [*others, entry]}
+
+
+def _tag_of(entry: object) -> str:
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    tag = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return tag if isinstance(tag, str) else ""
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other writers of the same layout out; the lock is on the folder, so no file is left."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a killed process left: staging folders that nobody holds."""
+    for path in folder.glob(_STAGING + "*"):
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(descriptor)
