@@ -1,0 +1,62 @@
+"""Sending text to the clipboard of whoever looks at the screen, also through SSH and tmux."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from textual.app import App
+
+from ckpt_tui.core.text import human_bytes, printable
+
+MOST = 48 << 10
+"""Bytes. Terminals cap an OSC 52 sequence, many at 64 KiB after base64."""
+
+TMUX_S = 2.0
+"""Seconds that tmux has to take the text."""
+
+
+async def send_to_clipboard(app: App[Any], text: str, what: str = "it") -> bool:
+    """Send `text` and say so; return whether it was sent.
+
+    Line ends stay, every other control character arrives escaped: nobody should paste what they
+    could not see. `what` is named in the message, printable: "the path".
+    """
+    text = "\n".join(printable(line) for line in text.split("\n"))
+    length = len(text.encode())
+    if length > MOST:
+        app.notify(
+            f"{what} has {human_bytes(length)}, too much for a clipboard; nothing was sent",
+            severity="warning",
+            markup=False,
+        )
+        return False
+    # tmux drops OSC 52 by default (set-clipboard external), but takes it from its own command.
+    if not (os.environ.get("TMUX") and await _tell_tmux(text)):
+        app.copy_to_clipboard(text)
+    app.notify(f"{what} was sent to the clipboard", markup=False)
+    return True
+
+
+async def _tell_tmux(text: str) -> bool:
+    """Hand the text to tmux, which passes it on to the terminal; return whether that worked."""
+    try:
+        tmux = await asyncio.create_subprocess_exec(
+            "tmux",
+            "load-buffer",
+            "-w",
+            "-",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return False
+    try:
+        await asyncio.wait_for(tmux.communicate(text.encode()), TMUX_S)
+    except TimeoutError:
+        tmux.kill()
+        await tmux.wait()
+        return False
+    return tmux.returncode == 0

@@ -1,0 +1,197 @@
+"""What a user can tell the program: one table for keys, palette, help, key line and own keymaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from textual.app import SystemCommand
+from textual.binding import Binding
+from textual.screen import Screen
+
+BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW = (
+    "browser",
+    "checkpoint",
+    "diagnosis",
+    "convert",
+    "compare",
+    "view",
+)
+"""Names of the screens; `VIEW` is one thing in full: an image decoded, a file, bytes, a log."""
+
+SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW)
+
+TABS = (
+    "Overview",
+    "Processes",
+    "Files",
+    "Sockets",
+    "Memory",
+    "Filesystem",
+    "Mounts",
+    "Images",
+    "Sizes",
+    "Diagnosis",
+)
+"""Of a checkpoint, in the order of their keys 1 … 9, 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing a user can do."""
+
+    id: str
+    """Also the name for a keymap of the user's own."""
+    keys: str
+    """As Textual spells them, comma between; the first one is shown."""
+    action: str
+    """Runs on the screen unless it names `app.`."""
+    title: str
+    """For palette and help; a verb first."""
+    help: str
+    """One sentence for who does not know yet."""
+    footer: str = ""
+    """One or two words for the key line; empty: not worth a place there."""
+    screens: tuple[str, ...] = SCREENS
+    """Where it can be done."""
+    line: tuple[str, ...] = SCREENS
+    """Where the key line shows it, if it has a footer."""
+
+    @property
+    def shown_key(self) -> str:
+        """The first key as it is written on the screen."""
+        return shown_key(self.keys)
+
+
+_LISTS = (BROWSER, CHECKPOINT, COMPARE)
+_INSIDE = (CHECKPOINT, VIEW)
+_READING = (DIAGNOSIS, VIEW)
+
+COMMANDS: tuple[Command, ...] = (
+    Command("open", "enter", "open", "Open", "Go into what is under the cursor.",
+            "open", (BROWSER, CHECKPOINT, DIAGNOSIS)),
+    Command("start", "enter", "start", "Start", "Write the new image.", "start", (CONVERT,)),
+    Command("convert", "c", "convert", "Convert", "Plan another format; writes nothing yet.",
+            "convert", (BROWSER, CHECKPOINT), line=(BROWSER,)),
+    Command("diagnose", "d", "diagnose", "Diagnose", "Why it failed, and what would fail here.",
+            "diagnose", (BROWSER, CHECKPOINT), line=(BROWSER,)),
+    Command("mark", "space", "mark", "Mark to compare", "Compare two marked checkpoints.",
+            "compare", (BROWSER,)),
+    Command("target", "t", "change_target", "Change the target", "Write to another place.",
+            "target", (CONVERT,)),
+    Command("base", "b", "change_base", "Change the base image", "Store what differs from it.",
+            "base", (CONVERT,)),
+    Command("measure", "m", "measure", "Measure", "Run the formats not yet measured here.",
+            "measure", (COMPARE,)),
+    Command("go-to", "g", "go_to", "Go to", "Follow a link to what it names.", "go to", _INSIDE),
+    Command("used-by", "u", "used_by", "Used by", "List who refers to this.", "used by", _INSIDE),
+    Command("problems", "z", "problems_only", "Problems only", "Hide what is as it should be.",
+            "problems", (CHECKPOINT, DIAGNOSIS)),
+    Command("filter", "f", "filter", "Filter", "Show only rows with every word you type.",
+            "filter", _LISTS, line=(CHECKPOINT, COMPARE)),
+    Command("search", "/", "search", "Search", "Find text; n and N step through it.",
+            "search", (*_LISTS, *_READING), line=(BROWSER, *_READING)),
+    Command("next", "n", "next_match", "Next match", "Go to the next place found.",
+            screens=(*_LISTS, *_READING)),
+    Command("previous", "N", "previous_match", "Previous match", "Go to the place found before.",
+            screens=(*_LISTS, *_READING)),
+    Command("sort", "s", "sort", "Sort by the next column", "A click on a title sorts by it.",
+            screens=_LISTS),
+    Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
+            screens=_LISTS),
+    Command("copy", "y", "copy", "Copy the value", "Send it to the clipboard.",
+            "copy", line=_READING),
+    Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard."),
+    Command("expand", "space", "toggle", "Open or close a branch", "Show or hide what is in it.",
+            screens=(CHECKPOINT,)),
+    Command("reveal", "r", "reveal", "Show secrets", "Show what looks like a secret, or hide it.",
+            screens=_INSIDE),
+    Command("refresh", "r,f5", "refresh_list", "Look again", "Read the list anew.",
+            screens=(BROWSER,)),
+    *(
+        Command(f"tab-{number}", str(number % 10), f"show_tab({number})", f"Show {name}",
+                f"Go to the tab {name}.", screens=(CHECKPOINT,))
+        for number, name in enumerate(TABS, 1)
+    ),
+    Command("back", "escape", "back", "Back", "Stop the work, close the panel, or go back.",
+            "back", line=(CONVERT, COMPARE, *_READING)),
+    Command("leave", "q", "leave", "Leave", "Go back; from the first screen, quit."),
+    Command("quit", "ctrl+q", "app.quit", "Quit", "End the program."),
+    Command("suspend", "ctrl+z", "app.suspend_process", "Suspend", "To the shell; fg returns."),
+    Command("palette", ":,ctrl+p", "app.command_palette", "Commands", "Find a command by name."),
+    Command("help", "?,f1", "help", "Help", "Show the keys of this screen.", "help"),
+)  # fmt: skip
+"""In the order of the key line and of the help."""
+
+_KEY_NAMES = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
+
+MOVING = (
+    ("↑ ↓  j k", "Move", "One line up or down."),
+    ("pgup pgdn", "Page", "ctrl+u and ctrl+d move half a page."),
+    ("home end", "First and last", "G goes to the last, too."),
+    ("tab", "Other side", "shift+tab goes back."),
+)
+"""Keys that every list answers to: shown key, title, help."""
+
+
+def shown_key(keys: str) -> str:
+    """Return the first of some keys as it is written on the screen."""
+    first = keys.split(",")[0]
+    return _KEY_NAMES.get(first, first)
+
+
+def commands_for(screen_name: str) -> tuple[Command, ...]:
+    """Return what can be done on a screen, in the order of the table."""
+    return tuple(command for command in COMMANDS if screen_name in command.screens)
+
+
+def bindings_for(screen_name: str) -> list[Binding]:
+    """Return the `BINDINGS` of a screen."""
+    return [
+        Binding(
+            command.keys,
+            command.action,
+            command.title,
+            tooltip=command.help,
+            show=command in key_line_for(screen_name),
+            id=command.id,
+        )
+        for command in commands_for(screen_name)
+    ]
+
+
+def key_line_for(screen_name: str) -> tuple[Command, ...]:
+    """Return the commands that ask for a place on the key line, the important ones first."""
+    return tuple(c for c in commands_for(screen_name) if c.footer and screen_name in c.line)
+
+
+def allowed(command: Command, screen: Screen[Any]) -> bool | None:
+    """Return what the screen's `check_action` says: None for greyed out, False for hidden."""
+    name = command.action.partition("(")[0]
+    return True if name.startswith("app.") else screen.check_action(name, ())
+
+
+def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """Yield what the command palette offers on a screen, for `App.get_system_commands`."""
+    for command in commands_for(screen_name):
+        if allowed(command, screen):
+            yield SystemCommand(
+                command.title,
+                f"{command.help}  {command.shown_key}",
+                partial(screen.run_action, command.action),
+            )
+
+
+def help_text(screen_name: str) -> str:
+    """Return the keys of a screen as aligned lines of at most 80 cells; tabs share one line."""
+    lines = [*MOVING]
+    for command in commands_for(screen_name):
+        if command.id.startswith("tab-"):
+            if command.id == "tab-1":
+                lines.append(("1 … 9  0", "Show a tab", "In the order of the titles."))
+            continue
+        keys = "  ".join(shown_key(key) for key in command.keys.split(","))
+        lines.append((keys, command.title, command.help))
+    return "\n".join(f"{keys:<11} {title:<23} {help_line}" for keys, title, help_line in lines)
