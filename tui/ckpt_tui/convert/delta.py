@@ -170,7 +170,8 @@ class _Layer:
         while waiting:
             name = waiting.pop()
             if name in self.made:
-                self._add_made(self.made[name])
+                survivor = self._tree.survivors.get(name)
+                self._add_made(self.made[name], survivor.index if survivor else None)
             self._add_marks(name)
             waiting.extend(reversed(self._children.get(name, [])))
 

@@ -237,7 +237,7 @@ def _file_header(name: str, size: int) -> bytes:
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _read_index(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.headers import END, header, padding
@@ -102,13 +102,4 @@ def _as_written(name: str, members: Mapping[str, Member]) -> Member:
         return Member(name, MemberKind.DIRECTORY, 0, mode=0o700, mtime=mtime)
     if member is None:
         return Member(name, MemberKind.DIRECTORY, 0, mode=0o755)
-    return Member(
-        name,
-        member.kind,
-        member.size,
-        mode=member.mode,
-        uid=member.uid,
-        gid=member.gid,
-        mtime=member.mtime,
-        link=member.link,
-    )
+    return replace(member, uname="", gname="")

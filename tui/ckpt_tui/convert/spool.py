@@ -17,7 +17,7 @@ class Spool:
     """Named runs of bytes, written once and read in any order."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115
         self._spans: dict[str, tuple[int, int]] = {}
         self._end = 0
 

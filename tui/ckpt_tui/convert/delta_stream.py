@@ -1,0 +1,190 @@
+"""Turns rootfs-diff.tar into the delta layer while it streams by, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.convert.delta import DeltaPlan, Made
+from ckpt_tui.convert.headers import END, header
+from ckpt_tui.convert.record import Bytes, DeltaRecord, FromLayer, Piece, Zeros
+from ckpt_tui.convert.unpacking import TarEntry
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+
+MAX_KEPT = 1 << 20
+"""Bytes of replaced headers and overwritten members that the record keeps. Engines write none;
+more means a foreign tar, which is then made again from the layer, with other headers."""
+
+
+class MemberDigests:
+    """Digests of the files in a tar whose bytes come by from start to end."""
+
+    def __init__(self, entries: Sequence[TarEntry]) -> None:
+        self._entries = [
+            (index, entry)
+            for index, entry in enumerate(entries)
+            if entry.member.kind is MemberKind.FILE
+        ]
+        self._next = 0
+        self._position = 0
+        self._hash = hashlib.sha256()
+        self.found: dict[int, str] = {}
+        """Index of the entry → digest of its data."""
+
+    def update(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        start, end = self._position, self._position + len(piece)
+        while self._next < len(self._entries):
+            index, entry = self._entries[self._next]
+            last = entry.data + entry.member.size
+            self._hash.update(view[max(entry.data - start, 0) : max(last - start, 0)])
+            if end < last:
+                break
+            self.found[index] = self._hash.hexdigest()
+            self._hash = hashlib.sha256()
+            self._next += 1
+        self._position = end
+
+
+class _TarBytes:
+    """The nested tar as a run of bytes with a position."""
+
+    def __init__(self, pieces: Iterable[bytes], digests: MemberDigests, progress: Progress) -> None:
+        self._pieces = iter(pieces)
+        self._digests = digests
+        self._progress = progress
+        self._hash = hashlib.sha256()
+        self._buffer = memoryview(b"")
+        self.position = 0
+
+    def upto(self, end: int) -> Iterator[bytes]:
+        """Yield the bytes from here to `end`."""
+        while self.position < end:
+            piece = self._some()
+            if not piece:
+                raise DamagedInput("rootfs-diff.tar", self.position, "it ends too early.")
+            taken = piece[: end - self.position]
+            self._buffer = piece[len(taken) :]
+            self.position += len(taken)
+            yield bytes(taken)
+
+    def rest(self) -> Iterator[bytes]:
+        while piece := self._some():
+            self._buffer = memoryview(b"")
+            self.position += len(piece)
+            yield bytes(piece)
+
+    def _some(self) -> memoryview:
+        if not self._buffer:
+            piece = next(self._pieces, b"")
+            self._hash.update(piece)
+            self._digests.update(piece)
+            self._progress.tick(len(piece))
+            self._buffer = memoryview(piece)
+        return self._buffer
+
+    @property
+    def digest(self) -> str:
+        return "sha256:" + self._hash.hexdigest()
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """The recipe for the way back, as it grows."""
+
+    found: list[Piece]
+    kept: int = 0
+    exact: bool = True
+
+    def from_layer(self, offset: int, length: int) -> None:
+        if length:
+            self.found.append(FromLayer(offset, length))
+
+    def keep(self, data: bytes) -> None:
+        """Keep bytes that the layer lacks, as far as there is room."""
+        last = self.found[-1] if self.found else None
+        self.kept += len(data)
+        if self.kept > MAX_KEPT:
+            self.exact = False
+        elif any(data):
+            self.found.append(Bytes(data))
+        elif isinstance(last, Zeros):
+            self.found[-1] = Zeros(last.length + len(data))
+        else:
+            self.found.append(Zeros(len(data)))
+
+
+def write_delta(
+    plan: DeltaPlan,
+    entries: Sequence[TarEntry],
+    pieces: Iterable[bytes],
+    write: Callable[[bytes], object],
+    progress: Progress,
+) -> tuple[DeltaRecord, MemberDigests]:
+    """Write the layer of `plan` from the bytes of rootfs-diff.tar, in one pass.
+
+    Returns how to make the tar again, and the digests of the files in it.
+
+    Raises:
+        DamagedInput: the tar is shorter than its own headers say.
+        Cancelled: nobody wants the result.
+    """
+    digests = MemberDigests(entries)
+    tar = _TarBytes(pieces, digests, progress)
+    recipe = _Pieces([])
+    position = 0
+    for part in plan.parts:
+        if isinstance(part, Made):
+            block = header(part.member)
+            write(block)
+            position += len(block)
+            continue
+        for data in tar.upto(part.start):
+            recipe.keep(data)
+        for data in tar.upto(part.end):
+            write(data)
+        recipe.from_layer(position, part.end - part.start)
+        position += part.end - part.start
+    for data in tar.rest():
+        recipe.keep(data)
+    write(END)
+    made = (m.name for m, source in zip(plan.members, plan.sources, strict=True) if source is None)
+    record = DeltaRecord(
+        tar.position,
+        tar.digest,
+        exact=recipe.exact,
+        pieces=tuple(recipe.found) if recipe.exact else (),
+        synthetic=tuple(made),
+    )
+    return record, digests
+
+
+def rebuild(record: DeltaRecord, layer: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of an exact rootfs-diff.tar, made from the delta layer as a tar.
+
+    Raises:
+        DamagedInput: the record asks for bytes that the layer does not have.
+    """
+    waiting = iter(layer)
+    buffer, start = b"", 0
+    for piece in record.pieces:
+        if isinstance(piece, Bytes):
+            yield piece.data
+        elif isinstance(piece, Zeros):
+            yield bytes(min(piece.length, MAX_KEPT))
+        else:
+            position, end = piece.offset, piece.offset + piece.length
+            while position < end:
+                while start + len(buffer) <= position:
+                    start += len(buffer)
+                    buffer = next(waiting, b"")
+                    if not buffer:
+                        raise DamagedInput("the delta layer", start, "it ends too early.")
+                if position < start:
+                    raise DamagedInput("conversion.json", 0, "its pieces run backwards.")
+                taken = buffer[position - start : end - start]
+                position += len(taken)
+                yield taken

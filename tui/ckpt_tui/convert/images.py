@@ -1,0 +1,192 @@
+"""The JSON of the optimized form: two configs, two manifests, one index.
+
+Keys and values follow image-spec 1.1; the trigger keys are those that podman, CRI-O and
+containerd look for before they treat an image as a checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ckpt_tui.checkpoint.model import ContainerFacts
+from ckpt_tui.convert.layout import CONFIG, INDEX, MANIFEST, Descriptor, Staging
+from ckpt_tui.convert.record import FORMAT_VERSION
+from ckpt_tui.core.document import text_at, value_at
+from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
+
+CRIU_PREFIX = "org.criu.checkpoint."
+ROLE_KEY = CRIU_PREFIX + "role"
+"""Annotation by which the index tells its two images apart."""
+
+CHECKPOINT_ROLE, ROOTFS_ROLE = "checkpoint", "rootfs"
+
+BASE_NAME = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+CREATED = "org.opencontainers.image.created"
+
+_NO_PLATFORM = {"os": "unknown", "architecture": "unknown"}
+"""Keeps a pull by tag from choosing the rootfs image."""
+
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer as written."""
+
+    descriptor: Descriptor
+    diff_id: str
+    plain_size: int
+
+
+def local_repository(name: str) -> str:
+    """Return the repository that a result without a destined one is said to live in."""
+    cleaned = _NOT_IN_NAMES.sub("-", name.lower()).strip("-._")
+    return f"localhost/{re.sub(r'[._-]{2,}', '-', cleaned) or 'checkpoint'}"
+
+
+def timestamp(moment: datetime | None) -> str:
+    """Return a time as images carry it, empty where none is known."""
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def container_name(container: ContainerFacts) -> str:
+    """Return the name a person gave the container: in a pod not the engine's long one."""
+    for key in ("io.kubernetes.container.name", "io.kubernetes.cri.container-name"):
+        if container.annotations.get(key):
+            return container.annotations[key]
+    return container.name or container.id[:12]
+
+
+def checkpoint_annotations(
+    engine: str, container: ContainerFacts, carried: Mapping[str, str], architecture: str
+) -> dict[str, str]:
+    """Return the annotations of the checkpoint image and of the index.
+
+    All trigger keys stand on both: podman and CRI-O read the manifest, containerd the index, and
+    together they disturb none. `carried` are the source's own, which win but for the base image.
+    """
+    name = container_name(container)
+    runtime = container.runtime.removeprefix("io.containerd.").partition(".")[0]
+    found = {
+        PODMAN_PREFIX + "name": name,
+        PODMAN_PREFIX + "runtime.name": runtime or "runc",
+        CRIO_PREFIX + "name": name,
+        ENGINE_KEY: engine,
+        CRIU_PREFIX + "container.name": name,
+        CRIU_PREFIX + "pod.name": container.pod,
+        CRIU_PREFIX + "pod.namespace": container.namespace,
+        CRIU_PREFIX + "runtime.name": container.runtime,
+        CRIU_PREFIX + "rootfsImageUserRequested": container.image,
+        CRIU_PREFIX + "host.arch": architecture,
+        CREATED: timestamp(container.checkpointed),
+    }
+    prefixes = (PODMAN_PREFIX, CRIO_PREFIX, CRIU_PREFIX)
+    found.update(
+        (key, value)
+        for key, value in carried.items()
+        if key.startswith(prefixes) and "rootfsImage" not in key and "rawImage" not in key
+    )
+    found[FORMAT_VERSION_KEY] = FORMAT_VERSION
+    return {key: value for key, value in found.items() if value}
+
+
+def checkpoint_config(layers: Sequence[Layer], architecture: str, created: str) -> bytes:
+    """Return the config of the checkpoint image: no Entrypoint and no Cmd, it cannot be run."""
+    return _dump(
+        {
+            **({"created": created} if created else {}),
+            "architecture": architecture,
+            "os": "linux",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        }
+    )
+
+
+def rootfs_config(
+    base: Mapping[str, Any], delta: Layer | None, command: Sequence[str], created: str, name: str
+) -> bytes:
+    """Return the base image's config with the delta on top, and the dump's command in it.
+
+    CRI-O refuses to restore onto an image without a command; CRIU never runs it.
+    """
+    config = dict(value) if isinstance(value := base.get("config"), dict) else {}
+    if command:
+        config.pop("Cmd", None)
+        config["Entrypoint"] = list(command)
+    document = {**base, "config": config}
+    diff_ids = value_at(base, "rootfs", "diff_ids")
+    history = base.get("history")
+    if delta is not None:
+        own = [*diff_ids] if isinstance(diff_ids, list) else []
+        document["rootfs"] = {"type": "layers", "diff_ids": [*own, delta.diff_id]}
+        if isinstance(history, list) and history:
+            entry = {"created": created} if created else {}
+            entry["created_by"] = f"checkpoint of {name}"
+            document["history"] = [*history, entry]
+    return _dump(document)
+
+
+def add_manifest(
+    staging: Staging,
+    config: bytes,
+    layers: Sequence[Descriptor],
+    annotations: Mapping[str, str],
+    platform: Mapping[str, str],
+    role: str,
+) -> Descriptor:
+    """Stage config and manifest; return the manifest as the index names it."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": staging.add(config, CONFIG).document(),
+        "layers": [layer.document() for layer in layers],
+        **({"annotations": dict(sorted(annotations.items()))} if annotations else {}),
+    }
+    return staging.add(
+        _dump(document), MANIFEST, annotations={ROLE_KEY: role}, platform=platform or _NO_PLATFORM
+    )
+
+
+def add_index(
+    staging: Staging, manifests: Sequence[Descriptor], annotations: Mapping[str, str]
+) -> Descriptor:
+    """Stage the index that the tag names."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": [manifest.document() for manifest in manifests],
+        "annotations": dict(sorted(annotations.items())),
+    }
+    return staging.add(_dump(document), INDEX)
+
+
+def base_image_values(engine: str, reference: str, config_digest: str) -> dict[str, str]:
+    """Return the fields of config.dump by which each engine finds the rootfs image.
+
+    `reference` is REPOSITORY@sha256:…, `config_digest` sha256:… of its config.
+    """
+    digits = config_digest.partition(":")[2]
+    if engine == "cri-o":
+        return {"rootfsImageRef": digits, "rootfsImageName": reference}
+    if engine == "containerd":
+        return {"rootfsImageRef": reference}
+    return {"rootfsImageName": reference, "RawImageName": reference, "rootfsImageID": digits}
+
+
+def recorded_image(engine: str, config_dump: object) -> str:
+    """Return the image id that config.dump recorded, 64 hex digits, or "" where it has none."""
+    key = {"cri-o": "rootfsImageRef", "podman": "rootfsImageID"}.get(engine, "")
+    return text_at(config_dump, key).removeprefix("sha256:") if key else ""
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
