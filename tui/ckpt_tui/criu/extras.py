@@ -9,18 +9,16 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError, Message
 
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.criu.kinds import Extra, message_class
-from ckpt_tui.criu.reader import Reader
+from ckpt_tui.criu.reader import ByteOrder, Reader
 
 if TYPE_CHECKING:
     from ckpt_tui.criu.schema.files_pb2 import ghost_file_entry
-
-ByteOrder = Literal["little", "big"]
 
 MAX_MESSAGE = 64 << 20
 """Bytes. A longer message means a damaged length: the largest real ones are address spaces with a

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.criu.extras import ByteOrder, parse, take_message, walk_extra
+from ckpt_tui.criu.extras import parse, take_message, walk_extra
 from ckpt_tui.criu.kinds import (
     COMMON_MAGIC,
     INVENTORY_MAGIC,
@@ -29,7 +29,7 @@ from ckpt_tui.criu.kinds import (
     Kind,
     kind_by_magic,
 )
-from ckpt_tui.criu.reader import Reader
+from ckpt_tui.criu.reader import ByteOrder, Reader
 
 
 class Form(enum.Enum):

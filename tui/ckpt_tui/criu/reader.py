@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.window import ByteWindow
+
+ByteOrder = Literal["little", "big"]
 
 BUFFER = 1 << 16
 """Bytes read ahead: records are small and lie one behind the other."""

@@ -47,7 +47,9 @@ class Show(google.protobuf.message.Message):
     unix_name: builtins.bool
     """The name of a Unix socket."""
     names: builtins.str
-    """Table that names the value better than crit does, or where crit has no name at all."""
+    """Table that names the value better than crit does, or where crit has no name at all. On a list
+    of messages it names the positions. Some names stand for a rule of values.py, not a table.
+    """
     def __init__(
         self,
         *,

@@ -1,0 +1,232 @@
+"""Messages for people and programs: a tree of fields with names, and our own JSON form."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from ckpt_tui.core.text import printable
+from ckpt_tui.criu.decode import UnknownField, own_unknown
+from ckpt_tui.criu.names import by_value
+from ckpt_tui.criu.shown import Shown, shown
+from ckpt_tui.criu.values import (
+    ANY_HOST,
+    Host,
+    auxiliary_vector,
+    capability_names,
+    describe,
+    device,
+    ip_address,
+    is_flags,
+    sigaction_signal,
+    signal_name,
+    socket_name,
+    text,
+)
+
+MAX_LIST = 64
+"""Numbers of a list that are put into one text."""
+
+MAX_BYTES = 32
+"""Bytes of a field that are put into one text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """One field of a message, or one item of a list of messages."""
+
+    name: str
+    """`vmas[3]` for an item; `#21` for a field the schema does not have."""
+    number: int
+    value_text: str
+    """Foreign text in it is not cleaned."""
+    kind: str
+    """message, enum, flags, int, bool, string, bytes, list or unknown."""
+    message: Message | None = None
+    host: Host = ANY_HOST
+    in_hex: bool = False
+
+    @property
+    def children(self) -> tuple[FieldView, ...]:
+        """The fields of a message; made when asked for."""
+        if self.message is None:
+            return ()
+        return fields(self.message, self.host, in_hex=self.in_hex)
+
+
+def fields(
+    message: Message,
+    host: Host = ANY_HOST,
+    *,
+    in_hex: bool = False,
+) -> tuple[FieldView, ...]:
+    """Return the fields that are set, in the order of their numbers, then the unknown ones."""
+    found: list[FieldView] = []
+    for field, value in message.ListFields():
+        show = shown(field)
+        deep = in_hex or show.hexadecimal
+        if show.type != "message":
+            number = FieldView(show.name, show.number, *_shown_value(show, value, host, deep))
+            found.append(number)
+            continue
+        for index, item in enumerate(value if show.repeated else (value,)):
+            name = f"{show.name}[{index}]" if show.repeated else show.name
+            label = _position_name(show, index, host) if show.repeated else ""
+            line = ", ".join(filter(None, (label, summary(item, host, in_hex=deep))))
+            found.append(FieldView(name, show.number, line, "message", item, host, deep))
+    found += [_unknown_view(field) for field in own_unknown(message)]
+    return tuple(found)
+
+
+def _position_name(show: Shown, index: int, host: Host) -> str:
+    if show.names == "sigaction.index":
+        return signal_name(sigaction_signal(index), host.arch)
+    return by_value(show.names, host.arch).get(index, "") if show.names else ""
+
+
+def summary(message: Message, host: Host = ANY_HOST, *, in_hex: bool = False) -> str:
+    """Return the first few plain fields of a message in one line: `pid 1, ppid 0`."""
+    parts: list[str] = []
+    for field, value in message.ListFields():
+        show = shown(field)
+        if show.type != "message" and not show.repeated:
+            parts.append(f"{show.name} {_shown_value(show, value, host, in_hex)[0]}")
+        if len(parts) == 3:
+            break
+    return ", ".join(parts)
+
+
+def _shown_value(show: Shown, value: Any, host: Host, in_hex: bool) -> tuple[str, str]:
+    """Return the text of a field and its kind."""
+    if show.repeated:
+        return _list_text(show, value, host, in_hex), "list"
+    kind = "flags" if show.type == "int" and is_flags(show.names) else show.type
+    return _single_text(show, value, host, in_hex), kind
+
+
+def _list_text(show: Shown, values: Sequence[Any], host: Host, in_hex: bool) -> str:
+    special = _list_names(show, values, host)
+    if special is not None:
+        return special
+    parts = [_single_text(show, value, host, in_hex) for value in values[:MAX_LIST]]
+    more = len(values) - MAX_LIST
+    return ", ".join(parts) + (f" … and {more} more" if more > 0 else "")
+
+
+def _list_names(show: Shown, values: Sequence[Any], host: Host) -> str | None:
+    """Return the text of a list that means something as a whole; None for others."""
+    if show.ip_address:
+        return ip_address(values, host.byte_order)
+    if show.names == "capability":
+        return ", ".join(capability_names(values)) or "none"
+    if show.names == "auxv.type":
+        return ", ".join(f"{name}={value:#x}" for name, value in auxiliary_vector(values).items())
+    return None
+
+
+def _single_text(show: Shown, value: Any, host: Host, in_hex: bool) -> str:
+    match show.type:
+        case "enum":
+            return show.enum.get(value, str(value))
+        case "bool":
+            return "yes" if value else "no"
+        case "string":
+            return text(value)
+        case "bytes":
+            return socket_name(value) if show.unix_name else _bytes_text(value)
+    named = named_text(show, value, host)
+    plain = f"{value:#x}" if in_hex or show.hexadecimal else str(value)
+    if named is None or named in (plain, str(value)):
+        return plain
+    return named if is_flags(show.names) else f"{named} ({plain})"
+
+
+def _bytes_text(value: bytes) -> str:
+    more = len(value) - MAX_BYTES
+    return value[:MAX_BYTES].hex(" ") + (f" … and {more} more bytes" if more > 0 else "")
+
+
+def named_text(show: Shown, value: int, host: Host) -> str | None:
+    """Return the name of a number; None where the schema gives it none."""
+    if show.dev:
+        return device(value, old=show.odev)
+    return describe(show.names, value, host.arch) if show.names else None
+
+
+def _unknown_view(field: UnknownField) -> FieldView:
+    value = field.value
+    line = _bytes_text(value) if isinstance(value, bytes) else str(value)
+    if isinstance(value, tuple):
+        line = f"a group of {len(value)} fields"
+    return FieldView(f"#{field.number}", field.number, line, "unknown")
+
+
+def to_plain(
+    message: Message,
+    *,
+    names: bool = True,
+    host: Host = ANY_HOST,
+) -> dict[str, Any]:
+    """Return a message as JSON values.
+
+    Numbers stay numbers, enums become names, bytes base64. With `names`, what has a name has it
+    under `<field>_text` beside. Text that is no UTF-8 is escaped, and whole under `<field>_base64`.
+    Fields the schema does not have are under `_unknown`.
+    """
+    found: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        show = shown(field)
+        found |= _plain_field(show, value, names, host)
+    unknown = own_unknown(message)
+    if unknown:
+        found["_unknown"] = [_plain_unknown(field) for field in unknown]
+    return found
+
+
+def _plain_field(show: Shown, value: Any, names: bool, host: Host) -> dict[str, Any]:
+    if not show.repeated:
+        found = {show.name: _plain_value(show, value, names, host)}
+        if isinstance(value, bytes) and show.type == "string":
+            found[f"{show.name}_base64"] = base64.b64encode(value).decode("ascii")
+        line = named_text(show, value, host) if names and show.type == "int" else None
+        if names and show.unix_name:
+            line = printable(socket_name(value))
+        return found if line is None else {**found, f"{show.name}_text": line}
+    found = {show.name: [_plain_value(show, item, names, host) for item in value]}
+    if names and show.type == "int":
+        line = _list_names(show, value, host)
+        return found if line is None else {**found, f"{show.name}_text": line}
+    return found
+
+
+def _plain_value(show: Shown, value: Any, names: bool, host: Host) -> object:
+    match show.type:
+        case "message":
+            return to_plain(value, names=names, host=host)
+        case "enum":
+            return show.enum.get(value, value)
+        case "bytes":
+            return base64.b64encode(value).decode("ascii")
+        case "string" if isinstance(value, bytes):
+            return printable(value)
+    return value
+
+
+def _plain_unknown(field: UnknownField) -> dict[str, object]:
+    value = field.value
+    if isinstance(value, bytes):
+        value = base64.b64encode(value).decode("ascii")
+    elif isinstance(value, tuple):
+        value = [_plain_unknown(inner) for inner in value]
+    return {"number": field.number, "wire_type": field.wire_type, "value": value}
+
+
+def walk(views: Sequence[FieldView], depth: int = 0) -> Iterator[tuple[int, FieldView]]:
+    """Yield every field with its depth, messages before what is in them."""
+    for view in views:
+        yield depth, view
+        yield from walk(view.children, depth + 1)

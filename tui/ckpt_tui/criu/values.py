@@ -1,0 +1,189 @@
+"""Values as text: flags, signals, capabilities, devices, addresses.
+
+Nothing is lost on the way: a bit without a name stays as hexadecimal number, a value without a name
+as the number.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ckpt_tui.criu.names import bits_of, by_value, table_of
+from ckpt_tui.criu.reader import ByteOrder
+
+SIGRTMIN = 32
+"""First real-time signal in the kernel; C libraries take the first two for themselves."""
+
+HUGE_SHIFT = 26
+"""Lowest of the six mmap flag bits that hold the logarithm of a huge page's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What values depend on: the host that was dumped."""
+
+    arch: str = ""
+    """`x86_64`, `aarch64`, `mips` …; empty is like most."""
+    byte_order: ByteOrder = "little"
+
+
+ANY_HOST = Host()
+"""A little-endian host without peculiar values."""
+
+
+def text(value: str | bytes) -> str:
+    """Return a `string` field as text; bytes that are no UTF-8 become surrogate escapes."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def flag_names(table: str, value: int, arch: str = "") -> tuple[str, ...]:
+    """Return the names of the bits in `value`; the rest as one hexadecimal number."""
+    names = []
+    rest = value
+    if table == "rfile.flags" and not value & 3:
+        names.append("O_RDONLY")
+    if (
+        table == "mmap.flags"
+        and rest >> 26
+        and "MAP_HUGETLB" in flag_names(table, rest & 0x3FFFFFF)
+    ):
+        names.append(f"MAP_HUGE_{_power_of_two(rest >> 26)}")
+        rest &= 0x3FFFFFF
+    for entry in bits_of(table, arch):
+        if rest & entry.value == entry.value:
+            names.append(entry.name)
+            rest &= ~entry.value
+    order = {entry.name: position for position, entry in enumerate(table_of(table, arch))}
+    names.sort(key=lambda name: order.get(name, -1 if name == "O_RDONLY" else len(order)))
+    return (*names, f"{rest:#x}") if rest else tuple(names)
+
+
+def _power_of_two(exponent: int) -> str:
+    unit = min(exponent // 10, 4)
+    return f"{1 << (exponent - 10 * unit)}{('', 'KB', 'MB', 'GB', 'TB')[unit]}"
+
+
+def value_name(table: str, value: int, arch: str = "") -> str:
+    """Return the name of `value`, with the names of bits that the table adds to it; a number where
+    there is none."""
+    names = by_value(table, arch)
+    if value in names:
+        return names[value]
+    added = []
+    for entry in bits_of(table, arch):
+        if value & entry.value:
+            added.append(entry.name)
+            value &= ~entry.value
+    return " | ".join([names.get(value, str(value)), *added])
+
+
+def is_flags(table: str) -> bool:
+    """Tell whether the table holds bits and no values."""
+    names = table_of(table)
+    return bool(names) and all(entry.kind != "value" for entry in names)
+
+
+def describe(table: str, value: int, arch: str = "") -> str:
+    """Return flags joined by ` | ` (`0` if there are none), or the name of a value.
+
+    Takes the names of rules as well: signal, signal_mask, task_state, wait_status, stat_device.
+    """
+    match table:
+        case "signal":
+            return signal_name(value, arch) if value else "0"
+        case "signal_mask":
+            return " | ".join(signal_names(value, arch)) or "0"
+        case "task_state":
+            return task_state(value)
+        case "wait_status":
+            return wait_status(value)
+        case "stat_device":
+            return device(value, old=True)
+    if is_flags(table):
+        return " | ".join(flag_names(table, value, arch)) or "0"
+    return value_name(table, value, arch)
+
+
+def signal_name(number: int, arch: str = "") -> str:
+    """Return `SIGTERM`, `SIGRTMIN+2` (from the kernel's first, 32), or the number as text."""
+    name = by_value("signal", arch).get(number)
+    last = 127 if arch == "mips" else 64
+    if name is None and SIGRTMIN <= number <= last:
+        offset = number - SIGRTMIN
+        return f"SIGRTMIN+{offset}" if offset else "SIGRTMIN"
+    return name or str(number)
+
+
+def signal_names(mask: int, arch: str = "") -> tuple[str, ...]:
+    """Return the signals in a mask, in which bit n-1 is signal n."""
+    return tuple(signal_name(bit + 1, arch) for bit in range(mask.bit_length()) if mask >> bit & 1)
+
+
+def sigaction_signal(position: int) -> int:
+    """Return the signal that a position in the list of handlers is for: 9 and 19 are left out."""
+    return position + (1 if position < 8 else 2 if position < 17 else 3)
+
+
+def capability_names(words: Sequence[int]) -> tuple[str, ...]:
+    """Return the capabilities in a set of 32-bit words, low word first."""
+    names = by_value("capability")
+    value = sum((word & 0xFFFFFFFF) << 32 * position for position, word in enumerate(words))
+    return tuple(
+        names.get(bit, f"CAP_{bit}") for bit in range(value.bit_length()) if value >> bit & 1
+    )
+
+
+def limit_name(position: int, arch: str = "") -> str:
+    """Return the resource that a position in the list of limits is for."""
+    return value_name("rlimit.index", position, arch)
+
+
+def task_state(value: int) -> str:
+    """Return running, zombie or stopped. A zombie is stored as dead."""
+    known = {1: "running", 2: "zombie", 3: "stopped", 6: "zombie"}
+    return known.get(value, f"state {value}")
+
+
+def wait_status(status: int) -> str:
+    """Return what the status of a zombie says, as wait(2) reads it."""
+    signal = status & 0x7F
+    if not signal:
+        return f"exited with {status >> 8 & 0xFF}"
+    return f"killed by {signal_name(signal)}" + (", core dumped" if status & 0x80 else "")
+
+
+def device(value: int, *, old: bool = False) -> str:
+    """Return `major:minor` of a device number; `old` is the form that stat has."""
+    if old:
+        return f"{value >> 8 & 0xFFF}:{value & 0xFF | value >> 12 & 0xFFF00}"
+    return f"{value >> 20}:{value & 0xFFFFF}"
+
+
+def ip_address(words: Sequence[int], byte_order: ByteOrder = "little", family: int = 0) -> str:
+    """Return the address in `words`; empty for none.
+
+    `family` 2 takes the first word alone: v0.1 stored four of them.
+    """
+    data = b"".join((word & 0xFFFFFFFF).to_bytes(4, byte_order) for word in words)
+    if len(data) == 4 or (family == 2 and data):
+        return str(ipaddress.IPv4Address(data[:4]))
+    return str(ipaddress.IPv6Address(data)) if len(data) == 16 else data.hex()
+
+
+def socket_name(name: bytes) -> str:
+    """Return the name of a Unix socket: `@` before an abstract one, empty for none."""
+    if name.startswith(b"\0"):
+        return "@" + text(name[1:])
+    return text(name.removesuffix(b"\0"))
+
+
+def auxiliary_vector(words: Sequence[int]) -> dict[str, int]:
+    """Return the auxiliary vector by name, up to its end."""
+    found: dict[str, int] = {}
+    for kind, value in zip(words[::2], words[1::2], strict=False):
+        if not kind:
+            break
+        found[value_name("auxv.type", kind)] = value
+    return found
