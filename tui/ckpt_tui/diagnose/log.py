@@ -1,0 +1,264 @@
+"""Reading a dump.log or restore.log of any size in one pass, keeping what a diagnosis needs."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+from ckpt_tui.diagnose.log_header import Header, read_header
+from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line, quoted_lines
+from ckpt_tui.diagnose.log_scan import START, Buffer
+
+CONTEXT_LINES = 20
+"""Lines kept before an error that no rule may know."""
+
+_HEADER_LINES = 150
+_QUOTE_LIMIT = 256 << 10
+"""Bytes of one line in which an engine quotes a whole log."""
+
+_FIRST_LINES = 600
+_LAST_LINES = 100
+_SAME_LINES = 3
+"""Lines kept that differ only in numbers: the first ones tell everything."""
+_OTHER_LINES = 200
+"""Lines of helpers and engines kept whatever they say; later ones only if they sound like it."""
+_CONTEXTS = 8
+
+_VERSION = re.compile(rb"(?:^|\) )Version: \d")
+_START_TIME = re.compile(rb"\((\d+\.\d+)\)")
+_DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
+_SUCCESS = re.compile(r"^(Dumping|Pre-dumping|Restore) finished successfully")
+_FAILURE = re.compile(r"^(?:(Pre-dumping|Dumping|Restoring) FAILED)")
+_ACTIONS = {
+    "Dumping": "dump",
+    "Pre-dumping": "pre-dump",
+    "Restore": "restore",
+    "Restoring": "restore",
+}
+_TELLING = re.compile(
+    r"fail|rror|not |nnot|requires|CHAIN_|already|exist|missing|support|criu|CRIU|denied|"
+    r"No such|deprecated|404|RTNETLINK"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One dump or restore of those a log file holds; the last one is read."""
+
+    header: Header
+    action: str
+    """dump, pre-dump, restore, or nothing where the log does not tell."""
+    outcome: str
+    """succeeded, failed, or unfinished: no final line, so killed, cut, or still running."""
+    first_line: int
+    number: int
+    count: int
+    """Attempts in the file; `number` is counted from 1 and is the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogReading:
+    """What is left of a log after one pass."""
+
+    attempt: Attempt
+    lines: tuple[LogLine, ...]
+    """Errors, warnings, helpers' and engines' lines and milestones of the attempt, in order."""
+    contexts: dict[int, tuple[str, ...]]
+    """Lines before some of the first errors, by line number."""
+    last_line: str
+    line_count: int
+    """Lines of the whole file."""
+    spin_count: int
+    """Lines of the attempt in which a restore read nothing from a pages image."""
+    has_criu_lines: bool
+    """False for an excerpt or message without anything in CRIU's form."""
+
+
+class _Collector:
+    """The lines of one attempt, bounded."""
+
+    def __init__(self, first_line: int, header: Header) -> None:
+        self.first_line = first_line
+        self.header = header
+        self.lines: list[LogLine] = []
+        self.last: deque[LogLine] = deque(maxlen=_LAST_LINES)
+        self.contexts: dict[int, tuple[str, ...]] = {}
+        self.action = header.action
+        self.outcome = "unfinished"
+        self.version_seen = False
+        self.has_criu_lines = False
+        self.spin_count = 0
+        self._same: dict[str, int] = {}
+        self._others = 0
+
+    def add(self, line: LogLine) -> bool:
+        """Keep `line` if it is new and there is room; tell whether it was kept."""
+        if line.severity is Severity.OTHER:
+            self._others += 1
+            if self._others > _OTHER_LINES and not _TELLING.search(line.text):
+                return False
+        else:
+            self.has_criu_lines = True
+            self._note_end(line)
+        kind = f"{line.severity.value}{line.pid}{_DIGITS.sub('0', line.message[:160])}"
+        count = self._same.get(kind, 0)
+        if count >= _SAME_LINES:
+            return False
+        if count or len(self._same) < 2 * _FIRST_LINES:
+            self._same[kind] = count + 1
+        if len(self.lines) >= _FIRST_LINES:
+            self.last.append(line)
+        else:
+            self.lines.append(line)
+        return True
+
+    def _note_end(self, line: LogLine) -> None:
+        if line.severity is Severity.INFO and (end := _SUCCESS.match(line.message)):
+            self.outcome, self.action = "succeeded", _ACTIONS[end[1]]
+        elif line.severity is Severity.ERROR and (end := _FAILURE.match(line.message)):
+            self.outcome, self.action = "failed", _ACTIONS[end[1]]
+
+
+class _Reader:
+    """Follows the attempts in a buffer."""
+
+    def __init__(self) -> None:
+        self.buffer = Buffer()
+        self.attempts = 1
+        self.now = _Collector(1, Header())
+        self._started = False
+
+    def found(self, offset: int, number: int) -> None:
+        """Look at the line at `offset` of the buffer."""
+        raw = self.buffer.line(offset)
+        if self._is_start(offset, raw):
+            self._begin(offset, number)
+        elif not self._started or (not self.now.header.criu and _VERSION.search(raw[:200])):
+            self._read_header(offset)
+        if len(raw) > 256 and b"\\n" in raw:
+            raw = self.buffer.line(offset, _QUOTE_LIMIT)
+        text = self._with_wrapped_rest(offset, raw.decode("utf-8", "surrogateescape"))
+        for part in quoted_lines(text):
+            self._take(parse_line(number, part), offset)
+
+    def _take(self, line: LogLine, offset: int) -> None:
+        if not line.message.strip():
+            return
+        if line.severity is Severity.INFO and not self._is_telling_info(line):
+            return
+        if not self.now.add(line) or line.severity is not Severity.ERROR:
+            return
+        if len(self.now.contexts) < _CONTEXTS:
+            before = self.buffer.before(offset, CONTEXT_LINES)
+            self.now.contexts[line.number] = tuple(
+                text.decode("utf-8", "surrogateescape").rstrip() for text in before
+            )
+
+    @staticmethod
+    def _is_telling_info(line: LogLine) -> bool:
+        words = ("ailed", "finished succ", "no CUDA", "undefined symbol", "clean ghosts")
+        return any(word in line.text for word in (*words, "returned 0", "iov 0 bytes"))
+
+    def _is_start(self, offset: int, raw: bytes) -> bool:
+        """Tell whether an attempt begins with this line, another than the first one."""
+        if _VERSION.search(raw[:200]):
+            again, self.now.version_seen = self.now.version_seen, True
+            return again
+        if not raw.startswith(START[1:]):
+            return False
+        time, before = _time_of(raw), _time_of(b"".join(self.buffer.before(offset, 1)))
+        if before is None or time is None or before - time < 0.0001:
+            return False
+        return self.now.version_seen or before > 0.001
+
+    def _begin(self, offset: int, number: int) -> None:
+        has_version = _VERSION.search(self.buffer.line(offset)[:200]) is not None
+        if self.now.has_criu_lines:
+            self.attempts += 1
+            self.now = _Collector(number, Header())
+        self.now.version_seen = has_version
+        self._read_header(offset)
+
+    def _read_header(self, offset: int) -> None:
+        self._started = True
+        first = [self.buffer.line(offset), *self.buffer.after(offset).split(b"\n")]
+        lines = (line.decode("utf-8", "surrogateescape") for line in first[:_HEADER_LINES])
+        self.now.header = read_header(lines)
+        self.now.action = self.now.header.action
+
+    def _with_wrapped_rest(self, offset: int, text: str) -> str:
+        """Join what the restorer wrote on: `>` ends a piece, the same task's next line goes on."""
+        text = text.rstrip("\r")
+        if not text.endswith(">") or "pie:" not in text:
+            return text
+        writer = re.search(r"pie: ?(\d+: )?", text)
+        start = (writer[0] if writer else "pie: ").encode()
+        rest = self.buffer.after(offset).split(b"\n")[1:]
+        for line in rest:
+            place = line.find(start)
+            if place < 0 or place > 64:
+                continue
+            more = line[place + len(start) :].decode("utf-8", "surrogateescape").rstrip("\r")
+            text = text[:-1] + more
+            if not text.endswith(">") or len(text) > 1024:
+                break
+        return text
+
+
+def _time_of(raw: bytes) -> float | None:
+    found = _START_TIME.match(raw[:32])
+    return float(found[1]) if found else None
+
+
+def _pieces(log: ByteWindow | io.BufferedIOBase) -> Iterator[bytes]:
+    if isinstance(log, io.BufferedIOBase):
+        while piece := log.read(CHUNK):
+            yield piece
+    else:
+        yield from chunks(log)
+
+
+def read_log(log: ByteWindow | io.BufferedIOBase, progress: Progress) -> LogReading:
+    """Read a log from start to end in memory of a few MiB, whatever its length.
+
+    Raises:
+        Cancelled: the caller gave up.
+        CkptError: the bytes behind the window are out of reach.
+    """
+    size = None if isinstance(log, io.BufferedIOBase) else log.size
+    progress.start("reading the log", size)
+    reader = _Reader()
+    tail = b""
+    for piece in _pieces(log):
+        reader.now.spin_count += reader.buffer.feed(piece, is_last=False, found=reader.found)
+        tail = (tail + piece)[-4096:]
+        progress.tick(len(piece))
+    reader.now.spin_count += reader.buffer.feed(b"", is_last=True, found=reader.found)
+    return _reading(reader, tail)
+
+
+def _reading(reader: _Reader, tail: bytes) -> LogReading:
+    now = reader.now
+    attempt = Attempt(
+        header=now.header,
+        action=now.action,
+        outcome=now.outcome,
+        first_line=now.first_line,
+        number=reader.attempts,
+        count=reader.attempts,
+    )
+    ends = tail.decode("utf-8", "surrogateescape").rstrip().splitlines()
+    return LogReading(
+        attempt=attempt,
+        lines=(*now.lines, *now.last),
+        contexts=now.contexts,
+        last_line=ends[-1] if ends else "",
+        line_count=reader.buffer.line_count,
+        spin_count=now.spin_count,
+        has_criu_lines=now.has_criu_lines,
+    )

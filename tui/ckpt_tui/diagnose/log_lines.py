@@ -1,0 +1,108 @@
+"""One line of a log: its severity, source file, process and message, whatever wrote it.
+
+The grammar is that of criu/log.c: `(seconds) pid: Error (file:line): subsystem: message`, where
+every part but the message may be absent. Engines put their own text before or around it.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+LINE_LIMIT = 4096
+"""Characters kept of a line; what CRIU writes is shorter than 1 KiB but for lists of options."""
+
+_HEAD = re.compile(r"(?P<word>Error|Warn)\s{0,2}\((?P<file>[\w./+-]{1,80}):\d+\):?\s?", re.ASCII)
+_TIME = re.compile(r"\((\d{1,9}\.\d+)\)", re.ASCII)
+_PIE = re.compile(r"\bpie: ?", re.ASCII)
+_PID = re.compile(r"(\d{1,10}): *$", re.ASCII)
+_INFO = re.compile(r"\(\d{1,9}\.\d+\) ?(?P<pie>pie: ?)?(?: *(?P<pid>\d{1,10}): )?", re.ASCII)
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])", re.ASCII)
+_ESCAPED = re.compile(r"\\+(?:r\\+)?n")
+_WRITTEN_BY_ENGINE = re.compile(r'msg="|\{"|: *"|level=', re.ASCII)
+
+
+class Severity(enum.Enum):
+    """How CRIU marked a line; OTHER is what something else wrote."""
+
+    ERROR = "error"
+    WARN = "warn"
+    INFO = "info"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a log. The text is foreign and not cleaned but for colours and NULs."""
+
+    number: int
+    """Counted from 1 in the file. Lines that an engine quoted in one line share its number."""
+    text: str
+    severity: Severity
+    message: str
+    """What follows the head, subsystem name included."""
+    file: str = ""
+    """Source file of CRIU, as the line names it."""
+    pid: int | None = None
+    """The process that wrote it, as it sees itself; the coordinator's lines have none."""
+    time_s: float | None = None
+    """Seconds since the start of the log."""
+    in_restorer: bool = False
+    """Written by the code inside of a task (`pie: `)."""
+
+
+def parse_line(number: int, text: str) -> LogLine:
+    """Take a line apart; never fails."""
+    text = text.replace("\x00", "").rstrip()[:LINE_LIMIT]
+    head = _HEAD.search(text)
+    if head is None:
+        return _parse_other(number, text)
+    before = text[: head.start()]
+    time = _TIME.search(before)
+    pid = _PID.search(before)
+    return LogLine(
+        number=number,
+        text=text,
+        severity=Severity.ERROR if head["word"] == "Error" else Severity.WARN,
+        message=text[head.end() :],
+        file=head["file"],
+        pid=int(pid[1]) if pid else None,
+        time_s=float(time[1]) if time else None,
+        in_restorer=_PIE.search(before) is not None,
+    )
+
+
+def _parse_other(number: int, text: str) -> LogLine:
+    info = _INFO.match(text)
+    if info is None:
+        return LogLine(number, text, Severity.OTHER, text)
+    time = _TIME.match(text)
+    return LogLine(
+        number=number,
+        text=text,
+        severity=Severity.INFO,
+        message=text[info.end() :],
+        pid=int(info["pid"]) if info["pid"] else None,
+        time_s=float(time[1]) if time else None,
+        in_restorer=info["pie"] is not None,
+    )
+
+
+def without_colours(data: bytes) -> bytes:
+    """Return `data` without terminal control sequences; line ends stay where they are."""
+    return _ANSI_BYTES.sub(b"", data) if b"\x1b" in data else data
+
+
+_ANSI_BYTES = re.compile(_ANSI.pattern.encode("ascii"))
+
+
+def quoted_lines(text: str) -> list[str]:
+    r"""Return the lines inside of one that an engine wrote.
+
+    runc and podman log `msg="criu failed: …\nlog file: …"`, Docker answers in JSON: what CRIU
+    wrote is in there with its line ends escaped.
+    """
+    if text.startswith("(") or "\\n" not in text or not _WRITTEN_BY_ENGINE.search(text):
+        return [text]
+    return [part.replace('\\"', '"').replace("\\t", "\t") for part in _ESCAPED.split(text)]

@@ -1,0 +1,119 @@
+"""Finding the few lines of a log that matter, at the speed of a memory search.
+
+A log of CRIU's highest verbosity has ten thousands of lines, one of a restore that spins has
+hundreds of millions; only lines that hold one of a few words are ever taken apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from ckpt_tui.diagnose.log_lines import without_colours
+
+LOOK_AROUND = 16 << 10
+"""Bytes kept before the present line, for its context, and wanted behind it, for a wrapped rest."""
+
+LONGEST_LINE = 1 << 20
+"""Bytes without a line end after which a line is taken as ended: damage, or no log at all."""
+
+START = b"\n(00.0000"
+"""How the first lines of an attempt begin, and its next few hundred."""
+
+_NEEDLES = (
+    b"Error (",
+    b"Error  (",
+    b"Warn ",
+    b"Version: ",
+    b"finished successfully",
+    b"failed",
+    b"no CUDA-capable",
+    b"undefined symbol",
+    b"to clean ghosts",
+    START,
+)
+
+SPINS = (b"`- returned 0\n", b"Advanced iov 0 bytes")
+"""What a restore writes that reads past the end of a pages image, millions of times."""
+
+_RAW = re.compile(rb"\n(?=[^(\n])")
+"""The start of a line that CRIU did not write, or wrote without a time."""
+
+
+class Buffer:
+    """A run of whole lines with what lies around them.
+
+    A line starts behind the newline at its offset; the buffer begins with one.
+    """
+
+    def __init__(self) -> None:
+        self.data = b"\n"
+        self._done = 0
+        self.line_count = 0
+        """Lines looked at so far."""
+
+    def feed(self, chunk: bytes, *, is_last: bool, found: Callable[[int, int], None]) -> int:
+        """Add `chunk`, and call `found(offset, number)` for each line that may matter, in order.
+
+        `offset` is that of the newline before the line, `number` counts from 1. Returns how many
+        lines of a spinning restore there were.
+        """
+        kept_from = self.data.rfind(b"\n", 0, max(self._done - LOOK_AROUND, 0) + 1)
+        kept_from = max(kept_from, 0)
+        self.data = self.data[kept_from:] + without_colours(chunk)
+        self._done -= kept_from
+        end = self._end(is_last)
+        if end <= self._done:
+            return 0
+        position, number = self._done, self.line_count
+        for offset in sorted(set(self._offsets(end))):
+            number += self.data.count(b"\n", position, offset)
+            position = offset
+            found(offset, number + 1)
+        spins = sum(self.data.count(spin, self._done, end + 1) for spin in SPINS)
+        self.line_count += self.data.count(b"\n", self._done, end)
+        self._done = end
+        return spins
+
+    def _end(self, is_last: bool) -> int:
+        """Return the offset of the newline behind the last line to look at."""
+        if is_last:
+            self.data += b"" if self.data.endswith(b"\n") else b"\n"
+            return len(self.data) - 1
+        end = self.data.rfind(b"\n", 0, max(len(self.data) - LOOK_AROUND, 0))
+        if end <= self._done and len(self.data) - self._done > LONGEST_LINE:
+            self.data = self.data[: self._done + 1] + self.data[-LOOK_AROUND:]
+            end = self.data.rfind(b"\n", 0, max(len(self.data) - LOOK_AROUND, 0))
+        return end
+
+    def _offsets(self, end: int) -> Iterator[int]:
+        for needle in _NEEDLES:
+            at = self.data.find(needle, self._done, end)
+            while at >= 0:
+                yield at if needle is START else self.data.rfind(b"\n", 0, at)
+                at = self.data.find(needle, self.next_line(at + 1), end)
+        for spin in SPINS:
+            if (at := self.data.find(spin, self._done, end + 1)) >= 0:
+                yield self.data.rfind(b"\n", 0, at)
+        if self.data.count(b"\n(", self._done, end) < self.data.count(b"\n", self._done, end):
+            yield from (match.start() for match in _RAW.finditer(self.data, self._done, end))
+
+    def next_line(self, at: int) -> int:
+        """Return the offset of the newline that ends the line in which `at` lies."""
+        found = self.data.find(b"\n", at)
+        return len(self.data) if found < 0 else found
+
+    def line(self, offset: int, limit: int = LOOK_AROUND) -> bytes:
+        """Return the line behind the newline at `offset`, cut to `limit` bytes."""
+        return self.data[offset + 1 : min(self.next_line(offset + 1), offset + 1 + limit)]
+
+    def before(self, offset: int, count: int) -> list[bytes]:
+        """Return up to `count` lines before the line at `offset`, as far as they are kept."""
+        kept = self.data[max(0, offset - LOOK_AROUND) : offset]
+        lines = kept.split(b"\n")
+        return [line for line in lines[1:] if line][-count:]
+
+    def after(self, offset: int, length: int = LOOK_AROUND) -> bytes:
+        """Return what follows the line at `offset`, up to `length` bytes."""
+        start = self.next_line(offset + 1)
+        return self.data[start : start + length]
