@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ckpt_tui.ui.rows.bars import Part, bar, bar_lines, legend, shares, stacked
+from ckpt_tui.ui.rows.bars import Part, bar, bar_lines, legend, progress, shares, stacked
 
 PARTS = (
     Part("pages", 140 << 10, "pages"),
@@ -75,3 +75,15 @@ def test_bars_in_one_list_share_a_scale() -> None:
 def test_no_parts_are_no_lines() -> None:
     assert bar_lines((), 40) == []
     assert stacked((), 40).plain == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [(0, "────"), (1, "╸───"), (2, "━───"), (4, "━━──"), (8, "━━━━"), (99, "━━━━"), (-1, "────")],
+)
+def test_progress_has_half_steps_and_never_more_than_all(done: int, expected: str) -> None:
+    assert progress(done, 8, 4).plain == expected
+
+
+def test_progress_of_nothing_is_no_error() -> None:
+    assert progress(0, 0, 3).plain == "───"

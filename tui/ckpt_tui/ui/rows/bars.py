@@ -43,6 +43,13 @@ def bar(value: int | float, scale: int | float, width: int) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(width)
 
 
+def progress(done: int, total: int, width: int) -> Text:
+    """Return a thin line of `width` cells, the part that is done in the accent's colour."""
+    halves = max(0, min(2 * width, 2 * width * done // max(1, total)))
+    full = "━" * (halves // 2) + ("╸" if halves % 2 else "")
+    return Text.assemble((full, "heading"), ("─" * (width - len(full)), "base"))
+
+
 def shares(amounts: Sequence[int], width: int) -> list[int]:
     """Divide `width` cells by `amounts`: the sum is `width`, what is not zero has a cell.
 

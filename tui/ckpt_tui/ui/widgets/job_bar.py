@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.ui.rows.bars import bar
+from ckpt_tui.ui.rows.bars import progress
 from ckpt_tui.ui.rows.table import fit
 from ckpt_tui.ui.widgets.painting import as_content
 
@@ -72,7 +72,7 @@ def job_line(step: str, done: int, total: int | None, per_second: float | None, 
     needed = min(left, len(step))
     line.append(str(fit(step, max(needed, 0), shrink="middle")), "strong")
     if bar_cells and total:
-        line.append("  ").append(bar(done, total, bar_cells), "heading")
+        line.append("  ").append_text(progress(done, total, bar_cells))
     line.append(f"  {numbers}" if numbers else "")
     line.append(" " * max(2, width - 1 - line.cell_len - keys.cell_len)).append_text(keys)
     return line

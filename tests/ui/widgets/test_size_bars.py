@@ -1,0 +1,50 @@
+"""Bars in an app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from demo import HOSTILE, Demo, assert_harmless, screen_text
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from ckpt_tui.ui.rows.bars import Part
+from ckpt_tui.ui.widgets.size_bars import SizeBars, StackedBar
+
+PARTS = (
+    Part("pages", 140 << 20, "pages", note="one layer per process"),
+    Part("delta", 51 << 20, "delta", note="16 added, 3 deleted"),
+    Part("metadata", 9 << 20, "metadata"),
+    Part("images", 21 << 20, "images"),
+    Part("base", 77 << 20, "base"),
+    Part("volumes", 12 << 20, "volumes"),
+)
+
+
+def both(parts: tuple[Part, ...] = PARTS) -> Widget:
+    return Vertical(StackedBar(parts, empty="no layers"), SizeBars(parts, empty="no sizes"))
+
+
+async def test_bars_follow_what_is_shown() -> None:
+    app = Demo(both)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "140 MiB  one layer per process" in screen_text(app)
+        app.query_one(SizeBars).show((Part("other", 5, "pages"),))
+        app.query_one(StackedBar).show(())
+        await pilot.pause()
+        assert "5 B" in screen_text(app)
+        assert "no layers" in screen_text(app)
+
+
+async def test_hostile_labels_are_only_letters() -> None:
+    app = Demo(lambda: both((Part(HOSTILE, 4, "pages", note=HOSTILE),)))
+    async with app.run_test(size=(180, 24)):
+        assert_harmless(app)
+
+
+def test_looks_narrow(snap_compare: Any) -> None:
+    assert snap_compare(Demo(both), terminal_size=(80, 24))
+
+
+def test_looks_wide(snap_compare: Any) -> None:
+    assert snap_compare(Demo(both, theme="ckpt-light"), terminal_size=(120, 40))
