@@ -1,0 +1,138 @@
+"""Names of flags and values."""
+
+from __future__ import annotations
+
+import pytest
+
+from ckpt_tui.criu.names import table_of
+from ckpt_tui.criu.values import (
+    auxiliary_vector,
+    capability_names,
+    describe,
+    device,
+    flag_names,
+    ip_address,
+    limit_name,
+    sigaction_signal,
+    signal_name,
+    signal_names,
+    socket_name,
+    task_state,
+    text,
+    value_name,
+    wait_status,
+)
+
+
+def test_bits_without_a_name_stay_as_a_number() -> None:
+    assert flag_names("mmap.prot", 0x13) == ("PROT_READ", "PROT_WRITE", "0x10")
+    assert flag_names("no such table", 6) == ("0x6",)
+    assert flag_names("mmap.prot", 0) == ()
+
+
+def test_read_only_has_a_name_though_it_has_no_bit() -> None:
+    assert flag_names("rfile.flags", 0) == ("O_RDONLY",)
+    assert flag_names("rfile.flags", 0o2001) == ("O_WRONLY", "O_APPEND")
+
+
+def test_names_of_several_bits_come_before_their_parts() -> None:
+    assert flag_names("rfile.flags", 0x101002) == ("O_RDWR", "O_SYNC")
+    assert flag_names("rfile.flags", 0x001002) == ("O_RDWR", "O_DSYNC")
+
+
+@pytest.mark.parametrize(
+    ("arch", "bit"), [("", 0x10000), ("aarch64", 0x4000), ("arm", 0x4000), ("ppc64", 0x4000)]
+)
+def test_an_architecture_may_have_its_own_bits(arch: str, bit: int) -> None:
+    assert flag_names("rfile.flags", bit, arch) == ("O_RDONLY", "O_DIRECTORY")
+
+
+def test_the_size_of_huge_pages_is_in_the_flags() -> None:
+    assert flag_names("mmap.flags", 0x40022 | 21 << 26) == (
+        "MAP_PRIVATE",
+        "MAP_ANON",
+        "MAP_HUGETLB",
+        "MAP_HUGE_2MB",
+    )
+
+
+def test_a_value_without_a_name_is_its_number() -> None:
+    assert value_name("sk.proto", 6) == "TCP"
+    assert value_name("sk.proto", 1) == "ICMP"
+    assert value_name("sk.proto", 99) == "99"
+
+
+def test_a_value_may_have_bits_added() -> None:
+    assert value_name("sched.policy", 0x40000001) == "FIFO | RESET_ON_FORK"
+
+
+def test_a_zombie_is_stored_as_dead() -> None:
+    states = [task_state(value) for value in (1, 2, 3, 9)]
+    assert states == ["running", "zombie", "stopped", "state 9"]
+    assert describe("task_state", 3) == "stopped"
+
+
+def test_signals_have_names_on_every_architecture() -> None:
+    assert signal_name(15) == "SIGTERM"
+    assert (signal_name(7), signal_name(7, "mips")) == ("SIGBUS", "SIGEMT")
+    assert (signal_name(32), signal_name(34), signal_name(64)) == (
+        "SIGRTMIN",
+        "SIGRTMIN+2",
+        "SIGRTMIN+32",
+    )
+    assert signal_name(65) == "65"
+    assert signal_names(1 << 1 | 1 << 63) == ("SIGINT", "SIGRTMIN+32")
+
+
+def test_the_list_of_handlers_leaves_out_kill_and_stop() -> None:
+    signals = [sigaction_signal(position) for position in range(62)]
+    assert signals == [signal for signal in range(1, 65) if signal not in (9, 19)]
+
+
+def test_capabilities_are_in_two_words() -> None:
+    assert capability_names([1 << 21, 1 << 8]) == ("CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE")
+    assert capability_names([0, 1 << 31]) == ("CAP_63",)
+
+
+def test_limits_are_named_by_position() -> None:
+    assert (limit_name(7), limit_name(5, "mips")) == ("RLIMIT_NOFILE", "RLIMIT_NOFILE")
+    assert value_name("rlimit.value", 2**64 - 1) == "unlimited"
+
+
+def test_a_wait_status_is_read_as_wait_does() -> None:
+    assert wait_status(0x300) == "exited with 3"
+    assert wait_status(0x8B) == "killed by SIGSEGV, core dumped"
+
+
+def test_device_numbers_come_in_two_forms() -> None:
+    assert device(0xFE00001) == "254:1"
+    assert device(0x8801, old=True) == "136:1"
+
+
+def test_addresses_are_in_the_order_of_the_host() -> None:
+    assert ip_address([16777343]) == "127.0.0.1"
+    assert ip_address([0x7F000001], "big") == "127.0.0.1"
+    assert ip_address([0, 0, 0, 0x1000000]) == "::1"
+    assert ip_address([16777343, 0, 0, 0], family=2) == "127.0.0.1"
+    assert ip_address([1, 2]) == "0100000002000000"
+    assert ip_address([]) == ""
+
+
+def test_socket_names_may_be_abstract() -> None:
+    assert socket_name(b"\0abstract") == "@abstract"
+    assert socket_name(b"/tmp/srv.sock\0") == "/tmp/srv.sock"
+    assert socket_name(b"") == ""
+
+
+def test_text_that_is_no_utf8_keeps_its_bytes() -> None:
+    assert text(b"a\xff").encode("utf-8", "surrogateescape") == b"a\xff"
+
+
+def test_the_auxiliary_vector_ends_with_its_end() -> None:
+    assert auxiliary_vector([6, 4096, 999, 1, 0, 0, 3, 3]) == {"AT_PAGESZ": 4096, "999": 1}
+    assert auxiliary_vector([6]) == {}
+
+
+def test_an_architecture_replaces_names_one_by_one() -> None:
+    names = {entry.name: entry.value for entry in table_of("mmap.flags", "mips")}
+    assert (names["MAP_ANON"], names["MAP_SHARED"]) == (0x800, 1)
