@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.delta import Copied, DeltaPlan, Made, is_layer, plan_delta
 from ckpt_tui.convert.filetree import FileTree, apply_layer, apply_legacy, differences, faults
-from ckpt_tui.convert.names import clean
 from ckpt_tui.convert.unpacking import TarEntry
 
 
@@ -37,7 +37,7 @@ def tar_of(members: Iterable[Member]) -> list[TarEntry]:
     entries, position = [], 0
     for member in members:
         end = position + 512 + -(-member.size // 512) * 512
-        named = replace(member, name=clean(member.name))
+        named = replace(member, name=clean_name(member.name) or member.name)
         entries.append(TarEntry(named, member.name, position, position + 512, end))
         position = end
     return entries
@@ -46,7 +46,7 @@ def tar_of(members: Iterable[Member]) -> list[TarEntry]:
 BASE = {
     member.name: member
     for member in (
-        folder("", 0o700),
+        folder(".", 0o700),
         folder("bin"),
         file("bin/sh", 900, 0o4755),
         folder("data"),
@@ -103,13 +103,13 @@ def checked(
 
 def test_an_added_file_comes_with_every_folder_above_it_as_the_base_has_them() -> None:
     names, _, plan = checked([file("tmp/x")])
-    assert names == ["", "tmp", "tmp/x"]
+    assert names == [".", "tmp", "tmp/x"]
     assert [m.mode for m in plan.members] == [0o700, 0o1777, 0o644]
     assert plan.facts.added == 1
 
 
 def test_a_root_without_a_header_in_the_base_is_left_out() -> None:
-    base = {name: member for name, member in BASE.items() if name}
+    base = {name: member for name, member in BASE.items() if name != "."}
     assert checked([file("tmp/x")], base=base)[0] == ["tmp", "tmp/x"]
 
 
@@ -121,7 +121,7 @@ def test_a_changed_file_link_fifo_and_device_keep_their_headers() -> None:
         symlink("etc/ln", "motd"),
     ]
     names, tree, plan = checked(tar)
-    assert names == ["", "etc", "etc/motd", "etc/pipe", "etc/null", "etc/ln"]
+    assert names == [".", "etc", "etc/motd", "etc/pipe", "etc/null", "etc/ln"]
     assert plan.facts.changed == 1
     assert tree.nodes["etc/null"][0].device == (1, 3)
 
@@ -134,7 +134,7 @@ def test_entries_of_the_tar_go_through_as_one_run_of_bytes() -> None:
 
 def test_a_deleted_file_becomes_a_whiteout() -> None:
     names, tree, plan = checked([], ["/etc/motd"])
-    assert names == ["", "etc", "etc/.wh.motd"]
+    assert names == [".", "etc", "etc/.wh.motd"]
     assert "etc/motd" not in tree.nodes
     assert plan.facts.deleted == 1
     assert plan.members[-1].size == 0
@@ -148,14 +148,14 @@ def test_a_deleted_name_that_the_base_lacks_becomes_nothing() -> None:
 
 def test_a_file_that_is_deleted_and_in_the_tar_stays_as_in_the_tar() -> None:
     names, tree, plan = checked([file("etc/motd", 9)], ["/etc/motd"])
-    assert names == ["", "etc", "etc/motd"]
+    assert names == [".", "etc", "etc/motd"]
     assert tree.nodes["etc/motd"][0].size == 9
     assert plan.facts.rescued == ("etc/motd",)
 
 
 def test_a_folder_deleted_and_in_the_tar_is_opaque_and_never_whited_out() -> None:
     names, tree, plan = checked([folder("data/old", 0o700), file("data/old/n")], ["/data/old"])
-    assert names == ["", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
+    assert names == [".", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
     assert "data/old/a" not in tree.nodes
     assert tree.nodes["data/old"][0].mode == 0o700
     assert plan.facts.remade == 1
@@ -169,37 +169,37 @@ def test_an_opaque_mark_stands_behind_its_folder_even_inside_the_tar() -> None:
 
 def test_a_child_of_a_deleted_folder_brings_the_folder_with_the_header_of_the_base() -> None:
     names, tree, plan = checked([file("data/old/n")], ["/data/old"])
-    assert names == ["", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
+    assert names == [".", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
     assert (tree.nodes["data/old"][0].mode, tree.nodes["data/old"][0].uid) == (0o750, 7)
     assert plan.facts.rescued == ("data/old/n",)
 
 
 def test_names_below_a_deleted_folder_are_dropped() -> None:
     names, _, _ = checked([], ["/data/old", "/data/old/a", "/data/old/deep/b", "/data/old/deep"])
-    assert names == ["", "data", "data/.wh.old"]
+    assert names == [".", "data", "data/.wh.old"]
 
 
 def test_names_below_a_remade_folder_are_dropped() -> None:
     names, _, _ = checked([file("data/old/n")], ["/data/old", "/data/old/a"])
-    assert names == ["", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
+    assert names == [".", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
 
 
 def test_a_deletion_through_a_symlink_happens_at_the_real_path() -> None:
     names, tree, _ = checked([], ["/var/run/pid"])
-    assert names == ["", "run", "run/.wh.pid"]
+    assert names == [".", "run", "run/.wh.pid"]
     assert "var/run" in tree.nodes
 
 
 def test_an_entry_through_a_symlink_is_written_at_the_real_path() -> None:
     names, tree, plan = checked([file("var/run/sock"), file("lib/y")])
-    assert names == ["", "run", "usr", "usr/lib", "run/sock", "usr/lib/y"]
+    assert names == [".", "run", "usr", "usr/lib", "run/sock", "usr/lib/y"]
     assert plan.facts.moved == (("var/run/sock", "run/sock"), ("lib/y", "usr/lib/y"))
     assert tree.nodes["var/run"][0].kind is MemberKind.SYMLINK
 
 
 def test_a_deleted_symlink_goes_and_its_target_stays() -> None:
     names, tree, _ = checked([], ["/lib"])
-    assert names == ["", ".wh.lib"]
+    assert names == [".", ".wh.lib"]
     assert "usr/lib/x" in tree.nodes
 
 
@@ -214,7 +214,7 @@ def test_a_deleted_name_that_no_layer_can_carry_is_refused_by_name(name: str) ->
 
 @pytest.mark.parametrize("name", ["etc/motd", "//etc//motd", "/etc/./motd/"])
 def test_a_deleted_name_is_cleaned(name: str) -> None:
-    assert checked([], [name])[0] == ["", "etc", "etc/.wh.motd"]
+    assert checked([], [name])[0] == [".", "etc", "etc/.wh.motd"]
 
 
 @pytest.mark.parametrize("name", ["../x", "tmp/.wh.x", "tmp/.wh..wh..opq", ".wh.d/x", "a\0"])
@@ -226,14 +226,14 @@ def test_an_entry_that_no_layer_can_carry_is_refused_by_name(name: str) -> None:
 
 def test_the_root_as_an_entry_keeps_its_own_header() -> None:
     names, tree, plan = checked([folder("./", 0o711), file("./tmp/x")])
-    assert names == ["", "tmp", "tmp/x"]
-    assert tree.nodes[""][0].mode == 0o711
+    assert names == [".", "tmp", "tmp/x"]
+    assert tree.nodes["."][0].mode == 0o711
     assert plan.parts[0] == Copied(0, 512)
 
 
 def test_a_folder_of_the_base_that_becomes_a_file_is_replaced() -> None:
     names, tree, _ = checked([file("data/gone")])
-    assert names == ["", "data", "data/gone"]
+    assert names == [".", "data", "data/gone"]
     assert "data/gone/c" not in tree.nodes
 
 
@@ -245,34 +245,34 @@ def test_a_folder_of_the_base_that_becomes_a_symlink_is_replaced() -> None:
 
 def test_a_symlink_of_the_base_that_becomes_a_folder_needs_no_mark() -> None:
     names, tree, _ = checked([folder("lib"), file("lib/y")], ["/lib"])
-    assert names == ["", "lib", "lib/y"]
+    assert names == [".", "lib", "lib/y"]
     assert tree.nodes["usr/lib/x"]
 
 
 def test_a_file_of_the_base_that_became_a_folder_without_an_entry_is_0755_and_said() -> None:
     names, tree, plan = checked([file("etc/motd/x")])
-    assert names == ["", "etc", "etc/motd", "etc/motd/x"]
+    assert names == [".", "etc", "etc/motd", "etc/motd/x"]
     assert tree.nodes["etc/motd"][0].mode == 0o755
     assert plan.facts.assumed == ("etc/motd",)
 
 
 def test_a_hard_link_stays_a_link_behind_its_target() -> None:
     names, tree, plan = checked([file("data/h1"), hardlink("data/h2", "data/h1")])
-    assert names == ["", "data", "data/h1", "data/h2"]
+    assert names == [".", "data", "data/h1", "data/h2"]
     assert plan.members[-1].kind is MemberKind.HARDLINK
     assert tree.inodes["data/h1"] == tree.inodes["data/h2"]
 
 
 def test_a_hard_link_before_its_target_waits_for_it() -> None:
     plan = plan_delta(tar_of([hardlink("data/h2", "data/h1"), file("data/h1", 4)]), [], BASE)
-    assert [m.name for m in plan.members] == ["", "data", "data/h1", "data/h2"]
+    assert [m.name for m in plan.members] == [".", "data", "data/h1", "data/h2"]
     assert plan.problems == ()
     assert isinstance(plan.parts[-1], Made)
 
 
 def test_a_hard_link_to_a_deleted_name_that_is_in_the_tar_keeps_both() -> None:
     names, _, _ = checked([file("etc/motd"), hardlink("etc/m2", "etc/motd")], ["/etc/motd"])
-    assert names == ["", "etc", "etc/motd", "etc/m2"]
+    assert names == [".", "etc", "etc/motd", "etc/m2"]
 
 
 @pytest.mark.parametrize(
@@ -293,25 +293,25 @@ def test_a_hard_link_without_a_usable_target_is_refused_by_name(tar: list[Member
 
 def test_of_members_that_come_twice_the_last_one_counts() -> None:
     names, tree, _ = checked([file("tmp/x", 1), file("tmp/y"), file("tmp/x", 700)])
-    assert names == ["", "tmp", "tmp/y", "tmp/x"]
+    assert names == [".", "tmp", "tmp/y", "tmp/x"]
     assert tree.nodes["tmp/x"][0].size == 700
 
 
 def test_a_folder_that_comes_twice_gets_its_last_header_in_its_first_place() -> None:
     names, tree, _ = checked([folder("d"), file("d/x"), folder("d", 0o700)])
-    assert names == ["", "d", "d/x"]
+    assert names == [".", "d", "d/x"]
     assert tree.nodes["d"][0].mode == 0o700
 
 
 def test_a_folder_that_comes_after_its_children_is_moved_before_them() -> None:
     names, tree, _ = checked([file("data/old/n"), folder("data/old", 0o711)], ["/data/old/a"])
-    assert names == ["", "data", "data/old", "data/old/.wh.a", "data/old/n"]
+    assert names == [".", "data", "data/old", "data/old/.wh.a", "data/old/n"]
     assert tree.nodes["data/old"][0].mode == 0o711
 
 
 def test_a_folder_that_turns_into_a_file_and_back_hides_the_base() -> None:
     names, tree, _ = checked([file("data/old"), folder("data/old"), file("data/old/n")])
-    assert names == ["", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
+    assert names == [".", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
     assert "data/old/a" not in tree.nodes
 
 
@@ -323,7 +323,7 @@ def test_a_deletion_whose_name_was_no_text_is_reported() -> None:
 
 def test_mount_points_that_the_engine_made_are_ordinary_entries() -> None:
     names, _, _ = checked([file("etc/hostname", 0), folder("run/secrets")])
-    assert names == ["", "etc", "run", "etc/hostname", "run/secrets"]
+    assert names == [".", "etc", "run", "etc/hostname", "run/secrets"]
 
 
 def test_neither_tar_nor_deletions_make_no_parts() -> None:
@@ -371,7 +371,7 @@ def members(kinds: str) -> st.SearchStrategy[list[Member]]:
 
 def tree_of(made: list[Member]) -> dict[str, Member]:
     tree = FileTree()
-    tree.set("", (folder("", 0o700), ""))
+    tree.set(".", (folder(".", 0o700), ""))
     for member in made:
         tree.ensure_folders(member.name)
         tree.set(member.name, (member, ""))

@@ -18,7 +18,7 @@ from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import quiet
 
 BASE = {
-    name: Member(name, MemberKind.DIRECTORY, 0, mode=0o755) for name in ("", "data", "data/old")
+    name: Member(name, MemberKind.DIRECTORY, 0, mode=0o755) for name in (".", "data", "data/old")
 } | {"data/old/a": Member("data/old/a", MemberKind.FILE, 1)}
 
 KINDS = {
@@ -106,7 +106,7 @@ def test_the_layer_is_a_tar_of_the_planned_members_with_their_data() -> None:
         content = tar.extractfile("data/old/n")
         assert content is not None
         assert content.read() == b"1"
-    assert record.synthetic == ("", "data", "data/old/.wh..wh..opq")
+    assert record.synthetic == (".", "data", "data/old/.wh..wh..opq")
 
 
 @pytest.mark.parametrize("length", [1, 511, 512, 513, 100_000])

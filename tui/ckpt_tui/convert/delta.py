@@ -12,8 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import OPAQUE, ROOT, WHITEOUT, ancestors, parent, sort_key
+from ckpt_tui.convert.names import OPAQUE, WHITEOUT, ancestors, inside, sort_key
 from ckpt_tui.convert.unpacking import Survivor, TarEntry, Unpacking
 from ckpt_tui.core.progress import Progress, quiet
 
@@ -115,7 +116,7 @@ def _whiteouts(tree: Unpacking) -> dict[str, list[str]]:
             continue
         folders = [folder for folder in ancestors(name) if folder != ROOT]
         if all(tree.is_folder(folder) and folder not in tree.hidden for folder in folders):
-            found[parent(name)].append(name)
+            found[parent_of(name)].append(name)
     return found
 
 
@@ -149,7 +150,7 @@ class _Layer:
         self._children: dict[str, list[str]] = defaultdict(list)
         for folder in sorted(self.made, key=sort_key):
             if folder != ROOT:
-                self._children[parent(folder)].append(folder)
+                self._children[parent_of(folder)].append(folder)
         self.parts: list[Made | Copied] = []
         self.members: list[Member] = []
         self.sources: list[int | None] = []
@@ -177,11 +178,10 @@ class _Layer:
 
     def _add_marks(self, folder: str) -> None:
         """Write what is gone from `folder`."""
-        inside = f"{folder}/" if folder else ""
         if folder in self._tree.hidden and self._tree.is_folder(folder):
-            self._add_made(_empty(inside + OPAQUE))
+            self._add_made(_empty(inside(folder, OPAQUE)))
         for name in self.whiteouts.get(folder, ()):
-            self._add_made(_empty(inside + WHITEOUT + name.rpartition("/")[2]))
+            self._add_made(_empty(inside(folder, WHITEOUT + name.rpartition("/")[2])))
 
     def _pass_on(self, survivor: Survivor) -> None:
         entry = self._entries[survivor.index]

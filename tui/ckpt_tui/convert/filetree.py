@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ckpt_tui.archive.names import ROOT, clean_name, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import OPAQUE, ROOT, WHITEOUT, ancestors, clean, parent, real_name
+from ckpt_tui.convert.names import OPAQUE, WHITEOUT, ancestors, inside, real_name
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
 
@@ -45,7 +46,6 @@ class FileTree:
         tree = cls()
         links = []
         for name, member in base.items():
-            name = ROOT if name == "." else name
             if member.kind is MemberKind.HARDLINK:
                 links.append((name, member))
                 continue
@@ -68,7 +68,7 @@ class FileTree:
             self.remove(name)
         self.nodes[name] = node
         if name != ROOT:
-            self.children.setdefault(parent(name), set()).add(name)
+            self.children.setdefault(parent_of(name), set()).add(name)
 
     def link(self, name: str, target: str) -> None:
         """Make `name` a second name of `target`.
@@ -90,7 +90,7 @@ class FileTree:
         waiting = [*self.children.pop(name, ())]
         if itself:
             waiting.append(name)
-            self.children.get(parent(name), set()).discard(name)
+            self.children.get(parent_of(name), set()).discard(name)
         while waiting:
             one = waiting.pop()
             waiting.extend(self.children.pop(one, ()))
@@ -136,11 +136,11 @@ def apply_layer(base: Mapping[str, Member], layer: Iterable[Content]) -> FileTre
     entries = [*layer]
     tree = FileTree.of_base(base)
     for member, _ in entries:
-        folder, _, last = member.name.rpartition("/")
+        folder, last = parent_of(member.name), member.name.rpartition("/")[2]
         if last == OPAQUE:
             tree.remove(folder, itself=False)
         elif last.startswith(WHITEOUT):
-            tree.remove(f"{folder}/{last[len(WHITEOUT) :]}" if folder else last[len(WHITEOUT) :])
+            tree.remove(inside(folder, last[len(WHITEOUT) :]))
     for member, token in entries:
         if not member.name.rpartition("/")[2].startswith(WHITEOUT):
             _unpack(tree, member.name, member.link, (member, token), {})
@@ -162,7 +162,7 @@ def apply_legacy(
     progress = progress or quiet()
     tree = FileTree.of_base(base)
     remembered = dict(tree.nodes)
-    names = [clean(raw) for raw in deleted]
+    names = [name for raw in deleted if (name := clean_name(raw))]
     if not delete_last:
         for name in [real_name(tree.member, name) for name in names]:
             tree.remove(name)
@@ -209,7 +209,7 @@ def faults(layer: Sequence[Member]) -> list[str]:
             found.append(f"{name} comes twice")
         if name in with_children:
             found.append(f"{name} comes after what it holds")
-        if last.startswith(WHITEOUT) and parent(name) in with_children:
+        if last.startswith(WHITEOUT) and parent_of(name) in with_children:
             found.append(f"{name} comes after its siblings")
         if member.kind is MemberKind.HARDLINK and member.link not in seen:
             found.append(f"{name} comes before its target {member.link}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tarfile
 
+from ckpt_tui.archive.headers import BLOCK
+from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
-
-BLOCK = 512
-"""Bytes; tar counts in these."""
 
 END = bytes(2 * BLOCK)
 """The end of an archive."""
@@ -31,7 +30,7 @@ def header(member: Member) -> bytes:
 
     Owner and group go by number alone, as layers want it.
     """
-    info = tarfile.TarInfo(member.name or "./")
+    info = tarfile.TarInfo("./" if member.name == ROOT else member.name)
     info.type = _TYPES[member.kind]
     info.size = member.size if member.kind is MemberKind.FILE else 0
     info.mode, info.uid, info.gid = member.mode, member.uid, member.gid

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import CkptError
-
-ROOT = ""
-"""Cleaned name of the root folder itself (`./` in a tar)."""
 
 WHITEOUT = ".wh."
 """Prefix by which a layer says that a name of the layers below is gone (image-spec, layer.md)."""
@@ -18,11 +16,6 @@ OPAQUE = ".wh..wh..opq"
 
 MAX_LINKS = 40
 """Symbolic links followed in one name before it counts as a loop: the kernel's own limit."""
-
-
-def clean(name: str) -> str:
-    """Return `name` without leading, trailing and doubled slashes and without `.` parts."""
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def refusal(name: str) -> str:
@@ -37,21 +30,23 @@ def refusal(name: str) -> str:
     return ""
 
 
-def parent(name: str) -> str:
-    """Return the folder that holds `name`; of a top-level name the root."""
-    return name.rpartition("/")[0]
+def inside(folder: str, name: str) -> str:
+    """Return the name of what is called `name` in `folder`."""
+    return name if folder == ROOT else f"{folder}/{name}"
 
 
 def ancestors(name: str) -> Iterator[str]:
     """Yield the folders above `name`, nearest first, ending with the root."""
     while name != ROOT:
-        name = parent(name)
+        name = parent_of(name)
         yield name
 
 
 def sort_key(name: str) -> tuple[bytes, ...]:
     """Order names bytewise, each folder right before what it holds."""
-    return tuple(part.encode("utf-8", "surrogateescape") for part in name.split("/") if part)
+    return tuple(
+        part.encode("utf-8", "surrogateescape") for part in name.split("/") if part != ROOT
+    )
 
 
 def real_name(lookup: Callable[[str], Member | None], name: str) -> str:
@@ -82,4 +77,4 @@ def real_name(lookup: Callable[[str], Member | None], name: str) -> str:
         if member.link.startswith("/"):
             found.clear()
         waiting.extend(reversed(member.link.split("/")))
-    return "/".join(found)
+    return "/".join(found) or ROOT

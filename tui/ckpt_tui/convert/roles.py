@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.names import ROOT, ancestors, sort_key
+from ckpt_tui.convert.names import ancestors, sort_key
 
 METADATA, CRIU, PAGES, DEVSHM, VOLUMES = "metadata", "criu", "pages", "devshm", "volumes"
 DELTA = "delta"

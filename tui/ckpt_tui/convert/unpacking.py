@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ckpt_tui.archive.names import ROOT, clean_name, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import ROOT, ancestors, clean, parent, real_name, refusal, sort_key
+from ckpt_tui.convert.names import ancestors, real_name, refusal, sort_key
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 
@@ -99,9 +100,11 @@ class Unpacking:
             self._remove(name)
 
     def _deleted_name(self, raw: str) -> str:
-        name = clean(raw)
-        reason = refusal(raw) or ("" if name else "names the root itself")
-        if reason:
+        name = clean_name(raw)
+        reason = refusal(raw) or ("is empty" if not name else "")
+        if name == ROOT:
+            reason = "names the root itself"
+        if reason or not name:
             self.problems.append(f"The deleted name {raw!r} {reason}.")
             return ""
         try:
@@ -176,11 +179,11 @@ class Unpacking:
     def _put(self, name: str, member: Member) -> None:
         self.state[name] = member
         if name != ROOT:
-            self._children[parent(name)].add(name)
+            self._children[parent_of(name)].add(name)
 
     def _remove(self, name: str) -> None:
         """Take `name` and all below it out of the tree."""
-        self._children[parent(name)].discard(name)
+        self._children[parent_of(name)].discard(name)
         waiting = [name]
         while waiting:
             one = waiting.pop()
@@ -219,7 +222,7 @@ class Unpacking:
 
 def _with_all_folders(base: Mapping[str, Member]) -> dict[str, Member]:
     """Add the folders that an engine makes where a layer names a file and not its folder."""
-    known = {ROOT if name == "." else name: member for name, member in base.items()}
+    known = dict(base)
     for name in [*known]:
         for folder in ancestors(name):
             if folder in known:
@@ -240,6 +243,8 @@ def _entry_refusal(entry: TarEntry) -> str:
     if member.kind in (MemberKind.OTHER, MemberKind.SOCKET):
         return "is of a kind that a layer cannot carry"
     if member.kind is MemberKind.HARDLINK:
-        reason = refusal(member.link) or ("" if clean(member.link) else "names the root")
+        reason = refusal(member.link) or (
+            "" if clean_name(member.link) not in (None, ROOT) else "is no file"
+        )
         return f"is a hard link whose target {reason}" if reason else ""
     return ""
