@@ -113,6 +113,7 @@ def test_addresses_are_in_the_order_of_the_host() -> None:
     assert ip_address([16777343]) == "127.0.0.1"
     assert ip_address([0x7F000001], "big") == "127.0.0.1"
     assert ip_address([0, 0, 0, 0x1000000]) == "::1"
+    assert ip_address([0, 0, 0xFFFF0000, 0x100007F]) == "::ffff:127.0.0.1"
     assert ip_address([16777343, 0, 0, 0], family=2) == "127.0.0.1"
     assert ip_address([1, 2]) == "0100000002000000"
     assert ip_address([]) == ""

@@ -6,7 +6,7 @@ as the number.
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -168,8 +168,9 @@ def ip_address(words: Sequence[int], byte_order: ByteOrder = "little", family: i
     """
     data = b"".join((word & 0xFFFFFFFF).to_bytes(4, byte_order) for word in words)
     if len(data) == 4 or (family == 2 and data):
-        return str(ipaddress.IPv4Address(data[:4]))
-    return str(ipaddress.IPv6Address(data)) if len(data) == 16 else data.hex()
+        return socket.inet_ntop(socket.AF_INET, data[:4])
+    # ipaddress of Python before 3.13 writes mapped addresses as ::ffff:7f00:1
+    return socket.inet_ntop(socket.AF_INET6, data) if len(data) == 16 else data.hex()
 
 
 def socket_name(name: bytes) -> str:
