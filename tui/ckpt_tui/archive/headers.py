@@ -1,0 +1,297 @@
+"""Tar headers: one member after another, from ustar, PAX and GNU archives.
+
+Read by hand and not with the standard library's tarfile: that one stops silently at a damaged
+header, and up to 3.11.9 a single hostile PAX header makes it run for hours (CVE-2024-6232).
+Formats as in POSIX.1-2008 (pax, "pax Interchange Format") and the GNU tar manual, appendix D.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ckpt_tui.archive.sparse import Run, gnu_runs, pax_runs
+from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.core.errors import DamagedInput
+
+BLOCK = 512
+"""Bytes; headers and data are padded to it."""
+
+MAX_EXTENSION = 1 << 20
+"""Bytes of one long name or PAX header. File systems stop at 4 KiB names and 64 KiB attributes."""
+
+MAX_GLOBALS = 4 << 20
+"""Bytes of all global PAX headers of an archive together."""
+
+MAX_EXTENSIONS = 16
+"""Extension headers before one member; writers need three."""
+
+_KINDS = {
+    b"0": MemberKind.FILE,
+    b"7": MemberKind.FILE,
+    b"S": MemberKind.FILE,
+    b"\0": MemberKind.FILE,
+    b"1": MemberKind.HARDLINK,
+    b"2": MemberKind.SYMLINK,
+    b"3": MemberKind.CHARACTER,
+    b"4": MemberKind.BLOCK,
+    b"5": MemberKind.DIRECTORY,
+    b"6": MemberKind.FIFO,
+}
+_NO_DATA = frozenset(b"1 2 3 4 5 6".split())
+_NO_PAX: Mapping[str, str] = {}
+
+
+class Blocks(Protocol):
+    """An archive, read from start to end."""
+
+    @property
+    def position(self) -> int:
+        """Bytes read or skipped so far."""
+
+    def read(self, length: int) -> bytes:
+        """Return the next `length` bytes; fewer only at the end."""
+
+    def skip(self, length: int) -> None:
+        """Pass over `length` bytes; stop at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One member as its headers tell it; names and links still as they are written."""
+
+    offset: int
+    """Where its first header begins."""
+    data_offset: int
+    """Where its stored bytes begin."""
+    stored: int
+    """Bytes stored, without padding."""
+    name: str
+    kind: MemberKind
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    uname: str
+    gname: str
+    mtime: float
+    link: str
+    device: tuple[int, int]
+    pax: Mapping[str, str]
+    runs: tuple[Run, ...] | None = None
+    """Of a sparse file: where the stored bytes belong."""
+
+    @property
+    def end(self) -> int:
+        """Where the next header begins."""
+        return self.data_offset + _padded(self.stored)
+
+
+@dataclass(slots=True)
+class _Extensions:
+    """What the headers before a member's own say of it."""
+
+    pax: dict[str, str] = field(default_factory=dict)
+    records: list[tuple[str, str]] = field(default_factory=list)
+    name: str | None = None
+    link: str | None = None
+
+
+class HeaderReader:
+    """Reads headers; whoever reads passes over the data in between."""
+
+    def __init__(self, blocks: Blocks, archive: str) -> None:
+        self._blocks = blocks
+        self._archive = archive
+        self._globals: dict[str, str] = {}
+        self._globals_size = 0
+        self.ended = False
+        """Whether the end-of-archive mark was read."""
+
+    def next(self) -> Header | None:
+        """Return the next member, or None at the end of the archive or of its bytes.
+
+        Raises:
+            DamagedInput: a header is cut or contradicts itself; nothing after it can be trusted.
+        """
+        start = self._blocks.position
+        extensions = _Extensions()
+        for _ in range(MAX_EXTENSIONS):
+            offset = self._blocks.position
+            block = self._blocks.read(BLOCK)
+            if not block and offset == start:
+                return None
+            if len(block) < BLOCK:
+                raise self._damaged(offset, "the archive ends within a header.")
+            if not block.strip(b"\0"):
+                self.ended = True
+                return None
+            self._check(block, offset)
+            if not self._extend(extensions, block, offset):
+                return self._member(block, start, offset, extensions)
+        raise self._damaged(start, "extension headers follow each other without a member.")
+
+    def _check(self, block: bytes, offset: int) -> None:
+        summed = sum(block[:148]) + 8 * 0x20 + sum(block[156:])
+        if _number(block[148:156]) == summed:
+            return
+        # Some old writers summed signed characters.
+        high = sum(byte > 0x7F for byte in block[:148] + block[156:])
+        if not high or _number(block[148:156]) != summed - 256 * high:
+            raise self._damaged(offset, "a header's checksum is wrong.")
+
+    def _extend(self, extensions: _Extensions, block: bytes, offset: int) -> bool:
+        """Read an extension header into `extensions`; False if `block` is a member's own."""
+        flag = block[156:157]
+        if flag not in (b"L", b"K", b"x", b"X", b"g"):
+            return False
+        size = _number(block[124:136])
+        if size is None or not 0 <= size <= MAX_EXTENSION:
+            raise self._damaged(offset, "an extension header has an impossible size.")
+        data = self._blocks.read(_padded(size))[:size]
+        if len(data) < size:
+            raise self._damaged(offset, "the archive ends within a header.")
+        if flag == b"L":
+            extensions.name = _text(data)
+        elif flag == b"K":
+            extensions.link = _text(data)
+        else:
+            records = self._records(data, offset)
+            if flag == b"g":
+                self._add_globals(records, size, offset)
+            else:
+                extensions.records += records
+                extensions.pax.update(records)
+        return True
+
+    def _add_globals(self, records: list[tuple[str, str]], size: int, offset: int) -> None:
+        self._globals_size += size
+        if self._globals_size > MAX_GLOBALS:
+            raise self._damaged(offset, "its global headers are larger than any archive needs.")
+        self._globals = {**self._globals, **dict(records)}
+
+    def _records(self, data: bytes, offset: int) -> list[tuple[str, str]]:
+        records = []
+        position = 0
+        while position < len(data) and data[position]:
+            space = data.find(b" ", position, position + 20)
+            digits = data[position:space] if space > 0 else b""
+            end = position + int(digits) if digits.isdigit() else 0
+            key, equals, value = data[space + 1 : end - 1].partition(b"=")
+            if not equals or not space < end <= len(data) or data[end - 1 : end] != b"\n":
+                raise self._damaged(offset, "a PAX header is malformed.")
+            records.append((_decoded(key), _decoded(value)))
+            position = end
+        return records
+
+    def _member(self, block: bytes, start: int, offset: int, extensions: _Extensions) -> Header:
+        flag = block[156:157]
+        pax = self._pax(extensions.pax)
+        name = pax.get("path") or extensions.name or _own_name(block)
+        kind = _KINDS.get(flag, MemberKind.OTHER)
+        if kind is MemberKind.FILE and flag == b"\0" and name.endswith("/"):
+            kind, flag = MemberKind.DIRECTORY, b"5"  # as archives older than ustar have it
+        stored = self._size(block, pax, offset) if flag not in _NO_DATA else 0
+        runs, real_size = self._runs(block, extensions.records, pax, stored, offset)
+        data_offset = self._blocks.position
+        return Header(
+            offset=start,
+            data_offset=data_offset,
+            stored=stored - (data_offset - offset - BLOCK if flag != b"S" else 0),
+            name=pax.get("GNU.sparse.name", name) if runs is not None else name,
+            kind=kind,
+            size=real_size if kind is MemberKind.FILE else 0,
+            mode=(_number(block[100:108]) or 0) & 0o7777,
+            uid=_integer(pax.get("uid")) or _number(block[108:116]) or 0,
+            gid=_integer(pax.get("gid")) or _number(block[116:124]) or 0,
+            uname=pax.get("uname") or _text(block[265:297]),
+            gname=pax.get("gname") or _text(block[297:329]),
+            mtime=_time(pax.get("mtime"), _number(block[136:148]) or 0),
+            link=pax.get("linkpath") or extensions.link or _text(block[157:257]),
+            device=(_number(block[329:337]) or 0, _number(block[337:345]) or 0),
+            pax=pax,
+            runs=runs,
+        )
+
+    def _pax(self, own: dict[str, str]) -> Mapping[str, str]:
+        if not self._globals:
+            return own or _NO_PAX
+        # Chained, not copied: each member may repeat some MiB of globals otherwise.
+        return ChainMap(own, self._globals) if own else self._globals
+
+    def _size(self, block: bytes, pax: Mapping[str, str], offset: int) -> int:
+        size = _integer(pax["size"]) if "size" in pax else _number(block[124:136])
+        if size is None or not 0 <= size < 1 << 63:
+            raise self._damaged(offset, "a member has an impossible size.")
+        return size
+
+    def _runs(
+        self,
+        block: bytes,
+        records: list[tuple[str, str]],
+        pax: Mapping[str, str],
+        stored: int,
+        offset: int,
+    ) -> tuple[tuple[Run, ...] | None, int]:
+        """Return the map of a sparse file and its real size."""
+        try:
+            if block[156:157] == b"S":
+                return gnu_runs(block, self._blocks.read, stored)
+            if any(key.startswith("GNU.sparse.") for key in pax):
+                return pax_runs(records, self._blocks.read, stored)
+        except ValueError as error:
+            raise self._damaged(
+                offset, f"the map of a sparse file is malformed: {error}."
+            ) from None
+        return None, stored
+
+    def _damaged(self, offset: int, problem: str) -> DamagedInput:
+        return DamagedInput(self._archive, offset, problem)
+
+
+def _padded(size: int) -> int:
+    return (size + BLOCK - 1) // BLOCK * BLOCK
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    """Return a field up to its NUL."""
+    return _decoded(data.partition(b"\0")[0])
+
+
+def _own_name(block: bytes) -> str:
+    name = _text(block[:100])
+    # GNU headers ("ustar  ") keep times where ustar has the prefix.
+    prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else ""
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _number(data: bytes) -> int | None:
+    """Return an octal or base-256 number field; 0 if it is blank, None if it is no number."""
+    if data[:1] in (b"\x80", b"\xff"):
+        value = int.from_bytes(data[1:], "big")
+        return value - (1 << 8 * (len(data) - 1)) if data[0] == 0xFF else value
+    digits = data.strip(b" \0").partition(b"\0")[0]
+    try:
+        return int(digits, 8) if digits else 0
+    except ValueError:
+        return None
+
+
+def _integer(text: str | None) -> int | None:
+    """Return a decimal PAX value; 20 digits hold any 64-bit number."""
+    return int(text) if text and len(text) <= 20 and text.isascii() and text.isdigit() else None
+
+
+def _time(text: str | None, otherwise: float) -> float:
+    try:
+        seconds = float(text) if text and len(text) < 64 else otherwise
+    except ValueError:
+        return otherwise
+    return seconds if math.isfinite(seconds) else otherwise

@@ -1,0 +1,389 @@
+"""Tar archives: one pass over a stream, or an index of a window made from its headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
+from ckpt_tui.archive.headers import Blocks, Header, HeaderReader
+from ckpt_tui.archive.names import ROOT, clean_name
+from ckpt_tui.archive.notes import Notes
+from ckpt_tui.archive.sparse import Run, SparseWindow
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.core.errors import DamagedInput, NotACheckpoint
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK, ByteWindow, SubWindow
+
+MAX_NAME = 4096
+"""Bytes of a member's name; Linux opens no longer path."""
+
+MAX_INDEX = 96 << 20
+"""Bytes of memory for all members of one archive, about 200,000 of them with usual names. Beyond it
+the index stops with a note, so that no archive can claim all memory."""
+
+_COST_OF_MEMBER = 450
+_COST_OF_RUN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of a file lie in the plain archive."""
+
+    offset: int
+    stored: int
+    """Bytes stored there."""
+    runs: tuple[Run, ...] | None = None
+    """Of a sparse file: where the stored bytes belong."""
+
+    def window(self, archive: ByteWindow, size: int) -> ByteWindow:
+        """Return the file's bytes, given those of the plain archive."""
+        stored = SubWindow(archive, self.offset, self.stored)
+        return stored if self.runs is None else SparseWindow(stored, self.runs, size)
+
+
+class TarIndex:
+    """Members of an archive by name, and where their bytes lie."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.members: dict[str, Member] = {}
+        self.places: dict[str, Place] = {}
+        self.notes = notes
+        self._cost = 0
+
+    def add(self, member: Member, place: Place) -> bool:
+        """Add a member, the last of a name wins; False when there is no memory for more."""
+        texts = (member.name, member.link, member.uname, member.gname)
+        self._cost += (
+            _COST_OF_MEMBER
+            + sum(map(len, texts))
+            + _COST_OF_RUN * len(place.runs or ())
+            + sum(len(key) + len(value) for key, value in member.pax.items())
+        )
+        if self._cost > MAX_INDEX:
+            self.notes.add(
+                f"It has more members than fit into memory; those from {member.name} on were left "
+                "out."
+            )
+            return False
+        if member.name in self.members:
+            self.notes.add(f"{member.name} is there more than once; the last one counts.")
+            self.places.pop(member.name, None)
+        self.members[member.name] = member
+        if member.kind is MemberKind.FILE:
+            self.places[member.name] = place
+        return True
+
+
+class Walk(Iterator[tuple[Member, "MemberReader"]]):
+    """The members of an archive in the order in which they are stored, each with its bytes.
+
+    The reader of a member is good until the next one is asked for; what was not read of it is
+    passed over. Iteration ends at the end-of-archive mark, or early with a sentence in `notes`.
+    """
+
+    def __init__(self, stream: PlainStream, name: str) -> None:
+        self._blocks = _StreamBlocks(stream)
+        self._headers = HeaderReader(self._blocks, name)
+        self._name = name
+        self._notes = Notes()
+        self._current: tuple[Header, MemberReader] | None = None
+        self._members = 0
+        self.place = Place(0, 0)
+        """Where the bytes of the last member lie in the plain archive."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was odd so far, a sentence each."""
+        return self._notes()
+
+    @property
+    def note_list(self) -> Notes:
+        """The same, for who adds to it."""
+        return self._notes
+
+    @property
+    def position(self) -> int:
+        """Plain bytes passed; after the last member, all there were."""
+        return self._blocks.position
+
+    def __next__(self) -> tuple[Member, MemberReader]:
+        try:
+            while header := self._next_header():
+                self._members += 1
+                if member := member_of(header, self._notes):
+                    self.place = Place(header.data_offset, header.stored, header.runs)
+                    reader = MemberReader(self._blocks, header, self._name)
+                    self._current = (header, reader)
+                    return member, reader
+                self._blocks.skip(header.end - self._blocks.position)
+            self._finish()
+        except DamagedInput as error:
+            _end_early(error, self._members, self._name, self._notes)
+        raise StopIteration
+
+    def _next_header(self) -> Header | None:
+        if self._current:
+            header, reader = self._current
+            reader.close()
+            self._current = None
+            self._blocks.skip(header.end - self._blocks.position)
+            if self._blocks.position < header.data_offset + header.stored:
+                there = self._blocks.position - header.data_offset
+                self._notes.add(_cut_note(header, there))
+                return None
+        return self._headers.next()
+
+    def _finish(self) -> None:
+        """Read on to the end of the stream, for only there its checksum is verified."""
+        if not self._headers.ended:
+            _no_end_mark(self._members, self._blocks.position, self._name, self._notes)
+            return
+        mark = self._blocks.position
+        if foreign := self._blocks.drain():
+            self._notes.add(
+                f"{foreign:,} bytes that are no padding follow the end mark at byte {mark:,}; they "
+                "were left out."
+            )
+
+
+class MemberReader:
+    """The bytes of one member of a walk, from start to end."""
+
+    def __init__(self, blocks: _StreamBlocks, header: Header, archive: str) -> None:
+        self._blocks = blocks
+        self._archive = archive
+        self._header = header
+        self._runs = list(header.runs) if header.runs is not None else None
+        self._size = header.size
+        self._position = 0
+        self._closed = False
+
+    def read(self, length: int = CHUNK) -> bytes:
+        """Return up to `length` bytes; none only at the end.
+
+        Raises:
+            DamagedInput: the archive ends before the member does, or is damaged here.
+            ValueError: the walk has moved on.
+        """
+        if self._closed:
+            raise ValueError("the walk has moved on to another member")
+        length = min(length, self._size - self._position)
+        if self._runs is None:
+            piece = self._stored(length)
+        elif self._runs and self._position >= self._runs[0].offset:
+            run = self._runs[0]
+            left = run.offset + run.length - self._position
+            piece = self._stored(min(length, left))
+            if len(piece) == left:
+                del self._runs[0]
+        else:
+            following = self._runs[0].offset if self._runs else self._size
+            piece = bytes(max(0, min(length, following - self._position, CHUNK)))
+        self._position += len(piece)
+        return piece
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the rest in pieces of 1 MiB."""
+        while piece := self.read():
+            yield piece
+
+    def close(self) -> None:
+        """Make later reads fail."""
+        self._closed = True
+
+    def _stored(self, length: int) -> bytes:
+        piece = self._blocks.read(length) if length > 0 else b""
+        if len(piece) < length:
+            there = self._blocks.position - self._header.data_offset
+            raise DamagedInput(self._archive, self._blocks.position, _cut_note(self._header, there))
+        return piece
+
+
+def walk(stream: PlainStream, name: str) -> Walk:
+    """Go through a tar stream in one pass; `name` is what notes and errors call the archive.
+
+    Raises, while iterating:
+        NotACheckpoint: the first bytes are no tar header.
+        DamagedInput: the stream is damaged before its first member.
+    """
+    return Walk(stream, name)
+
+
+def stream(window: ByteWindow, name: str, progress: Progress) -> Walk:
+    """Go through a tar archive, compressed or not, in one pass over its bytes."""
+    compression = sniff(window.read(0, 4))
+    return Walk(decompressed(window, compression, progress, name), name)
+
+
+def index(window: ByteWindow, name: str, progress: Progress) -> TarIndex:
+    """Index a plain archive by its headers; the data in between is not read.
+
+    Progress counts bytes of the archive.
+
+    Raises:
+        NotACheckpoint: the first bytes are no tar header.
+    """
+    blocks = _WindowBlocks(window, progress)
+    headers = HeaderReader(blocks, name)
+    notes = Notes()
+    found = TarIndex(notes)
+    members = 0
+    try:
+        while header := headers.next():
+            members += 1
+            there = min(header.stored, window.size - header.data_offset)
+            member = member_of(header, notes)
+            if there < header.stored:
+                notes.add(_cut_note(header, there))
+                if member and header.runs is None:
+                    member = shortened(member, there)
+            if member and not found.add(member, Place(header.data_offset, there, header.runs)):
+                return found
+            if there < header.stored:
+                return found
+            blocks.skip(header.end - blocks.position)
+        _finish_index(window, blocks.position, headers.ended, members, name, notes)
+    except DamagedInput as error:
+        _end_early(error, members, name, notes)
+    return found
+
+
+def member_of(header: Header, notes: Notes) -> Member | None:
+    """Return the member of a header, or None, with a note, if its name may not be used."""
+    name = clean_name(header.name) if len(header.name) <= MAX_NAME else None
+    if name is None or (name == ROOT and header.kind is not MemberKind.DIRECTORY):
+        notes.add(f"{_short(header.name) or 'A member without a name'} was left out: {_REFUSED}")
+        return None
+    if header.name.startswith("/"):
+        notes.add(f"{_short(header.name)} is an absolute name, taken as {name}.")
+    link = header.link
+    if header.kind is MemberKind.HARDLINK:
+        cleaned = clean_name(link)
+        if cleaned is None:
+            notes.add(f"{name} was left out: it is a hard link to {_short(link)}. {_REFUSED}")
+            return None
+        link = cleaned
+    elif header.kind is not MemberKind.SYMLINK:
+        link = ""
+    return Member(
+        name=name,
+        kind=header.kind,
+        size=header.size,
+        mode=header.mode,
+        uid=header.uid,
+        gid=header.gid,
+        uname=header.uname,
+        gname=header.gname,
+        mtime=header.mtime,
+        link=link,
+        device=header.device,
+        pax=header.pax,
+    )
+
+
+_REFUSED = "such a name would lead outside of the archive, or is none."
+
+
+def shortened(member: Member, size: int) -> Member:
+    """Return `member` with only the bytes that are there."""
+    return Member(
+        **{name: getattr(member, name) for name in Member.__slots__ if name != "size"}, size=size
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}…"
+
+
+def _cut_note(header: Header, there: int) -> str:
+    return (
+        f"The archive is cut in {_short(header.name)}: {there:,} of its {header.stored:,} bytes "
+        "are there, and nothing after them."
+    )
+
+
+def _no_end_mark(members: int, position: int, name: str, notes: Notes) -> None:
+    if not members:
+        raise _no_tar(name, "It is empty.")
+    notes.add(f"The archive ends at byte {position:,} without an end mark; members may be missing.")
+
+
+def _no_tar(name: str, why: str) -> NotACheckpoint:
+    return NotACheckpoint(f"{name} is no tar archive.", why)
+
+
+def _end_early(error: DamagedInput, members: int, name: str, notes: Notes) -> None:
+    if members:
+        notes.add(f"{error} What comes after it is not shown.")
+    elif error.offset == 0:
+        raise _no_tar(name, "It does not begin with a tar header.") from error
+    else:
+        raise error
+
+
+def _finish_index(
+    window: ByteWindow, position: int, ended: bool, members: int, name: str, notes: Notes
+) -> None:
+    if not ended:
+        _no_end_mark(members, position, name, notes)
+    elif window.read(position, CHUNK).strip(b"\0"):
+        notes.add(
+            f"{window.size - position:,} bytes that are no padding follow the end mark at byte "
+            f"{position:,}; they were left out."
+        )
+
+
+class _WindowBlocks(Blocks):
+    def __init__(self, window: ByteWindow, progress: Progress) -> None:
+        self._window = window
+        self._progress = progress
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        data = self._window.read(self._position, length)
+        self.skip(len(data))
+        return data
+
+    def skip(self, length: int) -> None:
+        length = min(length, self._window.size - self._position)
+        self._position += length
+        self._progress.tick(length)
+
+
+class _StreamBlocks(Blocks):
+    def __init__(self, stream: PlainStream) -> None:
+        self._stream = stream
+        self._scratch = memoryview(bytearray(CHUNK))
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        buffer = bytearray(length)
+        view = memoryview(buffer)
+        filled = 0
+        while filled < length and (count := self._stream.readinto(view[filled:])):
+            filled += count
+            self._position += count
+        return bytes(view[:filled])
+
+    def skip(self, length: int) -> None:
+        while length > 0 and (count := self._stream.readinto(self._scratch[:length])):
+            length -= count
+            self._position += count
+
+    def drain(self) -> int:
+        """Read to the end; return the bytes in pieces that are not all zeros."""
+        foreign = 0
+        while count := self._stream.readinto(self._scratch):
+            self._position += count
+            if bytes(self._scratch[:count]).strip(b"\0"):
+                foreign += count
+        return foreign
