@@ -17,6 +17,7 @@ from textual.worker import get_current_worker
 
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
 Task = Callable[[Progress], object]
@@ -96,6 +97,14 @@ def explained(name: str, error: Exception) -> CkptError:
         f"The program made a mistake: {type(error).__name__}: {error}",
         "Please report it, with the input if you can share it.",
     )
+
+
+def read_block(window: ByteWindow, offset: int, length: int) -> bytes | CkptError:
+    """Return bytes for a view, or why there are none; for a thread, never raises."""
+    try:
+        return window.read(offset, length)
+    except Exception as error:  # a view shows the reason in place of the bytes
+        return explained("Reading the bytes", error)
 
 
 class JobHost(DOMNode):

@@ -19,11 +19,11 @@ from ckpt_tui.ui.rows.table import Cell
 _CONTENT_STYLES = {
     meaning.name: f"{ATTRIBUTES.get(meaning.name, '')} ${meaning.name}".strip()
     for meaning in MEANINGS
-}
+} | {"mark": "bold on $mark-background"}
 
 
 class Palette:
-    """The meanings as styles for the line API; made once for each theme."""
+    """The meanings, and `mark` for what was found, as styles for the line API; one per theme."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         styles = {
@@ -31,6 +31,13 @@ class Palette:
             + Style(color=Color.parse(variables[meaning.name]).rich_color)
             for meaning in MEANINGS
         }
+        ground = variables["mark-background"]
+        # A colour of the terminal's may be too close to that of its letters.
+        styles["mark"] = Style(bold=True) + (
+            Style(reverse=True)
+            if ground.startswith("ansi_")
+            else Style(bgcolor=Color.parse(ground).rich_color)
+        )
         self._console = Console(theme=Theme(styles), file=io.StringIO())
 
     def style(self, meaning: str) -> Style:

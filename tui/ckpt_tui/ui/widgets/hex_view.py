@@ -1,0 +1,215 @@
+"""Bytes of any length, of which only the blocks in view are ever read."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.text import printable
+from ckpt_tui.core.window import BytesWindow, ByteWindow
+from ckpt_tui.ui.jobs import read_block
+from ckpt_tui.ui.rows.hex import (
+    Span,
+    bytes_per_line,
+    hex_line,
+    marks_within,
+    offset_digits,
+)
+from ckpt_tui.ui.widgets.painting import Palette
+
+BLOCK = 1 << 16
+"""Bytes read at a time: enough for a hundred screens, and one small request to a registry."""
+
+BLOCKS_KEPT = 32
+"""Blocks remembered, 2 MiB in all."""
+
+
+class HexView(ScrollView, can_focus=True):
+    """Offset, hexadecimal and letters. A block that is not read yet shows as … until it is.
+
+    Reading may mean decompressing or asking a registry, so it happens in a thread, one block at
+    a time; that is no job: nothing waits for it and there is nothing to cancel.
+    """
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    HexView { height: 1fr; overflow-x: hidden; padding: 0 1; scrollbar-size-vertical: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "lines(-1)", "Up", show=False),
+        Binding("down,j", "lines(1)", "Down", show=False),
+        Binding("pageup", "pages(-1)", "Page up", show=False),
+        Binding("pagedown", "pages(1)", "Page down", show=False),
+        Binding("ctrl+u", "pages(-0.5)", "Half a page up", show=False),
+        Binding("ctrl+d", "pages(0.5)", "Half a page down", show=False),
+        Binding("home", "first", "First", show=False),
+        Binding("end,G", "last", "Last", show=False),
+    ]
+
+    @dataclass(eq=False)
+    class _BlockRead(Message, bubble=False):
+        window: ByteWindow
+        block: int
+        outcome: bytes | CkptError
+
+    def __init__(
+        self,
+        window: ByteWindow | None = None,
+        *,
+        base: int = 0,
+        empty: str = "No bytes",
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """`base` is added to every offset shown: the address of the first byte in a process."""
+        super().__init__(id=id, classes=classes)
+        self._window: ByteWindow = BytesWindow(b"") if window is None else window
+        self._base, self._empty = base, empty
+        self._blocks: LRUCache[int, bytes | CkptError] = LRUCache(BLOCKS_KEPT)
+        self._reading = False
+        self._marks: list[Span] = []
+        self._place = 0
+        self._palette: Palette | None = None
+
+    # What a screen calls
+
+    def show(self, window: ByteWindow, base: int = 0, empty: str | None = None) -> None:
+        """Show other bytes from their start."""
+        self._window, self._base = window, base
+        self._empty = self._empty if empty is None else empty
+        self._blocks.clear()
+        self._marks, self._place = [], 0
+        self._lay_out()
+        self.scroll_to(y=0, animate=False)
+
+    @property
+    def place(self) -> int:
+        """Offset of the byte last gone to, without the base."""
+        return self._place
+
+    def goto(self, offset: int) -> None:
+        """Bring a byte into view, near the top."""
+        self._place = max(0, min(offset, self._window.size - 1))
+        line, height = self._place // self._per_line, self.size.height
+        if not self.scroll_offset.y <= line < self.scroll_offset.y + height:
+            self.scroll_to(y=max(0, line - height // 4), animate=False)
+        self.refresh()
+
+    def mark(self, ranges: Iterable[Span]) -> None:
+        """Mark the bytes that were found, as offsets and lengths that do not overlap."""
+        self._marks = sorted(ranges)
+        self.refresh()
+
+    def next_mark(self) -> bool:
+        """Go to the next mark; return whether there is one."""
+        index = bisect_right(self._marks, (self._place, self._window.size))
+        if index < len(self._marks):
+            self.goto(self._marks[index][0])
+        return index < len(self._marks)
+
+    def previous_mark(self) -> bool:
+        """Go to the mark before; return whether there is one."""
+        index = bisect_left(self._marks, (self._place, 0)) - 1
+        if index >= 0:
+            self.goto(self._marks[index][0])
+        return index >= 0
+
+    # Inside
+
+    @property
+    def _digits(self) -> int:
+        return offset_digits(self._base + self._window.size)
+
+    @property
+    def _per_line(self) -> int:
+        # Of the full width: whether there is a scrollbar must not change the number of lines.
+        return bytes_per_line(self.size.width - self.styles.scrollbar_size_vertical, self._digits)
+
+    def _lay_out(self) -> None:
+        lines = -(-self._window.size // self._per_line)
+        self.virtual_size = Size(0, lines)
+        self.refresh()
+
+    def on_mount(self) -> None:
+        self._lay_out()
+
+    def on_resize(self, event: events.Resize) -> None:
+        del event
+        before = self.virtual_size.height
+        self._lay_out()
+        if before and self.virtual_size.height != before:
+            self.goto(self._place)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._palette = None
+
+    def action_lines(self, lines: int) -> None:
+        self.scroll_relative(y=lines, animate=False)
+
+    def action_pages(self, pages: float) -> None:
+        self.scroll_relative(y=int(pages * self.size.height), animate=False)
+
+    def action_first(self) -> None:
+        self.goto(0)
+
+    def action_last(self) -> None:
+        self.goto(self._window.size - 1)
+
+    def _block(self, number: int) -> bytes | CkptError | None:
+        """Return a block, or None after having it fetched if no other one is on its way."""
+        found = self._blocks.get(number)
+        if found is None and not self._reading:
+            self._reading = True
+            read = partial(self._read, self._window, number)
+            self.run_worker(read, group="bytes", thread=True, exit_on_error=False)
+        return found
+
+    def _read(self, window: ByteWindow, number: int) -> None:
+        """Runs in a thread."""
+        outcome = read_block(window, number * BLOCK, BLOCK)
+        self.post_message(self._BlockRead(window, number, outcome))
+
+    def _on_hex_view__block_read(self, message: _BlockRead) -> None:
+        self._reading = False
+        if message.window is self._window:
+            self._blocks[message.block] = message.outcome
+        self.refresh()  # what is in view and still missing is fetched next
+
+    def render_line(self, y: int) -> Strip:
+        if self._palette is None:
+            self._palette = Palette(self.app.theme_variables)
+        line = self._text(self.scroll_offset.y + y, y)
+        segments = self._palette.segments(line, self.rich_style) or [Segment("", self.rich_style)]
+        return Strip(segments).adjust_cell_length(self.scrollable_size.width, self.rich_style)
+
+    def _text(self, line: int, y: int) -> Text:
+        if not self._window.size:
+            return Text(self._empty if y == 0 else "", "muted")
+        start = line * self._per_line
+        if start >= self._window.size:
+            return Text()
+        address = f"{self._base + start:0{self._digits}x}  "
+        block = self._block(start // BLOCK)
+        if block is None:
+            return Text(address + "…", "muted")
+        if isinstance(block, CkptError):
+            said = printable(str(block)) if y == 0 or start % BLOCK == 0 else ""
+            return Text.assemble((address, "muted"), ("✖ ", "fails"), said)
+        data = block[start % BLOCK : start % BLOCK + self._per_line]
+        marks = marks_within(self._marks, start, self._per_line)
+        return hex_line(self._base + start, data, self._per_line, self._digits, marks)
