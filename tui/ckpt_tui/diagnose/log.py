@@ -29,6 +29,13 @@ _OTHER_LINES = 200
 """Lines of helpers and engines kept whatever they say; later ones only if they sound like it."""
 _CONTEXTS = 8
 
+_TAIL = 4096
+"""Bytes kept of the end, for the last line."""
+_DROPPED_DIGITS = b"0123456789abcdefABCDEF"
+_SEEN_OFTEN = 16
+_KINDS = 4096
+"""Kinds of lines counted before they are taken apart; a flood is of few kinds."""
+
 _VERSION = re.compile(rb"(?:^|\) )Version: \d")
 _START_TIME = re.compile(rb"\((\d+\.\d+)\)")
 _DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
@@ -94,7 +101,16 @@ class _Collector:
         self.has_criu_lines = False
         self.spin_count = 0
         self._same: dict[str, int] = {}
+        self._seen: dict[bytes, int] = {}
         self._others = 0
+
+    def is_flood(self, raw: bytes) -> bool:
+        """Tell, cheaply, that many lines like this one were seen already."""
+        kind = raw[:200].translate(None, _DROPPED_DIGITS)
+        seen = self._seen.get(kind, 0)
+        if seen or len(self._seen) < _KINDS:
+            self._seen[kind] = seen + 1
+        return seen >= _SEEN_OFTEN
 
     def add(self, line: LogLine) -> bool:
         """Keep `line` if it is new and there is room; tell whether it was kept."""
@@ -138,6 +154,8 @@ class _Reader:
         raw = self.buffer.line(offset)
         if self._is_start(offset, raw):
             self._begin(offset, number)
+        elif self.now.is_flood(raw):
+            return
         elif not self._started or (not self.now.header.criu and _VERSION.search(raw[:200])):
             self._read_header(offset)
         if len(raw) > 256 and b"\\n" in raw:
@@ -161,7 +179,7 @@ class _Reader:
 
     @staticmethod
     def _is_telling_info(line: LogLine) -> bool:
-        words = ("ailed", "finished succ", "no CUDA", "undefined symbol", "clean ghosts")
+        words = ("ailed", "finished succ", "no CUDA", "clean ghosts")
         return any(word in line.text for word in (*words, "returned 0", "iov 0 bytes"))
 
     def _is_start(self, offset: int, raw: bytes) -> bool:
@@ -236,7 +254,7 @@ def read_log(log: ByteWindow | io.BufferedIOBase, progress: Progress) -> LogRead
     tail = b""
     for piece in _pieces(log):
         reader.now.spin_count += reader.buffer.feed(piece, is_last=False, found=reader.found)
-        tail = (tail + piece)[-4096:]
+        tail = (tail + piece[-_TAIL:])[-_TAIL:]
         progress.tick(len(piece))
     reader.now.spin_count += reader.buffer.feed(b"", is_last=True, found=reader.found)
     return _reading(reader, tail)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _VERSION = re.compile(r"Version: (\d[\w.+~-]*)(?: \(gitid ([^)]*)\))?")
 _RUNNING = re.compile(r"Running on (\S+) Linux (\S+) .*?(\S+)$")
-_TIME = re.compile(r"^\(\d+\.\d+\) ?")
+_TIME = re.compile(r"^.{0,160}?\(\d+\.\d{4,6}\) ?")
 
 _OPTIONS = (
     ("Will dump/restore TCP connections", "tcp-established"),

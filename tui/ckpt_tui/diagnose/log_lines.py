@@ -17,9 +17,14 @@ _HEAD = re.compile(r"(?P<word>Error|Warn)\s{0,2}\((?P<file>[\w./+-]{1,80}):\d+\)
 _TIME = re.compile(r"\((\d{1,9}\.\d+)\)", re.ASCII)
 _PIE = re.compile(r"\bpie: ?", re.ASCII)
 _PID = re.compile(r"(\d{1,10}): *$", re.ASCII)
-_INFO = re.compile(r"\(\d{1,9}\.\d+\) ?(?P<pie>pie: ?)?(?: *(?P<pid>\d{1,10}): )?", re.ASCII)
+_INFO = re.compile(
+    r"(?:.{0,160}?[^\w(])?\((?P<time>\d{1,9}\.\d{4,6})\) ?(?P<pie>pie: ?)?"
+    r"(?: *(?P<pid>\d{1,10}): )?",
+    re.ASCII,
+)
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])", re.ASCII)
 _ESCAPED = re.compile(r"\\+(?:r\\+)?n")
+_QUOTE_END = re.compile(r'"[\s},]*$')
 _WRITTEN_BY_ENGINE = re.compile(r'msg="|\{"|: *"|level=', re.ASCII)
 
 
@@ -77,14 +82,13 @@ def _parse_other(number: int, text: str) -> LogLine:
     info = _INFO.match(text)
     if info is None:
         return LogLine(number, text, Severity.OTHER, text)
-    time = _TIME.match(text)
     return LogLine(
         number=number,
         text=text,
         severity=Severity.INFO,
         message=text[info.end() :],
         pid=int(info["pid"]) if info["pid"] else None,
-        time_s=float(time[1]) if time else None,
+        time_s=float(info["time"]),
         in_restorer=info["pie"] is not None,
     )
 
@@ -101,8 +105,10 @@ def quoted_lines(text: str) -> list[str]:
     r"""Return the lines inside of one that an engine wrote.
 
     runc and podman log `msg="criu failed: …\nlog file: …"`, Docker answers in JSON: what CRIU
-    wrote is in there with its line ends escaped.
+    wrote is in there with its line ends escaped. runc also quotes CRIU's log line by line, as
+    `msg="123:(00.1) Error …"`.
     """
-    if text.startswith("(") or "\\n" not in text or not _WRITTEN_BY_ENGINE.search(text):
+    if text.startswith("(") or not _WRITTEN_BY_ENGINE.search(text):
         return [text]
-    return [part.replace('\\"', '"').replace("\\t", "\t") for part in _ESCAPED.split(text)]
+    parts = _ESCAPED.split(text) if "\\n" in text else [text]
+    return [_QUOTE_END.sub("", part.replace('\\"', '"').replace("\\t", "\t")) for part in parts]

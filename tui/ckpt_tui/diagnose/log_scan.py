@@ -22,13 +22,10 @@ START = b"\n(00.0000"
 
 _NEEDLES = (
     b"Error (",
-    b"Error  (",
     b"Warn ",
     b"Version: ",
     b"finished successfully",
-    b"failed",
     b"no CUDA-capable",
-    b"undefined symbol",
     b"to clean ghosts",
     START,
 )
@@ -65,15 +62,15 @@ class Buffer:
         end = self._end(is_last)
         if end <= self._done:
             return 0
+        spins = [self.data.count(spin, self._done, end + 1) for spin in SPINS]
         position, number = self._done, self.line_count
-        for offset in sorted(set(self._offsets(end))):
+        for offset in sorted(set(self._offsets(end, spins=any(spins)))):
             number += self.data.count(b"\n", position, offset)
             position = offset
             found(offset, number + 1)
-        spins = sum(self.data.count(spin, self._done, end + 1) for spin in SPINS)
-        self.line_count += self.data.count(b"\n", self._done, end)
+        self.line_count = number + self.data.count(b"\n", position, end)
         self._done = end
-        return spins
+        return sum(spins)
 
     def _end(self, is_last: bool) -> int:
         """Return the offset of the newline behind the last line to look at."""
@@ -86,17 +83,16 @@ class Buffer:
             end = self.data.rfind(b"\n", 0, max(len(self.data) - LOOK_AROUND, 0))
         return end
 
-    def _offsets(self, end: int) -> Iterator[int]:
+    def _offsets(self, end: int, *, spins: bool) -> Iterator[int]:
         for needle in _NEEDLES:
             at = self.data.find(needle, self._done, end)
             while at >= 0:
                 yield at if needle is START else self.data.rfind(b"\n", 0, at)
                 at = self.data.find(needle, self.next_line(at + 1), end)
-        for spin in SPINS:
+        for spin in SPINS if spins else ():
             if (at := self.data.find(spin, self._done, end + 1)) >= 0:
                 yield self.data.rfind(b"\n", 0, at)
-        if self.data.count(b"\n(", self._done, end) < self.data.count(b"\n", self._done, end):
-            yield from (match.start() for match in _RAW.finditer(self.data, self._done, end))
+        yield from (match.start() for match in _RAW.finditer(self.data, self._done, end))
 
     def next_line(self, at: int) -> int:
         """Return the offset of the newline that ends the line in which `at` lies."""

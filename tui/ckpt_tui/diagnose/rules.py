@@ -58,7 +58,7 @@ class Rule:
     text: re.Pattern[str] | None
     """Searched for anywhere in a line of any severity."""
     where: tuple[str, ...]
-    """Words of which one must be in the source file or subsystem name, where the line has one;
+    """Words of which one must be in the name of the source file, where the line has one;
     `nopid`: only in lines of the coordinator, which carry no pid."""
     title: str
     cause: str
@@ -97,8 +97,7 @@ class Rule:
             return True
         if self.where == ("nopid",):
             return line.pid is None
-        place = f"{line.file} {line.message.partition(':')[0]}" if line.file else ""
-        return not place or any(word in place for word in self.where)
+        return not line.file or any(word in line.file for word in self.where)
 
 
 def _compiled(pattern: str, prefix: str = "") -> re.Pattern[str] | None:
