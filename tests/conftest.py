@@ -14,14 +14,10 @@ import pytest
 HERE = Path(__file__).parent
 E2E = HERE / "e2e"
 
+SETTINGS = ("COLORTERM", "ESCDELAY", "FORCE_COLOR", "NO_COLOR", "TMUX")
 for _name in [*os.environ]:
-    if _name.startswith("TEXTUAL") or _name in (
-        "COLORTERM",
-        "ESCDELAY",
-        "FORCE_COLOR",
-        "NO_COLOR",
-        "TMUX",
-    ):
+    # The snapshot plug-in tells its workers of pytest-xdist where to write by such a variable.
+    if _name in SETTINGS or (_name.startswith("TEXTUAL") and "SNAPSHOT" not in _name):
         del os.environ[_name]
 if "textual.constants" in sys.modules:
     # The snapshot plug-in imports Textual before any conftest, and Textual reads these at import.

@@ -63,8 +63,8 @@ environment() {  # environment FOLDER PIP-ARGUMENT ...: made once, and again whe
     fi
     say "Preparing $folder"
     [ -x "$folder/bin/python" ] || "$python" -m venv --clear "$folder"
-    if ! "$folder/bin/python" -m pip install -q --upgrade 'pip>=25.1' </dev/null ||
-        ! "$folder/bin/python" -m pip install -q "$@" </dev/null; then
+    if ! "$folder/bin/python" -m pip install -qq --upgrade 'pip>=25.1' </dev/null ||
+        ! "$folder/bin/python" -m pip install -qq "$@" </dev/null; then
         say "The Python packages could not be installed into $folder; pip says why above."
         exit 1
     fi
