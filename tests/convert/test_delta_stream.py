@@ -15,7 +15,6 @@ from ckpt_tui.convert.delta_stream import MAX_KEPT, MemberDigests, rebuild, writ
 from ckpt_tui.convert.record import DeltaRecord, FromLayer
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.errors import DamagedInput
-from ckpt_tui.core.progress import quiet
 
 BASE = {
     name: Member(name, MemberKind.DIRECTORY, 0, mode=0o755) for name in (".", "data", "data/old")
@@ -72,7 +71,7 @@ def convert(
     entries = entries_of(tar_bytes)
     plan = plan_delta(entries, deleted, BASE)
     out = io.BytesIO()
-    record, digests = write_delta(plan, entries, in_pieces(tar_bytes, length), out.write, quiet())
+    record, digests = write_delta(plan, entries, in_pieces(tar_bytes, length), out.write)
     return out.getvalue(), record, digests, plan
 
 
@@ -128,7 +127,7 @@ def test_a_tar_that_ends_before_its_headers_say_is_damage() -> None:
     entries = entries_of(tar_bytes)
     plan = plan_delta(entries, [], BASE)
     with pytest.raises(DamagedInput, match="too early"):
-        write_delta(plan, entries, [tar_bytes[:1500]], io.BytesIO().write, quiet())
+        write_delta(plan, entries, [tar_bytes[:1500]], io.BytesIO().write)
 
 
 def test_a_record_that_asks_for_more_than_the_layer_has_is_damage() -> None:

@@ -64,6 +64,8 @@ class DeltaPlan:
     """Every entry of the layer in order, whiteouts included."""
     sources: tuple[int | None, ...]
     """For each of `members` the index of the tar entry that it is; None for those made."""
+    tree: Mapping[str, Member]
+    """Headers of base and layer together."""
     facts: DeltaFacts
     problems: tuple[str, ...]
     """Why no layer can be written, a sentence each; foreign text in them is not cleaned."""
@@ -102,6 +104,7 @@ def plan_delta(
         tuple(layer.parts),
         tuple(layer.members),
         tuple(layer.sources),
+        tree.state,
         _facts(tree, layer, entries, base is not None),
         tuple(tree.problems),
         tuple(tree.notes),

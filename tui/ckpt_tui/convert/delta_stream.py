@@ -12,7 +12,6 @@ from ckpt_tui.convert.headers import END, header
 from ckpt_tui.convert.record import Bytes, DeltaRecord, FromLayer, Piece, Zeros
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.errors import DamagedInput
-from ckpt_tui.core.progress import Progress
 
 MAX_KEPT = 1 << 20
 """Bytes of replaced headers and overwritten members that the record keeps. Engines write none;
@@ -52,10 +51,9 @@ class MemberDigests:
 class _TarBytes:
     """The nested tar as a run of bytes with a position."""
 
-    def __init__(self, pieces: Iterable[bytes], digests: MemberDigests, progress: Progress) -> None:
+    def __init__(self, pieces: Iterable[bytes], digests: MemberDigests) -> None:
         self._pieces = iter(pieces)
         self._digests = digests
-        self._progress = progress
         self._hash = hashlib.sha256()
         self._buffer = memoryview(b"")
         self.position = 0
@@ -82,7 +80,6 @@ class _TarBytes:
             piece = next(self._pieces, b"")
             self._hash.update(piece)
             self._digests.update(piece)
-            self._progress.tick(len(piece))
             self._buffer = memoryview(piece)
         return self._buffer
 
@@ -122,7 +119,6 @@ def write_delta(
     entries: Sequence[TarEntry],
     pieces: Iterable[bytes],
     write: Callable[[bytes], object],
-    progress: Progress,
 ) -> tuple[DeltaRecord, MemberDigests]:
     """Write the layer of `plan` from the bytes of rootfs-diff.tar, in one pass.
 
@@ -130,10 +126,9 @@ def write_delta(
 
     Raises:
         DamagedInput: the tar is shorter than its own headers say.
-        Cancelled: nobody wants the result.
     """
     digests = MemberDigests(entries)
-    tar = _TarBytes(pieces, digests, progress)
+    tar = _TarBytes(pieces, digests)
     recipe = _Pieces([])
     position = 0
     for part in plan.parts:

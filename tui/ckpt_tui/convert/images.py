@@ -66,12 +66,18 @@ def container_name(container: ContainerFacts) -> str:
 
 
 def checkpoint_annotations(
-    engine: str, container: ContainerFacts, carried: Mapping[str, str], architecture: str
+    engine: str,
+    container: ContainerFacts,
+    carried: Mapping[str, str],
+    architecture: str,
+    *,
+    optimized: bool = True,
 ) -> dict[str, str]:
     """Return the annotations of the checkpoint image and of the index.
 
     All trigger keys stand on both: podman and CRI-O read the manifest, containerd the index, and
     together they disturb none. `carried` are the source's own, which win but for the base image.
+    The version of the format stands only on what is `optimized` in full.
     """
     name = container_name(container)
     runtime = container.runtime.removeprefix("io.containerd.").partition(".")[0]
@@ -94,7 +100,7 @@ def checkpoint_annotations(
         for key, value in carried.items()
         if key.startswith(prefixes) and "rootfsImage" not in key and "rawImage" not in key
     )
-    found[FORMAT_VERSION_KEY] = FORMAT_VERSION
+    found[FORMAT_VERSION_KEY] = FORMAT_VERSION if optimized else ""
     return {key: value for key, value in found.items() if value}
 
 

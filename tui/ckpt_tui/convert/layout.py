@@ -112,6 +112,7 @@ class Staging:
         self._final = final
         self._made = not folder.exists()
         self._blobs: dict[str, Path] = {}
+        self._reused: dict[str, None] = {}
         self._open: list[Blob] = []
         self._count = 0
         self._path = Path()
@@ -139,10 +140,6 @@ class Staging:
         os.close(self._lock)
         if self._made and not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-    def scratch(self) -> BinaryIO:
-        """Return a file without a name for what does not fit in memory."""
-        return tempfile.TemporaryFile(dir=self._path)  # the caller closes it
 
     def new_blob(self) -> Blob:
         self._count += 1
@@ -172,9 +169,12 @@ class Staging:
         if not self._final:
             return False
         try:
-            return self._target(digest).stat().st_size == size
+            found = self._target(digest).stat().st_size == size
         except OSError:
             return False
+        if found:
+            self._reused[digest] = None
+        return found
 
     def _target(self, digest: str) -> Path:
         algorithm, _, digits = digest.partition(":")
@@ -183,6 +183,25 @@ class Staging:
     def path(self, digest: str) -> Path:
         """Return where the bytes of a blob lie until it is published, or lay before."""
         return self._blobs.get(digest) or self._target(digest)
+
+    @contextmanager
+    def window(self, digest: str) -> Iterator[FileWindow]:
+        """Open a blob for reading."""
+        opened = FileWindow(os.open(self.path(digest), os.O_RDONLY))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests of the blobs that the result is made of, those found in the target included."""
+        return (*self._blobs, *self._reused)
+
+    @property
+    def scratch_folder(self) -> Path:
+        """A folder for what does not fit in memory; it goes with the staging."""
+        return self._path
 
     def publish(self, root: Descriptor, tag: str) -> None:
         """Give every blob its name and then name `root` in the index, under a lock.

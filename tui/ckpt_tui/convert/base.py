@@ -1,0 +1,126 @@
+"""The base image of a container: what a delta layer lies on, and proof that it is the right one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ckpt_tui.archive.tree import Member
+from ckpt_tui.convert.images import recorded_image
+from ckpt_tui.convert.layout import LAYER
+from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.window import ByteWindow
+
+_LAYER_TYPES = {
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER + "+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar": LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": LAYER + "+zstd",
+}
+"""Docker's media types of layers, and what OCI calls the same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseLayer:
+    """A layer of the base image."""
+
+    media_type: str
+    digest: str
+    """sha256:… of `blob`; empty where only the tar is at hand, as in podman's local store."""
+    size: int
+    diff_id: str
+    blob: ByteWindow
+    """The bytes as they are distributed; without a digest, those of the plain tar."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """The base image, with the headers of its merged tree."""
+
+    reference: str
+    """Where it was found, for people and for the annotation of the result."""
+    config: bytes
+    layers: tuple[BaseLayer, ...]
+    tree: Mapping[str, Member]
+    digests: frozenset[str] = frozenset()
+    """Digests of its manifest, and of an index that led to it."""
+
+    @property
+    def config_digest(self) -> str:
+        return "sha256:" + hashlib.sha256(self.config).hexdigest()
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The config as JSON."""
+        document = parse_document(self.config, f"the config of {self.reference}")
+        return document if isinstance(document, dict) else {}
+
+
+def make_base(
+    reference: str,
+    config: bytes,
+    layers: Iterable[tuple[str, str, int, ByteWindow]],
+    tree: Mapping[str, Member],
+    digests: Iterable[str] = (),
+) -> BaseImage:
+    """Build a base image; each layer is media type, digest (or ""), size and bytes.
+
+    Raises:
+        CkptError: config and manifest contradict each other.
+    """
+    document = parse_document(config, f"the config of {reference}")
+    diff_ids = texts_at(document, "rootfs", "diff_ids")
+    found = [*layers]
+    if len(diff_ids) != len(found):
+        raise CkptError(
+            f"The image {reference} cannot be a base:",
+            f"its config names {len(diff_ids)} layers, its manifest {len(found)}.",
+        )
+    return BaseImage(
+        reference,
+        config,
+        tuple(
+            BaseLayer(_LAYER_TYPES.get(media_type, media_type), digest, size, diff_id, blob)
+            for (media_type, digest, size, blob), diff_id in zip(found, diff_ids, strict=True)
+        ),
+        tree,
+        frozenset(digests),
+    )
+
+
+def wrong_base(base: BaseImage, engine: str, documents: Mapping[str, object]) -> str:
+    """Return why `base` is not the image that the container ran from; empty if it is.
+
+    `documents` holds config.dump and, for containerd, status.dump. Where the engine recorded no
+    digest the answer is empty as well: there is nothing to compare.
+    """
+    config_dump = documents.get("config.dump")
+    name = text_at(config_dump, "rootfsImageName") or text_at(config_dump, "rootfsImage")
+    expected = recorded_image(engine, config_dump)
+    if expected:
+        if base.config_digest == f"sha256:{expected}":
+            return ""
+        return _refusal(base, name, f"image id {expected}", base.config_digest)
+    manifest = text_at(config_dump, "rootfsImageRef").rpartition("@")[2]
+    image_id = text_at(documents.get("status.dump"), "image_id")
+    if not manifest.startswith("sha256:") or manifest in base.digests:
+        return ""
+    if image_id and image_id == base.config_digest:
+        return ""
+    found = ", ".join(sorted(base.digests)) or base.config_digest
+    return _refusal(base, name, f"digest {manifest}", found)
+
+
+def _refusal(base: BaseImage, name: str, expected: str, found: str) -> str:
+    return (
+        f"{base.reference} is not the base image: the container ran from {name or 'an image'} "
+        f"with {expected}, this one has {found}. The tag may have moved; name the image by its "
+        "digest, or give a copy of it with --base."
+    )
+
+
+def architecture_of(base: BaseImage | None) -> str:
+    """Return the architecture that the base image is for, "" without one."""
+    return text_at(value_at(base.document), "architecture") if base else ""

@@ -1,0 +1,156 @@
+"""Writes layers: tar streams, compressed in frames, with both digests learned on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from types import TracebackType
+
+from ckpt_tui.archive.compression import Compression, decompressed, sniff
+from ckpt_tui.archive.seekable import SeekableZstdWriter
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.headers import END, header, padding
+from ckpt_tui.convert.images import Layer
+from ckpt_tui.convert.layout import LAYER, Descriptor, Staging
+from ckpt_tui.convert.roles import ROLE_KEY
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+
+LEVEL = 1
+"""Of zstd. Memory pages compress little better at 3, and take twice as long."""
+
+_SUFFIXES: dict[Compression, str] = {"zstd": "+zstd", "gzip": "+gzip", "plain": ""}
+
+
+class LayerWriter:
+    """One layer on its way into the staging folder; as a context manager it lets go of threads."""
+
+    def __init__(self, staging: Staging, role: str, *, plain: bool = False) -> None:
+        self._staging = staging
+        self._role = role
+        self._hash = hashlib.sha256()
+        self._blob = staging.new_blob()
+        self._zstd = None if plain else SeekableZstdWriter(self._blob, level=LEVEL)
+        self.size = 0
+
+    def __enter__(self) -> LayerWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._zstd:
+            self._zstd.__exit__(kind, error, trace)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes of the tar."""
+        if self._zstd:
+            self._zstd.write(data)
+        else:
+            self._blob.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def add(self, member: Member, pieces: Iterable[bytes]) -> None:
+        """Add a member with its data.
+
+        Raises:
+            CkptError: there are more or fewer bytes than the member has.
+        """
+        self.write(header(member))
+        if member.kind is not MemberKind.FILE:
+            return
+        before = self.size
+        for piece in pieces:
+            self.write(piece)
+        if self.size - before != member.size:
+            raise CkptError(
+                f"{member.name} changed while it was read:",
+                f"it has {self.size - before:,} bytes instead of {member.size:,}.",
+            )
+        self.write(padding(member.size))
+
+    def finish(self, *, end: bool = True) -> Layer:
+        """Write the end mark, unless it is there already, and stage the blob."""
+        if end:
+            self.write(END)
+        if self._zstd:
+            self._zstd.close()
+        media_type = LAYER + ("+zstd" if self._zstd else "")
+        digest, size = self._staging.keep(self._blob)
+        roles = {ROLE_KEY: self._role} if self._role else {}
+        diff_id = "sha256:" + self._hash.hexdigest()
+        return Layer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
+
+
+def pass_through(staging: Staging, pieces: Iterable[bytes], role: str, progress: Progress) -> Layer:
+    """Stage a blob byte for byte; its diff id is that of its decompressed bytes.
+
+    Raises:
+        DamagedInput: it does not decompress.
+    """
+    blob = staging.new_blob()
+    for piece in pieces:
+        blob.write(piece)
+    digest, size = staging.keep(blob)
+    with staging.window(digest) as window:
+        compression = sniff(window.read(0, 4))
+        diff_id, plain_size = plain_digest(window, compression, progress)
+    descriptor = Descriptor(LAYER + _SUFFIXES[compression], digest, size, {ROLE_KEY: role})
+    return Layer(descriptor, diff_id, plain_size)
+
+
+def plain_digest(
+    window: ByteWindow, compression: Compression, progress: Progress
+) -> tuple[str, int]:
+    """Return the digest and the size of the decompressed bytes."""
+    stream = decompressed(window, compression, progress, "the layer")
+    plain, size = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(CHUNK))
+    while length := stream.readinto(buffer):
+        plain.update(buffer[:length])
+        size += length
+    return "sha256:" + plain.hexdigest(), size
+
+
+def copy_blob(
+    staging: Staging, descriptor: Descriptor, blob: ByteWindow, progress: Progress
+) -> None:
+    """Stage a blob of another image as it is.
+
+    Raises:
+        CkptError: its bytes are not those that its digest promises.
+    """
+    if staging.holds(descriptor.digest, descriptor.size):
+        return
+    copy = staging.new_blob()
+    for piece in chunks(blob):
+        copy.write(piece)
+        progress.tick(len(piece))
+    digest, _ = staging.keep(copy)
+    if digest != descriptor.digest:
+        raise CkptError(
+            f"The layer {descriptor.digest} is damaged:", f"its bytes have the digest {digest}."
+        )
+
+
+def compress_layer(staging: Staging, tar: ByteWindow, diff_id: str, progress: Progress) -> Layer:
+    """Stage the tar of a layer of which no distributed form is at hand.
+
+    Raises:
+        CkptError: its bytes are not those that its diff id promises.
+    """
+    with LayerWriter(staging, "") as writer:
+        for piece in chunks(tar):
+            writer.write(piece)
+            progress.tick(len(piece))
+        layer = writer.finish(end=False)
+    if layer.diff_id != diff_id:
+        raise CkptError(
+            f"The layer {diff_id} of the base image is damaged:", f"it has {layer.diff_id} now."
+        )
+    return layer

@@ -1,0 +1,372 @@
+"""Does what a plan says: one pass over the source, nothing under its name before it is checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.delta_stream import write_delta
+from ckpt_tui.convert.images import (
+    BASE_DIGEST,
+    BASE_NAME,
+    CHECKPOINT_ROLE,
+    ROOTFS_ROLE,
+    Layer,
+    add_index,
+    add_manifest,
+    base_image_values,
+    checkpoint_config,
+    container_name,
+    rootfs_config,
+    timestamp,
+)
+from ckpt_tui.convert.jsonedit import with_values
+from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob, pass_through
+from ckpt_tui.convert.layout import Descriptor, Staging
+from ckpt_tui.convert.names import sort_key
+from ckpt_tui.convert.plan import Plan
+from ckpt_tui.convert.record import DeltaRecord, Record, SourceRecord
+from ckpt_tui.convert.roles import (
+    CONFIG_DUMP,
+    DELETED_FILES,
+    DELTA,
+    DEVSHM,
+    DIFF_TAR,
+    METADATA,
+    PAGES,
+    RECORD,
+    VOLUMES,
+    PlannedLayer,
+    role_of,
+)
+from ckpt_tui.convert.spool import Spool
+from ckpt_tui.convert.verify import check_blobs, check_delta
+from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A layer of the result."""
+
+    role: str
+    """One of the roles, or "base"."""
+    names: tuple[str, ...]
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was written and where."""
+
+    path: Path
+    tag: str
+    repository: str
+    digest: str
+    """Of what the tag names: the index, or in the half step the checkpoint image."""
+    checkpoint: str
+    """Digest of the checkpoint image's manifest."""
+    rootfs: str
+    """Digest of the rootfs image's manifest; empty in the half step."""
+    layers: tuple[Written, ...]
+    exact: bool
+    """Whether rootfs-diff.tar can be made again byte for byte."""
+
+    @property
+    def stored_size(self) -> int:
+        """Bytes that have to be stored beside the base image's own."""
+        return sum(w.layer.descriptor.size for w in self.layers if w.role != "base")
+
+
+def run(plan: Plan, progress: Progress) -> Result:
+    """Convert.
+
+    Raises:
+        UsageError: the plan has problems.
+        CkptError: the source is damaged or changed, or the target cannot be written.
+        Cancelled: nobody wants the result. As with every error, nothing is left behind.
+    """
+    if plan.problems:
+        raise UsageError("This cannot be converted:", plan.problems[0])
+    destination = plan.destination
+    folder = destination.path.parent if destination.archive else destination.path
+    try:
+        with Staging(folder, final=not destination.archive) as staging:
+            return _Conversion(plan, staging, progress).run()
+    except OSError as error:
+        raise CkptError(
+            f"{destination.path} cannot be written:",
+            f"{error.strerror or error}.",
+            "Free some space or name another target.",
+        ) from error
+
+
+class _Conversion:
+    def __init__(self, plan: Plan, staging: Staging, progress: Progress) -> None:
+        self._plan = plan
+        self._staging = staging
+        self._progress = progress
+        self._spool = Spool(staging.scratch_folder)
+        self._alone = {layer.members[-1].name: layer for layer in plan.layers if layer.alone}
+        self._written: dict[int, Layer] = {}
+        self._members: dict[str, Member] = {}
+        self._digests: dict[str, str] = {}
+        self._delta: Layer | None = None
+        self._delta_record: DeltaRecord | None = None
+        self._delta_digests: Mapping[int, str] = {}
+
+    def run(self) -> Result:
+        try:
+            base_layers = self._copy_base()
+            self._read_source()
+            self._finish_delta()
+            return self._write_images(base_layers)
+        finally:
+            self._spool.close()
+
+    def _copy_base(self) -> list[Layer]:
+        base = self._plan.base
+        if base is None:
+            return []
+        self._progress.start("copying the base image", sum(layer.size for layer in base.layers))
+        found = []
+        for layer in base.layers:
+            if not layer.digest:
+                made = compress_layer(self._staging, layer.blob, layer.diff_id, self._progress)
+                found.append(made)
+                continue
+            descriptor = Descriptor(layer.media_type, layer.digest, layer.size)
+            copy_blob(self._staging, descriptor, layer.blob, self._progress)
+            found.append(Layer(descriptor, layer.diff_id, 0))
+        return found
+
+    def _read_source(self) -> None:
+        source = self._plan.source
+        self._progress.start(f"converting {source.kind}", source.stored_size or None)
+        expected = source.tree.members
+        for member, pieces in source.feed(self._progress):
+            there = expected.get(member.name)
+            if there is None or there.kind is not member.kind:
+                raise CkptError(f"{source.label} changed while it was read:", f"{member.name}.")
+            self._members.pop(member.name, None)
+            self._members[member.name] = member
+            if member.kind is MemberKind.FILE:
+                self._take(member, pieces)
+        missing = next((name for name in expected if name not in self._members), None)
+        if missing is not None:
+            raise CkptError(f"{source.label} changed while it was read:", f"{missing} is gone.")
+
+    def _take(self, member: Member, pieces: Iterable[bytes]) -> None:
+        """Send the bytes of one file where they belong."""
+        if member.name == DIFF_TAR and self._plan.optimized:
+            self._take_delta(pieces)
+            return
+        if role_of(member.name) in (DEVSHM, VOLUMES):
+            pieces = self._hashed(member.name, pieces)
+        planned = self._alone.get(member.name)
+        if planned is None:
+            self._spool.add(member.name, pieces)
+            return
+        with self._writer(planned) as writer:
+            for folder in planned.members[:-1]:
+                writer.add(folder, ())
+            writer.add(planned.members[-1], pieces)
+            self._written[id(planned)] = writer.finish()
+
+    def _hashed(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        found = hashlib.sha256()
+        for piece in pieces:
+            found.update(piece)
+            yield piece
+        self._digests[name] = "sha256:" + found.hexdigest()
+
+    def _writer(self, planned: PlannedLayer) -> LayerWriter:
+        plain = planned.role == PAGES and self._plan.options.plain_pages
+        return LayerWriter(self._staging, planned.role, plain=plain)
+
+    def _take_delta(self, pieces: Iterable[bytes]) -> None:
+        plan = self._plan
+        if plan.diff.compression != "plain":
+            self._delta = pass_through(self._staging, pieces, DELTA, self._progress)
+            blob = self._delta.descriptor
+            self._delta_record = DeltaRecord(blob.size, blob.digest, whole_blob=True)
+        elif plan.delta is None:
+            with LayerWriter(self._staging, DELTA) as writer:
+                for piece in pieces:
+                    writer.write(piece)
+                self._delta = writer.finish(end=False)
+            size, digest = self._delta.plain_size, self._delta.diff_id
+            self._delta_record = DeltaRecord(size, digest, whole_blob=True)
+        else:
+            self._write_delta(pieces)
+
+    def _write_delta(self, pieces: Iterable[bytes]) -> None:
+        if self._plan.delta is None:
+            return
+        if not self._plan.delta.parts:
+            self._delta_record, _ = write_delta(self._plan.delta, (), pieces, len)
+            return
+        with LayerWriter(self._staging, DELTA) as writer:
+            self._delta_record, digests = write_delta(
+                self._plan.delta, self._plan.diff.entries, pieces, writer.write
+            )
+            self._delta = writer.finish(end=False)
+        self._delta_digests = digests.found
+
+    def _finish_delta(self) -> None:
+        """Write a delta of deletions alone."""
+        if self._plan.optimized and not self._plan.diff.has_tar:
+            self._write_delta(())
+            self._delta_record = None
+
+    def _write_images(self, base_layers: Sequence[Layer]) -> Result:
+        base = self._plan.base
+        rootfs = self._add_rootfs_image(base, base_layers) if base else None
+        layers = self._write_layers(self._metadata_changes(rootfs))
+        checkpoint = self._add_checkpoint_image(layers)
+        root = checkpoint
+        if rootfs:
+            manifests = (checkpoint, rootfs.manifest)
+            root = add_index(self._staging, manifests, self._plan.annotations)
+        self._verify()
+        self._publish(root)
+        written = [Written("base", (), layer) for layer in base_layers]
+        if self._delta:
+            written.append(Written(DELTA, (), self._delta))
+        written += [
+            Written(planned.role, tuple(m.name for m in planned.members), layer)
+            for planned, layer in zip(self._plan.layers, layers, strict=True)
+        ]
+        return Result(
+            self._plan.destination.path,
+            self._plan.tag,
+            self._plan.repository,
+            root.digest,
+            checkpoint.digest,
+            rootfs.manifest.digest if rootfs else "",
+            tuple(written),
+            self._delta_record is None or self._delta_record.exact,
+        )
+
+    def _add_rootfs_image(self, base: BaseImage, base_layers: Sequence[Layer]) -> _Rootfs:
+        plan = self._plan
+        container = plan.source.container
+        config = rootfs_config(
+            base.document,
+            self._delta,
+            plan.command,
+            timestamp(container.checkpointed),
+            container_name(container),
+        )
+        layers = [*base_layers, *([self._delta] if self._delta else [])]
+        manifest = add_manifest(
+            self._staging,
+            config,
+            [layer.descriptor for layer in layers],
+            _base_annotations(base),
+            {},
+            ROOTFS_ROLE,
+        )
+        return _Rootfs(manifest, "sha256:" + hashlib.sha256(config).hexdigest())
+
+    def _metadata_changes(self, rootfs: _Rootfs | None) -> dict[str, bytes]:
+        """Return the members of the metadata layer that differ from the source's."""
+        plan = self._plan
+        originals = {CONFIG_DUMP: self._spool.read(CONFIG_DUMP)}
+        changes: dict[str, bytes] = {}
+        if rootfs:
+            reference = f"{plan.repository}@{rootfs.manifest.digest}"
+            values = base_image_values(plan.source.engine, reference, rootfs.config_digest)
+            changes[CONFIG_DUMP] = with_values(originals[CONFIG_DUMP], values, CONFIG_DUMP)
+            if DELETED_FILES in self._members:
+                originals[DELETED_FILES] = self._spool.read(DELETED_FILES)
+        source = plan.source
+        changes[RECORD] = Record(
+            SourceRecord(source.kind, source.engine, source.compression, source.digest()),
+            tuple(self._members.values()),
+            originals,
+            self._digests,
+            self._delta_record,
+        ).encode()
+        return changes
+
+    def _write_layers(self, changes: Mapping[str, bytes]) -> list[Layer]:
+        """Write the layers of small files; return all of the checkpoint image in order."""
+        found = []
+        for planned in self._plan.layers:
+            done = self._written.get(id(planned))
+            if done is None:
+                members = {member.name: member for member in planned.members}
+                own = changes if planned.role == METADATA else {}
+                if own:
+                    members[RECORD] = Member(RECORD, MemberKind.FILE, 0, mode=0o600)
+                done = self._write_small(planned, members, own)
+            found.append(done)
+        return found
+
+    def _write_small(
+        self, planned: PlannedLayer, members: Mapping[str, Member], changes: Mapping[str, bytes]
+    ) -> Layer:
+        with self._writer(planned) as writer:
+            for name in sorted(members, key=sort_key):
+                member = members[name]
+                self._progress.tick(0)
+                if member.kind is not MemberKind.FILE:
+                    writer.add(member, ())
+                elif name in changes:
+                    writer.add(replace(member, size=len(changes[name])), (changes[name],))
+                else:
+                    writer.add(member, self._spool.pieces(name))
+            return writer.finish()
+
+    def _add_checkpoint_image(self, layers: Sequence[Layer]) -> Descriptor:
+        plan = self._plan
+        created = timestamp(plan.source.container.checkpointed)
+        return add_manifest(
+            self._staging,
+            checkpoint_config(layers, plan.architecture, created),
+            [layer.descriptor for layer in layers],
+            plan.annotations,
+            {"os": "linux", "architecture": plan.architecture},
+            CHECKPOINT_ROLE,
+        )
+
+    def _verify(self) -> None:
+        plan, staging = self._plan, self._staging
+        check_blobs([(staging.path(d), d) for d in staging.digests], self._progress)
+        if plan.base is None or plan.delta is None or plan.delta.problems:
+            return
+        self._progress.start("comparing the delta with its layer", None)
+        if self._delta is None:
+            return
+        with staging.window(self._delta.descriptor.digest) as layer:
+            check_delta(
+                plan.base.tree,
+                plan.diff.entries,
+                plan.diff.deleted,
+                self._delta_digests,
+                layer,
+                self._progress,
+            )
+
+    def _publish(self, root: Descriptor) -> None:
+        destination = self._plan.destination
+        if destination.archive:
+            self._staging.publish_archive(root, self._plan.tag, destination.path, self._progress)
+        else:
+            self._staging.publish(root, self._plan.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rootfs:
+    manifest: Descriptor
+    config_digest: str
+
+
+def _base_annotations(base: BaseImage) -> dict[str, str]:
+    digest = min(base.digests, default="")
+    return {BASE_NAME: base.reference, **({BASE_DIGEST: digest} if digest else {})}

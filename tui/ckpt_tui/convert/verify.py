@@ -1,0 +1,94 @@
+"""Checks a conversion before it gets a name: every blob, and the delta against its meaning."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ckpt_tui.archive.compression import decompressed, sniff
+from ckpt_tui.archive.tar import walk
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.filetree import Content, apply_layer, apply_legacy, differences
+from ckpt_tui.convert.unpacking import TarEntry
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK, ByteWindow
+
+MAX_NAMED = 5
+"""Differences named in an error; one is enough to look, five show a pattern."""
+
+
+def check_blob(path: Path, digest: str, progress: Progress) -> None:
+    """Re-read a blob.
+
+    Raises:
+        CkptError: its bytes do not have its digest.
+    """
+    found = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(CHUNK):
+            found.update(piece)
+            progress.tick(len(piece))
+    if f"sha256:{found.hexdigest()}" != digest:
+        raise CkptError(
+            f"The blob {digest} was not written as it should be:",
+            f"read again it has the digest sha256:{found.hexdigest()}.",
+            "Check the disk, and convert again.",
+        )
+
+
+def check_delta(
+    base: Mapping[str, Member],
+    entries: Sequence[TarEntry],
+    deleted: Sequence[str],
+    digests: Mapping[int, str],
+    layer: ByteWindow | None,
+    progress: Progress,
+) -> None:
+    """Compare base + delta layer by OCI rules with what the legacy checkpoint means.
+
+    `digests` are those of the files in rootfs-diff.tar by the index of their entry, `layer` is the
+    blob as written.
+
+    Raises:
+        CkptError: they differ in path, kind, mode, owner, size, link, attributes or data.
+    """
+    tar = [
+        (entry.member, digests.get(index, "") if entry.member.kind is MemberKind.FILE else "")
+        for index, entry in enumerate(entries)
+    ]
+    expected = apply_legacy(base, tar, deleted, progress=progress)
+    found = apply_layer(base, read_contents(layer, progress) if layer else ())
+    wrong = differences(expected, found)
+    if wrong:
+        named = "; ".join(f"{d.name}: {d.expected} became {d.found}" for d in wrong[:MAX_NAMED])
+        raise CkptError(
+            "The delta layer does not mean what the archive means:",
+            f"{len(wrong):,} names differ. {named}.",
+            "Keep the delta as it is with --keep-delta-tar, and report this.",
+        )
+
+
+def read_contents(layer: ByteWindow, progress: Progress) -> Iterator[Content]:
+    """Yield the members of a layer with the digests of their data."""
+    stream = decompressed(layer, sniff(layer.read(0, 4)), progress, "the delta layer")
+    members = walk(stream, "the delta layer")
+    for member, reader in members:
+        if member.kind is not MemberKind.FILE:
+            yield member, ""
+            continue
+        found = hashlib.sha256()
+        for piece in reader.chunks():
+            found.update(piece)
+        yield member, found.hexdigest()
+    if members.notes:
+        raise CkptError("The delta layer cannot be read back:", " ".join(members.notes))
+
+
+def check_blobs(blobs: Iterable[tuple[Path, str]], progress: Progress) -> None:
+    """Re-read blobs; see `check_blob`."""
+    known = [*blobs]
+    progress.start("checking what was written", sum(p.stat().st_size for p, _ in known))
+    for path, digest in known:
+        check_blob(path, digest, progress)
