@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Generator
 from gzip import BadGzipFile
 from typing import IO, Literal, Protocol, cast
 
 import zstandard
 from isal.igzip import IGzipFile
+from isal.igzip_lib import IsalError
 
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -25,6 +25,9 @@ SKIPPABLE_MAGICS = range(0x184D2A50, 0x184D2A60)
 MAX_ZSTD_WINDOW = 128 << 20
 """Bytes of history that a decoder keeps, at most. What the zstd program accepts without being told
 otherwise; a frame that asks for more could claim all memory."""
+
+
+_GZIP_ERRORS = (BadGzipFile, cast(type[Exception], IsalError))  # the stub has it as an instance
 
 
 def sniff(head: bytes) -> Compression:
@@ -133,7 +136,7 @@ class _Gzip:
             return self._plain.readinto(buffer)
         except EOFError as error:
             raise cut_short(self._name, self._source.position, "gzip") from error
-        except (BadGzipFile, zlib.error) as error:
+        except _GZIP_ERRORS as error:
             raise DamagedInput(self._name, self._source.position, str(error)) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.headers import Blocks, Header, HeaderReader
@@ -50,6 +50,7 @@ class TarIndex:
         self.places: dict[str, Place] = {}
         self.notes = notes
         self._cost = 0
+        self._last = ""
 
     def add(self, member: Member, place: Place) -> bool:
         """Add a member, the last of a name wins; False when there is no memory for more."""
@@ -70,9 +71,20 @@ class TarIndex:
             self.notes.add(f"{member.name} is there more than once; the last one counts.")
             self.places.pop(member.name, None)
         self.members[member.name] = member
+        self._last = member.name
         if member.kind is MemberKind.FILE:
             self.places[member.name] = place
         return True
+
+    def end_at(self, position: int) -> None:
+        """Shorten the last member to what lies before `position`, where the archive is cut."""
+        place = self.places.get(self._last)
+        if place is None or place.offset + place.stored <= position:
+            return
+        there = max(0, position - place.offset)
+        self.places[self._last] = replace(place, stored=there)
+        if place.runs is None:
+            self.members[self._last] = replace(self.members[self._last], size=there)
 
 
 class Walk(Iterator[tuple[Member, "MemberReader"]]):
@@ -99,7 +111,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
 
     @property
     def note_list(self) -> Notes:
-        """The same, for who adds to it."""
+        """The same, for those who add to it."""
         return self._notes
 
     @property
@@ -119,7 +131,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
                 self._blocks.skip(header.end - self._blocks.position)
             self._finish()
         except DamagedInput as error:
-            _end_early(error, self._members, self._name, self._notes)
+            _end_early(error, self._members, self._blocks.position, self._name, self._notes)
         raise StopIteration
 
     def _next_header(self) -> Header | None:
@@ -232,20 +244,20 @@ def index(window: ByteWindow, name: str, progress: Progress) -> TarIndex:
     try:
         while header := headers.next():
             members += 1
-            there = min(header.stored, window.size - header.data_offset)
+            place = Place(header.data_offset, header.stored, header.runs)
             member = member_of(header, notes)
-            if there < header.stored:
-                notes.add(_cut_note(header, there))
-                if member and header.runs is None:
-                    member = shortened(member, there)
-            if member and not found.add(member, Place(header.data_offset, there, header.runs)):
-                return found
-            if there < header.stored:
+            if member and not found.add(member, place):
                 return found
             blocks.skip(header.end - blocks.position)
+            there = blocks.position - header.data_offset
+            if there < header.stored:
+                notes.add(_cut_note(header, there))
+                if member:
+                    found.end_at(blocks.position)
+                return found
         _finish_index(window, blocks.position, headers.ended, members, name, notes)
     except DamagedInput as error:
-        _end_early(error, members, name, notes)
+        _end_early(error, members, blocks.position, name, notes)
     return found
 
 
@@ -285,13 +297,6 @@ def member_of(header: Header, notes: Notes) -> Member | None:
 _REFUSED = "such a name would lead outside of the archive, or is none."
 
 
-def shortened(member: Member, size: int) -> Member:
-    """Return `member` with only the bytes that are there."""
-    return Member(
-        **{name: getattr(member, name) for name in Member.__slots__ if name != "size"}, size=size
-    )
-
-
 def _short(name: str) -> str:
     return name if len(name) <= 200 else f"{name[:200]}…"
 
@@ -313,10 +318,10 @@ def _no_tar(name: str, why: str) -> NotACheckpoint:
     return NotACheckpoint(f"{name} is no tar archive.", why)
 
 
-def _end_early(error: DamagedInput, members: int, name: str, notes: Notes) -> None:
+def _end_early(error: DamagedInput, members: int, position: int, name: str, notes: Notes) -> None:
     if members:
         notes.add(f"{error} What comes after it is not shown.")
-    elif error.offset == 0:
+    elif position and not error.offset:  # the bytes could be read, and were no header
         raise _no_tar(name, "It does not begin with a tar header.") from error
     else:
         raise error

@@ -1,0 +1,179 @@
+"""An archive as a tree of members, whatever its compression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from ckpt_tui.archive.compression import Compression, PlainStream, decompressed, sniff
+from ckpt_tui.archive.notes import Notes
+from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
+from ckpt_tui.archive.spill import RereadWindow, Span
+from ckpt_tui.archive.tar import MemberReader, TarIndex, index, walk
+from ckpt_tui.archive.tree import ByteRange, Member, MemberKind
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import BytesWindow, ByteWindow
+
+MAX_KEPT_MEMBER = 4 << 20
+"""Bytes. Of a compressed archive, members up to this size stay in memory from the first pass: all
+images of a checkpoint but the page images, and its metadata. Larger ones are read again."""
+
+MAX_KEPT = 64 << 20
+"""Bytes of all kept members, a third of the memory that the program may take."""
+
+_KEPT_LAST = "*pages-*.img"
+"""Page images give way to other members: they are looked into, the others all are decoded."""
+
+
+class ArchiveTree:
+    """The members of one archive."""
+
+    def __init__(
+        self,
+        found: TarIndex,
+        plain: ByteWindow,
+        compression: Compression,
+        packed_size: int,
+        kept: Mapping[str, bytes] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self._found = found
+        self._plain = plain
+        self._kept = kept or {}
+        self._close = close
+        self.compression: Compression = compression
+        self.packed_size = packed_size
+        """Bytes of the archive as it is stored."""
+        self.plain_size = plain.size
+        """Bytes of the archive without its compression."""
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        return self._found.members
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._found.notes()
+
+    def window(self, name: str) -> ByteWindow:
+        kept = self._kept.get(name)
+        if kept is not None:
+            return BytesWindow(kept)
+        return self._found.places[name].window(self._plain, self.members[name].size)
+
+    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
+        if isinstance(self._plain, RereadWindow):
+            spans = [span for wanted in ranges if (span := self._span(wanted))]
+            self._plain.preload(spans, progress)
+
+    def close(self) -> None:
+        if isinstance(self._plain, RereadWindow):
+            self._plain.close()
+        if self._close:
+            self._close()
+
+    def _span(self, wanted: ByteRange) -> Span | None:
+        place = self._found.places.get(wanted.name)
+        if place is None or wanted.name in self._kept:
+            return None
+        if place.runs is not None:  # which stored bytes these are is not worth finding out
+            return place.offset, place.offset + place.stored
+        start = min(wanted.offset, place.stored)
+        end = min(wanted.offset + wanted.length, place.stored)
+        return place.offset + start, place.offset + end
+
+
+def open_archive(
+    window: ByteWindow,
+    name: str,
+    progress: Progress,
+    close: Callable[[], None] | None = None,
+) -> ArchiveTree:
+    """Index an archive; `name` is what notes and errors call it, `close` lets go of `window`.
+
+    A plain archive and a seekable zstd one cost a read of their headers, any other compressed one
+    a pass over all of it. Progress counts bytes of `window`. Damage after the first member is a
+    note.
+
+    Raises:
+        NotACheckpoint: it is no tar archive.
+        DamagedInput: it is damaged before its first member.
+    """
+    compression = sniff(window.read(0, 4))
+    progress.start(f"reading {name}", window.size)
+    if compression == "plain":
+        found = index(window, name, progress)
+        return ArchiveTree(found, window, compression, window.size, close=close)
+    if compression == "zstd" and (table := seek_table(window)):
+        plain = SeekableZstdWindow(window, table, name)
+        progress.start(f"reading {name}", plain.size)
+        found = index(plain, name, progress)
+        return ArchiveTree(found, plain, compression, window.size, close=close)
+
+    def restart(again: Progress) -> PlainStream:
+        again.start(f"reading {name} again", window.size)
+        return decompressed(window, compression, again, name)
+
+    found, kept, plain_size = _one_pass(decompressed(window, compression, progress, name), name)
+    reread = RereadWindow(restart, plain_size)
+    reread.allow(
+        [
+            (place.offset, place.offset + place.stored)
+            for member, place in found.places.items()
+            if member not in kept
+        ]
+    )
+    return ArchiveTree(found, reread, compression, window.size, kept, close)
+
+
+def _one_pass(stream: PlainStream, name: str) -> tuple[TarIndex, dict[str, bytes], int]:
+    """Index a stream and keep the small members; also return the number of plain bytes."""
+    kept = _Kept()
+    members = walk(stream, name)
+    found = TarIndex(members.note_list)
+    for member, reader in members:
+        place = members.place
+        if member.kind is MemberKind.FILE and member.size <= MAX_KEPT_MEMBER:
+            data = _all_there(reader, members.note_list)
+            kept.add(member.name, data)
+        else:
+            kept.forget(member.name)
+        if not found.add(member, place):
+            break
+    found.end_at(members.position)
+    return found, kept.members, members.position
+
+
+def _all_there(reader: MemberReader, notes: Notes) -> bytes:
+    """Return the bytes of a member, as far as they are there."""
+    pieces = []
+    try:
+        for piece in reader.chunks():
+            pieces.append(piece)
+    except DamagedInput as error:
+        notes.add(str(error))
+    return b"".join(pieces)
+
+
+class _Kept:
+    """Small members, in memory as long as there is room."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, bytes] = {}
+        self._size = 0
+        self._giving_way: list[str] = []
+
+    def add(self, name: str, data: bytes) -> None:
+        self.forget(name)
+        is_last = fnmatchcase(name, _KEPT_LAST)
+        while not is_last and self._giving_way and self._size + len(data) > MAX_KEPT:
+            self.forget(self._giving_way.pop())
+        if self._size + len(data) <= MAX_KEPT:
+            self.members[name] = data
+            self._size += len(data)
+            if is_last:
+                self._giving_way.append(name)
+
+    def forget(self, name: str) -> None:
+        self._size -= len(self.members.pop(name, b""))

@@ -1,0 +1,245 @@
+"""The seekable zstd format: independent frames, and a table of them at the end.
+
+As in zstd's contrib/seekable_format (version 0.1.0): the table is a skippable frame, so that every
+zstd decoder reads the file as an ordinary one. Numbers are little endian.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate
+from types import TracebackType
+from typing import Protocol
+
+import zstandard
+
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.window import ByteWindow
+
+FRAME_SIZE = 1 << 20
+"""Plain bytes of a frame, by default: small enough to read one page quickly, large enough to cost
+about 3 % of size against a single frame."""
+
+MAX_FRAME = 16 << 20
+"""Plain bytes of a frame that is still read at random; with larger ones a stream is quicker."""
+
+MAX_FRAMES = 1 << 22
+"""Frames of a file: 4 TiB in frames of 1 MiB."""
+
+CACHE_SIZE = 16 << 20
+"""Plain bytes of the frames last read that are kept."""
+
+_TABLE_MAGIC = 0x184D2A5E
+_FOOTER_MAGIC = 0x8F92EAB1
+_HEADER = struct.Struct("<II")
+_FOOTER = struct.Struct("<IBI")
+_ENTRY = struct.Struct("<II")
+_HAS_CHECKSUMS = 0x80
+_RESERVED = 0x7C
+
+
+@dataclass(frozen=True, slots=True)
+class SeekTable:
+    """Where each frame begins and ends, in the packed and in the plain bytes.
+
+    Both arrays have one entry more than there are frames.
+    """
+
+    packed: array[int]
+    plain: array[int]
+
+    @property
+    def plain_size(self) -> int:
+        return self.plain[-1]
+
+
+def seek_table(window: ByteWindow) -> SeekTable | None:
+    """Return the seek table at the end of a zstd file, or None where there is none to rely on."""
+    footer = window.read(window.size - _FOOTER.size, _FOOTER.size)
+    if len(footer) < _FOOTER.size or window.size < _FOOTER.size + _HEADER.size:
+        return None
+    count, flags, magic = _FOOTER.unpack(footer)
+    entry_size = 12 if flags & _HAS_CHECKSUMS else 8
+    table_size = count * entry_size + _FOOTER.size
+    start = window.size - table_size - _HEADER.size
+    if magic != _FOOTER_MAGIC or flags & _RESERVED or count > MAX_FRAMES or start < 0:
+        return None
+    table = window.read(start, table_size + _HEADER.size)
+    if len(table) < _HEADER.size or _HEADER.unpack_from(table) != (_TABLE_MAGIC, table_size):
+        return None
+    # Entries are whole 32-bit numbers: packed size, plain size and perhaps a checksum.
+    numbers = struct.unpack_from(f"<{count * entry_size // 4}I", table, _HEADER.size)
+    packed_sizes, plain_sizes = numbers[:: entry_size // 4], numbers[1 :: entry_size // 4]
+    if sum(packed_sizes) != start or max(plain_sizes, default=0) > MAX_FRAME:
+        return None
+    return SeekTable(
+        array("Q", accumulate(packed_sizes, initial=0)),
+        array("Q", accumulate(plain_sizes, initial=0)),
+    )
+
+
+class SeekableZstdWindow:
+    """The plain bytes of a seekable zstd file; a read decodes only the frames that it touches."""
+
+    def __init__(self, window: ByteWindow, table: SeekTable, name: str = "archive") -> None:
+        self._window = window
+        self._table = table
+        self._name = name
+        self._frames: OrderedDict[int, bytes] = OrderedDict()
+        self._cached = 0
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        return self._table.plain_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        end = min(offset + length, self.size)
+        plain = self._table.plain
+        parts = []
+        while 0 <= offset < end:
+            number = bisect_right(plain, offset) - 1
+            frame = self._frame(number)
+            parts.append(frame[offset - plain[number] : end - plain[number]])
+            offset = plain[number + 1]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _frame(self, number: int) -> bytes:
+        with self._lock:
+            if (frame := self._frames.get(number)) is not None:
+                self._frames.move_to_end(number)
+                return frame
+        frame = self._decoded(number)
+        with self._lock:
+            if number not in self._frames:
+                self._frames[number] = frame
+                self._cached += len(frame)
+            while self._cached > CACHE_SIZE:
+                self._cached -= len(self._frames.popitem(last=False)[1])
+        return frame
+
+    def _decoded(self, number: int) -> bytes:
+        start, end = self._table.packed[number : number + 2]
+        size = self._table.plain[number + 1] - self._table.plain[number]
+        packed = self._window.read(start, end - start)
+        try:
+            # Asked first, because the decoder believes a size in the frame and allocates it.
+            stated = zstandard.frame_content_size(packed)
+            if stated not in (-1, size):
+                raise DamagedInput(self._name, start, "a frame contradicts the seek table.")
+            decoder = zstandard.ZstdDecompressor()
+            plain = decoder.decompress(packed, max_output_size=size, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise DamagedInput(self._name, start, str(error)) from error
+        if len(plain) != size:
+            raise DamagedInput(self._name, start, "a frame contradicts the seek table.")
+        return plain
+
+
+class Sink(Protocol):
+    """Where packed bytes go."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was written."""
+
+    packed_size: int
+    plain_size: int
+    frames: int
+
+
+class SeekableZstdWriter:
+    """Writes a seekable zstd file; its bytes do not depend on the number of threads.
+
+    At most two frames per thread are in memory. Used as a context manager, it lets go of its
+    threads when the block fails; `close` finishes the file.
+    """
+
+    def __init__(
+        self, sink: Sink, level: int = 1, frame_size: int = FRAME_SIZE, threads: int = 2
+    ) -> None:
+        if not 0 < frame_size <= MAX_FRAME:
+            raise ValueError(f"a frame has 1 to {MAX_FRAME} bytes")
+        self._sink = sink
+        self._level = level
+        self._frame_size = frame_size
+        self._waiting = 2 * threads
+        self._pool = ThreadPoolExecutor(threads, "zstd")
+        self._local = threading.local()
+        self._buffer = bytearray()
+        self._pending: deque[tuple[int, Future[bytes]]] = deque()
+        self._entries = bytearray()
+        self._packed_size = self._plain_size = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Take plain bytes; returns their number. May wait for the sink."""
+        view = memoryview(data)
+        position = 0
+        while position < len(view):
+            wanted = self._frame_size - len(self._buffer)
+            self._buffer += view[position : position + wanted]
+            position += wanted
+            if len(self._buffer) == self._frame_size:
+                self._submit()
+        return len(view)
+
+    def close(self) -> Totals:
+        """Write what is left and the seek table; the sink stays open."""
+        try:
+            if self._buffer:
+                self._submit()
+            while self._pending:
+                self._write_first()
+            frames = len(self._entries) // _ENTRY.size
+            table_size = len(self._entries) + _FOOTER.size
+            table = (
+                _HEADER.pack(_TABLE_MAGIC, table_size)
+                + self._entries
+                + _FOOTER.pack(frames, 0, _FOOTER_MAGIC)
+            )
+            self._sink.write(table)
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+        return Totals(self._packed_size + len(table), self._plain_size, frames)
+
+    def __enter__(self) -> SeekableZstdWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _submit(self) -> None:
+        frame, self._buffer = self._buffer, bytearray()
+        self._pending.append((len(frame), self._pool.submit(self._compress, frame)))
+        while len(self._pending) > self._waiting or (self._pending and self._pending[0][1].done()):
+            self._write_first()
+
+    def _write_first(self) -> None:
+        plain_size, future = self._pending.popleft()
+        packed = future.result()
+        self._sink.write(packed)
+        self._entries += _ENTRY.pack(len(packed), plain_size)
+        self._packed_size += len(packed)
+        self._plain_size += plain_size
+
+    def _compress(self, frame: bytearray) -> bytes:
+        compressor = getattr(self._local, "compressor", None)
+        if compressor is None:
+            compressor = zstandard.ZstdCompressor(self._level, write_checksum=True)
+            self._local.compressor = compressor
+        packed: bytes = compressor.compress(frame)
+        return packed
