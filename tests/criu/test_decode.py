@@ -78,6 +78,16 @@ def test_more_than_the_limit_is_counted_but_not_kept(monkeypatch: pytest.MonkeyP
     assert len(list(entries)) == 5
 
 
+def test_a_record_made_to_take_much_memory_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_KEPT", 4)
+    tree = decoded(
+        image("PSTREE", process_pb2.pstree_entry(threads=[1] * 9), process_pb2.pstree_entry(pid=1)),
+        "pstree.img",
+    )
+    assert [entry.message is None for entry in tree.entries] == [True, False]
+    assert tree.problem == "The record at byte 12 is too large to be decoded."
+
+
 def test_decoding_can_be_cancelled() -> None:
     data = image("PSTREE", process_pb2.pstree_entry(pid=1))
     with pytest.raises(Cancelled):

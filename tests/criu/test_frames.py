@@ -101,6 +101,12 @@ def test_plugin_images_begin_with_a_length_in_either_byte_order() -> None:
         frames((4).to_bytes(8, "little") + b"abc", "AMDGPU_PAGES")
 
 
+def test_a_record_with_data_behind_it_is_short() -> None:
+    size = (1 << 20) + 1
+    with pytest.raises(DamagedInput, match="too long for one of SK_QUEUES"):
+        frames(image("SK_QUEUES", word(size), bytes(size)), "SK_QUEUES")
+
+
 MESSAGE = ipc_pb2.ipc_msg(mtype=1, msize=3).SerializeToString()
 EXTRAS = [
     ("PIPES_DATA", files_pb2.pipe_data_entry(pipe_id=1, bytes=5), 5),

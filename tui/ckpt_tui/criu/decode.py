@@ -15,12 +15,17 @@ from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import Frame, Head, read_frames, read_head
 from ckpt_tui.criu.kinds import UNKNOWN, Kind, kind_of
 
-MAX_KEPT = 8 << 20
-"""Bytes of messages that `decode_image` keeps of one image: a decoded message takes about ten times
-its bytes. `iter_entries` has no such limit."""
+MAX_KEPT = 3 << 20
+"""Bytes of messages that are decoded of one image, and of one record: messages made to take much
+memory take fifty times their bytes. 100,000 mappings or 50,000 open files are less.
+`iter_entries` decodes any number of records."""
 
 MAX_KEPT_ENTRIES = 200_000
 """Entries kept of one image, for images of many tiny records."""
+
+_COMPARED = 1 << 20
+"""Bytes up to which a message is decoded twice to find out whether it has unknown fields; larger
+ones would take twice the memory."""
 
 MAX_UNKNOWN = 1000
 """Unknown fields listed of one message; more are counted only."""
@@ -105,7 +110,7 @@ def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> Deco
     frames = enumerate(read_frames(window, file_name, kind, progress))
     try:
         for count, frame in ((index + 1, frame) for index, frame in frames):
-            kept += frame.size
+            kept += frame.size if frame.size <= MAX_KEPT else 0
             if kept > MAX_KEPT or len(entries) >= MAX_KEPT_ENTRIES:
                 continue
             entry = _decode_frame(frame, count - 1, file_name, kind or UNKNOWN)
@@ -124,16 +129,26 @@ def _decode_frame(frame: Frame, index: int, name: str, kind: Kind) -> Entry:
     place = (frame.extra_offset, frame.extra_size)
     if not kind.first:
         return Entry(frame.payload_offset, frame.size, None, place)
+    if frame.size > MAX_KEPT:
+        problem = f"The record at byte {frame.payload_offset} is too large to be decoded."
+        return Entry(frame.payload_offset, frame.size, None, place, problem=problem)
     cls = kind.message_class(index)
     try:
         message = parse(cls, frame.payload, name, frame.payload_offset)
     except DamagedInput as damage:
         return Entry(frame.payload_offset, frame.size, None, place, problem=str(damage))
-    known = cls.FromString(frame.payload)
-    known.DiscardUnknownFields()
-    # comparing lengths is ten times quicker than asking each message inside
-    unknown = 0 if known.ByteSize() == message.ByteSize() else count_unknown(message)
+    unknown = count_unknown(message) if _has_unknown(cls, frame.payload, message) else 0
     return Entry(frame.payload_offset, frame.size, message, place, unknown)
+
+
+def _has_unknown(cls: type[Message], payload: bytes, message: Message) -> bool:
+    """Compare the lengths with and without unknown fields: ten times quicker than asking each
+    message inside."""
+    if len(payload) > _COMPARED:
+        return True
+    known = cls.FromString(payload)
+    known.DiscardUnknownFields()
+    return known.ByteSize() != message.ByteSize()
 
 
 def count_unknown(message: Message) -> int:

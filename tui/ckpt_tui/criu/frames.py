@@ -31,6 +31,9 @@ from ckpt_tui.criu.kinds import (
 )
 from ckpt_tui.criu.reader import ByteOrder, Reader
 
+MAX_MEASURED = 1 << 20
+"""Bytes of a message with something behind it; real ones have a few hundred."""
+
 
 class Form(enum.Enum):
     """How an image begins; 1.0 and 1.1 are CRIU's image versions."""
@@ -155,6 +158,9 @@ def _read_frame(
     end = start + size
     last = end
     if kind.extra is not Extra.NONE:
+        if size > MAX_MEASURED:
+            text = f"A record of {size} bytes is too long for one of {kind.name}."
+            raise DamagedInput(reader.name, offset, text)
         message = parse(kind.message_class(index), payload, reader.name, start)
         for part in walk_extra(kind.extra, reader, message, end, order):
             last = part.end

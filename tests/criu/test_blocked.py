@@ -1,0 +1,107 @@
+"""The system call a thread waits in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from criu_images import real
+
+from ckpt_tui.criu.blocked import arch_of, argument_text, blocked_in
+from ckpt_tui.criu.schema import cpu_arm_pb2, cpu_x86_pb2, process_pb2
+from ckpt_tui.criu.syscalls import syscall_of
+
+X86 = process_pb2.core_entry.X86_64
+AARCH64 = process_pb2.core_entry.AARCH64
+
+
+def x86_thread(number: int, result: int, **regs: Any) -> process_pb2.core_entry:
+    general = cpu_x86_pb2.user_x86_regs_entry(
+        orig_ax=number % 2**64, ax=result % 2**64, **{"mode": 1, **regs}
+    )
+    info = cpu_x86_pb2.thread_info_x86(gpregs=general)
+    return process_pb2.core_entry(mtype=X86, thread_info=info)
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("counter/core-1.img", "wait4(pid -1, status 0x7fffe06ac44c, options 0, rusage 0)"),
+        (
+            "counter/core-8.img",
+            "clock_nanosleep(clockid 0, flags 0, req 0x7ffd59c9a8c8, rem 0x7ffd59c9a8c8)",
+        ),
+        ("kinds/core-6.img", "clock_nanosleep(clockid 1, flags 1, req 0x7f11e2c24bb0, rem 0)"),
+    ],
+)
+def test_the_call_of_a_real_thread(image: str, text: str) -> None:
+    core: Any = real(image).first
+    found = blocked_in(core)
+    assert found is not None
+    assert (found.text, found.certain) == (text, True)
+
+
+@pytest.mark.parametrize("result", [7, 219, -4, -512, -514, -516])
+def test_a_call_that_will_be_made_again_was_blocked(result: int) -> None:
+    found = blocked_in(x86_thread(7, result, di=1))
+    assert found is not None
+    assert found.name == "poll"
+
+
+@pytest.mark.parametrize(
+    "thread",
+    [
+        x86_thread(-1, 5),
+        x86_thread(0, 100),
+        x86_thread(0, 0, mode=2),
+        process_pb2.core_entry(mtype=X86),
+        process_pb2.core_entry(),
+        process_pb2.core_entry(mtype=AARCH64),
+        process_pb2.core_entry(mtype=process_pb2.core_entry.S390),
+    ],
+    ids=["user space", "done", "32 bit", "zombie", "empty", "no registers", "other architecture"],
+)
+def test_other_threads_are_in_no_call(thread: process_pb2.core_entry) -> None:
+    found = blocked_in(thread)
+    assert found is None
+
+
+def test_on_aarch64_the_call_is_a_guess() -> None:
+    regs = cpu_arm_pb2.user_aarch64_regs_entry(regs=[4, 0x5000, 3, 0, 0, 0, 0, 0, 63])
+    info = cpu_arm_pb2.thread_info_aarch64(gpregs=regs)
+    found = blocked_in(process_pb2.core_entry(mtype=AARCH64, ti_aarch64=info))
+    assert found is not None
+    assert (found.text, found.certain) == ("read(fd 4, buf 20480, count 3)", False)
+
+
+def test_a_number_without_a_name_is_still_a_call() -> None:
+    found = blocked_in(x86_thread(9999, 9999))
+    assert found is not None
+    assert found.text == "system call 9999()"
+
+
+def test_numbers_depend_on_the_architecture() -> None:
+    names = [syscall_of(arch, 1) for arch in ("x86_64", "aarch64", "riscv64", "mips")]
+    assert [found and found.name for found in names] == ["write", "io_destroy", "io_destroy", None]
+    for arch, number in (("x86_64", 334), ("aarch64", 291)):
+        found = syscall_of(arch, number)
+        assert found is not None
+        assert found.name == {334: "rseq", 291: "statx"}[number]
+
+
+def test_every_stable_number_has_a_name() -> None:
+    assert all(syscall_of("x86_64", number) for number in [*range(335), *range(424, 451)])
+    generic = [*range(244), *range(260, 295), *range(424, 451)]
+    # those from 244 to 259 are left to each architecture, 295 to 423 are 32-bit twins or unused
+    assert all(syscall_of("aarch64", number) for number in generic)
+
+
+def test_arguments_are_short_where_they_can_be() -> None:
+    assert argument_text("dirfd", 0xFFFFFF9C) == "AT_FDCWD"
+    assert argument_text("timeout", 2**64 - 1) == "-1"
+    assert argument_text("addr", 0x7F0000000000) == "0x7f0000000000"
+
+
+def test_a_32_bit_process_has_its_own_architecture() -> None:
+    assert arch_of(x86_thread(1, 1, mode=2)) == "i386"
+    assert arch_of(process_pb2.core_entry(mtype=AARCH64)) == "aarch64"
