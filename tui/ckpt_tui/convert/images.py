@@ -23,6 +23,10 @@ CRIU_PREFIX = "org.criu.checkpoint."
 ROLE_KEY = CRIU_PREFIX + "role"
 """Annotation by which the index tells its two images apart."""
 
+ZSTD_KEY = "io.github.containers.compression.zstd"
+"""Annotation that skopeo and podman set on such a manifest in an index: without it a copy would
+change the digest of the index (containers/image, internal/manifest/oci_index.go)."""
+
 CHECKPOINT_ROLE, ROOTFS_ROLE = "checkpoint", "rootfs"
 
 BASE_NAME = "org.opencontainers.image.base.name"
@@ -157,8 +161,11 @@ def add_manifest(
         "layers": [layer.document() for layer in layers],
         **({"annotations": dict(sorted(annotations.items()))} if annotations else {}),
     }
+    marks = {ROLE_KEY: role}
+    if any(layer.media_type.endswith("+zstd") for layer in layers):
+        marks[ZSTD_KEY] = "true"
     return staging.add(
-        _dump(document), MANIFEST, annotations={ROLE_KEY: role}, platform=platform or _NO_PLATFORM
+        _dump(document), MANIFEST, annotations=marks, platform=platform or _NO_PLATFORM
     )
 
 

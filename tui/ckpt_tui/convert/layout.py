@@ -50,16 +50,16 @@ class Descriptor:
     platform: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the JSON form, in the order of image-spec's Go types, as tools rewrite it."""
         found: dict[str, Any] = {
             "mediaType": self.media_type,
             "digest": self.digest,
             "size": self.size,
         }
-        if self.platform:
-            found["platform"] = dict(self.platform)
         if self.annotations:
             found["annotations"] = dict(sorted(self.annotations.items()))
+        if self.platform:
+            found["platform"] = dict(sorted(self.platform.items()))
         return found
 
 
