@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-# Textual reads these when it is imported; each of them changes every snapshot.
-for name in [*os.environ]:
-    if name.startswith("TEXTUAL") or name in ("NO_COLOR", "COLORTERM", "ESCDELAY", "TMUX"):
-        del os.environ[name]
-
-import pytest  # noqa: E402
-from textual.widgets import Input  # noqa: E402
+import pytest
+from textual.widgets import Input
 
 
 @pytest.fixture(autouse=True)

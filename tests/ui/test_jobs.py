@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -235,6 +236,22 @@ async def test_a_task_that_raises_is_told_in_words(raised: Exception, words: str
 def test_our_own_errors_are_not_rewritten() -> None:
     error = CkptError("what", "why", "hint")
     assert explained("name", error) is error
+
+
+async def test_a_job_is_never_described_by_its_arguments() -> None:
+    printed = []
+
+    class Vast:
+        def __repr__(self) -> str:
+            printed.append(self)
+            return "a whole checkpoint"
+
+    app = Office()
+    async with app.run_test() as pilot:
+        desk(app).start_job("x", partial(lambda vast, progress: type(vast), Vast()))
+        await settle(app, pilot)
+        assert desk(app).told == [("done", Vast)]
+    assert not printed
 
 
 async def test_the_bar_shows_what_the_job_reports(open_gate: threading.Event) -> None:

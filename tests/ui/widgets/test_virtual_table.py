@@ -147,6 +147,20 @@ async def test_a_row_that_replaces_another_in_place_is_announced() -> None:
     assert [m.key for m in seen(messages, VirtualTable.RowHighlighted)][-1] == "b"
 
 
+async def test_rows_may_be_set_before_the_table_is_on_a_screen() -> None:
+    def made() -> VirtualTable:
+        table = VirtualTable(COLUMNS)
+        table.set_rows(LazyRows(range(100), row_of))
+        table.go_to(60)
+        return table
+
+    app = Demo(made)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.query_one(VirtualTable).cursor == 60
+        assert "worker 60 " in screen_text(app)
+
+
 async def test_no_rows_say_why() -> None:
     app = few([], empty="No sockets: this checkpoint has none")
     async with app.run_test(size=(80, 24)) as pilot:

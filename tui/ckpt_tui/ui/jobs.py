@@ -146,7 +146,8 @@ class JobHost(DOMNode):
         self.post_message(JobCancelled(self, job, name))
         return True
 
-    @work(thread=True, exclusive=True, group="job", exit_on_error=False)
+    # With a description of its own: Textual's would be the repr of the task, a whole checkpoint.
+    @work(thread=True, exclusive=True, group="job", exit_on_error=False, description="job")
     def _work(self, job: int, name: str, task: Task) -> None:
         worker = get_current_worker()
 

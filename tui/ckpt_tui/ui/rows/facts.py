@@ -88,9 +88,7 @@ def _fact_lines(fact: Fact, label_width: int, width: int) -> Iterator[FactLine]:
 
 
 def fact_lines(sections: Sequence[Section], width: int) -> list[FactLine]:
-    """Return the sections as lines; the labels of all share one column."""
-    labels = [cell_len(fact.label) for section in sections for fact in section.facts]
-    label_width = min(max(labels, default=0), _LABEL)
+    """Return the sections as lines; the labels of each share a column."""
     lines: list[FactLine] = []
     for section in sections:
         if not section.facts and not section.empty:
@@ -101,6 +99,7 @@ def fact_lines(sections: Sequence[Section], width: int) -> list[FactLine]:
             lines.append(FactLine(Text(section.title, "heading")))
         if not section.facts:
             lines += [FactLine(line) for line in wrapped(Text(section.empty, "muted"), width)]
+        label_width = min(max((cell_len(f.label) for f in section.facts), default=0), _LABEL)
         for fact in section.facts:
             lines += _fact_lines(fact, label_width, width)
     return lines

@@ -15,9 +15,6 @@ Cell = Text | str
 GAP = 2
 """Cells between two columns."""
 
-MIN_SHARE = 8
-"""Cells below which a column without a width of its own is no use."""
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -28,6 +25,8 @@ class Column:
     """Cells."""
     share: int = 1
     """Weight among the columns without a width."""
+    least: int = 14
+    """Cells below which such a column is no use: before that, optional ones go."""
     align: Literal["left", "right"] = "left"
     shrink: Literal["end", "middle"] = "end"
     """Where a cell that is too long is cut; `middle` for paths and digests."""
@@ -146,7 +145,7 @@ def column_widths(columns: Sequence[Column], available: int) -> tuple[int, ...]:
     shown = list(range(len(columns)))
 
     def needed() -> int:
-        least = sum(columns[i].width or MIN_SHARE for i in shown)
+        least = sum(columns[i].width or columns[i].least for i in shown)
         return least + GAP * max(0, len(shown) - 1)
 
     for index in reversed(range(len(columns))):
@@ -157,9 +156,9 @@ def column_widths(columns: Sequence[Column], available: int) -> tuple[int, ...]:
     fixed = sum(columns[i].width for i in shown)
     shares = [i for i in shown if not columns[i].width]
     if needed() > available:
-        least = sum(columns[i].width or MIN_SHARE for i in shown)
+        least = sum(columns[i].width or columns[i].least for i in shown)
         for i in shown:
-            widths[i] = (columns[i].width or MIN_SHARE) * room // max(1, least)
+            widths[i] = (columns[i].width or columns[i].least) * room // max(1, least)
         return tuple(widths)
     left, weight = room - fixed, sum(columns[i].share for i in shares)
     for i in shown:

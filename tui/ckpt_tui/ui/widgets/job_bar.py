@@ -79,10 +79,10 @@ def job_line(step: str, done: int, total: int | None, per_second: float | None, 
 
 
 class JobBar(Widget):
-    """Docked at the bottom of a screen; there only while a job runs. `JobHost` drives it."""
+    """Yielded last before the key line; there only while a job runs. `JobHost` drives it."""
 
     DEFAULT_CSS = """
-    JobBar { dock: bottom; height: 1; display: none; background: $panel; }
+    JobBar { height: 1; display: none; background: $panel; }
     JobBar.-running { display: block; }
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from textual import events
 from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
@@ -68,6 +69,12 @@ class KeyLine(Widget):
                 found.append(Key(key, command.footer, command.action, bool(usable)))
         return found
 
+    async def on_click(self, event: events.Click) -> None:
+        action = event.style.meta.get("command")
+        if action:
+            event.stop()
+            await self.screen.run_action(action)
+
     def render(self) -> Content:
         pieces = []
         for key in chosen(self.keys(), self.size.width - 2):
@@ -76,7 +83,6 @@ class KeyLine(Widget):
                 (key.shown, "bold $accent" if key.usable else "$base"), (f" {key.word}", style)
             )
             if key.usable:
-                prefix = "" if key.action.startswith("app.") else "screen."
-                piece = piece.stylize(Style.from_meta({"@click": prefix + key.action}))
+                piece = piece.stylize(Style.from_meta({"command": key.action}))
             pieces.append(piece)
         return Content(" ") + Content(" " * _GAP).join(pieces)

@@ -8,21 +8,20 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 
-class SearchBar(Horizontal):
+class SearchBar(Widget):
     """Hidden until `open`; escape empties it, and once more closes it; enter goes back to the list.
 
     The filter stays in force while the bar is open, whether it has the focus or not.
     """
 
     DEFAULT_CSS = """
-    SearchBar { height: 1; display: none; background: $panel; padding: 0 1; }
+    SearchBar { layout: horizontal; height: 1; display: none; background: $panel; padding: 0 1; }
     SearchBar.-open { display: block; }
     SearchBar > .label { width: auto; color: $accent; text-style: bold; margin-right: 1; }
     SearchBar > .count { width: auto; color: $muted; margin-left: 1; }

@@ -1,0 +1,121 @@
+"""All widgets on one screen, as a screen of the program would arrange them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+import ckpt_tui.ui
+from ckpt_tui.core.text import human_bytes
+from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
+from ckpt_tui.ui.jobs import JobHost
+from ckpt_tui.ui.rows.bars import Part, bar
+from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.ui.rows.meanings import OPEN, signed
+from ckpt_tui.ui.rows.table import Column, ListRows, Row, filter_rows
+from ckpt_tui.ui.theme import ThemedApp
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.job_bar import JobBar
+from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.search_bar import SearchBar
+from ckpt_tui.ui.widgets.size_bars import StackedBar
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+TREE = [
+    (1, f"{OPEN} sh -c exec …", 1 << 20),
+    (7, f"  {OPEN} python3 app.py --port 8080", 96 << 20),
+    (9, "      worker", 31 << 20),
+    (10, "      worker", 31 << 20),
+    (11, "      log shipper", 7 << 20),
+]
+
+
+def process_rows() -> list[Row]:
+    rows = [
+        Row(pid, (str(pid), name, Text(bar(size, 96 << 20, 8), "pages"), human_bytes(size)))
+        for pid, name, size in TREE
+    ]
+    dead = Row(12, ("12", Text.assemble("    ", signed("may-fail", "zombie")), "", "exit 1"))
+    return [*rows, dead]
+
+
+FACTS = [
+    Section(
+        "",
+        [
+            Fact("", "/usr/bin/python3 app.py --port 8080"),
+            Fact("user", "uid 1000, gid 1000"),
+            Fact("cwd", "/srv"),
+            Fact("parent", "1 sh", link="process:1"),
+            Fact("blocked in", "epoll_wait(4, …)"),
+        ],
+    ),
+    Section("ENVIRONMENT", [Fact("", "PATH=/usr/bin:/bin"), Fact("", "API_TOKEN=••••••")]),
+    Section("FILES", [Fact("3", "TCP 0.0.0.0:8080 listening"), Fact("4", "epoll on 3, 5, 6")]),
+    Section("TIMERS", [], empty="this process has none"),
+]
+
+PARTS = (
+    Part("pages", 166 << 20, "pages"),
+    Part("delta", 34 << 20, "delta"),
+    Part("metadata", 5 << 20, "metadata"),
+)
+
+
+class Gallery(JobHost, Screen[None]):
+    """Looks like the processes of a checkpoint."""
+
+    BINDINGS = [*bindings_for(CHECKPOINT)]  # noqa: RUF012
+    CSS = """
+    Gallery Horizontal { height: 1fr; }
+    Gallery .panel { width: 1fr; }
+    Gallery StackedBar { padding: 0 1; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield StackedBar(PARTS)
+        with Horizontal():
+            with Vertical(classes="panel") as left:
+                left.border_title = "Processes"
+                yield SearchBar()
+                yield VirtualTable(
+                    (
+                        Column("PID", width=4, align="right"),
+                        Column("COMMAND"),
+                        Column("", width=8, optional=True),
+                        Column("MEMORY", width=8, align="right"),
+                    ),
+                    ListRows(process_rows()),
+                )
+            facts = Facts(FACTS, classes="panel")
+            facts.border_title = "7 python3"
+            yield facts
+        yield JobBar()
+        yield KeyLine(CHECKPOINT)
+
+    def on_mount(self) -> None:
+        table = self.query_one(VirtualTable)
+        table.focus()
+        table.go_to(7)
+
+    def action_filter(self) -> None:
+        self.query_one(SearchBar).open()
+
+    @on(SearchBar.FilterChanged)
+    def show_matches(self, message: SearchBar.FilterChanged) -> None:
+        rows = process_rows()
+        kept = filter_rows(rows, message.text)
+        self.query_one(VirtualTable).set_rows(ListRows(kept), empty="No row has all these words")
+        message.bar.show_count(f"{len(kept)} of {len(rows)}" if message.text else "")
+
+
+class GalleryApp(ThemedApp[None]):
+    CSS_PATH = Path(ckpt_tui.ui.__file__).parent / "app.tcss"
+
+    def on_mount(self) -> None:
+        self.push_screen(Gallery())
