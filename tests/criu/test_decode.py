@@ -28,11 +28,8 @@ def test_real_images_decode_without_a_rest(path: Path) -> None:
 
 
 def test_the_process_tree_of_a_real_dump() -> None:
-    tree: Any = real("kinds/pstree.img")
-    assert [(entry.message.pid, entry.message.ppid) for entry in tree.entries][:2] == [
-        (1, 0),
-        (9, 1),
-    ]
+    tree = real("kinds/pstree.img").of(process_pb2.pstree_entry)
+    assert [(entry.pid, entry.ppid) for entry in tree][:2] == [(1, 0), (9, 1)]
 
 
 def test_entries_before_the_damage_stay() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -14,6 +15,8 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import Frame, Head, read_frames, read_head
 from ckpt_tui.criu.kinds import UNKNOWN, Kind, kind_of
+
+M = TypeVar("M", bound=Message)
 
 MAX_KEPT = 3 << 20
 """Bytes of messages that are decoded of one image, and of one record: messages made to take much
@@ -85,6 +88,10 @@ class DecodedImage:
     def messages(self) -> Iterator[Message]:
         """The messages that could be decoded, in order."""
         return (entry.message for entry in self.entries if entry.message is not None)
+
+    def of(self, cls: type[M]) -> Iterator[M]:
+        """The messages of one class, in order."""
+        return (message for message in self.messages if isinstance(message, cls))
 
 
 def iter_entries(
