@@ -1,0 +1,109 @@
+"""From decoded images and metadata to one frozen Checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ckpt_tui.archive.tree import Member, Tree
+from ckpt_tui.checkpoint.delta import build_delta
+from ckpt_tui.checkpoint.filetable import FileTable
+from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.inventory import build_criu_facts
+from ckpt_tui.checkpoint.memory import MemoryReader, build_memory, read_strings
+from ckpt_tui.checkpoint.model import (
+    Checkpoint,
+    ContainerFacts,
+    Delta,
+    FormatFacts,
+    Layer,
+    Note,
+    Process,
+)
+from ckpt_tui.checkpoint.openfiles import build_files
+from ckpt_tui.checkpoint.places import build_cgroups, build_mounts, build_namespaces
+from ckpt_tui.checkpoint.processes import build_processes
+from ckpt_tui.checkpoint.sizes import build_sizes
+from ckpt_tui.core.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a format found: everything that `build_checkpoint` needs."""
+
+    source: str
+    tree: Tree
+    images: ImageDirectory
+    images_folder: str
+    format: FormatFacts
+    container: ContainerFacts
+    packed: int
+    notes: tuple[Note, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    delta: Delta | None = None
+    """Already known, as in an image whose delta is a layer; None: look in the tree."""
+    base: Mapping[str, Member] | None = None
+    """Members of the base image, where it is at hand."""
+
+
+def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
+    """Read everything but page contents.
+
+    Raises:
+        Cancelled: the caller gave up. Damage never raises: it is in `notes`.
+    """
+    images, notes = parts.images, list(parts.notes)
+    listing = images.listing(progress)
+    table = FileTable(images)
+    reader = MemoryReader(images)
+    processes = build_processes(images, table, notes, progress)
+    memory = build_memory(images, table, reader, progress)
+    processes = _with_strings(images, reader, processes, progress)
+    files, sockets = build_files(images, table, processes, notes, progress)
+    delta = parts.delta or build_delta(parts.tree, parts.base, notes, progress)
+    criu = build_criu_facts(images, parts.tree, parts.container.annotations, notes)
+    return Checkpoint(
+        source=parts.source,
+        format=parts.format,
+        container=parts.container,
+        criu=criu,
+        processes=processes,
+        files=files,
+        sockets=sockets,
+        mounts=build_mounts(images),
+        namespaces=build_namespaces(images, processes),
+        cgroups=build_cgroups(images, processes),
+        memory=memory,
+        delta=delta,
+        images=listing,
+        sizes=build_sizes(
+            parts.tree.members,
+            parts.images_folder,
+            parts.packed,
+            listing,
+            processes,
+            memory,
+            parts.layers,
+        ),
+        notes=(*_unique([*notes, *images.notes]),),
+    )
+
+
+def _with_strings(
+    images: ImageDirectory,
+    reader: MemoryReader,
+    processes: tuple[Process, ...],
+    progress: Progress,
+) -> tuple[Process, ...]:
+    strings = read_strings(images, reader, processes, progress)
+    return tuple(
+        dataclasses.replace(p, argv=strings[p.pid][0], env=strings[p.pid][1])
+        if p.pid in strings
+        else p
+        for p in processes
+    )
+
+
+def _unique(notes: list[Note]) -> dict[Note, None]:
+    return dict.fromkeys(notes)

@@ -1,0 +1,105 @@
+"""What the container changed on its root filesystem.
+
+podman and CRI-O write a tar of additions and a JSON list of deletions, containerd an OCI layer
+under the same file name: gzip, with `.wh.` entries. Content decides, never the engine's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
+from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
+from ckpt_tui.core.document import read_document
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+
+DIFF = "rootfs-diff.tar"
+DELETED = "deleted.files"
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+
+KINDS = {
+    MemberKind.FILE: "file",
+    MemberKind.DIRECTORY: "directory",
+    MemberKind.SYMLINK: "symlink",
+    MemberKind.HARDLINK: "hard link",
+    MemberKind.FIFO: "fifo",
+    MemberKind.CHARACTER: "device",
+    MemberKind.BLOCK: "device",
+}
+
+
+def build_delta(
+    tree: Tree, base: Mapping[str, Member] | None, notes: list[Note], progress: Progress
+) -> Delta:
+    """Return the changes in a legacy checkpoint. With the members of the base image, `written`
+    is told apart into added and changed."""
+    entries: list[DeltaEntry] = []
+    size = 0
+    dialect = "none"
+    if DIFF in tree.members:
+        size = tree.members[DIFF].size
+        try:
+            diff = open_archive(tree.window(DIFF), DIFF, progress)
+        except (CkptError, KeyError) as error:
+            notes.append(Note(DIFF, str(error)))
+            return Delta("none", (), size)
+        notes.extend(Note(DIFF, note) for note in diff.notes)
+        layer = diff.compression == "gzip" or any(_is_whiteout(n) for n in diff.members)
+        dialect = "layer" if layer else "files"
+        entries += layer_entries(diff.members, base)
+        diff.close()
+    if DELETED in tree.members:
+        dialect = "files" if dialect == "none" else dialect
+        entries += _deleted(tree, notes)
+    return Delta(dialect, tuple(entries), size)
+
+
+def layer_entries(
+    members: Mapping[str, Member], base: Mapping[str, Member] | None
+) -> Iterator[DeltaEntry]:
+    """Yield the changes that the members of a diff or layer stand for."""
+    for name, member in members.items():
+        folder, _, last = name.rpartition("/")
+        if last == OPAQUE:
+            yield DeltaEntry(f"/{folder}", "deleted", "what was in the directory before")
+        elif last.startswith(WHITEOUT):
+            gone = f"{folder}/{last.removeprefix(WHITEOUT)}".lstrip("/")
+            yield DeltaEntry(f"/{gone}", "deleted", "")
+        else:
+            yield DeltaEntry(
+                path=f"/{name}",
+                change=_change(name, base),
+                kind=KINDS.get(member.kind, "other"),
+                size=member.size,
+                mode=member.mode,
+                link=member.link,
+            )
+
+
+def _change(name: str, base: Mapping[str, Member] | None) -> str:
+    if base is None:
+        return "written"
+    return "changed" if name in base else "added"
+
+
+def _is_whiteout(name: str) -> bool:
+    return name.rpartition("/")[2].startswith(WHITEOUT)
+
+
+def _deleted(tree: Tree, notes: list[Note]) -> Iterator[DeltaEntry]:
+    try:
+        paths = read_document(tree.window(DELETED), DELETED)
+    except (CkptError, KeyError) as error:
+        notes.append(Note(DELETED, str(error)))
+        return
+    if not isinstance(paths, list):
+        notes.append(Note(DELETED, "It is JSON, but no list of paths."))
+        return
+    for path in paths:
+        if isinstance(path, str):
+            yield DeltaEntry("/" + path.lstrip("/"), "deleted", "")
+        else:
+            notes.append(Note(DELETED, f"An entry is no text: {path!r}."))

@@ -1,0 +1,93 @@
+"""The model as the JSON that `--json` promises.
+
+Text that is valid UTF-8 is given exactly (JSON escapes the rest); bytes that are not are shown
+with `\\xe9` escapes, and whole in Base64 under the same key with `_base64` behind it.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ckpt_tui.checkpoint.model import Checkpoint, Credentials, Process
+
+SCHEMA_VERSION = 1
+"""Grows when a key changes its meaning or goes away; new keys alone do not count."""
+
+
+def checkpoint_document(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return everything known of a checkpoint: what `inspect --json` prints."""
+    document = {"schema_version": SCHEMA_VERSION, **plain(checkpoint)}
+    document["processes"] = [_process(p) for p in checkpoint.processes]
+    changes: dict[str, list[Any]] = {"added": [], "changed": [], "deleted": [], "written": []}
+    for entry in checkpoint.delta.entries:
+        changes[entry.change].append(plain(entry))
+    document["delta"] = {
+        "dialect": checkpoint.delta.dialect,
+        "bytes": checkpoint.delta.bytes,
+        **changes,
+    }
+    return document
+
+
+def plain(value: object) -> Any:
+    """Return `value` as JSON types; records become objects, times RFC 3339."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _record({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    if isinstance(value, Mapping):
+        return _record({_shown(k)[0]: v for k, v in value.items()})
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, str | bytes):
+        return _shown(value)[0]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def to_json(document: object) -> str:
+    """Return JSON that is safe on any terminal: pure ASCII, no control character."""
+    return json.dumps(document, indent=2, ensure_ascii=True)
+
+
+def _process(process: Process) -> dict[str, Any]:
+    document: dict[str, Any] = plain(process)
+    who: Credentials | None = process.credentials
+    document["uid"] = who.uid if who else None
+    document["gid"] = who.gid if who else None
+    document["capabilities"] = plain(who.capabilities) if who else {}
+    return document
+
+
+def _record(fields: Mapping[str, object]) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    for name, value in fields.items():
+        record[name] = plain(value)
+        if isinstance(value, str | bytes) and not _shown(value)[1]:
+            record[f"{name}_base64"] = _base64(value)
+        elif (
+            isinstance(value, tuple)
+            and all(isinstance(v, str | bytes) for v in value)
+            and not all(_shown(v)[1] for v in value)
+        ):
+            record[f"{name}_base64"] = [_base64(v) for v in value]
+    return record
+
+
+def _shown(text: object) -> tuple[str, bool]:
+    """Return the text for JSON, and whether it is the whole truth."""
+    raw = text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode(), True
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "backslashreplace"), False
+
+
+def _base64(text: str | bytes) -> str:
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+    return base64.b64encode(raw).decode()

@@ -1,0 +1,209 @@
+"""Memory of processes: regions from mm-*.img, pages from pagemap-*.img, argv and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ckpt_tui.archive.tree import ByteRange
+from ckpt_tui.checkpoint.filetable import FileTable
+from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.model import Note, Process, ProcessMemory, Region
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.criu.pages import (
+    MAX_STRINGS,
+    Dumped,
+    Memory,
+    PageMap,
+    PageState,
+    page_size_of,
+    strings_at,
+)
+from ckpt_tui.criu.values import flag_names
+
+VMA_FILE = 0x40 | 0x80
+VMA_ANON_SHARED = 0x100
+VMA_SYSVIPC = 0x400
+
+SPECIAL_KINDS = (
+    (0x800, "packet ring"),
+    (0x8, "vdso"),
+    (0x1000, "vvar"),
+    (0x4, "vsyscall"),
+    (0x2000, "aio ring"),
+    (0x8000, "shadow stack"),
+    (0x10000, "guard"),
+    (0x20, "heap"),
+    (0x2, "stack"),
+)
+"""Bits of vma_entry.status (criu/include/image.h) that tell what an anonymous region is for."""
+
+MAP_GROWSDOWN = 0x100
+
+
+class MemoryReader:
+    """The memory of the processes of one checkpoint, opened when asked for."""
+
+    def __init__(self, images: ImageDirectory) -> None:
+        self._images = images
+        self._maps: dict[str, PageMap | None] = {}
+
+    def page_map(self, name: str) -> PageMap | None:
+        """Return a page map by the name of its image, None where it is absent."""
+        if name not in self._maps:
+            self._maps[name] = None
+            if name in self._images:
+                page_map = PageMap.read(self._images.window(name), name, quiet())
+                if page_map.problem:
+                    self._images.notes.append(Note(name, page_map.problem))
+                self._maps[name] = page_map
+        return self._maps[name]
+
+    def memory(self, pid: int) -> Memory | None:
+        """Return the private memory of a process, None where it has no page map."""
+        page_map = self.page_map(f"pagemap-{pid}.img")
+        return self._opened(page_map, self.page_size(pid)) if page_map else None
+
+    def shared(self, shared_id: int, page_size: int) -> Memory | None:
+        """Return a shared object; addresses count from its start."""
+        page_map = self.page_map(f"pagemap-shmem-{shared_id}.img")
+        return self._opened(page_map, page_size) if page_map else None
+
+    def page_size(self, pid: int) -> int:
+        mm = self._images.message(f"mm-{pid}.img")
+        return page_size_of(list(mm.mm_saved_auxv)) if mm else 4096
+
+    def _opened(self, page_map: PageMap, page_size: int) -> Memory:
+        name = f"pages-{page_map.pages_id}.img"
+        window = self._images.window(name) if name in self._images else None
+        if problem := page_map.size_problem(window.size if window else 0, page_size):
+            note = Note(name, problem if window else f"The page image is missing: {problem}")
+            if note not in self._images.notes:
+                self._images.notes.append(note)
+        return Memory(page_map, window, page_size)
+
+
+def read_strings(
+    images: ImageDirectory, reader: MemoryReader, processes: tuple[Process, ...], progress: Progress
+) -> dict[int, tuple[tuple[bytes, ...] | None, tuple[bytes, ...] | None]]:
+    """Return pid to (argv, environment), from the dumped pages; None where they cannot be read.
+
+    All ranges are asked for at once, so that a compressed archive is passed over once at most.
+    """
+    asked = {p.pid: mm for p in processes if (mm := images.message(f"mm-{p.pid}.img"))}
+    ranges = [r for pid, mm in asked.items() for r in _ranges(images, reader, pid, mm)]
+    images.preload(ranges, progress)
+    strings = {}
+    for pid, mm in asked.items():
+        progress.tick(0)
+        memory = reader.memory(pid)
+        strings[pid] = (
+            _strings(images, memory, pid, "arguments", mm.mm_arg_start, mm.mm_arg_end),
+            _strings(images, memory, pid, "environment", mm.mm_env_start, mm.mm_env_end),
+        )
+    return strings
+
+
+def _ranges(images: ImageDirectory, reader: MemoryReader, pid: int, mm: Any) -> Iterator[ByteRange]:
+    memory = reader.memory(pid)
+    if memory is None:
+        return
+    name = images.member_name(f"pages-{memory.pagemap.pages_id}.img")
+    for start, end in ((mm.mm_arg_start, mm.mm_arg_end), (mm.mm_env_start, mm.mm_env_end)):
+        if start < end <= start + MAX_STRINGS:
+            for span in memory.spans(start, end):
+                if span.state is PageState.DATA:
+                    yield ByteRange(name, span.offset, span.end - span.start)
+
+
+def _strings(
+    images: ImageDirectory, memory: Memory | None, pid: int, what: str, start: int, end: int
+) -> tuple[bytes, ...] | None:
+    try:
+        if memory is None:
+            raise CkptError("There is no page map.")
+        return strings_at(memory, start, end)
+    except CkptError as error:
+        images.notes.append(Note(f"mm-{pid}.img", f"The {what} of {pid} are unreadable: {error}"))
+        return None
+
+
+def build_memory(
+    images: ImageDirectory, table: FileTable, reader: MemoryReader, progress: Progress
+) -> tuple[ProcessMemory, ...]:
+    """Return the regions of every process that has a memory map."""
+    names = [n for n in images.named("mm-") if n.endswith(".img")]
+    progress.start("reading memory maps")
+    memories = []
+    for name in names:
+        progress.tick(0)
+        pid_text = name.removeprefix("mm-").removesuffix(".img")
+        mm = images.message(name)
+        if mm is not None and pid_text.isdigit():
+            memories.append(_process_memory(images, table, reader, int(pid_text), mm))
+    return tuple(sorted(memories, key=lambda m: m.pid))
+
+
+def _process_memory(
+    images: ImageDirectory, table: FileTable, reader: MemoryReader, pid: int, mm: Any
+) -> ProcessMemory:
+    memory = reader.memory(pid)
+    page_map = memory.pagemap if memory else None
+    page_size = memory.page_size if memory else 0
+    vmas = mm.vmas or images.messages(f"vmas-{pid}.img")
+    regions = tuple(_region(table, memory, pid, mm, vma) for vma in vmas)
+    return ProcessMemory(
+        pid=pid,
+        regions=regions,
+        dumped_bytes=page_map.present * page_size if page_map else 0,
+        zero_bytes=None,
+        shared_bytes=sum(r.end - r.start for r in regions if r.kind == "shared"),
+        virtual_bytes=sum(r.end - r.start for r in regions),
+        parent_bytes=page_map.parent * page_size if page_map else 0,
+    )
+
+
+def _region(table: FileTable, memory: Memory | None, pid: int, mm: Any, vma: Any) -> Region:
+    counts = memory.dumped_in(vma.start, vma.end) if memory else Dumped()
+    kind = _kind(table, mm, vma)
+    mapped = vma.status & VMA_FILE
+    shared = "s" if vma.flags & 1 else "p"
+    return Region(
+        pid=pid,
+        start=vma.start,
+        end=vma.end,
+        kind=kind,
+        protection="".join(c if vma.prot >> i & 1 else "-" for i, c in enumerate("rwx")) + shared,
+        path=table.path(vma.shmid) if mapped else "",
+        offset=vma.pgoff,
+        flags=flag_names("mmap.flags", vma.flags),
+        dumped=counts.data,
+        parent=counts.parent,
+        lazy=counts.lazy,
+        shared_id=_shared_id(table, vma) if kind == "shared" else 0,
+    )
+
+
+def _kind(table: FileTable, mm: Any, vma: Any) -> str:
+    status = vma.status
+    if status & VMA_SYSVIPC or status & VMA_ANON_SHARED:
+        return "shared"
+    if status & VMA_FILE:
+        found = table.get(vma.shmid)
+        return "shared" if found and found.type == "MEMFD" else "file"
+    for bit, kind in SPECIAL_KINDS:
+        if status & bit:
+            return kind
+    if vma.flags & MAP_GROWSDOWN or vma.start <= mm.mm_start_stack < vma.end:
+        return "stack"
+    return "anonymous"
+
+
+def _shared_id(table: FileTable, vma: Any) -> int:
+    """Return the id in the name of the pagemap-shmem image behind a shared mapping."""
+    found = table.get(vma.shmid)
+    if found and found.type == "MEMFD" and vma.status & VMA_FILE:
+        inode = table.memfds.get(found.message.inode_id)
+        return int(inode.shmid) if inode else 0
+    return int(vma.shmid)

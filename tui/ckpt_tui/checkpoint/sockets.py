@@ -1,0 +1,130 @@
+"""Sockets: addresses, states, peers and the bytes in their queues."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ckpt_tui.checkpoint.filetable import FileObject, FileTable
+from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.model import Socket
+from ckpt_tui.criu.values import ip_address, socket_name, value_name
+
+SOCKET_TYPES = ("INETSK", "UNIXSK", "PACKETSK", "NETLINKSK")
+
+AF_INET = 2
+PROTOCOL_TCP = 6
+STATE_LISTEN = 10
+
+Holders = Mapping[int, Sequence[tuple[int, int]]]
+
+
+class Queues:
+    """Unread bytes of sockets, and who is at the other end of unix sockets."""
+
+    def __init__(self, images: ImageDirectory, table: FileTable, holders: Holders) -> None:
+        self._images = images
+        self._unix: dict[int, int] = defaultdict(int)
+        for packet in images.messages("sk-queues.img"):
+            self._unix[packet.id_for] += packet.length
+        self._holders: dict[int, tuple[int, int]] = {}
+        for found in table.objects.values():
+            if found.type == "UNIXSK" and holders.get(found.id):
+                self._holders[found.message.ino] = holders[found.id][0]
+
+    def bytes_of(self, found: FileObject) -> int:
+        """Return the bytes waiting in the queues of a socket."""
+        if found.type == "UNIXSK":
+            return self._unix[found.id]
+        if found.type == "INETSK" and found.message.proto == PROTOCOL_TCP:
+            stream = self._images.message(f"tcp-stream-{found.message.ino:x}.img")
+            return int(stream.inq_len + stream.outq_len) if stream else 0
+        return 0
+
+    def peer(self, found: FileObject) -> tuple[int, int] | None:
+        if found.type != "UNIXSK" or not found.message.peer:
+            return None
+        return self._holders.get(found.message.peer)
+
+
+def build_socket(found: FileObject, pid: int, fd: int, queues: Queues) -> Socket:
+    """Return what is known of one socket descriptor."""
+    message = found.message
+    family, local, remote, protocol = _address(found)
+    return Socket(
+        pid=pid,
+        fd=fd,
+        family=family,
+        type=_type(found),
+        protocol=protocol,
+        state=_state(found),
+        local=local,
+        remote=remote,
+        queued=queues.bytes_of(found),
+        inode=getattr(message, "ino", 0),
+        peer=queues.peer(found),
+        options=_options(message),
+    )
+
+
+def address_of(found: FileObject) -> tuple[str, str]:
+    """Return the kind of a socket and its addresses with the state, as one line."""
+    family, local, remote, protocol = _address(found)
+    kind = protocol.lower() if found.type == "INETSK" else family
+    state = _state(found)
+    arrow = f" → {remote}" if remote else ""
+    return kind, " ".join(filter(None, (f"{local}{arrow}", state)))
+
+
+def _address(found: FileObject) -> tuple[str, str, str, str]:
+    """Return family, local and remote address, protocol."""
+    message = found.message
+    if found.type == "INETSK":
+        family = "IPv4" if message.family == AF_INET else "IPv6"
+        local = _endpoint(message.family, message.src_addr, message.src_port)
+        remote = _endpoint(message.family, message.dst_addr, message.dst_port)
+        protocol = value_name("sk.proto", message.proto)
+        return family, local, remote if message.dst_port else "", protocol
+    if found.type == "UNIXSK":
+        return "unix", socket_name(message.name), "", ""
+    if found.type == "NETLINKSK":
+        name = value_name("netlink.protocol", message.protocol)
+        return "netlink", f"port {message.portid}", "", name
+    return "packet", f"interface {message.ifindex}", "", f"{message.protocol:#06x}"
+
+
+def _endpoint(family: int, words: Sequence[int], port: int) -> str:
+    """Return `10.0.0.1:80` or `[::1]:80`."""
+    address = ip_address(words, family=family)
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _type(found: FileObject) -> str:
+    if found.type == "NETLINKSK":
+        return "RAW"
+    return value_name("sk.type", found.message.type)
+
+
+def _state(found: FileObject) -> str:
+    """Return the state as a word. Linux uses TCP's numbers for every protocol."""
+    message = found.message
+    state = getattr(message, "state", 0)
+    if not state:
+        return ""
+    if found.type == "INETSK" and message.proto == PROTOCOL_TCP:
+        return value_name("sk.state", state)
+    words = {1: "connected", 7: "unconnected", STATE_LISTEN: "listening"}
+    return words.get(state, value_name("sk.state", state))
+
+
+def _options(message: Any) -> dict[str, str]:
+    if not message.HasField("opts"):
+        return {}
+    options = {}
+    for field, value in message.opts.ListFields():
+        if field.name == "so_filter":
+            options[field.name] = f"{len(value)} instructions"
+        elif value not in (0, False, ""):
+            options[field.name] = str(value)
+    return options

@@ -1,0 +1,173 @@
+"""What the engines write beside the CRIU images, read into the facts of a container.
+
+The file names are those of checkpointctl's library (lib/metadata.go); podman's config.dump is its
+whole container configuration, that of CRI-O and containerd the small record of checkpointctl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.checkpoint.model import ContainerFacts, Note
+from ckpt_tui.core.document import read_document, text_at, texts_at, value_at
+from ckpt_tui.core.errors import DamagedInput
+
+DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
+"""The JSON members that say what the container was."""
+
+FILES = (
+    *DOCUMENTS,
+    "deleted.files",
+    "status",
+    "stats-dump",
+    "dump.log",
+    "ctr.log",
+    "container.log",
+    "io.kubernetes.cri-o.LogPath",
+    "pod.options",
+    "pod.dump",
+    "conversion.json",
+)
+"""Every metadata file that an engine or a conversion is known to write at the root."""
+
+_NO_TIME = "0001-01-01"
+"""Go's zero time: not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The engine's documents, and the annotations of the image they came in."""
+
+    documents: Mapping[str, Any]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    dumped: datetime | None = None
+    """When inventory.img was written: the time of the dump where nobody recorded it."""
+
+    def text(self, document: str, *path: str) -> str:
+        """Return a string of one document, "" where it has none."""
+        return text_at(self.documents.get(document), *path)
+
+    @property
+    def spec_annotations(self) -> Mapping[str, str]:
+        value = value_at(self.documents.get("spec.dump"), "annotations")
+        if not isinstance(value, dict):
+            return {}
+        return {k: v for k, v in value.items() if isinstance(v, str)}
+
+
+def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Metadata:
+    """Read the documents of `tree`; a damaged one is a note. `images` is where inventory.img is."""
+    documents: dict[str, Any] = {}
+    notes = []
+    for name in DOCUMENTS:
+        if name not in tree.members:
+            continue
+        try:
+            documents[name] = read_document(tree.window(name), name)
+        except (DamagedInput, KeyError) as error:
+            notes.append(Note(name, str(error)))
+    inventory = tree.members.get(f"{images}inventory.img")
+    dumped = datetime.fromtimestamp(inventory.mtime, UTC) if inventory and inventory.mtime else None
+    return Metadata(documents, dict(annotations), tuple(notes), dumped)
+
+
+def time_of(text: str) -> datetime | None:
+    """Return an RFC 3339 time, None where it is unset or no time."""
+    if not text or text.startswith(_NO_TIME):
+        return None
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def podman_facts(metadata: Metadata) -> ContainerFacts:
+    """Return the facts of libpod's ContainerConfig (podman libpod/container_config.go)."""
+    config = metadata.documents.get("config.dump")
+    return ContainerFacts(
+        id=text_at(config, "id"),
+        name=text_at(config, "name"),
+        image=text_at(config, "rootfsImageName") or text_at(config, "rootfs"),
+        image_id=text_at(config, "rootfsImageID"),
+        runtime=text_at(config, "runtime"),
+        created=time_of(text_at(config, "createdTime")),
+        checkpointed=metadata.dumped,
+        pod=text_at(config, "pod"),
+        **_from_spec(metadata),
+        networks=_podman_networks(metadata.documents.get("network.status")),
+    )
+
+
+def crio_facts(metadata: Metadata) -> ContainerFacts:
+    """Return the facts of a CRI-O checkpoint; the pod is in the annotations of the spec."""
+    annotations = metadata.spec_annotations
+    address = annotations.get("io.kubernetes.cri-o.IP.0", "")
+    return ContainerFacts(
+        **_checkpointctl(metadata),
+        image_id=metadata.text("config.dump", "rootfsImageRef"),
+        pod=annotations.get("io.kubernetes.pod.name", ""),
+        namespace=annotations.get("io.kubernetes.pod.namespace", ""),
+        **_from_spec(metadata),
+        networks={"pod": (address,)} if address else {},
+    )
+
+
+def containerd_facts(metadata: Metadata) -> ContainerFacts:
+    """Return the facts of a containerd CRI checkpoint."""
+    annotations = metadata.spec_annotations
+    return ContainerFacts(
+        **_checkpointctl(metadata),
+        pod=annotations.get("io.kubernetes.cri.sandbox-name", ""),
+        namespace=annotations.get("io.kubernetes.cri.sandbox-namespace", ""),
+        **_from_spec(metadata),
+    )
+
+
+def bare_facts(metadata: Metadata) -> ContainerFacts:
+    """Return what is known of a directory without an engine's metadata: the time of the dump."""
+    return ContainerFacts(checkpointed=metadata.dumped, **_from_spec(metadata))
+
+
+def _checkpointctl(metadata: Metadata) -> dict[str, Any]:
+    config = metadata.documents.get("config.dump")
+    return {
+        "id": text_at(config, "id"),
+        "name": text_at(config, "name"),
+        "image": text_at(config, "rootfsImageName") or text_at(config, "rootfsImage"),
+        "runtime": text_at(config, "runtime"),
+        "created": time_of(text_at(config, "createdTime")),
+        "checkpointed": time_of(text_at(config, "checkpointedTime")) or metadata.dumped,
+    }
+
+
+def _from_spec(metadata: Metadata) -> dict[str, Any]:
+    spec = metadata.documents.get("spec.dump")
+    return {
+        "command": texts_at(spec, "process", "args"),
+        "environment": texts_at(spec, "process", "env"),
+        "annotations": {**metadata.spec_annotations, **metadata.annotations},
+    }
+
+
+def _podman_networks(status: object) -> dict[str, tuple[str, ...]]:
+    """Return network name to addresses (`10.88.0.4/16`)."""
+    networks: dict[str, tuple[str, ...]] = {}
+    for name, block in status.items() if isinstance(status, dict) else ():
+        interfaces = value_at(block, "interfaces")
+        addresses = [
+            text_at(subnet, "ipnet")
+            for interface in (interfaces.values() if isinstance(interfaces, dict) else ())
+            for subnet in _list(value_at(interface, "subnets"))
+        ]
+        networks[str(name)] = tuple(filter(None, addresses))
+    return networks
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
