@@ -23,7 +23,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "sh",
         "-c",
         "podman rm -af -t 0 && find /host /var/lib/containers -mindepth 1 -delete;"
-        " rmdir /sys/fs/cgroup/libpod_parent",
+        " find /sys/fs/cgroup/libpod_parent -depth -type d -exec rmdir {} +",
         check=False,
     )
 
