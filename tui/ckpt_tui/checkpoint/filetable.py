@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.criu.values import text
 
 OBJECTS = {
     "REG": "reg",
@@ -90,10 +91,10 @@ class FileTable:
         if found is None:
             return ""
         if found.type == "REG":
-            return str(found.message.name)
+            return text(found.message.name)
         if found.type == "MEMFD":
             inode = self.memfds.get(found.message.inode_id)
-            return f"/memfd:{inode.name}" if inode else ""
+            return f"/memfd:{text(inode.name)}" if inode else ""
         return ""
 
 

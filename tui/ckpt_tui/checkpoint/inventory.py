@@ -14,7 +14,7 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.criu.decode import decode_image, unknown_fields
 from ckpt_tui.criu.pages import page_size_of
 from ckpt_tui.criu.schema import inventory_pb2, process_pb2
-from ckpt_tui.criu.values import value_name
+from ckpt_tui.criu.values import text, value_name
 
 VERSION_KEYS = (
     "io.podman.annotations.checkpoint.criu.version",
@@ -52,10 +52,10 @@ def build_criu_facts(
         network_lock=value_name("inventory.network_lock_method", lock) if lock else "",
         tcp_close=inventory.tcp_close,
         pre_dump=inventory.HasField("pre_dump_mode"),
-        plugins=tuple(inventory.plugins_entry.plugins)
+        plugins=tuple(text(p) for p in inventory.plugins_entry.plugins)
         if inventory.HasField("plugins_entry")
         else None,
-        run_id=inventory.dump_criu_run_id,
+        run_id=text(inventory.dump_criu_run_id),
         architecture=_architecture(core),
         page_size=page_size_of(list(mm.mm_saved_auxv)) if mm else 4096,
         compressed_pages=any(

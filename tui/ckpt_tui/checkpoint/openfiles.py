@@ -16,7 +16,7 @@ from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Note, OpenFile, Process, Socket
 from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, Queues, address_of, build_socket
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.criu.values import flag_names, signal_names, value_name
+from ckpt_tui.criu.values import flag_names, signal_names, text, value_name
 
 ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR")
 
@@ -137,10 +137,10 @@ def _epoll(_table: FileTable, found: FileObject) -> tuple[str, str]:
 
 
 def _inotify(_table: FileTable, found: FileObject) -> tuple[str, str]:
-    watches = [
-        f"{w.f_handle.path or f'inode {w.i_ino}'} ({'|'.join(flag_names('inotify.mask', w.mask))})"
-        for w in found.message.wd
-    ]
+    watches = []
+    for watch in found.message.wd:
+        path = text(watch.f_handle.path) or f"inode {watch.i_ino}"
+        watches.append(f"{path} ({'|'.join(flag_names('inotify.mask', watch.mask))})")
     return "inotify", "; ".join(watches) or "no watches"
 
 
@@ -193,11 +193,11 @@ DESCRIBE: dict[str, Callable[[FileTable, FileObject], tuple[str, str]]] = {
     "SIGNALFD": lambda _t, f: ("signalfd", " ".join(signal_names(f.message.sigmask))),
     "TTY": _tty,
     "NS": _namespace,
-    "TUNF": lambda _t, f: ("tun", f.message.netdev),
+    "TUNF": lambda _t, f: ("tun", text(f.message.netdev)),
     "EXT": lambda _t, _f: ("external", "saved by a plugin of CRIU"),
     "TIMERFD": _timerfd,
     "MEMFD": lambda t, f: ("memfd", t.path(f.id)),
-    "BPFMAP": lambda _t, f: ("bpf map", f.message.map_name),
+    "BPFMAP": lambda _t, f: ("bpf map", text(f.message.map_name)),
     "PIDFD": _pidfd,
 }
 """How each type of file object is told: its kind and its target in words."""

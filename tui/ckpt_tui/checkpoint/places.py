@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Cgroup, Mount, Namespace, Process
 from ckpt_tui.checkpoint.processes import NAMESPACE_FIELDS
 from ckpt_tui.criu.schema import mounts_pb2
-from ckpt_tui.criu.values import flag_names
+from ckpt_tui.criu.values import flag_names, text
 
 FSTYPE_AUTO = 16
 """The real name is in mnt_entry.fsname."""
@@ -34,13 +34,13 @@ def _mount(images: ImageDirectory, namespace: int, entry: Any) -> Mount:
         id=entry.mnt_id,
         parent_id=entry.parent_mnt_id,
         namespace=namespace,
-        mountpoint=_absolute(entry.mountpoint),
-        root=entry.root,
-        source=entry.source,
+        mountpoint=_absolute(text(entry.mountpoint)),
+        root=text(entry.root),
+        source=text(entry.source),
         fstype=_fstype(entry),
         flags=flag_names("mnt.flags", entry.flags) + flag_names("mnt.sb_flags", entry.sb_flags),
-        options=entry.options,
-        external_key=entry.ext_key or (entry.root if entry.ext_mount else ""),
+        options=text(entry.options),
+        external_key=text(entry.ext_key) or (text(entry.root) if entry.ext_mount else ""),
         dumped_bytes=images.window(archive).size if archive in images else 0,
         device=f"{entry.root_dev >> 20}:{entry.root_dev & 0xFFFFF}",
     )
@@ -52,7 +52,7 @@ def _absolute(mountpoint: str) -> str:
 
 def _fstype(entry: Any) -> str:
     if entry.fstype == FSTYPE_AUTO:
-        return entry.fsname or "auto"
+        return text(entry.fsname) or "auto"
     names = {v: k for k, v in mounts_pb2.fstype.items()}
     return names.get(entry.fstype, f"type {entry.fstype}").lower()
 
@@ -85,12 +85,12 @@ def build_namespaces(
 
 def _detail(images: ImageDirectory, kind: str, namespace: int) -> str:
     if kind == "uts" and (uts := images.message(f"utsns-{namespace}.img")):
-        return f"host {uts.nodename}"
+        return f"host {text(uts.nodename)}"
     if kind == "mnt":
         count = len(images.messages(f"mountpoints-{namespace}.img"))
         return f"{count} mounts" if count else ""
     if kind == "net":
-        names = [d.name for d in images.messages(f"netdev-{namespace}.img")]
+        names = [text(d.name) for d in images.messages(f"netdev-{namespace}.img")]
         return ", ".join(names)
     if kind == "user" and (user := images.message(f"userns-{namespace}.img")):
         return f"{len(user.uid_map)} uid ranges, {len(user.gid_map)} gid ranges"
@@ -113,7 +113,7 @@ def build_cgroups(images: ImageDirectory, processes: tuple[Process, ...]) -> tup
 def _sets(images: ImageDirectory) -> Iterator[tuple[int, dict[str, str]]]:
     for entry in images.messages("cgroup.img"):
         for cgroup_set in entry.sets:
-            yield cgroup_set.id, {c.name or "cgroup2": c.path for c in cgroup_set.ctls}
+            yield cgroup_set.id, {text(c.name) or "cgroup2": text(c.path) for c in cgroup_set.ctls}
 
 
 def _id(name: str, prefix: str) -> int:

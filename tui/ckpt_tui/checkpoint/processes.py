@@ -20,6 +20,7 @@ from ckpt_tui.criu.values import (
     sigaction_signal,
     signal_name,
     signal_names,
+    text,
     value_name,
 )
 
@@ -88,7 +89,7 @@ def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[N
         pgid=entry.pgid,
         sid=entry.sid,
         state=state,
-        comm=task.comm,
+        comm=text(task.comm),
         exit_code=None if alive else task.exit_code,
         stop_signal=signal_name(task.stop_signo) if task.HasField("stop_signo") else "",
         exe=table.path(mm.exe_file_id) if mm else "",
@@ -126,7 +127,7 @@ def _threads(
             pending += core.tc.signals_s.signals
         yield Thread(
             tid=tid,
-            comm=thread.comm or (leader.tc.comm if tid == entry.pid else ""),
+            comm=text(thread.comm) or (text(leader.tc.comm) if tid == entry.pid else ""),
             registers=registers(core),
             blocked_in=_blocked(core, descriptors),
             seccomp=_seccomp(thread),
@@ -206,7 +207,7 @@ def _credentials(images: ImageDirectory, pid: int, core: Any) -> Credentials | N
             name: capability_names(getattr(creds, field)) for name, field in CAPABILITY_SETS.items()
         },
         no_new_privs=bool(creds.no_new_privs),
-        lsm_profile=creds.lsm_profile,
+        lsm_profile=text(creds.lsm_profile),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Socket
-from ckpt_tui.criu.values import ip_address, socket_name, value_name
+from ckpt_tui.criu.values import ip_address, socket_name, text, value_name
 
 SOCKET_TYPES = ("INETSK", "UNIXSK", "PACKETSK", "NETLINKSK")
 
@@ -126,5 +126,5 @@ def _options(message: Any) -> dict[str, str]:
         if field.name == "so_filter":
             options[field.name] = f"{len(value)} instructions"
         elif value not in (0, False, ""):
-            options[field.name] = str(value)
+            options[field.name] = text(value) if isinstance(value, str | bytes) else str(value)
     return options
