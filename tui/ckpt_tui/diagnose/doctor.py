@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ckpt_tui.core.text import printable
-from ckpt_tui.diagnose.log import Attempt, LogReading
+from ckpt_tui.diagnose.log import MISSING_IMAGE, Attempt, LogReading
 from ckpt_tui.diagnose.log_header import version_tuple
 from ckpt_tui.diagnose.log_lines import LogLine, Severity
 from ckpt_tui.diagnose.rules import Rule, RuleClass, first_match, rule_by_id, rules
@@ -189,12 +189,30 @@ def _picked(told: list[_Finding], reading: LogReading) -> _Finding | None:
     helper = next((f for f in told if f.kind is RuleClass.HELPER), None)
     if helper and (first is None or _is_behind(helper, first)):
         return helper
-    if first:
-        return first
-    for kind in (None, RuleClass.CASCADE, RuleClass.WRAPPER):
-        if found := next((f for f in told if f.kind is kind), None):
-            return found
-    return None
+    unknown = next((f for f in told if f.kind is None), None)
+    if first is None and unknown:
+        return unknown
+    if (first is None or first.id == "restore-segv") and (missing := _missing_image(reading)):
+        return missing
+    for kind in (RuleClass.CASCADE, RuleClass.WRAPPER):
+        first = first or next((f for f in told if f.kind is kind), None)
+    return first
+
+
+def _missing_image(reading: LogReading) -> _Finding | None:
+    """Find the image whose absence CRIU mentions in passing, where it then fails without a word.
+
+    Descriptors lie in files.img or, in dumps of old versions, in reg-files.img and others.
+    """
+    if reading.attempt.outcome != "failed":
+        return None
+    told = [(MISSING_IMAGE.match(line.message), line) for line in reading.lines]
+    absent = {name[1]: line for name, line in told if name and line.severity is Severity.INFO}
+    if "reg-files.img" not in absent:
+        absent.pop("files.img", None)
+    absent.pop("reg-files.img", None)
+    line = next(iter(absent.values()), None)
+    return _Finding(line, rule_by_id("img-missing")) if line else None
 
 
 def _is_behind(helper: _Finding, cause: _Finding) -> bool:
@@ -252,6 +270,9 @@ def _confidence(
     if picked.kind in (None, RuleClass.CASCADE, RuleClass.WRAPPER):
         reasons.append("No line in the log gives a reason that is known.")
         level = "possible"
+    elif picked.line.severity is Severity.INFO and picked.id == "img-missing":
+        reasons.append("CRIU notes its absence, and then fails without a reason.")
+        level = "likely"
     elif picked.line.severity is not Severity.ERROR and not reading.has_criu_lines:
         reasons.append("It is read from a message alone, without CRIU's log.")
         level = "likely"

@@ -36,6 +36,11 @@ _SEEN_OFTEN = 16
 _KINDS = 4096
 """Kinds of lines counted before they are taken apart; a flood is of few kinds."""
 
+MISSING_IMAGE = re.compile(
+    r"No ((?:inventory|pstree|files|reg-files|(?:core|mm|pagemap)-\d+)\.img) image"
+)
+"""An image without which no restore goes well; CRIU takes an absent one for an empty one."""
+
 _VERSION = re.compile(rb"(?:^|\) )Version: \d")
 _START_TIME = re.compile(rb"\((\d+\.\d+)\)")
 _DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
@@ -179,6 +184,8 @@ class _Reader:
 
     @staticmethod
     def _is_telling_info(line: LogLine) -> bool:
+        if line.message.endswith(".img image"):
+            return MISSING_IMAGE.match(line.message) is not None
         words = ("ailed", "finished succ", "no CUDA", "clean ghosts")
         return any(word in line.text for word in (*words, "returned 0", "iov 0 bytes"))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _VERSION = re.compile(r"Version: (\d[\w.+~-]*)(?: \(gitid ([^)]*)\))?")
 _RUNNING = re.compile(r"Running on (\S+) Linux (\S+) .*?(\S+)$")
-_TIME = re.compile(r"^.{0,160}?\(\d+\.\d{4,6}\) ?")
+_TIME = re.compile(r"\(\d+\.\d{4,6}\) ?")
 
 _OPTIONS = (
     ("Will dump/restore TCP connections", "tcp-established"),
@@ -51,8 +51,8 @@ def read_header(lines: Iterable[str]) -> Header:
     """Gather the facts from the first lines of an attempt."""
     criu = gitid = host = kernel = arch = action = ""
     options: list[str] = []
-    for raw in lines:
-        line = _TIME.sub("", raw.strip())
+    # Two lines may be glued: a message of CRIU 3 about $HOME lacks its line end.
+    for line in (part for raw in lines for part in _TIME.split(raw.strip()[:4096])):
         if not criu and (version := _VERSION.match(line)):
             criu, gitid = version[1], version[2] or ""
         elif not kernel and (running := _RUNNING.match(line)):

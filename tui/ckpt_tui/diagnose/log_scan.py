@@ -27,10 +27,11 @@ _NEEDLES = (
     b"finished successfully",
     b"no CUDA-capable",
     b"to clean ghosts",
+    b".img image\n",
     START,
 )
 
-SPINS = (b"`- returned 0\n", b"Advanced iov 0 bytes")
+SPINS = (b"`- returned 0", b"Advanced iov 0 bytes")
 """What a restore writes that reads past the end of a pages image, millions of times."""
 
 _RAW = re.compile(rb"\n(?=[^(\n])")
@@ -79,7 +80,7 @@ class Buffer:
             return len(self.data) - 1
         end = self.data.rfind(b"\n", 0, max(len(self.data) - LOOK_AROUND, 0))
         if end <= self._done and len(self.data) - self._done > LONGEST_LINE:
-            self.data = self.data[: self._done + 1] + self.data[-LOOK_AROUND:]
+            self.data = self.data[: self._done + LOOK_AROUND] + self.data[-LOOK_AROUND:]
             end = self.data.rfind(b"\n", 0, max(len(self.data) - LOOK_AROUND, 0))
         return end
 

@@ -1,0 +1,246 @@
+"""The doctor names one root cause, and none where nothing failed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log, to_json
+from ckpt_tui.diagnose.log import read_log
+from ckpt_tui.diagnose.where import LOG_PLACES, log_place
+
+CASES = Path(__file__).parent / "cases"
+DATA = Path(__file__).parent.parent / "data"
+EXPECTED = [tuple(row.split("\t")) for row in (CASES / "expected.tsv").read_text().splitlines()[1:]]
+REAL = (
+    ("core-gone/restore.log", "img-missing"),
+    ("cwd-gone/restore.log", "file-missing"),
+    ("dump-locks/dump.log", "file-locks-needed"),
+    ("dump-tcp/dump.log", "tcp-established-dump"),
+    ("file-empty/restore.log", "file-bad-size"),
+    ("file-missing/restore.log", "file-missing"),
+    ("file-mode/restore.log", "file-bad-mode"),
+    ("file-size/restore.log", "file-bad-size"),
+    ("files-gone/restore.log", "img-missing"),
+    ("image-cut/restore.log", "img-truncated"),
+    ("inventory-gone/restore.log", "img-missing"),
+    ("mount-gone/restore.log", "mnt-no-mapping"),
+    ("net-unreachable/restore.log", "tcp-connect-back-failed"),
+    ("pagemap-gone/restore.log", "img-missing"),
+    ("pages-cut/restore.log", "pages-data-bad"),
+    ("root-mode/restore.log", "file-bad-mode"),
+    ("tcp-flag/restore.log", "tcp-established-restore"),
+    ("wrong-magic/restore.log", "img-magic"),
+)
+END = "(00.9) Error (criu/cr-restore.c:2331): Restoring FAILED.\n"
+SPIN = "(00.07) pie: 9: Preadv 0x400000:4096... (15 iovs)\n(00.07) pie: 9: `- returned 0\n"
+
+
+def diagnose(log: bytes | str) -> LogDiagnosis:
+    data = log.encode() if isinstance(log, str) else log
+    return diagnose_log(read_log(BytesWindow(data), quiet()))
+
+
+def root(log: bytes | str) -> str | None:
+    cause = diagnose(log).root_cause
+    return cause.id if cause else None
+
+
+@pytest.mark.parametrize(("log", "cause", "cascade"), EXPECTED)
+def test_excerpt_gets_its_cause_and_cascade(log: str, cause: str, cascade: str) -> None:
+    found = diagnose((CASES / log).read_bytes())
+    assert found.root_cause is not None
+    assert found.root_cause.id == cause
+    known = [note.id for note in found.cascade if note.id != "unmatched"]
+    assert sorted(known) == sorted(c for c in cascade.split(",") if c not in ("", "unmatched"))
+
+
+@pytest.mark.parametrize(("log", "cause"), [(e[0], e[1]) for e in EXPECTED])
+def test_excerpt_with_foreign_line_ends_and_colours_is_the_same(log: str, cause: str) -> None:
+    data = (CASES / log).read_bytes()
+    assert root(data.replace(b"\n", b"\r\n")) == cause
+    assert root(b"\x1b[33m" + data.replace(b"\n", b"\x1b[0m\n\x1b[33m")) == cause
+
+
+@pytest.mark.parametrize(("log", "cause"), REAL)
+def test_real_failure_gets_its_cause(log: str, cause: str) -> None:
+    assert root((DATA / "failed" / log).read_bytes()) == cause
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *sorted((DATA / "logs").glob("*.gz")),
+        *sorted((DATA / "failed").glob("*good*/*.log")),
+        *sorted((DATA / "archives").glob("cri-c*.tar")),
+    ],
+    ids=lambda path: path.name,
+)
+def test_healthy_log_has_no_cause(path: Path) -> None:
+    if path.suffix == ".tar":
+        with tarfile.open(path) as archive:
+            member = archive.extractfile("dump.log")
+            assert member is not None
+            log = member.read()
+    else:
+        log = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    found = diagnose(log)
+    assert found.root_cause is None
+    assert found.attempt.outcome == "succeeded"
+
+
+def real(name: str) -> bytes:
+    return (DATA / "failed" / name / "restore.log").read_bytes()
+
+
+def test_failure_before_a_success_does_not_count() -> None:
+    assert root(real("file-size") + real("good-counter")) is None
+
+
+def test_failure_after_a_success_counts_with_its_line() -> None:
+    good, bad = real("good-counter"), real("file-size")
+    found = diagnose(good + bad)
+    assert found.root_cause is not None
+    assert found.root_cause.id == "file-bad-size"
+    alone = diagnose(bad).root_cause
+    assert alone is not None
+    assert found.root_cause.line == good.count(b"\n") + alone.line
+    assert found.attempt.number == 2
+
+
+def test_log_cut_before_any_error_is_unfinished_without_a_cause() -> None:
+    found = diagnose(real("file-size")[:20_000])
+    assert found.root_cause is None
+    assert found.attempt.outcome == "unfinished"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\xff" * 5000, b"all is well\n"])
+def test_what_is_no_log_has_no_cause(data: bytes) -> None:
+    assert root(data) is None
+
+
+def test_endless_reading_of_nothing_is_a_cut_pages_image() -> None:
+    assert root("(00.01) Reading image tree\n" + SPIN * 5000) == "pages-short-spin"
+
+
+def test_kill_after_the_spin_is_its_consequence() -> None:
+    killed = "(99.1) Error (criu/cr-restore.c:1500): 88 killed by signal 9: Killed\n"
+    assert root(SPIN * 50 + killed + END) == "pages-short-spin"
+
+
+def test_one_empty_read_before_a_known_error_is_no_spin() -> None:
+    error = "(00.1) pie: 9: Error (criu/pie/restorer.c:1): can't write lsm profile -13\n"
+    assert root(SPIN + error + END) == "lsm-profile-write"
+
+
+def test_errors_of_interleaved_processes_are_told_apart_by_position() -> None:
+    log = (
+        "(00.1)     5: Opening files\n"
+        "(00.1)     6: Error (criu/files-reg.c:9): File b has bad size 1 (expect 2)\n"
+        "(00.1)     5: Error (criu/files-reg.c:9): File a has bad mode 0100644 (expect 0100755)\n"
+        "(00.2)     1: Error (criu/cr-restore.c:9): 6 exited, status=1\n"
+    )
+    assert root(log + END) == "file-bad-size"
+
+
+def test_error_number_of_no_memory_names_the_cause_of_an_unknown_message() -> None:
+    log = "(00.1)     5: Error (criu/strange.c:9): Can't make a thing: Cannot allocate memory\n"
+    assert root(log + END) == "mem-enomem"
+    assert root(log.replace("Can't make", "cg: Can't make") + END) == "unmatched"
+
+
+def test_too_many_files_goes_before_the_message() -> None:
+    log = (
+        "(00.1)  5: Error (criu/files-reg.c:9): Can't open file a on restore: Too many open files\n"
+    )
+    assert root(log + END) == "nofile-limit"
+
+
+def test_helper_that_is_missing_counts_only_for_what_calls_it() -> None:
+    missing = 'execvp("iptables-restore", ...) failed: No such file or directory\n'
+    locked = "(00.2) Error (criu/net.c:9): Locking network failed: iptables-restore returned -1\n"
+    other = "(00.2)  5: Error (criu/files-reg.c:9): File a has bad size 1 (expect 2)\n"
+    assert root(missing + locked + END) == "helper-exec"
+    assert root(missing + other + END) == "file-bad-size"
+
+
+def test_cleanup_after_the_failure_is_no_cause() -> None:
+    log = (
+        "(00.1)  5: Error (criu/strange.c:9): what happened\n"
+        "(00.2) mnt: Switching to new ns to clean ghosts\n"
+        "(00.3) Error (criu/mount.c:9): mnt: Can't mount at /x: No such file or directory\n"
+    )
+    cause = diagnose(log + END).root_cause
+    assert cause is not None
+    assert (cause.id, cause.line) == ("unmatched", 1)
+
+
+def test_unknown_error_comes_with_its_context_and_file() -> None:
+    log = "(00.1) Doing this\n(00.1) Doing that\n(00.1) Error (criu/strange.c:9): no way\n" + END
+    cause = diagnose(log).root_cause
+    assert cause is not None
+    assert cause.id == "unmatched"
+    assert cause.source == "criu/strange.c"
+    assert cause.context == ("(00.1) Doing this", "(00.1) Doing that")
+    assert cause.confidence == "possible"
+
+
+def test_noise_alone_in_a_failed_log_is_shown_as_unknown() -> None:
+    noise = "(00.1) Error (criu/util.c:9): rlimit: Can't setup RLIMIT_NOFILE for self: no\n"
+    assert root(noise + END) == "unmatched"
+    assert root(noise) is None
+
+
+def test_blocked_network_counts_although_the_dump_succeeded() -> None:
+    log = "line 7: CHAIN_USER_DEL failed (Device or resource busy): chain CRIU\n"
+    assert root(log + "(00.100000) Dumping finished successfully\n") == "net-unlock-nft-busy"
+
+
+def test_message_without_a_log_is_matched_by_its_text() -> None:
+    text = "rpc error: code = Unknown desc = criu: Can't fork for 33: File exists"
+    cause = diagnose(text).root_cause
+    assert cause is not None
+    assert (cause.id, cause.confidence) == ("pid-in-use", "likely")
+
+
+def test_versions_of_the_head_support_the_cause() -> None:
+    log = (
+        "(00.000042) Version: 4.1 (gitid 0)\n"
+        "(00.000046) Running on h Linux 6.17.1-300.fc43.x86_64 #1 SMP x86_64\n"
+        "(00.1) Error (criu/sockets.c:628): sockets: Can't get 1:16 opt: Operation not supported\n"
+        "(00.2) Error (criu/cr-dump.c:1): Dumping FAILED.\n"
+    )
+    cause = diagnose(log).root_cause
+    assert cause is not None
+    assert cause.confidence == "certain"
+    assert any("4.2 handles it" in reason for reason in cause.reasons)
+
+
+def test_json_has_the_promised_keys_and_escapes_foreign_text() -> None:
+    name = "a\x1b]0;x\x07\u202e"
+    log = f"(00.1)  5: Error (criu/files-reg.c:9): File {name} has bad size 1 (expect 2)\n"
+    value = to_json(diagnose(log + END))
+    assert json.loads(json.dumps(value)) == value
+    cause, attempt = value["root_cause"], value["attempt"]
+    assert isinstance(cause, dict)
+    assert isinstance(attempt, dict)
+    assert {"id", "line", "confidence", "title", "cause", "fix", "evidence"} <= set(cause)
+    assert {"criu", "kernel", "arch", "options", "outcome"} <= set(attempt)
+    assert set(value) >= {"root_cause", "cascade", "noise", "attempt"}
+    assert "\x1b" not in cause["text"]
+    assert "\u202e" not in cause["text"]
+
+
+def test_places_of_logs_are_found_by_any_common_name() -> None:
+    assert {place.engine for place in LOG_PLACES} >= {"podman", "cri-o", "containerd", "docker"}
+    crio = log_place("CRIO")
+    assert crio is not None
+    assert crio.engine == "cri-o"
+    assert all(place.dump and place.restore and place.note for place in LOG_PLACES)
+    assert log_place("nothing") is None

@@ -1,0 +1,65 @@
+"""Each rule knows its own lines in other versions' clothes, and leaves near misses alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.diagnose.log_lines import parse_line
+from ckpt_tui.diagnose.rules import RuleClass, first_match, rule_by_id, rules
+
+LINES = [
+    tuple(row.split("\t"))
+    for row in (Path(__file__).parent / "rule_lines.tsv").read_text("utf-8").splitlines()[1:]
+]
+
+
+@pytest.mark.parametrize(("rule", "text"), LINES)
+def test_line_is_of_its_rule_and_near_misses_are_not(rule: str, text: str) -> None:
+    found = first_match(parse_line(1, text))
+    found_id = found.id if found else None
+    if rule.startswith("-"):
+        assert found_id != rule[1:]
+    else:
+        assert found_id == rule
+
+
+def test_every_rule_has_a_line() -> None:
+    assert {rule.id for rule in rules()} <= {rule for rule, _ in LINES}
+
+
+@pytest.mark.parametrize("text", [t for r, t in LINES if "Error (" in t and r[0] != "-"])
+def test_an_error_s_message_as_a_warning_is_no_cause(text: str) -> None:
+    found = first_match(parse_line(1, text.replace("Error (", "Warn  (")))
+    assert found is None or found.text is not None
+
+
+def test_ids_are_unique_and_causes_say_what_to_do() -> None:
+    ids = [rule.id for rule in rules()]
+    assert len(ids) == len(set(ids)) > 274
+    for rule in rules():
+        assert rule.title
+        if rule.kind not in (RuleClass.NOISE, RuleClass.END):
+            assert rule.cause.endswith((".", ")"))
+            assert rule.fix
+            assert rule.source
+
+
+def test_commands_are_the_backticked_parts_of_a_fix() -> None:
+    assert (
+        "podman container restore --tcp-established NAME"
+        in rule_by_id("tcp-established-restore").commands
+    )
+
+
+def test_an_unknown_id_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        rule_by_id("no-such-rule")
+
+
+def test_no_pattern_takes_long_on_a_hostile_line() -> None:
+    nasty = "Error (criu/mount.c:1): mnt: " + "Can't open file a -> " * 200 + "x: " * 200
+    assert first_match(parse_line(1, nasty)) is None
+    assert all(not re.search(r"\(\.\*\)\*|\(\.\+\)\+", r.error.pattern) for r in rules() if r.error)
