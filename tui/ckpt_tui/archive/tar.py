@@ -315,7 +315,11 @@ def _no_end_mark(members: int, position: int, name: str, notes: Notes) -> None:
 
 
 def _no_tar(name: str, why: str) -> NotACheckpoint:
-    return NotACheckpoint(f"{name} is no tar archive.", why)
+    return NotACheckpoint(
+        f"{name} is no tar archive.",
+        why,
+        "A checkpoint is a tar archive, perhaps packed with zstd or gzip.",
+    )
 
 
 def _end_early(error: DamagedInput, members: int, position: int, name: str, notes: Notes) -> None:

@@ -1,0 +1,290 @@
+"""OCI images: manifests and layers, from layouts in a directory or in an archive.
+
+After the OCI image specification 1.1: image-layout.md, descriptor.md, manifest.md, image-index.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.core.document import parse_document, text_at, value_at
+from ckpt_tui.core.errors import DamagedInput, SourceUnreachable, UsageError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import short_digest
+from ckpt_tui.core.window import ByteWindow, chunks
+from ckpt_tui.sources.base import (
+    MEDIA_INDEX,
+    MEDIA_MANIFEST,
+    REF_NAME,
+    BlobStore,
+    Descriptor,
+    OpenedImage,
+    checked_digest,
+)
+
+MAX_MANIFEST = 4 << 20
+"""Bytes of a manifest or index: what registries take at most (distribution-spec, "Push")."""
+
+MAX_DEPTH = 8
+"""Indexes in each other."""
+
+MAX_DESCRIPTORS = 10_000
+"""Descriptors of a layout, nested ones included."""
+
+
+class LayoutStore:
+    """An OCI image layout in any tree: a directory or an archive."""
+
+    def __init__(self, tree: Tree) -> None:
+        """The store owns `tree`."""
+        self._tree = tree
+
+    @property
+    def tree(self) -> Tree:
+        return self._tree
+
+    def blob(self, digest: str) -> ByteWindow:
+        algorithm, _, digits = checked_digest(digest, "the layout").partition(":")
+        try:
+            return self._tree.window(f"blobs/{algorithm}/{digits}")
+        except KeyError:
+            raise missing_blob(digest) from None
+
+    def layer_tree(self, layer: Descriptor, progress: Progress) -> Tree:
+        return layer_archive(self, layer, progress)
+
+    def index(self) -> Mapping[str, Any]:
+        """Return the layout's `index.json`."""
+        try:
+            window = self._tree.window("index.json")
+        except KeyError:
+            raise SourceUnreachable("The layout has no index.json.") from None
+        document = parse_document(_bounded(window, "index.json"), "index.json")
+        if not isinstance(document, dict):
+            raise DamagedInput("index.json", 0, "it holds no object.")
+        return document
+
+    def close(self) -> None:
+        self._tree.close()
+
+
+def missing_blob(digest: str) -> SourceUnreachable:
+    """Return the error for a blob that is not in its store."""
+    return SourceUnreachable(
+        f"Blob {short_digest(digest)} is not there.",
+        "The copy of the image is not complete.",
+        "Copy the image again, with all its platforms.",
+    )
+
+
+def layer_archive(store: BlobStore, layer: Descriptor, progress: Progress) -> Tree:
+    """Open a layer whose blob is a tar archive."""
+    return open_archive(store.blob(layer.digest), f"layer {short_digest(layer.digest)}", progress)
+
+
+def is_layout(tree: Tree) -> bool:
+    """Tell whether a tree holds an OCI image layout."""
+    return "oci-layout" in tree.members and "index.json" in tree.members
+
+
+def descriptor_of(document: object, where: str) -> Descriptor:
+    """Return the descriptor in a parsed document; `where` is what errors name.
+
+    Raises:
+        DamagedInput: it has no digest, or no size.
+    """
+    size = value_at(document, "size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise DamagedInput(where, 0, "a descriptor in it has no size.")
+    return Descriptor(
+        media_type=text_at(document, "mediaType"),
+        digest=checked_digest(text_at(document, "digest"), where),
+        size=size,
+        annotations=_texts(value_at(document, "annotations")),
+        platform=_texts(value_at(document, "platform")),
+        artifact_type=text_at(document, "artifactType"),
+    )
+
+
+def descriptors_of(document: object, key: str, where: str) -> tuple[Descriptor, ...]:
+    """Return the descriptors in the list at `key` (`manifests` or `layers`) of a document."""
+    found = value_at(document, key)
+    if not isinstance(found, list):
+        return ()
+    if len(found) > MAX_DESCRIPTORS:
+        raise DamagedInput(where, 0, f"it has more than {MAX_DESCRIPTORS:,} {key}.")
+    return tuple(descriptor_of(one, where) for one in found)
+
+
+def is_index_type(media_type: str) -> bool:
+    """Tell whether a media type is that of an index, OCI's or Docker's."""
+    return media_type in (
+        MEDIA_INDEX,
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    )
+
+
+def is_manifest_type(media_type: str) -> bool:
+    """Tell whether a media type is that of an image manifest, OCI's or Docker's."""
+    return media_type in (
+        MEDIA_MANIFEST,
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+
+
+def load(store: BlobStore, descriptor: Descriptor) -> tuple[dict[str, Any], bytes]:
+    """Read a small JSON blob, verified, and return it parsed and as it is stored.
+
+    Raises:
+        DamagedInput: it is not what the digest says, too large, or no JSON object.
+        SourceUnreachable: it is not there.
+    """
+    name = f"blob {short_digest(descriptor.digest)}"
+    data = _bounded(store.blob(descriptor.digest), name)
+    algorithm, _, digits = descriptor.digest.partition(":")
+    if hashlib.new(algorithm, data).hexdigest() != digits:
+        raise DamagedInput(name, 0, "its bytes do not have the digest it is named by.")
+    document = parse_document(data, name)
+    if not isinstance(document, dict):
+        raise DamagedInput(name, 0, "it holds no object.")
+    return document, data
+
+
+def _bounded(window: ByteWindow, name: str) -> bytes:
+    if window.size > MAX_MANIFEST:
+        raise DamagedInput(name, 0, f"it has {window.size:,} bytes, more than a manifest may have.")
+    return window.read(0, window.size)
+
+
+def open_image(target: str, store: BlobStore, descriptor: Descriptor) -> OpenedImage:
+    """Return the image that a descriptor names, its manifest or index read and verified."""
+    document, data = load(store, descriptor)
+    return OpenedImage(target, store, descriptor, document, data)
+
+
+def manifests(
+    store: BlobStore, document: Mapping[str, Any], where: str = "index.json"
+) -> Iterator[Descriptor]:
+    """Yield the descriptors in an index and in the indexes below it that are not indexes.
+
+    Each digest comes once. An index below that is missing or damaged is passed over: a copy of one
+    platform leaves the others out.
+
+    Raises:
+        DamagedInput: there are too many, or `document` itself is damaged.
+    """
+    seen: set[str] = set()
+    waiting = [(one, 1) for one in reversed(descriptors_of(document, "manifests", where))]
+    while waiting:
+        descriptor, depth = waiting.pop()
+        if descriptor.digest in seen:
+            continue
+        seen.add(descriptor.digest)
+        if len(seen) > MAX_DESCRIPTORS or depth > MAX_DEPTH:
+            raise DamagedInput(where, 0, "its indexes are nested without end.")
+        if not is_index_type(descriptor.media_type):
+            yield descriptor
+            continue
+        try:
+            nested, _ = load(store, descriptor)
+            below = descriptors_of(nested, "manifests", "an index")
+        except (DamagedInput, SourceUnreachable):
+            continue
+        waiting += [(one, depth + 1) for one in reversed(below)]
+
+
+def choose(store: LayoutStore, wanted: str, target: str) -> Descriptor:
+    """Return the descriptor of a layout that `wanted` names: a tag, `@digest`, or "" for the one.
+
+    Raises:
+        UsageError: there is no such one, or several and none named.
+    """
+    document = store.index()
+    top = descriptors_of(document, "manifests", "index.json")
+    if wanted.startswith("@"):
+        digest = wanted[1:]
+        below = (one for one in manifests(store, document) if one.digest == digest)
+        found = next((one for one in top if one.digest == digest), None) or next(below, None)
+        if found is None:
+            raise UsageError(f"{target} has no image {digest}.", hint=_names_hint(top))
+        return found
+    named = [one for one in top if not wanted or _is_named(one, wanted)]
+    if not named:
+        what = f"no image {wanted}" if wanted else "no image at all"
+        raise UsageError(f"{target} has {what}.", hint=_names_hint(top))
+    if len({one.digest for one in named}) > 1:
+        raise UsageError(f"{target} has {len(named)} images.", "", _names_hint(top))
+    return named[0]
+
+
+def _is_named(descriptor: Descriptor, wanted: str) -> bool:
+    """Compare with ref.name: skopeo writes the tag alone, podman the whole reference."""
+    name = descriptor.annotations.get(REF_NAME, "")
+    return name == wanted or (":" in name and name.rpartition(":")[2] == wanted)
+
+
+def _names_hint(descriptors: tuple[Descriptor, ...]) -> str:
+    names = [one.annotations.get(REF_NAME) or f"@{one.digest}" for one in descriptors[:8]]
+    more = f" and {len(descriptors) - 8} more" if len(descriptors) > 8 else ""
+    return f"Name one of: {', '.join(names)}{more}." if names else ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBlob:
+    """One layer of an image."""
+
+    descriptor: Descriptor
+    store: BlobStore
+
+    def open_tree(self, progress: Progress) -> Tree:
+        """Return its members; see `BlobStore.layer_tree`."""
+        return self.store.layer_tree(self.descriptor, progress)
+
+
+def image_layers(image: OpenedImage) -> tuple[LayerBlob, ...]:
+    """Return the layers of an image, lowest first.
+
+    Raises:
+        DamagedInput: a descriptor is malformed.
+    """
+    layers = descriptors_of(image.document, "layers", "the manifest")
+    return tuple(LayerBlob(layer, image.store) for layer in layers)
+
+
+def image_config(image: OpenedImage) -> dict[str, Any]:
+    """Return the config of an image, verified against the manifest."""
+    return load(image.store, config_of(image))[0]
+
+
+def config_of(image: OpenedImage) -> Descriptor:
+    """Return the descriptor of an image's config."""
+    return descriptor_of(image.document.get("config"), "the manifest")
+
+
+def verify(digest: str, window: ByteWindow, progress: Progress) -> None:
+    """Read a blob from start to end and compare it with its digest; progress counts bytes.
+
+    Raises:
+        DamagedInput: the bytes are others.
+    """
+    algorithm, _, digits = checked_digest(digest, "the manifest").partition(":")
+    summed = hashlib.new(algorithm)
+    for piece in chunks(window):
+        summed.update(piece)
+        progress.tick(len(piece))
+    if summed.hexdigest() != digits:
+        raise DamagedInput(
+            f"blob {short_digest(digest)}", 0, "its bytes do not have the digest it is named by."
+        )
+
+
+def _texts(value: object) -> dict[str, str]:
+    """Return the pairs of an object that are text."""
+    if not isinstance(value, dict):
+        return {}
+    return {key: text for key, text in value.items() if isinstance(text, str)}

@@ -1,0 +1,108 @@
+"""SOURCES: the kinds of places that checkpoints are in, and how a target becomes one of them."""
+
+from __future__ import annotations
+
+import os
+
+from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.sources.base import Opened, Source
+from ckpt_tui.sources.containers import open_stored
+from ckpt_tui.sources.local import open_directory, open_file, open_layout, open_path, open_stdin
+
+
+def _after_scheme(target: str) -> str:
+    rest = target.partition(":")[2]
+    if not rest:
+        raise UsageError(f"{target} names nothing.", "Something has to follow the colon.")
+    return rest
+
+
+def split_reference(rest: str) -> tuple[str, str]:
+    """Return the path and what it names in there: a tag, `@digest` or nothing.
+
+    A path that exists as it is has no tag, whatever colons are in it.
+    """
+    if os.path.exists(rest):
+        return rest, ""
+    path, at, digest = rest.rpartition("@")
+    if at and path:
+        return path, f"@{digest}"
+    # The first colon after an existing path: podman's tags are references with colons of their own.
+    for position, character in enumerate(rest):
+        if character == ":" and position and os.path.exists(rest[:position]):
+            return rest[:position], rest[position + 1 :]
+    return rest, ""
+
+
+def _open_oci(target: str, progress: Progress) -> Opened:
+    path, wanted = split_reference(_after_scheme(target))
+    return open_layout(target, path, wanted, progress)
+
+
+def _open_oci_archive(target: str, progress: Progress) -> Opened:
+    path, wanted = split_reference(_after_scheme(target))
+    return open_file(target, path, wanted, progress)
+
+
+def _open_dir(target: str, progress: Progress) -> Opened:
+    return open_directory(target, _after_scheme(target), progress)
+
+
+def _open_stored(target: str, progress: Progress) -> Opened:
+    return open_stored(target, _after_scheme(target), progress)
+
+
+def _open_registry(target: str, progress: Progress) -> Opened:
+    del progress
+    raise UsageError(
+        f"{target} cannot be opened yet.",
+        "Registries come in a later version.",
+        f"Copy it first: `skopeo copy {target} oci:DIR`.",
+    )
+
+
+SOURCES: tuple[Source, ...] = (
+    Source("-", "standard input", lambda target: target == "-", open_stdin),
+    Source(
+        "oci:DIR[:TAG|@DIGEST]",
+        "an OCI image layout",
+        lambda target: target.startswith("oci:"),
+        _open_oci,
+    ),
+    Source(
+        "oci-archive:FILE[:TAG]",
+        "an OCI image layout in a tar archive",
+        lambda target: target.startswith("oci-archive:"),
+        _open_oci_archive,
+    ),
+    Source(
+        "dir:DIR",
+        "a directory of CRIU images",
+        lambda target: target.startswith("dir:"),
+        _open_dir,
+    ),
+    Source(
+        "containers-storage:NAME",
+        "an image in the local store of podman, CRI-O and buildah",
+        lambda target: target.startswith("containers-storage:"),
+        _open_stored,
+    ),
+    Source(
+        "docker://HOST/REPO:TAG",
+        "an image in a registry",
+        lambda target: target.startswith("docker://"),
+        _open_registry,
+    ),
+    Source("PATH", "a file or a directory, by its content", lambda _target: True, open_path),
+)
+"""First match wins; the last one takes what is left."""
+
+
+def resolve(target: str, progress: Progress) -> Opened:
+    """Open what a person named. The caller closes it.
+
+    Raises: as `Source.open` says.
+    """
+    source = next(source for source in SOURCES if source.accepts(target))
+    return source.open(target, progress)
