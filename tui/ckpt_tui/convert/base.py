@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ckpt_tui.archive.tree import Member
+from ckpt_tui.archive.layers import overlay
+from ckpt_tui.archive.tar import TarIndex, stream
+from ckpt_tui.archive.tree import ByteRange, Member
 from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 
 _LAYER_TYPES = {
@@ -58,26 +61,29 @@ class BaseImage:
         return document if isinstance(document, dict) else {}
 
 
-def make_base(
+def read_base(
     reference: str,
     config: bytes,
     layers: Iterable[tuple[str, str, int, ByteWindow]],
-    tree: Mapping[str, Member],
-    digests: Iterable[str] = (),
+    digests: Iterable[str],
+    progress: Progress,
 ) -> BaseImage:
-    """Build a base image; each layer is media type, digest (or ""), size and bytes.
+    """Read the headers of a base image; each layer is media type, digest (or ""), size and bytes.
+
+    The data of the layers is passed over, and nothing of it is kept.
 
     Raises:
-        CkptError: config and manifest contradict each other.
+        CkptError: config and manifest contradict each other, or a layer is damaged.
     """
-    document = parse_document(config, f"the config of {reference}")
-    diff_ids = texts_at(document, "rootfs", "diff_ids")
+    diff_ids = texts_at(parse_document(config, f"the config of {reference}"), "rootfs", "diff_ids")
     found = [*layers]
     if len(diff_ids) != len(found):
         raise CkptError(
             f"The image {reference} cannot be a base:",
             f"its config names {len(diff_ids)} layers, its manifest {len(found)}.",
         )
+    progress.start(f"reading {reference}", sum(size for _, _, size, _ in found))
+    trees = [_Headers.of(blob, f"a layer of {reference}", progress) for *_, blob in found]
     return BaseImage(
         reference,
         config,
@@ -85,9 +91,35 @@ def make_base(
             BaseLayer(_LAYER_TYPES.get(media_type, media_type), digest, size, diff_id, blob)
             for (media_type, digest, size, blob), diff_id in zip(found, diff_ids, strict=True)
         ),
-        tree,
+        overlay(trees).members,
         frozenset(digests),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """The members of a layer without their bytes."""
+
+    members: Mapping[str, Member]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, blob: ByteWindow, name: str, progress: Progress) -> _Headers:
+        members = stream(blob, name, progress)
+        found = TarIndex(members.note_list)
+        for member, _ in members:
+            if not found.add(member, members.place):
+                raise CkptError(f"{name} cannot be read:", "it has too many members.")
+        return cls(found.members, members.notes)
+
+    def window(self, name: str) -> ByteWindow:
+        raise KeyError(name)
+
+    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
+        """Nothing is to be read."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def wrong_base(base: BaseImage, engine: str, documents: Mapping[str, object]) -> str:

@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
 from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import OPAQUE, WHITEOUT, ancestors, inside, sort_key
+from ckpt_tui.convert.names import ancestors, inside, sort_key
 from ckpt_tui.convert.unpacking import Survivor, TarEntry, Unpacking
 from ckpt_tui.core.progress import Progress, quiet
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
 from ckpt_tui.archive.names import ROOT, clean_name, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import OPAQUE, WHITEOUT, ancestors, inside, real_name
+from ckpt_tui.convert.names import ancestors, inside, real_name
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
 

@@ -25,15 +25,17 @@ _EXTRA = "SCHILY."
 """PAX records that the header itself cannot say: extended attributes and flags."""
 
 
-def header(member: Member) -> bytes:
+def header(member: Member, *, owner_names: bool = False) -> bytes:
     """Return the header blocks of `member`: ustar, with PAX records only where ustar cannot say it.
 
-    Owner and group go by number alone, as layers want it.
+    Owner and group go by number alone, as layers want it, unless told otherwise.
     """
     info = tarfile.TarInfo("./" if member.name == ROOT else member.name)
     info.type = _TYPES[member.kind]
     info.size = member.size if member.kind is MemberKind.FILE else 0
     info.mode, info.uid, info.gid = member.mode, member.uid, member.gid
+    if owner_names:
+        info.uname, info.gname = member.uname, member.gname
     whole = int(member.mtime)
     info.mtime = whole if whole == member.mtime else member.mtime
     info.linkname = member.link

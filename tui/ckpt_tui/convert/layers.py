@@ -62,8 +62,11 @@ class LayerWriter:
             CkptError: there are more or fewer bytes than the member has.
         """
         self.write(header(member))
-        if member.kind is not MemberKind.FILE:
-            return
+        if member.kind is MemberKind.FILE:
+            self.add_data(member, pieces)
+
+    def add_data(self, member: Member, pieces: Iterable[bytes]) -> None:
+        """Add the data of a member whose header was written; see `add`."""
         before = self.size
         for piece in pieces:
             self.write(piece)

@@ -64,7 +64,8 @@ class Descriptor:
 
 
 def _create(path: Path) -> BinaryIO:
-    return path.open("xb")
+    """Make a file that only its owner may read: a checkpoint holds memory, secrets included."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 class Blob:

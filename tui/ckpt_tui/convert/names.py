@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import CkptError
-
-WHITEOUT = ".wh."
-"""Prefix by which a layer says that a name of the layers below is gone (image-spec, layer.md)."""
-
-OPAQUE = ".wh..wh..opq"
-"""Name by which a layer says that nothing of a folder in the layers below is to be seen."""
 
 MAX_LINKS = 40
 """Symbolic links followed in one name before it counts as a loop: the kernel's own limit."""

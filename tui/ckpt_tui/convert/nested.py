@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.compression import Compression, sniff
 from ckpt_tui.archive.headers import Blocks, Header, HeaderReader
+from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta import is_layer
-from ckpt_tui.convert.names import WHITEOUT
 from ckpt_tui.convert.roles import DELETED_FILES, DIFF_TAR
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.document import read_document

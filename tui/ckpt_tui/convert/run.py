@@ -29,7 +29,7 @@ from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob, pass
 from ckpt_tui.convert.layout import Descriptor, Staging
 from ckpt_tui.convert.names import sort_key
 from ckpt_tui.convert.plan import Plan
-from ckpt_tui.convert.record import DeltaRecord, Record, SourceRecord
+from ckpt_tui.convert.record import DeltaRecord, FromLayer, Record, SourceRecord
 from ckpt_tui.convert.roles import (
     CONFIG_DUMP,
     DELETED_FILES,
@@ -200,7 +200,7 @@ class _Conversion:
                     writer.write(piece)
                 self._delta = writer.finish(end=False)
             size, digest = self._delta.plain_size, self._delta.diff_id
-            self._delta_record = DeltaRecord(size, digest, whole_blob=True)
+            self._delta_record = DeltaRecord(size, digest, pieces=(FromLayer(0, size),))
         else:
             self._write_delta(pieces)
 

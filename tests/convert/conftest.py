@@ -1,0 +1,150 @@
+"""Real checkpoints and their base image, opened the way the program does it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
+from ckpt_tui.archive.layers import LayeredTree, overlay
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.convert.base import BaseImage, read_base
+from ckpt_tui.convert.source import Source, archive_source
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.window import BytesWindow, FileWindow
+from ckpt_tui.formats.metadata import read_metadata
+from ckpt_tui.formats.table import Found, recognise
+
+Opener = Callable[[Path], FileWindow]
+
+
+@pytest.fixture
+def open_file() -> Generator[Opener]:
+    """Open files that are closed after the test."""
+    opened: list[FileWindow] = []
+
+    def open_one(path: Path) -> FileWindow:
+        opened.append(FileWindow(os.open(path, os.O_RDONLY)))
+        return opened[-1]
+
+    yield open_one
+    for window in opened:
+        window.close()
+
+
+@pytest.fixture
+def open_source(open_file: Opener) -> Generator[Callable[[Path], Source]]:
+    """Open an archive as a source of a conversion."""
+    trees: list[ArchiveTree] = []
+
+    def open_one(path: Path) -> Source:
+        window = open_file(path)
+        tree = open_archive(window, path.name, quiet())
+        trees.append(tree)
+        metadata = read_metadata(tree, {}, "checkpoint/")
+        form = recognise(Found(tree, metadata))
+        assert form is not None
+        return archive_source(
+            window,
+            path.name,
+            f"{form.title} archive",
+            form.engine,
+            tree.compression,
+            tree,
+            form.container(metadata),
+        )
+
+    yield open_one
+    for tree in trees:
+        tree.close()
+
+
+@pytest.fixture
+def base_bb(data: Path, open_file: Opener) -> BaseImage:
+    """The base image of the busybox checkpoints."""
+    path = data / "archives/base-bb.oci.tar"
+    tree = open_archive(open_file(path), path.name, quiet())
+
+    def blob(digest: str) -> bytes:
+        window = tree.window(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+        return window.read(0, window.size)
+
+    index = json.loads(tree.window("index.json").read(0, 1 << 20))
+    entry = index["manifests"][0]
+    manifest = json.loads(blob(entry["digest"]))
+    layers = [
+        (item["mediaType"], item["digest"], item["size"], BytesWindow(blob(item["digest"])))
+        for item in manifest["layers"]
+    ]
+    config = blob(manifest["config"]["digest"])
+    return read_base("localhost/bb:1", config, layers, [entry["digest"]], quiet())
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An OCI layout as a test looks at it."""
+
+    folder: Path
+
+    @property
+    def index(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "index.json").read_bytes())
+        return found
+
+    def blob(self, digest: str) -> bytes:
+        content = (self.folder / "blobs/sha256" / digest.removeprefix("sha256:")).read_bytes()
+        assert "sha256:" + hashlib.sha256(content).hexdigest() == digest
+        return content
+
+    def document(self, digest: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.blob(digest))
+        return found
+
+    def tree(self, manifest_digest: str) -> LayeredTree:
+        layers: list[Tree] = []
+        manifest = json.loads(self.blob(manifest_digest))
+        for layer in manifest["layers"]:
+            content = self.blob(layer["digest"])
+            assert len(content) == layer["size"]
+            layers.append(open_archive(BytesWindow(content), layer["digest"], quiet()))
+        return overlay(layers)
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+def contents(tree: Tree) -> Iterator[tuple[str, bytes]]:
+    for name, member in tree.members.items():
+        if member.kind.value == "-":
+            yield name, tree.window(name).read(0, member.size)
+
+
+def repacked(archive: Path, target: Path, changes: Mapping[str, bytes | None]) -> Path:
+    """Copy an archive with some members changed, added, or (None) left out, as a plain tar."""
+    window = BytesWindow(archive.read_bytes())
+    tree = open_archive(window, archive.name, quiet())
+    members = dict(contents(tree)) | {k: v for k, v in changes.items() if v is not None}
+    with tarfile.open(target, "w") as tar:
+        for name in [*tree.members, *(changes.keys() - tree.members.keys())]:
+            info = tarfile.TarInfo(name)
+            if name not in members:
+                info.type, info.mode = tarfile.DIRTYPE, 0o700
+                tar.addfile(info)
+            elif changes.get(name, b"") is not None:
+                info.size = len(members[name])
+                tar.addfile(info, io.BytesIO(members[name]))
+    tree.close()
+    return target
