@@ -1,0 +1,238 @@
+"""Checkpoints inside images: podman's and CRI-O's, the optimized pair, and containerd's `ctr`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ckpt_tui.archive.layers import overlay
+from ckpt_tui.archive.tree import Member, Tree
+from ckpt_tui.checkpoint.delta import layer_entries
+from ckpt_tui.checkpoint.model import Delta, Layer, Note
+from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.formats.table import FORMAT_VERSION_KEY
+from ckpt_tui.formats.views import JoinedTree, MemoryTree
+from ckpt_tui.sources.base import Descriptor, OpenedImage
+from ckpt_tui.sources.oci import (
+    LayerBlob,
+    descriptors_of,
+    image_layers,
+    is_manifest_type,
+    manifests,
+    open_image,
+)
+
+ROLE_KEY = "org.criu.checkpoint.role"
+"""Annotation on the two manifests of an optimized pair: checkpoint or rootfs."""
+
+LAYER_ROLE_KEY = "org.criu.checkpoint.layer.role"
+
+FORMAT_MAJOR = 0
+"""Major version of the optimized format that is understood."""
+
+CTR_PREFIX = "application/vnd.containerd.container."
+CTR_CRIU = CTR_PREFIX + "criu.checkpoint.criu.tar"
+CTR_SPEC = CTR_PREFIX + "checkpoint.config.v1+proto"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContents:
+    """What was found in an image."""
+
+    tree: Tree
+    annotations: Mapping[str, str]
+    layers: tuple[Layer, ...]
+    packed: int
+    """Bytes of the checkpoint's own blobs; the base image's are not counted."""
+    optimized: bool = False
+    delta: Delta | None = None
+    notes: tuple[Note, ...] = field(default=())
+
+
+def read_image(image: OpenedImage, progress: Progress) -> ImageContents:
+    """Return the checkpoint in an image.
+
+    Raises:
+        NotACheckpoint: the image holds none, or one of a newer format.
+        CkptError: a layer is missing or damaged.
+    """
+    annotations = _annotations(image)
+    if any(d.media_type == CTR_CRIU for d in _children(image)):
+        return _ctr(image, annotations, progress)
+    if not image.is_index:
+        return _manifest(image, annotations, progress)
+    return _index(image, annotations, progress)
+
+
+def _annotations(image: OpenedImage) -> dict[str, str]:
+    value = image.document.get("annotations")
+    found = value if isinstance(value, dict) else {}
+    return {k: v for k, v in found.items() if isinstance(v, str)}
+
+
+def _children(image: OpenedImage) -> tuple[Descriptor, ...]:
+    if not image.is_index:
+        return ()
+    return descriptors_of(image.document, "manifests", "the index")
+
+
+def _check_version(annotations: Mapping[str, str]) -> bool:
+    """Return whether the image is in the optimized format; refuse a newer major version."""
+    version = annotations.get(FORMAT_VERSION_KEY, "")
+    major = version.partition(".")[0]
+    if not version:
+        return False
+    if not major.isdigit() or int(major) > FORMAT_MAJOR:
+        raise NotACheckpoint(
+            f"This image is in version {version} of the optimized format.",
+            f"This program understands version {FORMAT_MAJOR}.",
+            "Use a newer ckpt-tui.",
+        )
+    return True
+
+
+def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
+    optimized = _check_version(annotations)
+    blobs = image_layers(image)
+    trees = [blob.open_tree(progress) for blob in blobs]
+    layers = tuple(_layer(b, t, "checkpoint") for b, t in zip(blobs, trees, strict=True))
+    return ImageContents(
+        tree=trees[0] if len(trees) == 1 else overlay(trees),
+        annotations=annotations,
+        layers=layers,
+        packed=sum(layer.size for layer in layers),
+        optimized=optimized,
+    )
+
+
+def _layer(blob: LayerBlob, tree: Tree, role: str) -> Layer:
+    return Layer(
+        digest=blob.descriptor.digest,
+        media_type=blob.descriptor.media_type,
+        size=blob.descriptor.size,
+        plain_size=sum(m.size for m in tree.members.values()),
+        role=blob.descriptor.annotations.get(LAYER_ROLE_KEY, role),
+        members=len(tree.members),
+    )
+
+
+def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
+    optimized = _check_version(annotations)
+    found = list(manifests(image.store, image.document, "the index"))
+    by_role = {d.annotations.get(ROLE_KEY, ""): d for d in reversed(found)}
+    chosen = by_role.get("checkpoint") or next(
+        (d for d in found if is_manifest_type(d.media_type)), None
+    )
+    if chosen is None:
+        raise NotACheckpoint(
+            "This index lists no image.", hint="Name a manifest in it by its digest."
+        )
+    inner = open_image(image.target, image.store, chosen)
+    contents = _manifest(inner, {**annotations, **_annotations(inner)}, progress)
+    if not optimized or "rootfs" not in by_role:
+        return contents
+    layers, delta, notes = _rootfs(image, by_role["rootfs"], progress)
+    return ImageContents(
+        tree=contents.tree,
+        annotations=contents.annotations,
+        layers=contents.layers + layers,
+        packed=contents.packed + sum(la.size for la in layers if la.role == "delta"),
+        optimized=True,
+        delta=delta,
+        notes=notes,
+    )
+
+
+def _rootfs(
+    image: OpenedImage, descriptor: Descriptor, progress: Progress
+) -> tuple[tuple[Layer, ...], Delta | None, tuple[Note, ...]]:
+    """Return the layers of the rootfs image and its delta. Only the delta layer is read: base
+    layers may be large, or absent from a sparse layout."""
+    try:
+        blobs = image_layers(open_image(image.target, image.store, descriptor))
+    except CkptError as error:
+        return (), None, (Note("rootfs image", str(error)),)
+    layers: list[Layer] = []
+    notes: list[Note] = []
+    delta: Delta | None = None
+    for blob in blobs:
+        one = blob.descriptor
+        if one.annotations.get(LAYER_ROLE_KEY) != "delta":
+            layers.append(Layer(one.digest, one.media_type, one.size, None, "base"))
+            continue
+        try:
+            tree = blob.open_tree(progress)
+        except CkptError as error:
+            notes.append(Note("delta layer", str(error)))
+            continue
+        layers.append(_layer(blob, tree, "delta"))
+        entries = tuple(layer_entries(_without_parents(tree.members), None))
+        delta = Delta("layer", entries, one.size)
+        tree.close()
+    return tuple(layers), delta or Delta("none"), tuple(notes)
+
+
+def _without_parents(members: Mapping[str, Member]) -> dict[str, Member]:
+    """Return the members without the folders that only lead to others: a layer repeats them."""
+    parents = {name[: name.rfind("/")] for name in members if "/" in name} | {"."}
+    grown = {p for name in parents for p in _above(name)}
+    return {n: m for n, m in members.items() if n not in grown or m.kind.value != "d"}
+
+
+def _above(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = name.rpartition("/")[0]
+
+
+def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
+    """Return a `ctr` checkpoint: an index whose descriptors are blobs, not manifests
+    (containerd client/container_checkpoint_opts.go)."""
+    parts: list[tuple[str, Tree]] = []
+    layers: list[Layer] = []
+    for one in _children(image):
+        if one.media_type == CTR_CRIU:
+            tree = LayerBlob(one, image.store).open_tree(progress)
+            parts.append(("checkpoint/", tree))
+            layers.append(_layer(LayerBlob(one, image.store), tree, "criu"))
+        elif one.media_type == CTR_SPEC:
+            spec = _any_value(image.store.blob(one.digest))
+            parts.append(("", MemoryTree({"spec.dump": spec})))
+            layers.append(Layer(one.digest, one.media_type, one.size, len(spec), "metadata"))
+        elif one.media_type.startswith("application/vnd.oci.image.layer."):
+            tree = LayerBlob(one, image.store).open_tree(progress)
+            layers.append(_layer(LayerBlob(one, image.store), tree, "delta"))
+        elif is_manifest_type(one.media_type):
+            layers.append(Layer(one.digest, one.media_type, one.size, None, "base"))
+        else:
+            layers.append(Layer(one.digest, one.media_type, one.size, None, "metadata"))
+    return ImageContents(
+        tree=JoinedTree(parts),
+        annotations=annotations,
+        layers=tuple(layers),
+        packed=sum(layer.size for layer in layers if layer.role != "base"),
+        delta=_ctr_delta(image, progress),
+    )
+
+
+def _ctr_delta(image: OpenedImage, progress: Progress) -> Delta:
+    for one in _children(image):
+        if one.media_type.startswith("application/vnd.oci.image.layer."):
+            tree = LayerBlob(one, image.store).open_tree(progress)
+            entries = tuple(layer_entries(_without_parents(tree.members), None))
+            tree.close()
+            return Delta("layer", entries, one.size)
+    return Delta("none")
+
+
+def _any_value(window: ByteWindow) -> bytes:
+    """Return field 2 of a google.protobuf.Any: here the JSON of the runtime spec."""
+    from google.protobuf.any_pb2 import Any as AnyMessage
+    from google.protobuf.message import DecodeError
+
+    try:
+        return AnyMessage.FromString(window.read(0, window.size)).value
+    except DecodeError:
+        raise DamagedInput("the container's spec", 0, "it is no protobuf message.") from None
