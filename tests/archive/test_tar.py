@@ -221,6 +221,7 @@ def test_a_walk_over_a_cut_archive_passes_over_with_a_note() -> None:
 def test_reading_a_member_that_is_cut_is_damage() -> None:
     walk = stream(BytesWindow(THREE[: 512 + 100]), "a.tar", quiet())
     _, reader = next(walk)
+    assert reader.read() == b"1" * 100
     with pytest.raises(DamagedInput, match="100 of its 600 bytes"):
         reader.read()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from ckpt_tui.archive.compression import Compression, PlainStream, decompressed, sniff
-from ckpt_tui.archive.notes import Notes
 from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
 from ckpt_tui.archive.tar import MemberReader, TarIndex, index, walk
@@ -135,7 +135,7 @@ def _one_pass(stream: PlainStream, name: str) -> tuple[TarIndex, dict[str, bytes
     for member, reader in members:
         place = members.place
         if member.kind is MemberKind.FILE and member.size <= MAX_KEPT_MEMBER:
-            data = _all_there(reader, members.note_list)
+            data = _all_there(reader)
             kept.add(member.name, data)
         else:
             kept.forget(member.name)
@@ -145,14 +145,12 @@ def _one_pass(stream: PlainStream, name: str) -> tuple[TarIndex, dict[str, bytes
     return found, kept.members, members.position
 
 
-def _all_there(reader: MemberReader, notes: Notes) -> bytes:
-    """Return the bytes of a member, as far as they are there."""
+def _all_there(reader: MemberReader) -> bytes:
+    """Return the bytes of a member, as far as they are there; the walk has a note of the rest."""
     pieces = []
-    try:
+    with suppress(DamagedInput):
         for piece in reader.chunks():
             pieces.append(piece)
-    except DamagedInput as error:
-        notes.add(str(error))
     return b"".join(pieces)
 
 

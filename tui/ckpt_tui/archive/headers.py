@@ -125,6 +125,7 @@ class HeaderReader:
             if not block and offset == start:
                 return None
             if len(block) < BLOCK:
+                self._blocks.read(1)  # raises what cut the header, if it is known
                 raise self._damaged(offset, "the archive ends within a header.")
             if not block.strip(b"\0"):
                 self.ended = True

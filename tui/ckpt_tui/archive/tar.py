@@ -132,14 +132,17 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
             self._finish()
         except DamagedInput as error:
             _end_early(error, self._members, self._blocks.position, self._name, self._notes)
+            if self._current:
+                header = self._current[0]
+                self._notes.add(_cut_note(header, self._blocks.position - header.data_offset))
         raise StopIteration
 
     def _next_header(self) -> Header | None:
         if self._current:
             header, reader = self._current
             reader.close()
-            self._current = None
             self._blocks.skip(header.end - self._blocks.position)
+            self._current = None
             if self._blocks.position < header.data_offset + header.stored:
                 there = self._blocks.position - header.data_offset
                 self._notes.add(_cut_note(header, there))
@@ -175,7 +178,8 @@ class MemberReader:
         """Return up to `length` bytes; none only at the end.
 
         Raises:
-            DamagedInput: the archive ends before the member does, or is damaged here.
+            DamagedInput: the archive ends before the member does, or is damaged here; all bytes
+                before that were returned.
             ValueError: the walk has moved on.
         """
         if self._closed:
@@ -206,7 +210,7 @@ class MemberReader:
 
     def _stored(self, length: int) -> bytes:
         piece = self._blocks.read(length) if length > 0 else b""
-        if len(piece) < length:
+        if not piece and length > 0:
             there = self._blocks.position - self._header.data_offset
             raise DamagedInput(self._archive, self._blocks.position, _cut_note(self._header, there))
         return piece
@@ -369,30 +373,46 @@ class _StreamBlocks(Blocks):
         self._stream = stream
         self._scratch = memoryview(bytearray(CHUNK))
         self._position = 0
+        self._error: DamagedInput | None = None
 
     @property
     def position(self) -> int:
         return self._position
 
     def read(self, length: int) -> bytes:
-        buffer = bytearray(length)
-        view = memoryview(buffer)
+        view = memoryview(bytearray(length))
         filled = 0
-        while filled < length and (count := self._stream.readinto(view[filled:])):
+        while filled < length:
+            try:
+                count = self._fill(view[filled:])
+            except DamagedInput:
+                if filled:
+                    break  # first what is there; the error comes with the next read
+                raise
+            if not count:
+                break
             filled += count
-            self._position += count
         return bytes(view[:filled])
 
     def skip(self, length: int) -> None:
-        while length > 0 and (count := self._stream.readinto(self._scratch[:length])):
+        while length > 0 and (count := self._fill(self._scratch[:length])):
             length -= count
-            self._position += count
 
     def drain(self) -> int:
         """Read to the end; return the bytes in pieces that are not all zeros."""
         foreign = 0
-        while count := self._stream.readinto(self._scratch):
-            self._position += count
+        while count := self._fill(self._scratch):
             if bytes(self._scratch[:count]).strip(b"\0"):
                 foreign += count
         return foreign
+
+    def _fill(self, buffer: memoryview) -> int:
+        if self._error:
+            raise self._error  # what a decoder gives after an error is not to be trusted
+        try:
+            count = self._stream.readinto(buffer)
+        except DamagedInput as error:
+            self._error = error
+            raise
+        self._position += count
+        return count
