@@ -209,6 +209,14 @@ def test_message_without_a_log_is_matched_by_its_text() -> None:
     assert (cause.id, cause.confidence) == ("pid-in-use", "likely")
 
 
+def test_error_that_a_terminal_wrapped_is_joined() -> None:
+    log = (
+        "(00.02)  1: Error (criu/cgroup.c:1092): cg: Can't move 1 into "
+        "cpuset//x.scope/cgroup.procs (-1/6): No spa\nce left on device\n"
+    )
+    assert root(log + END) == "cgroup-cpuset-empty"
+
+
 def test_versions_of_the_head_support_the_cause() -> None:
     log = (
         "(00.000042) Version: 4.1 (gitid 0)\n"

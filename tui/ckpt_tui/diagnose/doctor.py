@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.log import MISSING_IMAGE, Attempt, LogReading
 from ckpt_tui.diagnose.log_header import version_tuple
-from ckpt_tui.diagnose.log_lines import LogLine, Severity
+from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
 from ckpt_tui.diagnose.rules import Rule, RuleClass, first_match, rule_by_id, rules
 
 UNMATCHED = "unmatched"
@@ -134,8 +135,10 @@ def diagnose_log(reading: LogReading) -> LogDiagnosis:
 
 def _findings(reading: LogReading) -> list[_Finding]:
     found = []
-    for line in reading.lines:
+    for line, following in zip_longest(reading.lines, reading.lines[1:]):
         rule = first_match(line)
+        if rule is None and following:
+            rule = _match_of_wrapped(line, following)
         if rule is None and not reading.has_criu_lines:
             rule = next((r for r in rules() if r.matches_excerpt(line)), None)
         if rule is None and line.severity is Severity.ERROR:
@@ -143,6 +146,14 @@ def _findings(reading: LogReading) -> list[_Finding]:
         if rule is not None or line.severity is Severity.ERROR:
             found.append(_Finding(line, rule))
     return found
+
+
+def _match_of_wrapped(line: LogLine, following: LogLine) -> Rule | None:
+    """Match an error whose end a terminal put on the next line, in a log that was pasted."""
+    is_rest = following.number == line.number + 1 and following.severity is Severity.OTHER
+    if line.severity is not Severity.ERROR or not is_rest:
+        return None
+    return first_match(parse_line(line.number, line.text + following.text))
 
 
 def _fallback(line: LogLine) -> Rule | None:

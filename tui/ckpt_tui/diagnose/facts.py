@@ -1,0 +1,188 @@
+"""Everything a check may look at, with what several checks need worked out once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
+from ckpt_tui.checkpoint.filetable import FileObject, FileTable
+from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.model import Checkpoint, Mount
+from ckpt_tui.checkpoint.processes import DEAD
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.criu.pages import PageMap
+from ckpt_tui.diagnose.finding import Evidence
+from ckpt_tui.diagnose.host import HostProfile
+
+T = TypeVar("T")
+
+_SOME = 5
+"""Pieces of evidence shown of many alike."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A checkpoint, and what is known of where it shall run."""
+
+    checkpoint: Checkpoint
+    images: ImageDirectory
+    tree: Tree
+    documents: Mapping[str, Any] = field(default_factory=dict)
+    """The engine's JSON documents by name."""
+    host: HostProfile | None = None
+    base: Mapping[str, Member] | None = None
+    """Members of the base image, layers merged; or of the root folder of the restore itself."""
+    base_is_rootfs: bool = False
+    """`base` is the very folder that the restore will use, changes of the container included."""
+    base_window: Callable[[str], ByteWindow] | None = None
+    """Bytes of a file of the base, where they are cheap to get; KeyError for none."""
+    progress: Progress = field(default_factory=quiet)
+
+    def each(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items of a loop that may be long, listening for cancellation."""
+        for item in items:
+            self.progress.tick(0)
+            yield item
+
+    @cached_property
+    def table(self) -> FileTable:
+        return FileTable(self.images)
+
+    @cached_property
+    def inventory(self) -> Any | None:
+        return self.images.message("inventory.img")
+
+    @cached_property
+    def encrypted(self) -> bool:
+        return "cipher.img" in self.images
+
+    @cached_property
+    def is_pre_dump(self) -> bool:
+        """A directory with memory only, the first part of an iterative dump."""
+        return self.checkpoint.criu.pre_dump and "pstree.img" not in self.images
+
+    @cached_property
+    def tasks(self) -> tuple[Any, ...]:
+        """Records of pstree.img."""
+        return tuple(self.images.messages("pstree.img"))
+
+    @cached_property
+    def dead(self) -> frozenset[int]:
+        """Zombies: they have no images but their core, and their thread list is garbage."""
+        cores = ((t.pid, self.images.message(f"core-{t.pid}.img")) for t in self.tasks)
+        return frozenset(pid for pid, core in cores if core and core.tc.task_state == DEAD)
+
+    @cached_property
+    def live(self) -> tuple[Any, ...]:
+        """Records of pstree.img of processes that are no zombies."""
+        return tuple(task for task in self.tasks if task.pid not in self.dead)
+
+    @cached_property
+    def ids(self) -> dict[int, Any]:
+        """Pid of each live process to its ids image."""
+        found = ((t.pid, self.images.message(f"ids-{t.pid}.img")) for t in self.live)
+        return {pid: message for pid, message in found if message is not None}
+
+    @cached_property
+    def cores(self) -> dict[int, Any]:
+        """Thread id to core image, of live processes."""
+        tids = (tid for task in self.live for tid in {task.pid, *task.threads})
+        found = ((tid, self.images.message(f"core-{tid}.img")) for tid in tids)
+        return {tid: core for tid, core in found if core is not None}
+
+    @cached_property
+    def regions(self) -> tuple[tuple[int, Any], ...]:
+        """Pid and record of every mapping."""
+        found = []
+        for task in self.each(self.live):
+            mm = self.images.message(f"mm-{task.pid}.img")
+            if mm is not None:
+                vmas = mm.vmas or self.images.messages(f"vmas-{task.pid}.img")
+                found += [(task.pid, vma) for vma in vmas]
+        return tuple(found)
+
+    @cached_property
+    def page_maps(self) -> dict[str, PageMap]:
+        """Page maps by the name of their image."""
+        return {
+            name: PageMap.read(self.images.window(name), name, self.progress)
+            for name in self.images.named("pagemap-")
+            if self.tree.members[self.images.member_name(name)].kind is MemberKind.FILE
+        }
+
+    @cached_property
+    def holders(self) -> dict[int, tuple[int, int]]:
+        """File id to the first (pid, descriptor) that has it."""
+        found: dict[int, tuple[int, int]] = {}
+        for file in self.checkpoint.files:
+            found.setdefault(file.object_id, (file.pid, file.fd))
+        return found
+
+    @cached_property
+    def users(self) -> dict[int, str]:
+        """File id to how a person knows it: mapped, executable, working or root folder of whom."""
+        found: dict[int, str] = {}
+        for pid, vma in self.regions:
+            if vma.status & 0xC0:
+                found.setdefault(int(vma.shmid), f"mapped by process {pid}")
+        for task in self.live:
+            mm, fs = (self.images.message(f"{kind}-{task.pid}.img") for kind in ("mm", "fs"))
+            if mm is not None:
+                found[mm.exe_file_id] = f"executable of process {task.pid}"
+            if fs is not None:
+                found.setdefault(fs.root_id, f"root folder of process {task.pid}")
+                found.setdefault(fs.cwd_id, f"working folder of process {task.pid}")
+        for file_id, (pid, fd) in self.holders.items():
+            found.setdefault(file_id, f"descriptor {fd} of process {pid}")
+        return found
+
+    def file_evidence(self, file_id: int) -> Evidence:
+        """Return who uses a file object, with a link to them."""
+        text = self.users.get(file_id, f"file {file_id}")
+        if file_id in self.holders:
+            pid, fd = self.holders[file_id]
+            return Evidence(text, f"file:{pid}:{fd}")
+        pid_text = text.rpartition(" ")[2]
+        used = "process" in text and pid_text.isdigit()
+        return Evidence(text, f"process:{pid_text}" if used else "image:files.img")
+
+    def of_type(self, type_name: str) -> tuple[FileObject, ...]:
+        """Return the file objects of one type."""
+        return self._by_type.get(type_name, ())
+
+    @cached_property
+    def _by_type(self) -> dict[str, tuple[FileObject, ...]]:
+        found: dict[str, list[FileObject]] = defaultdict(list)
+        for entry in self.each(self.table.objects.values()):
+            found[entry.type].append(entry)
+        return {name: tuple(entries) for name, entries in found.items()}
+
+    @cached_property
+    def mounts(self) -> dict[int, Mount]:
+        """Mounts by id, which is unique across namespaces."""
+        return {mount.id: mount for mount in self.checkpoint.mounts}
+
+    @cached_property
+    def spec_mounts(self) -> dict[str, Mapping[str, Any]]:
+        """Mounts of the runtime spec by destination."""
+        spec = self.documents.get("spec.dump")
+        listed = spec.get("mounts") if isinstance(spec, dict) else None
+        entries = [m for m in listed if isinstance(m, dict)] if isinstance(listed, list) else []
+        return {m["destination"]: m for m in entries if isinstance(m.get("destination"), str)}
+
+    def shares_host(self, kind: str) -> bool:
+        """Tell whether the processes live in the host's own namespace of that kind."""
+        return any(n.kind == kind and not n.dumped for n in self.checkpoint.namespaces)
+
+
+def some(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Return the first few pieces of evidence, and how many more there are."""
+    listed = list(evidence)
+    if len(listed) <= _SOME:
+        return tuple(listed)
+    return (*listed[: _SOME - 1], Evidence(f"and {len(listed) - _SOME + 1} more"))

@@ -1,0 +1,87 @@
+"""What a check found: how bad, how sure, why, what proves it, and what cures it.
+
+The texts may hold names from a checkpoint; whoever shows them passes them through `printable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["fails", "may-fail", "advice"]
+"""A restore fails; it may fail; it goes well if the advice is heeded."""
+
+Certainty = Literal["certain", "likely", "possible"]
+
+Topic = Literal["integrity", "preflight"]
+
+SEVERITIES: tuple[Severity, ...] = ("fails", "may-fail", "advice")
+CERTAINTIES: tuple[Certainty, ...] = ("certain", "likely", "possible")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact that a finding rests on.
+
+    `link` names the row that shows it: `process:7`, `file:7:3` (pid, descriptor), `region:7:7f00`
+    (pid, start in hexadecimal), `mount:13:119` (namespace, id), `image:core-7.img`; empty for none.
+    """
+
+    text: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is, or will go, wrong. `id` is that of the log rule for the same failure, where
+    there is one."""
+
+    id: str
+    severity: Severity
+    certainty: Certainty
+    title: str
+    """What is found, a phrase without a full stop."""
+    why: str
+    """What follows from it, one or two sentences."""
+    cure: str
+    """What to do; commands and options in backticks."""
+    where: str = ""
+    """The image or member it is about."""
+    evidence: tuple[Evidence, ...] = ()
+    topic: Topic = "integrity"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings in one line."""
+
+    sign: Literal["good", "may-fail", "fails"]
+    text: str
+
+
+def sort_key(finding: Finding) -> tuple[int, int, str, str]:
+    """Order findings: worst first, then the surest, then by id and place."""
+    return (
+        SEVERITIES.index(finding.severity),
+        CERTAINTIES.index(finding.certainty),
+        finding.id,
+        finding.where,
+    )
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """Return the verdict on a checkpoint by its findings; advice does not count."""
+    failing = [f for f in findings if f.severity == "fails"]
+    doubtful = [f for f in findings if f.severity == "may-fail"]
+    if any(f.topic == "integrity" for f in failing):
+        return Verdict("fails", f"damaged: {_reasons(len(failing))}")
+    if failing:
+        return Verdict("fails", f"will fail: {_reasons(len(failing))}")
+    if doubtful:
+        return Verdict("may-fail", f"may fail: {_reasons(len(doubtful))}")
+    return Verdict("good", "whole")
+
+
+def _reasons(count: int) -> str:
+    return "1 reason" if count == 1 else f"{count} reasons"
