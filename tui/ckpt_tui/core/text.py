@@ -68,3 +68,8 @@ def middle(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}" if width > 1 else text[:width]
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut `text` to `width` characters at its end."""
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

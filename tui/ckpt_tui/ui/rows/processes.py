@@ -15,13 +15,13 @@ from ckpt_tui.ui.rows.table import Column, Row
 COLUMNS = (
     Column("PID", width=6, align="right"),
     Column("COMMAND", share=3),
-    Column("MEMORY", width=20),
+    Column("MEMORY", width=15),
     Column("THREADS", width=7, align="right", optional=True),
     Column("FILES", width=5, align="right", optional=True),
     Column("USER", width=5, align="right", optional=True),
 )
 
-BAR = 8
+BAR = 6
 """Cells of the memory bar."""
 
 
@@ -82,7 +82,7 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
         amount = Text()
         if dumped is not None:
             amount.append(bar(dumped, scale, BAR), "pages")
-            amount.append(human_bytes(dumped).rjust(12))
+            amount.append(human_bytes(dumped).rjust(9))
         who = process.credentials
         label = "  " * min(depth, 20) + command_line(process)
         rows.append(

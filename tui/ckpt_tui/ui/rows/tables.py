@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from ckpt_tui.checkpoint.model import Checkpoint, Region
+from ckpt_tui.checkpoint.model import Checkpoint, Region, Socket
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Cell, Column, Row
 
-BAR = 10
+BAR = 6
 """Cells of a bar in a table."""
 
-SIZED = Column("SIZE", width=BAR + 11)
+NUMBER = 9
+"""Cells of the size beside it: `1023 KiB` and a blank."""
+
+SIZED = Column("SIZE", width=BAR + NUMBER)
 """A bar and the number it stands for."""
 
 
@@ -21,7 +24,8 @@ def sized(size: int, scale: int, meaning: str) -> Text:
     """Return a bar on the scale of its column with the size to its right."""
     cell = Text()
     cell.append(bar(size, scale, BAR), meaning)
-    cell.append(human_bytes(size).rjust(11) if size else "–".rjust(11), "" if size else "muted")
+    number = (human_bytes(size) if size else "–").rjust(NUMBER)
+    cell.append(number, "" if size else "muted")
     return cell
 
 
@@ -29,10 +33,9 @@ FILE_COLUMNS = (
     Column("PID", width=6, align="right"),
     Column("FD", width=5, align="right"),
     Column("KIND", width=10),
-    Column("TARGET", share=4, shrink="middle"),
-    Column("FLAGS", share=2, optional=True),
-    Column("POSITION", width=10, align="right", optional=True),
-    Column("SHARED", width=7, align="right", optional=True),
+    Column("TARGET", share=1, least=30),
+    Column("SHARED", width=6, align="right", optional=True),
+    Column("FLAGS", width=16, optional=True),
 )
 
 
@@ -48,18 +51,16 @@ def file_rows(checkpoint: Checkpoint) -> list[Row]:
             str(file.fd),
             file.kind,
             target,
-            " ".join(flag.removeprefix("O_") for flag in file.flags),
-            "" if file.position is None else f"{file.position:,}",
             f"+{len(file.shared_with)}" if file.shared_with else "",
+            " ".join(f.removeprefix("O_") for f in file.flags if f != "O_LARGEFILE"),
         )
         values = (
             file.pid,
             file.fd,
             file.kind,
             printable(file.target),
-            " ".join(file.flags),
-            file.position,
             len(file.shared_with),
+            " ".join(file.flags),
         )
         rows.append(Row(key=("file", file.pid, file.fd), cells=cells, values=values))
     return rows
@@ -68,11 +69,10 @@ def file_rows(checkpoint: Checkpoint) -> list[Row]:
 SOCKET_COLUMNS = (
     Column("PID", width=6, align="right"),
     Column("FD", width=5, align="right"),
-    Column("FAMILY", width=8),
-    Column("TYPE", width=10),
-    Column("STATE", width=12),
-    Column("LOCAL", share=2, shrink="middle"),
-    Column("REMOTE", share=2, shrink="middle"),
+    Column("KIND", width=11),
+    Column("STATE", width=11),
+    Column("LOCAL", share=1, least=16, shrink="middle"),
+    Column("REMOTE", share=1, least=16, shrink="middle"),
     Column("QUEUED", width=8, align="right", optional=True),
 )
 
@@ -85,27 +85,35 @@ def socket_rows(checkpoint: Checkpoint) -> list[Row]:
             cells=(
                 str(s.pid),
                 str(s.fd),
-                s.family,
-                printable(f"{s.type} {s.protocol}".strip()),
+                socket_kind(s),
                 s.state,
                 printable(s.local) or "(unnamed)",
                 printable(s.remote) or (f"{s.peer[0]} fd {s.peer[1]}" if s.peer else ""),
                 human_bytes(s.queued) if s.queued else "",
             ),
-            values=(s.pid, s.fd, s.family, s.type, s.state, s.local, s.remote, s.queued),
+            values=(s.pid, s.fd, socket_kind(s), s.state, s.local, s.remote, s.queued),
         )
         for s in checkpoint.sockets
     ]
 
 
+def socket_kind(socket: Socket) -> str:
+    """Return `TCP`, `TCP IPv6`, `unix stream`, `netlink ROUTE`."""
+    if socket.family in ("IPv4", "IPv6"):
+        return socket.protocol + ("" if socket.family == "IPv4" else " IPv6")
+    if socket.family == "unix":
+        return f"unix {socket.type.lower()}".replace("seqpacket", "packet")
+    return printable(f"{socket.family} {socket.protocol}").strip()
+
+
 MEMORY_COLUMNS = (
-    Column("PID", width=6, align="right"),
-    Column("ADDRESS", width=16),
+    Column("PID", width=5, align="right"),
+    Column("ADDRESS", width=12, align="right"),
     Column("PROT", width=4),
-    Column("KIND", width=12),
-    Column("SPAN", width=9, align="right"),
-    Column("DUMPED", width=BAR + 11),
-    Column("BACKED BY", share=1, shrink="middle", optional=True),
+    Column("KIND", width=9),
+    Column("SPAN", width=8, align="right"),
+    Column("DUMPED", width=BAR + NUMBER),
+    Column("BACKED BY", share=1, least=10, shrink="middle", optional=True),
 )
 
 REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}
@@ -216,9 +224,8 @@ def delta_rows(checkpoint: Checkpoint) -> list[Row]:
 
 
 IMAGE_COLUMNS = (
-    Column("IMAGE", share=2, shrink="middle"),
-    Column("KIND", width=16, optional=True),
-    Column("RECORDS", width=7, align="right"),
+    Column("IMAGE", share=1, least=16, shrink="middle"),
+    Column("RECORDS", width=7, align="right", optional=True),
     SIZED,
 )
 
@@ -231,11 +238,10 @@ def image_rows(checkpoint: Checkpoint) -> list[Row]:
             key=("image", image.name),
             cells=(
                 signed("fails", printable(image.name)) if image.problem else printable(image.name),
-                image.kind,
                 "" if image.entries is None else f"{image.entries:,}",
                 sized(image.size, scale, "pages" if image.kind == "PAGES" else "images"),
             ),
-            values=(image.name, image.kind, image.entries, image.size),
+            values=(image.name, image.entries, image.size),
         )
         for image in sorted(checkpoint.images, key=lambda i: i.name)
     ]

@@ -1,0 +1,197 @@
+"""The `ckpt-tui` command: what each sub-command takes. What it does is in the module beside."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from ckpt_tui import __version__
+from ckpt_tui.core.errors import Cancelled, CkptError
+from ckpt_tui.core.text import printable
+
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+"""What a shell reports for a program that SIGPIPE ended."""
+
+EXAMPLES = """
+\b
+Examples:
+  ckpt-tui                                  browse local checkpoints
+  ckpt-tui web-0.tar                        open one
+  ckpt-tui inspect web-0.tar --json | jq .processes
+  ckpt-tui diagnose --log restore.log       why it did not restore
+  ckpt-tui convert web-0.tar --base oci:base --for registry.example/app/web
+
+\b
+TARGET is a path (archive, directory, OCI layout or archive), or one of skopeo's names:
+  oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  containers-storage:NAME
+A single - reads standard input.
+"""
+
+
+class Commands(click.Group):
+    """A group in which a first word that is no command is a target to open on the screen."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = [a for a in args if a == "-" or not a.startswith("-")]
+        asks = {"--help", "-h", "--version"} & set(args[:1])
+        if not asks and (not words or words[0] not in self.commands):
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+
+TARGET = click.argument("target")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+REVEAL = click.option("--reveal", is_flag=True, help="Show values that look like secrets.")
+
+
+@click.group(
+    cls=Commands,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="ckpt-tui")
+def cli() -> None:
+    """Look into container checkpoints made with CRIU, see why a restore fails, convert them to an
+    image that restores in place.
+
+    Without a command: `ckpt-tui [TARGET]...` opens the screens.
+    """
+
+
+@cli.command("open", hidden=True)
+@click.argument("targets", nargs=-1)
+def open_screens(targets: tuple[str, ...]) -> None:
+    """Open the screens on TARGET..., or the browser."""
+    from ckpt_tui.cli.screens import open_targets
+
+    open_targets(targets)
+
+
+@cli.command()
+def demo() -> None:
+    """Open the screens on real checkpoints that come along; needs no root and no network."""
+    from ckpt_tui.cli.screens import open_demo
+
+    open_demo()
+
+
+@cli.command()
+@TARGET
+@JSON
+@REVEAL
+def inspect(target: str, as_json: bool, reveal: bool) -> None:
+    """Print everything known of a checkpoint."""
+    from ckpt_tui.cli.reports import inspect as run
+
+    run(target, as_json, reveal)
+
+
+@cli.command()
+@TARGET
+@JSON
+def images(target: str, as_json: bool) -> None:
+    """List its CRIU images: kind, size, records."""
+    from ckpt_tui.cli.reports import images as run
+
+    run(target, as_json)
+
+
+@cli.command()
+@TARGET
+@click.argument("image")
+@JSON
+@click.option("--crit", is_flag=True, help="Print the JSON that `crit decode` prints.")
+@click.option("--pretty", is_flag=True, help="With --crit: as `crit decode --pretty`.")
+def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> None:
+    """Print one CRIU image, decoded: IMAGE is a name such as core-1.img."""
+    from ckpt_tui.cli.reports import decode as run
+
+    run(target, image, as_json, crit, pretty)
+
+
+@cli.command()
+@TARGET
+@JSON
+def sizes(target: str, as_json: bool) -> None:
+    """Say where the bytes are: layers, components, images, processes, kinds of memory, files."""
+    from ckpt_tui.cli.reports import sizes as run
+
+    run(target, as_json)
+
+
+@cli.command()
+@click.argument("target", required=False)
+@click.option(
+    "--log", "log", metavar="FILE", help="A dump.log or restore.log; - is standard input."
+)
+@JSON
+def diagnose(target: str | None, log: str | None, as_json: bool) -> None:
+    """Say why a dump or restore failed, from its log."""
+    from ckpt_tui.cli.diagnosis import diagnose as run
+
+    run(target, log, as_json)
+
+
+@cli.command()
+@click.argument("source")
+@click.argument("destination", required=False)
+@click.option(
+    "--to", type=click.Choice(["optimized", "archive"]), default="optimized", show_default=True
+)
+@click.option("--base", help="The image the container was made from: an OCI layout or archive.")
+@click.option("--for", "repository", metavar="HOST/REPO", help="Where a local result will live.")
+@click.option("--keep-delta-tar", is_flag=True, help="Without a base: leave the delta as a tar.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@JSON
+def convert(source: str, destination: str | None, **options: Any) -> None:
+    """Convert SOURCE to the optimized image format, into DESTINATION or the own store.
+
+    DESTINATION is oci:DIR[:TAG] or oci-archive:FILE[:TAG].
+    """
+    from ckpt_tui.cli.conversion import convert as run
+
+    run(source, destination, **options)
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code; never with a traceback."""
+    try:
+        code = cli.main(args=args, prog_name="ckpt-tui", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt, Cancelled):
+        click.echo("Interrupted.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except CkptError as error:
+        _show(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # `ckpt-tui … | head` must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_BROKEN_PIPE)
+    except OSError as error:
+        _show(CkptError("The system refused:", f"{error.strerror or error}."))
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("CKPT_TUI_TRACEBACK"):
+            raise
+        _show(
+            CkptError(
+                "Something unforeseen happened:",
+                f"{type(error).__name__}: {error}.",
+                "Set CKPT_TUI_TRACEBACK=1 for the details that a report of this bug needs.",
+            )
+        )
+        sys.exit(1)
+
+
+def _show(error: CkptError) -> None:
+    for part in (f"ckpt-tui: {error.what}", error.why, error.hint):
+        if part:
+            click.echo(printable(part), err=True)

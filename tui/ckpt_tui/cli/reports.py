@@ -1,0 +1,210 @@
+"""`inspect`, `images`, `decode` and `sizes`: what the screens show, as text or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ckpt_tui.checkpoint.export import checkpoint_document, plain
+from ckpt_tui.checkpoint.model import Checkpoint, Share
+from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
+from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.criu.decode import DecodedImage
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.ui.rows import processes, tables
+from ckpt_tui.ui.rows.details import process_sections
+from ckpt_tui.ui.rows.overview import overview_sections
+from ckpt_tui.ui.rows.secrets import covered
+from ckpt_tui.ui.rows.table import Column, Row
+
+
+@contextmanager
+def opened_target(target: str) -> Iterator[tuple[OpenCheckpoint, Progress]]:
+    """Open a target, telling a person at a terminal what takes long."""
+    progress = Progress(_told) if sys.stderr.isatty() else Progress()
+    opened = open_checkpoint(target, progress)
+    try:
+        yield opened, progress
+    finally:
+        opened.close()
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+
+
+def _told(step: str, done: int, total: int | None) -> None:
+    amount = human_bytes(done) + (f" of {human_bytes(total)}" if total else "")
+    sys.stderr.write(f"\r\x1b[K{printable(step)} {amount if done else ''}")
+    sys.stderr.flush()
+
+
+def inspect(target: str, as_json: bool, reveal: bool) -> None:
+    """Print everything known of a checkpoint."""
+    with opened_target(target) as (opened, progress):
+        checkpoint = opened.load(progress)
+    if as_json:
+        print_json(checkpoint_document(_masked(checkpoint, reveal)))
+        return
+    for section in overview_sections(checkpoint):
+        print_heading(section.title)
+        facts = [(f.label, str(f.value)) for f in section.facts]
+        print_facts(facts or [("", section.empty)])
+    print_heading("Processes")
+    print_table(processes.COLUMNS, processes.process_rows(checkpoint))
+    for process in checkpoint.processes:
+        print_heading(f"Process {process.pid}")
+        for section in process_sections(checkpoint, process.pid, reveal):
+            if section.title not in ("Registers", "Limits", "Files"):
+                print_facts([(f.label or section.title, str(f.value)) for f in section.facts])
+    for title, columns, rows in (
+        ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
+        ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
+        ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint)),
+        ("Namespaces", tables.NAMESPACE_COLUMNS, tables.namespace_rows(checkpoint)),
+        ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_rows(checkpoint)),
+    ):
+        print_heading(title)
+        print_table(columns, rows) if rows else print_facts([("", "none")])
+
+
+def _masked(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
+    """Return the checkpoint with values that look like secrets covered, unless asked otherwise."""
+    if reveal:
+        return checkpoint
+
+    def cover(variables: tuple[bytes, ...] | None) -> tuple[bytes, ...] | None:
+        if variables is None:
+            return None
+        texts = ((v, v.decode("utf-8", "surrogateescape")) for v in variables)
+        return tuple(
+            raw if (shown := covered(text, False)) == text else shown.encode()
+            for raw, text in texts
+        )
+
+    container = dataclasses.replace(
+        checkpoint.container,
+        environment=tuple(covered(v, False) for v in checkpoint.container.environment),
+    )
+    return dataclasses.replace(
+        checkpoint,
+        container=container,
+        processes=tuple(dataclasses.replace(p, env=cover(p.env)) for p in checkpoint.processes),
+    )
+
+
+def images(target: str, as_json: bool) -> None:
+    """List the CRIU images."""
+    with opened_target(target) as (opened, progress):
+        checkpoint = opened.load(progress)
+    if as_json:
+        print_json({"schema_version": 1, "source": target, "images": plain(checkpoint.images)})
+        return
+    print_table(tables.IMAGE_COLUMNS, tables.image_rows(checkpoint))
+    for image in checkpoint.images:
+        if image.problem:
+            narrate(f"{image.name}: {image.problem}")
+
+
+def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool) -> None:
+    """Print one decoded image."""
+    from ckpt_tui.criu.crit import to_crit
+
+    with opened_target(target) as (opened, progress):
+        if name not in opened.images:
+            near = [n for n in opened.images.names if n.split("-")[0] == name.split("-")[0]]
+            raise UsageError(
+                f"There is no image {name} in {target}.",
+                hint=f"There are: {', '.join(near or opened.images.names[:12])}.",
+            )
+        image = opened.images.image(name, progress)
+        if image is None:
+            raise UsageError(f"{name} cannot be read.", *(n.text for n in opened.images.notes[-1:]))
+        if crit:
+            print_json(to_crit(image, opened.images.window(name), pretty=pretty))
+        elif as_json:
+            print_json(_image_document(image))
+        else:
+            _print_image(image)
+
+
+def _image_document(image: DecodedImage) -> dict[str, Any]:
+    from ckpt_tui.criu.render import to_plain
+
+    return {
+        "schema_version": 1,
+        "image": image.name,
+        "kind": image.kind.name if image.kind else None,
+        "records": image.count,
+        "unknown_fields": image.unknown_fields,
+        "problem": image.problem,
+        "entries": [
+            {
+                "offset": entry.offset,
+                "size": entry.size,
+                "extra": {"offset": entry.extra[0], "size": entry.extra[1]},
+                "problem": entry.problem,
+                "message": to_plain(entry.message) if entry.message is not None else None,
+            }
+            for entry in image.entries
+        ],
+    }
+
+
+def _print_image(image: DecodedImage) -> None:
+    from ckpt_tui.criu.render import fields, walk
+
+    kind = f"{image.kind.name}: {image.kind.description}" if image.kind else "unknown kind"
+    print(f"{printable(image.name)}  {kind}")
+    for index, entry in enumerate(image.entries):
+        print(f"\n[{index}] at byte {entry.offset}, {entry.size} bytes")
+        if entry.message is not None:
+            for depth, view in walk(fields(entry.message)):
+                print(f"  {'  ' * depth}{printable(view.name)}  {printable(view.value_text)}")
+        if entry.extra[1]:
+            print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")
+    if image.problem:
+        narrate(image.problem)
+
+
+SHARE_COLUMNS = (
+    Column("PART", width=28, shrink="middle"),
+    tables.SIZED,
+    Column("DETAIL", share=1, optional=True),
+)
+
+
+def sizes(target: str, as_json: bool) -> None:
+    """Print where the bytes are."""
+    with opened_target(target) as (opened, progress):
+        checkpoint = opened.load(progress)
+    found = checkpoint.sizes
+    if as_json:
+        print_json({"schema_version": 1, "source": target, "sizes": plain(found)})
+        return
+    print(f"{human_bytes(found.packed)} packed, {human_bytes(found.plain)} plain")
+    for layer in found.layers:
+        print(f"  {layer.role.ljust(10)} {human_bytes(layer.size).rjust(10)}  {layer.digest}")
+    for title, shares, meaning in (
+        ("By component", found.components, "pages"),
+        ("By process", found.processes, "pages"),
+        ("By kind of memory", found.memory, "pages"),
+        ("By kind of image", found.images, "images"),
+        ("Largest files", found.files[:20], "metadata"),
+    ):
+        print_heading(title)
+        print_table(SHARE_COLUMNS, _share_rows(shares, meaning))
+
+
+def _share_rows(shares: tuple[Share, ...], meaning: str) -> list[Row]:
+    scale = max((s.bytes for s in shares), default=0)
+    return [
+        Row(
+            key=s.name,
+            cells=(printable(s.name), tables.sized(s.bytes, scale, meaning), printable(s.detail)),
+        )
+        for s in shares
+    ]

@@ -1,0 +1,46 @@
+"""Opening the screens, where there is a terminal to open them on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ckpt_tui.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+
+def open_targets(targets: Sequence[str]) -> None:
+    """Run the app on targets, or on the browser without any."""
+    require_terminal()
+    from ckpt_tui.ui.app import CkptApp  # Textual costs 150 ms
+
+    _run(CkptApp(targets))
+
+
+def open_demo() -> None:
+    """Run the app on the checkpoints that come along."""
+    require_terminal()
+    from ckpt_tui.ui.app import CkptApp
+    from ckpt_tui.ui.tour import demo_folder
+
+    with demo_folder() as folder:
+        _run(CkptApp((), folder=folder))
+
+
+def _run(app: App[None]) -> None:
+    app.run()
+    if app.return_code:
+        sys.exit(app.return_code)
+
+
+def require_terminal() -> None:
+    """Raise a `UsageError` where nobody could see or steer the screens."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "The screens need a terminal.",
+            "Standard input or standard error is none.",
+            "Try `ckpt-tui inspect TARGET`, which prints the same; --json for programs.",
+        )

@@ -1,0 +1,55 @@
+"""Plain text on stdout: aligned tables of the rows that the screens show, and JSON."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+
+from ckpt_tui.checkpoint.export import to_json
+from ckpt_tui.core.text import printable
+from ckpt_tui.ui.rows.table import Column, Row, column_widths, fit, plain
+
+WIDE = 200
+"""Columns of a table that goes into a file or a pipe."""
+
+
+def width() -> int:
+    """Return the columns of the terminal, or a generous number where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Row], indent: str = "") -> None:
+    """Print rows below their headings, cut to the width of the terminal."""
+    widths = column_widths(columns, width() - len(indent))
+    shown = [(i, c, w) for i, (c, w) in enumerate(zip(columns, widths, strict=True)) if w]
+    print(indent + _line([fit(c.title, w, c.align) for _, c, w in shown]))
+    for row in rows:
+        cells = [fit(row.cells[i], w, c.align, c.shrink) for i, c, w in shown]
+        print(indent + _line(cells))
+
+
+def _line(cells: Sequence[object]) -> str:
+    return "  ".join(c if isinstance(c, str) else plain(c) for c in cells).rstrip()  # type: ignore[arg-type]
+
+
+def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
+    """Print labels and values, one a line; empty values are left out."""
+    pairs = [(label, value) for label, value in facts if value]
+    room = max((len(label) for label, _ in pairs), default=0)
+    for label, value in pairs:
+        print(f"{indent}{label.ljust(room)}  {printable(value)}")
+
+
+def print_heading(text: str) -> None:
+    """Print a heading with an empty line above it."""
+    print(f"\n{text.upper()}")
+
+
+def print_json(document: object) -> None:
+    print(to_json(document))
+
+
+def narrate(text: str) -> None:
+    """Say something to the person, on stderr."""
+    print(printable(text), file=sys.stderr)

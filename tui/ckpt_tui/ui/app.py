@@ -1,0 +1,59 @@
+"""The App: themes, the first screens, the palette. Everything else is in the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from ckpt_tui.ui.commands import palette
+from ckpt_tui.ui.theme import ThemedApp
+
+
+class CkptApp(ThemedApp[None]):
+    """`targets` are opened one over the other; without any the browser is shown."""
+
+    TITLE = "ckpt-tui"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        Binding("colon", "command_palette", "Commands", show=False),
+    ]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-narrow"),
+        (100, "-wide"),
+    ]
+
+    def __init__(self, targets: Sequence[str] = (), folder: Path | None = None) -> None:
+        """`folder` is what the browser shows first; the working folder if None."""
+        super().__init__()
+        self._targets = tuple(targets)
+        self._folder = folder
+
+    def on_mount(self) -> None:
+        from ckpt_tui.ui.screens.browse import BrowseScreen
+
+        self.push_screen(BrowseScreen(self._folder))
+        for target in reversed(self._targets):
+            self.open_target(target)
+
+    def open_target(self, target: str) -> None:
+        """Open one checkpoint over what is shown."""
+        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+
+        self.push_screen(CheckpointScreen(target))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        name = getattr(screen, "name_in_commands", "")
+        if name:
+            yield from palette(name, screen)
+        yield SystemCommand(
+            "Change the theme", "Dark, light or the terminal's own", self.search_themes
+        )
+        yield SystemCommand(
+            "Save a screenshot", "As SVG, in the working folder", self.deliver_screenshot
+        )

@@ -1,0 +1,1 @@
+"""What the tabs of a checkpoint hold; `table.PANES` lists them."""

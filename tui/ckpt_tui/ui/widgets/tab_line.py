@@ -1,0 +1,60 @@
+"""One line of tabs with their keys; short names where the terminal is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+
+from ckpt_tui.ui.widgets.lines import Lines
+
+
+class TabLine(Lines):
+    """`1 Overview  2 Processes …`, the shown one marked; a click chooses."""
+
+    ALLOW_SELECT = False
+
+    @dataclass
+    class TabChosen(Message):
+        """A tab was clicked; tabs count from 1."""
+
+        number: int
+
+    def __init__(self, names: Sequence[tuple[str, str]]) -> None:
+        """`names` are pairs of the full and the short name."""
+        super().__init__()
+        self._names = names
+        self._shown = 1
+        self._ends: list[int] = []
+
+    def show(self, number: int) -> None:
+        """Mark a tab as the one that is shown."""
+        self._shown = number
+        self.redraw()
+
+    def lines(self, width: int) -> list[Text]:
+        full = sum(len(name) + 4 for name, _ in self._names) <= width
+        line = Text(" ", no_wrap=True)
+        self._ends = []
+        for number, (name, short) in enumerate(self._names, 1):
+            here = number == self._shown
+            line.append(str(number % 10), "heading" if here else "muted")
+            line.append(f" {name if full or here else short}", "strong" if here else "muted")
+            line.append("  " if full else " ")
+            self._ends.append(line.cell_len)
+        if self._shown <= len(self._names):
+            line.stylize("reverse", *self._span(self._shown))
+        return [line]
+
+    def _span(self, number: int) -> tuple[int, int]:
+        start = self._ends[number - 2] if number > 1 else 1
+        return start - 1 if number > 1 else 0, self._ends[number - 1] - 1
+
+    def on_click(self, event: events.Click) -> None:
+        for number, end in enumerate(self._ends, 1):
+            if event.x < end:
+                self.post_message(self.TabChosen(number))
+                return
