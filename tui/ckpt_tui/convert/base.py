@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ckpt_tui.archive.layers import overlay
@@ -12,10 +13,15 @@ from ckpt_tui.archive.tar import TarIndex, stream
 from ckpt_tui.archive.tree import ByteRange, Member
 from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
+from ckpt_tui.convert.source import Source
 from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
-from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.sources.base import Opened, OpenedImage
+from ckpt_tui.sources.containers import StoredImage
+from ckpt_tui.sources.oci import config_of, image_layers, load, manifests, open_image
+from ckpt_tui.sources.table import resolve
 
 _LAYER_TYPES = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER + "+gzip",
@@ -49,6 +55,8 @@ class BaseImage:
     tree: Mapping[str, Member]
     digests: frozenset[str] = frozenset()
     """Digests of its manifest, and of an index that led to it."""
+    close: Callable[[], None] = lambda: None
+    """Lets go of the store that the layers are read from."""
 
     @property
     def config_digest(self) -> str:
@@ -120,6 +128,76 @@ class _Headers:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def find_base(source: Source, target: str, progress: Progress) -> BaseImage | None:
+    """Find the base image of `source`: where `target` says, or else in podman's local store.
+
+    The caller closes it. None: no target was named, and the store does not have it. Whether it is
+    the right one is told by `wrong_base`.
+
+    Raises:
+        CkptError: the target is no image, or is damaged.
+    """
+    if target:
+        return open_base(resolve(target, progress), source, progress)
+    container = source.container
+    for name in (container.image_id, container.image):
+        if not name:
+            continue
+        try:
+            return open_base(resolve(f"containers-storage:{name}", progress), source, progress)
+        except (SourceUnreachable, UsageError):
+            continue
+    return None
+
+
+def open_base(opened: Opened, source: Source, progress: Progress) -> BaseImage:
+    """Read an opened image as the base of `source`; it is closed with the result, or on failure."""
+    if not isinstance(opened, OpenedImage):
+        opened.close()
+        raise UsageError(f"{opened.target} is no image and cannot be a base.")
+    closing = ExitStack()
+    closing.callback(opened.close)
+    try:
+        image, digests = _manifest_of(opened, source)
+        config = load(image.store, config_of(image))[1]
+        layers: list[tuple[str, str, int, ByteWindow]] = []
+        for layer in image_layers(image):
+            descriptor = layer.descriptor
+            if isinstance(image.store, StoredImage):
+                tar = image.store.layer_tar(descriptor, progress)
+                closing.callback(tar.close)
+                layers.append((descriptor.media_type, "", tar.size, tar))
+            else:
+                blob = image.store.blob(descriptor.digest)
+                layers.append((descriptor.media_type, descriptor.digest, descriptor.size, blob))
+        base = read_base(opened.target, config, layers, digests, progress)
+        return replace(base, close=closing.close)
+    except BaseException:
+        closing.close()
+        raise
+
+
+def _manifest_of(opened: OpenedImage, source: Source) -> tuple[OpenedImage, list[str]]:
+    """Return the image manifest to use, and the digests that led to it.
+
+    Of an index it is the one whose config the engine recorded, else the first for Linux.
+    """
+    if not opened.is_index:
+        return opened, [opened.descriptor.digest]
+    found = []
+    for descriptor in manifests(opened.store, opened.document):
+        if descriptor.platform.get("os", "linux") != "linux":
+            continue
+        image = open_image(opened.target, opened.store, descriptor)
+        if config_of(image).digest == f"sha256:{source.container.image_id}":
+            found = [image]
+            break
+        found.append(image)
+    if not found:
+        raise CkptError(f"{opened.target} cannot be a base:", "it has no image for Linux.")
+    return found[0], [opened.descriptor.digest, found[0].descriptor.digest]
 
 
 def wrong_base(base: BaseImage, engine: str, documents: Mapping[str, object]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER
 from ckpt_tui.archive.compression import Compression, sniff
 from ckpt_tui.archive.headers import Blocks, Header, HeaderReader
 from ckpt_tui.archive.layers import WHITEOUT
@@ -13,6 +14,7 @@ from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta import is_layer
 from ckpt_tui.convert.roles import DELETED_FILES, DIFF_TAR
+from ckpt_tui.convert.source import Source
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.document import read_document
 from ckpt_tui.core.errors import DamagedInput
@@ -35,21 +37,32 @@ class Diff:
     layer_whiteouts: int = 0
 
 
-def read_diff(tree: Tree, progress: Progress) -> Diff:
+def read_diff(source: Source, progress: Progress) -> Diff:
     """Read the delta of a checkpoint without its data.
+
+    In a compressed archive that takes one pass; a window would have to spill all large members.
 
     Raises:
         DamagedInput: the tar or the list is damaged.
     """
-    deleted = _read_deleted(tree)
-    if DIFF_TAR not in tree.members:
+    deleted = _read_deleted(source.tree)
+    member = source.tree.members.get(DIFF_TAR)
+    if member is None:
         return Diff(deleted=deleted)
-    window = tree.window(DIFF_TAR)
-    compression = sniff(window.read(0, 4))
-    if compression != "plain":
-        names = [member.name for member, _ in stream(window, DIFF_TAR, progress)]
-        return _layer(names, deleted, compression)
-    entries = scan_entries(window, progress)
+    blocks: Blocks | None = None
+    if source.compression in ("zstd", "gzip") and member.size > MAX_KEPT_MEMBER:
+        progress.start(f"reading {DIFF_TAR}", source.stored_size or None)
+        pieces = next((found for each, found in source.feed(progress) if each.name == DIFF_TAR), ())
+        streamed = _PieceBlocks(pieces)
+        blocks = streamed if sniff(streamed.head) == "plain" else None
+    if blocks is None:
+        window = source.tree.window(DIFF_TAR)
+        compression = sniff(window.read(0, 4))
+        if compression != "plain":
+            names = [entry.name for entry, _ in stream(window, DIFF_TAR, progress)]
+            return _layer(names, deleted, compression)
+        blocks = WindowBlocks(window, progress)
+    entries = scan_entries(blocks, member.size)
     if is_layer(entries, deleted):
         return _layer([entry.raw_name for entry in entries], deleted, "plain")
     return Diff(entries, deleted, has_tar=True)
@@ -73,17 +86,17 @@ def _read_deleted(tree: Tree) -> tuple[str, ...]:
     return tuple(names)
 
 
-def scan_entries(window: ByteWindow, progress: Progress) -> tuple[TarEntry, ...]:
-    """Return the entries of a plain tar and where they lie.
+def scan_entries(blocks: Blocks, size: int) -> tuple[TarEntry, ...]:
+    """Return the entries of a plain tar of `size` bytes and where they lie.
 
     Raises:
         DamagedInput: a header is damaged, or the tar is shorter than they say.
     """
-    headers = HeaderReader(blocks := _Blocks(window, progress), DIFF_TAR)
+    headers = HeaderReader(blocks, DIFF_TAR)
     entries: list[TarEntry] = []
     while header := headers.next():
-        if header.end > window.size:
-            raise DamagedInput(DIFF_TAR, window.size, f"it ends within {header.name!r:.200}.")
+        if header.end > size:
+            raise DamagedInput(DIFF_TAR, size, f"it ends within {header.name!r:.200}.")
         if header.runs is not None:
             problem = f"{header.name!r:.200} is a sparse member, which layers must not have."
             raise DamagedInput(DIFF_TAR, header.offset, problem)
@@ -116,7 +129,7 @@ def _kept(pax: Mapping[str, str]) -> Mapping[str, str]:
     return dict(pax) if pax else {}
 
 
-class _Blocks(Blocks):
+class WindowBlocks(Blocks):
     """A window as the header reader wants it."""
 
     def __init__(self, window: ByteWindow, progress: Progress) -> None:
@@ -136,3 +149,36 @@ class _Blocks(Blocks):
     def skip(self, length: int) -> None:
         self._position = min(self._position + length, self._window.size)
         self._progress.tick(0)
+
+
+class _PieceBlocks(Blocks):
+    """Pieces as they come, as the header reader wants them."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._piece = memoryview(next(self._pieces, b""))
+        self._position = 0
+        self.head = bytes(self._piece[:4])
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        parts = []
+        while length and (part := self._next(length)):
+            parts.append(bytes(part))
+            length -= len(part)
+        return b"".join(parts)
+
+    def skip(self, length: int) -> None:
+        while length and (part := self._next(length)):
+            length -= len(part)
+
+    def _next(self, length: int) -> memoryview:
+        if not self._piece:
+            self._piece = memoryview(next(self._pieces, b""))
+        part = self._piece[:length]
+        self._piece = self._piece[len(part) :]
+        self._position += len(part)
+        return part

@@ -81,6 +81,17 @@ class StoredImage:
         return BytesWindow(data)
 
     def layer_tree(self, layer: Descriptor, progress: Progress) -> Tree:
+        plain = self.layer_tar(layer, progress)
+        try:
+            name = f"layer {short_digest(layer.digest)}"
+            found = index(plain, name, progress)
+            return ArchiveTree(found, plain, "plain", plain.size, close=plain.close)
+        except BaseException:
+            plain.close()
+            raise
+
+    def layer_tar(self, layer: Descriptor, progress: Progress) -> TarSplitWindow:
+        """Return the plain tar of a layer, as its diff id has it. The caller closes it."""
         manifest = parse_document(self._blobs[self.manifest().digest], "the manifest")
         digests = [one.digest for one in descriptors_of(manifest, "layers", "the manifest")]
         chain = self._chain()
@@ -122,7 +133,7 @@ class StoredImage:
             at = parents[at]
         return chain[::-1]
 
-    def _open_layer(self, layer: str, progress: Progress) -> Tree:
+    def _open_layer(self, layer: str, progress: Progress) -> TarSplitWindow:
         root, driver = self._location.root, self._location.driver
         content = (
             root / "overlay" / layer / "diff" if driver == "overlay" else root / "vfs/dir" / layer
@@ -132,16 +143,9 @@ class StoredImage:
         packed = _open_file(split)
         try:
             progress.start(f"reading {name}", packed.size)
-            plain = TarSplitWindow(packed, open_folder(content), name, progress)
+            return TarSplitWindow(packed, open_folder(content), name, progress)
         finally:
             packed.close()
-        try:
-            return ArchiveTree(
-                index(plain, name, progress), plain, "plain", plain.size, close=plain.close
-            )
-        except BaseException:
-            plain.close()
-            raise
 
 
 def locations() -> Iterator[Location]:
