@@ -9,6 +9,7 @@ from ckpt_tui.archive.directory import DirectoryTree, open_beneath, open_folder
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.core.errors import Cancelled, SourceUnreachable
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import FileWindow
 
 
 @pytest.fixture
@@ -127,3 +128,10 @@ def test_what_is_no_folder_cannot_be_reached(tmp_path: Path, name: str) -> None:
 def test_walking_can_be_cancelled(folder: Path) -> None:
     with pytest.raises(Cancelled):
         DirectoryTree(folder, Progress(cancelled=lambda: True))
+
+
+def test_a_failing_read_is_an_error_of_the_source(folder: Path) -> None:
+    descriptor = open_folder(folder)  # the kernel refuses to read a folder as a file
+    with pytest.raises(SourceUnreachable, match="byte 3"):
+        FileWindow(descriptor, 10).read(3, 1)
+    os.close(descriptor)

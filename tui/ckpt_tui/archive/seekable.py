@@ -61,8 +61,10 @@ class SeekTable:
 
 def seek_table(window: ByteWindow) -> SeekTable | None:
     """Return the seek table at the end of a zstd file, or None where there is none to rely on."""
+    if window.size < _HEADER.size + _FOOTER.size:
+        return None
     footer = window.read(window.size - _FOOTER.size, _FOOTER.size)
-    if len(footer) < _FOOTER.size or window.size < _FOOTER.size + _HEADER.size:
+    if len(footer) < _FOOTER.size:
         return None
     count, flags, magic = _FOOTER.unpack(footer)
     entry_size = 12 if flags & _HAS_CHECKSUMS else 8

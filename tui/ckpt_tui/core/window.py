@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import Protocol
 
+from ckpt_tui.core.errors import SourceUnreachable
+
 CHUNK = 1 << 20
 """Bytes read at a time when a window is walked from start to end."""
 
@@ -57,7 +59,12 @@ class FileWindow:
             return b""
         parts = []
         while length:
-            part = os.pread(self._descriptor, length, offset)
+            try:
+                part = os.pread(self._descriptor, length, offset)
+            except OSError as error:
+                raise SourceUnreachable(
+                    f"Reading failed at byte {offset}.", f"{error.strerror}."
+                ) from error
             if not part:
                 break
             parts.append(part)

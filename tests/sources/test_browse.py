@@ -1,0 +1,68 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.core.errors import Cancelled, SourceUnreachable
+from ckpt_tui.core.paths import own_store
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.sources.browse import EntryKind, list_folder, own_store_entry
+
+
+@pytest.fixture
+def folder(data: Path, tmp_path: Path) -> Path:
+    for name in ("counter.tar.zst", "cri-crio.tar"):
+        shutil.copy(data / "archives" / name, tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not a checkpoint")
+    (tmp_path / "empty").touch()
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "layout").mkdir()
+    (tmp_path / "layout/oci-layout").touch()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/inventory.img").touch()
+    (tmp_path / "unpacked/checkpoint").mkdir(parents=True)
+    (tmp_path / "unpacked/checkpoint/inventory.img").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "fifo")
+    return tmp_path
+
+
+def test_a_folder_lists_what_may_be_a_checkpoint(folder: Path) -> None:
+    entries = {entry.name: entry for entry in list_folder(str(folder), quiet())}
+    assert {name: entry.kind for name, entry in entries.items()} == {
+        "counter.tar.zst": EntryKind.ARCHIVE,
+        "cri-crio.tar": EntryKind.ARCHIVE,
+        "plain": EntryKind.FOLDER,
+        "layout": EntryKind.LAYOUT,
+        "images": EntryKind.CHECKPOINT,
+        "unpacked": EntryKind.CHECKPOINT,
+    }
+    archive = entries["counter.tar.zst"]
+    assert (archive.compression, archive.size) == ("zstd", 28329)
+    assert archive.path == str(folder / "counter.tar.zst")
+
+
+def test_entries_come_lazily(folder: Path) -> None:
+    progress = Progress()
+    next(iter(list_folder(str(folder), progress)))
+    assert progress.done < 10
+
+
+def test_listing_can_be_cancelled(folder: Path) -> None:
+    with pytest.raises(Cancelled):
+        list(list_folder(str(folder), Progress(cancelled=lambda: True)))
+
+
+def test_a_folder_that_is_absent_cannot_be_reached(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnreachable):
+        list(list_folder(str(tmp_path / "absent"), quiet()))
+
+
+def test_the_own_store_is_listed_once_it_exists() -> None:
+    assert own_store_entry() is None
+    own_store().mkdir(parents=True)
+    (own_store() / "oci-layout").touch()
+    entry = own_store_entry()
+    assert entry is not None
+    assert (entry.kind, entry.path) == (EntryKind.STORE, str(own_store()))
