@@ -11,8 +11,8 @@ import math
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from ckpt_tui.archive.blocks import Blocks
 from ckpt_tui.archive.sparse import Run, gnu_runs, pax_runs
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.core.errors import DamagedInput
@@ -43,20 +43,6 @@ _KINDS = {
 }
 _NO_DATA = frozenset(b"1 2 3 4 5 6".split())
 _NO_PAX: Mapping[str, str] = {}
-
-
-class Blocks(Protocol):
-    """An archive, read from start to end."""
-
-    @property
-    def position(self) -> int:
-        """Bytes read or skipped so far."""
-
-    def read(self, length: int) -> bytes:
-        """Return the next `length` bytes; fewer only at the end."""
-
-    def skip(self, length: int) -> None:
-        """Pass over `length` bytes; stop at the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ckpt_tui.archive.blocks import StreamBlocks, WindowBlocks
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
-from ckpt_tui.archive.headers import Blocks, Header, HeaderReader
+from ckpt_tui.archive.headers import Header, HeaderReader
 from ckpt_tui.archive.names import ROOT, clean_name
 from ckpt_tui.archive.notes import Notes
 from ckpt_tui.archive.sparse import Run, SparseWindow
@@ -95,7 +96,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
     """
 
     def __init__(self, stream: PlainStream, name: str) -> None:
-        self._blocks = _StreamBlocks(stream)
+        self._blocks = StreamBlocks(stream)
         self._headers = HeaderReader(self._blocks, name)
         self._name = name
         self._notes = Notes()
@@ -165,7 +166,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
 class MemberReader:
     """The bytes of one member of a walk, from start to end."""
 
-    def __init__(self, blocks: _StreamBlocks, header: Header, archive: str) -> None:
+    def __init__(self, blocks: StreamBlocks, header: Header, archive: str) -> None:
         self._blocks = blocks
         self._archive = archive
         self._header = header
@@ -240,7 +241,7 @@ def index(window: ByteWindow, name: str, progress: Progress) -> TarIndex:
     Raises:
         NotACheckpoint: the first bytes are no tar header.
     """
-    blocks = _WindowBlocks(window, progress)
+    blocks = WindowBlocks(window, progress)
     headers = HeaderReader(blocks, name)
     notes = Notes()
     found = TarIndex(notes)
@@ -345,74 +346,3 @@ def _finish_index(
             f"{window.size - position:,} bytes that are no padding follow the end mark at byte "
             f"{position:,}; they were left out."
         )
-
-
-class _WindowBlocks(Blocks):
-    def __init__(self, window: ByteWindow, progress: Progress) -> None:
-        self._window = window
-        self._progress = progress
-        self._position = 0
-
-    @property
-    def position(self) -> int:
-        return self._position
-
-    def read(self, length: int) -> bytes:
-        data = self._window.read(self._position, length)
-        self.skip(len(data))
-        return data
-
-    def skip(self, length: int) -> None:
-        length = min(length, self._window.size - self._position)
-        self._position += length
-        self._progress.tick(length)
-
-
-class _StreamBlocks(Blocks):
-    def __init__(self, stream: PlainStream) -> None:
-        self._stream = stream
-        self._scratch = memoryview(bytearray(CHUNK))
-        self._position = 0
-        self._error: DamagedInput | None = None
-
-    @property
-    def position(self) -> int:
-        return self._position
-
-    def read(self, length: int) -> bytes:
-        view = memoryview(bytearray(length))
-        filled = 0
-        while filled < length:
-            try:
-                count = self._fill(view[filled:])
-            except DamagedInput:
-                if filled:
-                    break  # first what is there; the error comes with the next read
-                raise
-            if not count:
-                break
-            filled += count
-        return bytes(view[:filled])
-
-    def skip(self, length: int) -> None:
-        while length > 0 and (count := self._fill(self._scratch[:length])):
-            length -= count
-
-    def drain(self) -> int:
-        """Read to the end; return the bytes in pieces that are not all zeros."""
-        foreign = 0
-        while count := self._fill(self._scratch):
-            if bytes(self._scratch[:count]).strip(b"\0"):
-                foreign += count
-        return foreign
-
-    def _fill(self, buffer: memoryview) -> int:
-        if self._error:
-            raise self._error  # what a decoder gives after an error is not to be trusted
-        try:
-            count = self._stream.readinto(buffer)
-        except DamagedInput as error:
-            self._error = error
-            raise
-        self._position += count
-        return count

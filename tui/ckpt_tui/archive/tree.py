@@ -31,6 +31,7 @@ class Member:
 
     name: str
     """Path from the root of the tree, cleaned: no leading `./` or `/`, no trailing `/`, no `..`.
+    The root folder itself, where the tree has an entry for it, is `.`.
     Bytes that are no UTF-8 are carried as surrogate escapes."""
     kind: MemberKind
     size: int

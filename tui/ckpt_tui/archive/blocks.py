@@ -1,0 +1,99 @@
+"""Archives read from start to end, from a stream or from a window."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ckpt_tui.archive.compression import PlainStream
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK, ByteWindow
+
+
+class Blocks(Protocol):
+    """An archive, read from start to end."""
+
+    @property
+    def position(self) -> int:
+        """Bytes read or skipped so far."""
+
+    def read(self, length: int) -> bytes:
+        """Return the next `length` bytes; fewer only at the end."""
+
+    def skip(self, length: int) -> None:
+        """Pass over `length` bytes; stop at the end."""
+
+
+class WindowBlocks:
+    """An archive in a window; what is skipped is not read."""
+
+    def __init__(self, window: ByteWindow, progress: Progress) -> None:
+        self._window = window
+        self._progress = progress
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        data = self._window.read(self._position, length)
+        self.skip(len(data))
+        return data
+
+    def skip(self, length: int) -> None:
+        length = min(length, self._window.size - self._position)
+        self._position += length
+        self._progress.tick(length)
+
+
+class StreamBlocks:
+    """An archive in a stream. An error of the stream is raised once all bytes before it are read."""
+
+    def __init__(self, stream: PlainStream) -> None:
+        self._stream = stream
+        self._scratch = memoryview(bytearray(CHUNK))
+        self._position = 0
+        self._error: DamagedInput | None = None
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def read(self, length: int) -> bytes:
+        view = memoryview(bytearray(length))
+        filled = 0
+        while filled < length:
+            try:
+                count = self._fill(view[filled:])
+            except DamagedInput:
+                if filled:
+                    break  # first what is there; the error comes with the next read
+                raise
+            if not count:
+                break
+            filled += count
+        return bytes(view[:filled])
+
+    def skip(self, length: int) -> None:
+        while length > 0 and (count := self._fill(self._scratch[:length])):
+            length -= count
+
+    def drain(self) -> int:
+        """Read to the end; return the bytes in pieces that are not all zeros."""
+        foreign = 0
+        while count := self._fill(self._scratch):
+            if bytes(self._scratch[:count]).strip(b"\0"):
+                foreign += count
+        return foreign
+
+    def _fill(self, buffer: memoryview) -> int:
+        if self._error:
+            raise self._error  # what a decoder gives after an error is not to be trusted
+        try:
+            count = self._stream.readinto(buffer)
+        except DamagedInput as error:
+            self._error = error
+            raise
+        self._position += count
+        return count
