@@ -34,7 +34,7 @@ class ArchiveTree:
         found: TarIndex,
         plain: ByteWindow,
         compression: Compression,
-        packed_size: int,
+        stored: ByteWindow,
         kept: Mapping[str, bytes] | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
@@ -43,10 +43,15 @@ class ArchiveTree:
         self._kept = kept or {}
         self._close = close
         self.compression: Compression = compression
-        self.packed_size = packed_size
-        """Bytes of the archive as it is stored."""
+        self.stored = stored
+        """The archive as it is stored."""
         self.plain_size = plain.size
         """Bytes of the archive without its compression."""
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes of the archive as it is stored."""
+        return self.stored.size
 
     @property
     def members(self) -> Mapping[str, Member]:
@@ -104,12 +109,12 @@ def open_archive(
     progress.start(f"reading {name}", window.size)
     if compression == "plain":
         found = index(window, name, progress)
-        return ArchiveTree(found, window, compression, window.size, close=close)
+        return ArchiveTree(found, window, compression, window, close=close)
     if compression == "zstd" and (table := seek_table(window)):
         plain = SeekableZstdWindow(window, table, name)
         progress.start(f"reading {name}", plain.size)
         found = index(plain, name, progress)
-        return ArchiveTree(found, plain, compression, window.size, close=close)
+        return ArchiveTree(found, plain, compression, window, close=close)
 
     def restart(again: Progress) -> PlainStream:
         again.start(f"reading {name} again", window.size)
@@ -124,7 +129,7 @@ def open_archive(
             if member not in kept
         ]
     )
-    return ArchiveTree(found, reread, compression, window.size, kept, close)
+    return ArchiveTree(found, reread, compression, window, kept, close)
 
 
 def _one_pass(stream: PlainStream, name: str) -> tuple[TarIndex, dict[str, bytes], int]:

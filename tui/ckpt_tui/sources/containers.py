@@ -85,7 +85,7 @@ class StoredImage:
         try:
             name = f"layer {short_digest(layer.digest)}"
             found = index(plain, name, progress)
-            return ArchiveTree(found, plain, "plain", plain.size, close=plain.close)
+            return ArchiveTree(found, plain, "plain", plain, close=plain.close)
         except BaseException:
             plain.close()
             raise

@@ -1,0 +1,44 @@
+"""CRIU's logs near a checkpoint: in its archive, beside it, or in a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.core.errors import SourceUnreachable
+from ckpt_tui.core.window import ByteWindow, FileWindow
+
+INSIDE = ("restore.log", "checkpoint/restore.log", "dump.log", "checkpoint/dump.log")
+"""Members that are logs, the more telling first: a dump that is here went well."""
+
+
+def log_in(tree: Tree) -> tuple[str, ByteWindow] | None:
+    """Return the name and the bytes of a log among the members of a checkpoint."""
+    name = next((n for n in INSIDE if n in tree.members), None)
+    return (name, tree.window(name)) if name else None
+
+
+def log_beside(path: str) -> Path | None:
+    """Return the log that lies beside a checkpoint: `web.restore.log`, `restore.log`, …
+
+    A file named after the checkpoint counts before one that only lies in the same folder.
+    """
+    here = Path(path)
+    folder = here.parent if here.is_file() else here
+    stem = here.name.split(".")[0]
+    names = [f"{stem}.restore.log", "restore.log", f"{stem}.dump.log", "dump.log"]
+    return next((folder / n for n in names if (folder / n).is_file()), None)
+
+
+def open_log(path: str | Path) -> FileWindow:
+    """Open a log file.
+
+    Raises:
+        SourceUnreachable: it is absent, no regular file, or may not be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise SourceUnreachable(f"{path} cannot be read:", f"{error.strerror}.") from error
+    return FileWindow(descriptor)
