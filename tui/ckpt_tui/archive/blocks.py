@@ -24,6 +24,9 @@ class Blocks(Protocol):
         """Pass over `length` bytes; stop at the end."""
 
 
+_ZEROS = bytes(CHUNK)
+
+
 class WindowBlocks:
     """An archive in a window; what is skipped is not read."""
 
@@ -48,7 +51,7 @@ class WindowBlocks:
 
 
 class StreamBlocks:
-    """An archive in a stream. An error of the stream is raised once all bytes before it are read."""
+    """An archive in a stream, whose errors come once all bytes before them are read."""
 
     def __init__(self, stream: PlainStream) -> None:
         self._stream = stream
@@ -83,7 +86,7 @@ class StreamBlocks:
         """Read to the end; return the bytes in pieces that are not all zeros."""
         foreign = 0
         while count := self._fill(self._scratch):
-            if bytes(self._scratch[:count]).strip(b"\0"):
+            if bytes(self._scratch[:count]) != _ZEROS[:count]:
                 foreign += count
         return foreign
 
