@@ -17,7 +17,7 @@ import pytest
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.layers import LayeredTree, overlay
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.convert.base import BaseImage, read_base
+from ckpt_tui.convert.base import BaseImage, find_base
 from ckpt_tui.convert.source import Source, archive_source
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow, FileWindow
@@ -69,24 +69,13 @@ def open_source(open_file: Opener) -> Generator[Callable[[Path], Source]]:
 
 
 @pytest.fixture
-def base_bb(data: Path, open_file: Opener) -> BaseImage:
+def base_bb(data: Path, open_source: Callable[[Path], Source]) -> Generator[BaseImage]:
     """The base image of the busybox checkpoints."""
-    path = data / "archives/base-bb.oci.tar"
-    tree = open_archive(open_file(path), path.name, quiet())
-
-    def blob(digest: str) -> bytes:
-        window = tree.window(f"blobs/sha256/{digest.removeprefix('sha256:')}")
-        return window.read(0, window.size)
-
-    index = json.loads(tree.window("index.json").read(0, 1 << 20))
-    entry = index["manifests"][0]
-    manifest = json.loads(blob(entry["digest"]))
-    layers = [
-        (item["mediaType"], item["digest"], item["size"], BytesWindow(blob(item["digest"])))
-        for item in manifest["layers"]
-    ]
-    config = blob(manifest["config"]["digest"])
-    return read_base("localhost/bb:1", config, layers, [entry["digest"]], quiet())
+    source = open_source(data / "archives/counter.tar.zst")
+    base = find_base(source, f"oci-archive:{data / 'archives/base-bb.oci.tar'}", quiet())
+    assert base is not None
+    yield base
+    base.close()
 
 
 @dataclass(frozen=True)

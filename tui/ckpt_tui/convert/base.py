@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
-from ckpt_tui.archive.tar import TarIndex, stream
+from ckpt_tui.archive.tar import TarIndex, walk
 from ckpt_tui.archive.tree import ByteRange, Member
 from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
@@ -17,7 +18,7 @@ from ckpt_tui.convert.source import Source
 from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.core.window import CHUNK, ByteWindow
 from ckpt_tui.sources.base import Opened, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.oci import config_of, image_layers, load, manifests, open_image
@@ -49,12 +50,12 @@ class BaseImage:
     """The base image, with the headers of its merged tree."""
 
     reference: str
-    """Where it was found, for people and for the annotation of the result."""
+    """Where it was found, for people."""
     config: bytes
     layers: tuple[BaseLayer, ...]
     tree: Mapping[str, Member]
-    digests: frozenset[str] = frozenset()
-    """Digests of its manifest, and of an index that led to it."""
+    digests: tuple[str, ...] = ()
+    """Digest of its manifest, last; before it that of an index that led to it."""
     close: Callable[[], None] = lambda: None
     """Lets go of the store that the layers are read from."""
 
@@ -78,7 +79,8 @@ def read_base(
 ) -> BaseImage:
     """Read the headers of a base image; each layer is media type, digest (or ""), size and bytes.
 
-    The data of the layers is passed over, and nothing of it is kept.
+    Each layer has to have its diff id, for the delta depends on every header in it. Nothing of the
+    data is kept.
 
     Raises:
         CkptError: config and manifest contradict each other, or a layer is damaged.
@@ -91,7 +93,10 @@ def read_base(
             f"its config names {len(diff_ids)} layers, its manifest {len(found)}.",
         )
     progress.start(f"reading {reference}", sum(size for _, _, size, _ in found))
-    trees = [_Headers.of(blob, f"a layer of {reference}", progress) for *_, blob in found]
+    trees = [
+        _Headers.of(blob, diff_id, f"A layer of {reference}", progress)
+        for (*_, blob), diff_id in zip(found, diff_ids, strict=True)
+    ]
     return BaseImage(
         reference,
         config,
@@ -100,8 +105,28 @@ def read_base(
             for (media_type, digest, size, blob), diff_id in zip(found, diff_ids, strict=True)
         ),
         overlay(trees).members,
-        frozenset(digests),
+        tuple(digests),
     )
+
+
+class _Hashed:
+    """A stream and the digest of all of it."""
+
+    def __init__(self, stream: PlainStream) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        length = self._stream.readinto(buffer)
+        self._hash.update(buffer[:length])
+        return length
+
+    def digest(self) -> str:
+        """Read what is left; return sha256:… of everything."""
+        rest = memoryview(bytearray(CHUNK))
+        while self.readinto(rest):
+            pass
+        return "sha256:" + self._hash.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +137,19 @@ class _Headers:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, blob: ByteWindow, name: str, progress: Progress) -> _Headers:
-        members = stream(blob, name, progress)
+    def of(cls, blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> _Headers:
+        plain = _Hashed(decompressed(blob, sniff(blob.read(0, 4)), progress, name))
+        members = walk(plain, name)
         found = TarIndex(members.note_list)
         for member, _ in members:
             if not found.add(member, members.place):
                 raise CkptError(f"{name} cannot be read:", "it has too many members.")
+        if plain.digest() != diff_id:
+            raise CkptError(
+                f"{name} is damaged:",
+                f"decompressed it has the digest {plain.digest()}, and should have {diff_id}.",
+                "Pull the image again.",
+            )
         return cls(found.members, members.notes)
 
     def window(self, name: str) -> ByteWindow:
@@ -219,7 +251,7 @@ def wrong_base(base: BaseImage, engine: str, documents: Mapping[str, object]) ->
         return ""
     if image_id and image_id == base.config_digest:
         return ""
-    found = ", ".join(sorted(base.digests)) or base.config_digest
+    found = ", ".join(base.digests) or base.config_digest
     return _refusal(base, name, f"digest {manifest}", found)
 
 

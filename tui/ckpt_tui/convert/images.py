@@ -110,7 +110,7 @@ def checkpoint_annotations(
 
 def checkpoint_config(layers: Sequence[Layer], architecture: str, created: str) -> bytes:
     """Return the config of the checkpoint image: no Entrypoint and no Cmd, it cannot be run."""
-    return _dump(
+    return dump(
         {
             **({"created": created} if created else {}),
             "architecture": architecture,
@@ -142,7 +142,7 @@ def rootfs_config(
             entry = {"created": created} if created else {}
             entry["created_by"] = f"checkpoint of {name}"
             document["history"] = [*history, entry]
-    return _dump(document)
+    return dump(document)
 
 
 def add_manifest(
@@ -165,7 +165,7 @@ def add_manifest(
     if any(layer.media_type.endswith("+zstd") for layer in layers):
         marks[ZSTD_KEY] = "true"
     return staging.add(
-        _dump(document), MANIFEST, annotations=marks, platform=platform or _NO_PLATFORM
+        dump(document), MANIFEST, annotations=marks, platform=platform or _NO_PLATFORM
     )
 
 
@@ -179,7 +179,7 @@ def add_index(
         "manifests": [manifest.document() for manifest in manifests],
         "annotations": dict(sorted(annotations.items())),
     }
-    return staging.add(_dump(document), INDEX)
+    return staging.add(dump(document), INDEX)
 
 
 def base_image_values(engine: str, reference: str, config_digest: str) -> dict[str, str]:
@@ -201,5 +201,6 @@ def recorded_image(engine: str, config_dump: object) -> str:
     return text_at(config_dump, key).removeprefix("sha256:") if key else ""
 
 
-def _dump(document: Mapping[str, Any]) -> bytes:
+def dump(document: Mapping[str, Any]) -> bytes:
+    """Return JSON as it is stored: the same document, the same bytes."""
     return json.dumps(document, separators=(",", ":")).encode()

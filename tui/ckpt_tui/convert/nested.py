@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER
+from ckpt_tui.archive.blocks import Blocks, WindowBlocks
 from ckpt_tui.archive.compression import Compression, sniff
-from ckpt_tui.archive.headers import Blocks, Header, HeaderReader
+from ckpt_tui.archive.headers import Header, HeaderReader
 from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tar import stream
@@ -19,7 +20,6 @@ from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.document import read_document
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import ByteWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +127,6 @@ def _member(header: Header) -> Member:
 
 def _kept(pax: Mapping[str, str]) -> Mapping[str, str]:
     return dict(pax) if pax else {}
-
-
-class WindowBlocks(Blocks):
-    """A window as the header reader wants it."""
-
-    def __init__(self, window: ByteWindow, progress: Progress) -> None:
-        self._window = window
-        self._progress = progress
-        self._position = 0
-
-    @property
-    def position(self) -> int:
-        return self._position
-
-    def read(self, length: int) -> bytes:
-        data = self._window.read(self._position, length)
-        self.skip(len(data))
-        return data
-
-    def skip(self, length: int) -> None:
-        self._position = min(self._position + length, self._window.size)
-        self._progress.tick(0)
 
 
 class _PieceBlocks(Blocks):

@@ -267,7 +267,7 @@ class _Conversion:
             self._staging,
             config,
             [layer.descriptor for layer in layers],
-            _base_annotations(base),
+            _base_annotations(container.image, base),
             {},
             ROOTFS_ROLE,
         )
@@ -367,6 +367,7 @@ class _Rootfs:
     config_digest: str
 
 
-def _base_annotations(base: BaseImage) -> dict[str, str]:
-    digest = min(base.digests, default="")
-    return {BASE_NAME: base.reference, **({BASE_DIGEST: digest} if digest else {})}
+def _base_annotations(name: str, base: BaseImage) -> dict[str, str]:
+    """Name the base as the engine did, not by where this copy of it was found."""
+    found = {BASE_NAME: name, BASE_DIGEST: base.digests[-1] if base.digests else ""}
+    return {key: value for key, value in found.items() if value}

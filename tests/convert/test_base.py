@@ -1,0 +1,160 @@
+"""Finding the base image, and refusing another one."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.convert.base import BaseImage, find_base, read_base, wrong_base
+from ckpt_tui.convert.layout import CONFIG, INDEX, LAYER, MANIFEST, Staging
+from ckpt_tui.convert.source import Source
+from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.window import BytesWindow
+from conftest import repacked
+
+OpenSource = Callable[[Path], Source]
+
+
+@pytest.fixture
+def counter(data: Path, open_source: OpenSource) -> Source:
+    return open_source(data / "archives/counter.tar.zst")
+
+
+def test_the_headers_of_the_base_are_read_and_its_digest_is_the_recorded_one(
+    base_bb: BaseImage, counter: Source
+) -> None:
+    assert base_bb.tree["tmp"].name == "tmp"
+    assert base_bb.tree["data/old/deep/b"].size == 2
+    assert base_bb.config_digest == f"sha256:{counter.container.image_id}"
+    assert base_bb.layers[0].diff_id.startswith("sha256:")
+
+
+def test_the_right_base_is_not_refused(base_bb: BaseImage) -> None:
+    digits = base_bb.config_digest.removeprefix("sha256:")
+    assert wrong_base(base_bb, "podman", {"config.dump": {"rootfsImageID": digits}}) == ""
+    assert wrong_base(base_bb, "cri-o", {"config.dump": {"rootfsImageRef": digits}}) == ""
+    reference = f"localhost:5000/bb@{base_bb.digests[-1]}"
+    assert wrong_base(base_bb, "containerd", {"config.dump": {"rootfsImageRef": reference}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("engine", "key", "value"),
+    [
+        ("podman", "rootfsImageID", "00" * 32),
+        ("cri-o", "rootfsImageRef", "00" * 32),
+        ("containerd", "rootfsImageRef", "localhost/bb@sha256:" + "00" * 32),
+    ],
+)
+def test_another_digest_is_refused_and_says_how_to_name_the_right_one(
+    base_bb: BaseImage, engine: str, key: str, value: str
+) -> None:
+    config = {key: value, "rootfsImageName": "localhost/bb:1"}
+    refusal = wrong_base(base_bb, engine, {"config.dump": config})
+    assert "00" * 32 in refusal
+    assert "localhost/bb:1" in refusal
+    assert "--base" in refusal
+
+
+def test_for_containerd_the_image_id_of_its_status_counts_too(base_bb: BaseImage) -> None:
+    documents = {
+        "config.dump": {"rootfsImageRef": "localhost/bb@sha256:" + "00" * 32},
+        "status.dump": {"image_id": base_bb.config_digest},
+    }
+    assert wrong_base(base_bb, "containerd", documents) == ""
+
+
+def test_without_a_recorded_digest_there_is_nothing_to_compare(base_bb: BaseImage) -> None:
+    for engine in ("podman", "cri-o", "containerd"):
+        assert wrong_base(base_bb, engine, {"config.dump": {}}) == ""
+
+
+def test_a_base_that_nobody_has_is_none_unless_it_was_named(
+    counter: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = tmp_path / "storage.conf"
+    storage.write_text(f'[storage]\ndriver="overlay"\ngraphroot="{tmp_path}/none"\n')
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))
+    source = dataclasses.replace(
+        counter,
+        container=dataclasses.replace(
+            counter.container, image_id="ab" * 32, image="localhost/never-made-anywhere:1"
+        ),
+    )
+    assert find_base(source, "", quiet()) is None
+    with pytest.raises(SourceUnreachable):
+        find_base(source, f"oci:{tmp_path}/nothing:1", quiet())
+
+
+def test_an_archive_is_no_base(counter: Source, data: Path) -> None:
+    with pytest.raises(UsageError, match="no image"):
+        find_base(counter, str(data / "archives/counter.tar.zst"), quiet())
+
+
+def test_of_an_index_the_image_with_the_recorded_config_is_taken(
+    counter: Source, base_bb: BaseImage, tmp_path: Path
+) -> None:
+    layer = base_bb.layers[0]
+    with Staging(tmp_path / "out") as staging:
+        blob = staging.add(layer.blob.read(0, layer.size), layer.media_type)
+        entries = []
+        for config in (b'{"os":"linux","rootfs":{"diff_ids":["sha256:00"]}}', base_bb.config):
+            manifest = {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": staging.add(config, CONFIG).document(),
+                "layers": [blob.document()],
+            }
+            entries.append(staging.add(json.dumps(manifest).encode(), MANIFEST))
+        index = {"schemaVersion": 2, "manifests": [entry.document() for entry in entries]}
+        root = staging.add(json.dumps(index).encode(), INDEX)
+        staging.publish(root, "many")
+    base = find_base(counter, f"oci:{tmp_path / 'out'}:many", quiet())
+    assert base is not None
+    assert base.config_digest == base_bb.config_digest
+    assert base.digests == (root.digest, entries[1].digest)
+    base.close()
+
+
+def test_config_and_manifest_that_disagree_are_refused() -> None:
+    with pytest.raises(CkptError, match="2 layers"):
+        read_base("x", b'{"rootfs":{"diff_ids":["sha256:a","sha256:b"]}}', [], [], quiet())
+
+
+def test_dockers_names_of_layers_become_those_of_oci(base_bb: BaseImage) -> None:
+    layer = base_bb.layers[0]
+    docker = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    found = (docker, layer.digest, layer.size, layer.blob)
+    base = read_base("x", base_bb.config, [found], [], quiet())
+    assert base.layers[0].media_type == LAYER + "+gzip"
+
+
+@pytest.mark.parametrize("change", ["cut", "other bytes"])
+def test_a_damaged_layer_is_an_error(base_bb: BaseImage, change: str) -> None:
+    layer = base_bb.layers[0]
+    tar = gzip.decompress(layer.blob.read(0, layer.size))
+    damaged = tar[: len(tar) // 2] if change == "cut" else tar.replace(b"the base", b"the face")
+    blob = BytesWindow(damaged)
+    with pytest.raises(CkptError, match="damaged"):
+        read_base("x", base_bb.config, [(layer.media_type, "", blob.size, blob)], [], quiet())
+
+
+def test_whiteouts_of_upper_layers_count(base_bb: BaseImage, tmp_path: Path, data: Path) -> None:
+    packed = repacked(data / "archives/counter.tar.zst", tmp_path / "l.tar", {"tmp/.wh.x": b""})
+    content = gzip.compress(packed.read_bytes(), mtime=0)
+    config = json.loads(base_bb.config)
+    config["rootfs"]["diff_ids"].append("sha256:" + hashlib.sha256(packed.read_bytes()).hexdigest())
+    lower = base_bb.layers[0]
+    layers = [
+        (lower.media_type, lower.digest, lower.size, lower.blob),
+        (LAYER, "sha256:1", len(content), BytesWindow(content)),
+    ]
+    base = read_base("x", json.dumps(config).encode(), layers, [], quiet())
+    assert "tmp/.wh.x" not in base.tree
+    assert "config.dump" in base.tree

@@ -1,0 +1,45 @@
+"""From an optimized image back to the archive of its engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ckpt_tui.convert.restore_archive import RestoredArchive, restore_archive
+from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.formats.images import ROLE_KEY, is_delta
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.sources.oci import image_layers, manifests, open_image
+
+
+def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive:
+    """Write the archive at `path` that the image `target` was made from.
+
+    Raises:
+        UsageError: it is no optimized image.
+        CkptError: the image lacks something, or the file cannot be written.
+    """
+    opened = open_checkpoint(target, progress)
+    try:
+        if not opened.format.optimized:
+            raise UsageError(
+                f"{target} is no optimized image.", "Only those have a way back in them."
+            )
+        return restore_archive(opened.tree, _delta_blob(opened), path, progress)
+    finally:
+        opened.close()
+
+
+def _delta_blob(opened: OpenCheckpoint) -> ByteWindow | None:
+    """Return the blob of the delta layer in the rootfs image beside the checkpoint image."""
+    image = opened.source
+    if not isinstance(image, OpenedImage) or not image.is_index:
+        return None
+    for one in manifests(image.store, image.document, "the index"):
+        if one.annotations.get(ROLE_KEY) == "rootfs":
+            for layer in image_layers(open_image(image.target, image.store, one)):
+                if is_delta(layer.descriptor):
+                    return image.store.blob(layer.descriptor.digest)
+    return None

@@ -1,0 +1,106 @@
+"""Moves an optimized image to another repository: config.dump has to name the rootfs image there.
+
+That changes the metadata layer, the checkpoint image's config and manifest, and the index: some
+KiB. Every other blob is the same, and can be mounted or copied as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ckpt_tui.archive.names import ROOT
+from ckpt_tui.archive.tree import MemberKind, Tree
+from ckpt_tui.convert.images import ROLE_KEY, ROOTFS_ROLE, Layer, base_image_values, dump
+from ckpt_tui.convert.jsonedit import with_values
+from ckpt_tui.convert.layers import LayerWriter
+from ckpt_tui.convert.layout import CONFIG, INDEX, MANIFEST, Descriptor, Staging
+from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
+from ckpt_tui.convert.roles import ROLE_KEY as LAYER_ROLE_KEY
+from ckpt_tui.core.document import texts_at
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import chunks
+from ckpt_tui.formats.table import ENGINE_KEY
+from ckpt_tui.sources.base import Descriptor as Found
+from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.sources.oci import config_of, descriptors_of, image_layers, load, open_image
+
+
+@dataclass(frozen=True, slots=True)
+class Repointed:
+    """What differs from the image as it was; the new blobs are staged."""
+
+    index: Descriptor
+    replaced: tuple[str, ...]
+    """Digests of the blobs that the new image does not have any more."""
+
+
+def repoint(image: OpenedImage, repository: str, staging: Staging, progress: Progress) -> Repointed:
+    """Stage the blobs by which `image`, an optimized index, will live in `repository`.
+
+    Raises:
+        DamagedInput: the index does not have the shape of the optimized format.
+    """
+    entries = descriptors_of(image.document, "manifests", "the index")
+    rootfs = next((e for e in entries if e.annotations.get(ROLE_KEY) == ROOTFS_ROLE), None)
+    checkpoint = next((e for e in entries if e is not rootfs), None)
+    if rootfs is None or checkpoint is None:
+        raise DamagedInput("the index", 0, "it does not name a checkpoint and a rootfs image.")
+    opened = open_image(image.target, image.store, checkpoint)
+    rootfs_config = config_of(open_image(image.target, image.store, rootfs)).digest
+    engine = opened.document.get("annotations", {}).get(ENGINE_KEY, "")
+    values = base_image_values(engine, f"{repository}@{rootfs.digest}", rootfs_config)
+    replaced = [image.descriptor.digest, checkpoint.digest, config_of(opened).digest]
+    manifest, old_layer = _moved_manifest(opened, values, staging, progress)
+    new = staging.add(
+        dump(manifest), MANIFEST, annotations=checkpoint.annotations, platform=checkpoint.platform
+    )
+    documents = [new.document() if e is checkpoint else _as_is(e).document() for e in entries]
+    index = staging.add(dump({**image.document, "manifests": documents}), INDEX)
+    return Repointed(index, (*replaced, old_layer))
+
+
+def _moved_manifest(
+    opened: OpenedImage, values: Mapping[str, str], staging: Staging, progress: Progress
+) -> tuple[dict[str, Any], str]:
+    """Return the manifest with a new metadata layer and config, and the digest of the old layer."""
+    layers = image_layers(opened)
+    config = load(opened.store, config_of(opened))[0]
+    diff_ids = list(texts_at(config, "rootfs", "diff_ids"))
+    documents = [_as_is(layer.descriptor).document() for layer in layers]
+    for number, layer in enumerate(layers):
+        if layer.descriptor.annotations.get(LAYER_ROLE_KEY) != METADATA:
+            continue
+        tree = layer.open_tree(progress)
+        try:
+            if CONFIG_DUMP not in tree.members or number >= len(diff_ids):
+                continue
+            written = _rewritten(tree, values, staging)
+        finally:
+            tree.close()
+        documents[number] = written.descriptor.document()
+        diff_ids[number] = written.diff_id
+        config["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
+        changed = {"config": staging.add(dump(config), CONFIG).document(), "layers": documents}
+        return {**opened.document, **changed}, layer.descriptor.digest
+    raise DamagedInput("the checkpoint image", 0, "no layer of it holds config.dump.")
+
+
+def _rewritten(tree: Tree, values: Mapping[str, str], staging: Staging) -> Layer:
+    window = tree.window(CONFIG_DUMP)
+    edited = with_values(window.read(0, window.size), values, CONFIG_DUMP)
+    with LayerWriter(staging, METADATA) as writer:
+        for name, member in tree.members.items():
+            if name == CONFIG_DUMP:
+                writer.add(replace(member, size=len(edited)), (edited,))
+            elif member.kind is MemberKind.FILE:
+                writer.add(member, chunks(tree.window(name)))
+            elif name != ROOT:
+                writer.add(member, ())
+        return writer.finish()
+
+
+def _as_is(found: Found) -> Descriptor:
+    return Descriptor(found.media_type, found.digest, found.size, found.annotations, found.platform)
