@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
 from ckpt_tui.checkpoint.model import Checkpoint, Share
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
+from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
@@ -26,20 +26,12 @@ from ckpt_tui.ui.rows.table import Column, Row
 @contextmanager
 def opened_target(target: str) -> Iterator[tuple[OpenCheckpoint, Progress]]:
     """Open a target, telling a person at a terminal what takes long."""
-    progress = Progress(_told) if sys.stderr.isatty() else Progress()
-    opened = open_checkpoint(target, progress)
-    try:
-        yield opened, progress
-    finally:
-        opened.close()
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
-
-
-def _told(step: str, done: int, total: int | None) -> None:
-    amount = human_bytes(done) + (f" of {human_bytes(total)}" if total else "")
-    sys.stderr.write(f"\r\x1b[K{printable(step)} {amount if done else ''}")
-    sys.stderr.flush()
+    with told_progress() as progress:
+        opened = open_checkpoint(target, progress)
+        try:
+            yield opened, progress
+        finally:
+            opened.close()
 
 
 def inspect(target: str, as_json: bool, reveal: bool) -> None:

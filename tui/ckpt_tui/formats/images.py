@@ -51,6 +51,11 @@ class ImageContents:
     notes: tuple[Note, ...] = field(default=())
 
 
+def is_delta(layer: Descriptor) -> bool:
+    """Return whether a layer of the rootfs image holds what the container changed."""
+    return layer.annotations.get(LAYER_ROLE_KEY) == "delta"
+
+
 def read_image(image: OpenedImage, progress: Progress) -> ImageContents:
     """Return the checkpoint in an image.
 
@@ -159,7 +164,7 @@ def _rootfs(
     delta: Delta | None = None
     for blob in blobs:
         one = blob.descriptor
-        if one.annotations.get(LAYER_ROLE_KEY) != "delta":
+        if not is_delta(one):
             layers.append(Layer(one.digest, one.media_type, one.size, None, "base"))
             continue
         try:

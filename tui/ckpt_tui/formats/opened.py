@@ -35,7 +35,9 @@ class OpenCheckpoint:
             name=f"{format_.title} {self._shape()}",
             engine=format_.engine,
             optimized=isinstance(contents, ImageContents) and contents.optimized,
-            compression="" if isinstance(contents, ImageContents) else contents.compression,
+            compression="per layer"
+            if isinstance(contents, ImageContents)
+            else contents.compression,
         )
 
     def _shape(self) -> str:

@@ -22,10 +22,10 @@ from ckpt_tui.ui.places import list_children, roots, summary_of
 from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node, card_sections
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.overview import component_parts
+from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
-from ckpt_tui.ui.widgets.problem import problem_sections
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable

@@ -21,11 +21,11 @@ from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.panes.list_pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.overview import title_line
+from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.lines import Lines
-from ckpt_tui.ui.widgets.problem import problem_sections
 from ckpt_tui.ui.widgets.tab_line import TabLine
 
 

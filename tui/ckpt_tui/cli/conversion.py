@@ -1,0 +1,130 @@
+"""`convert`: the plan as text, the conversion, the result."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ckpt_tui.checkpoint.export import plain
+from ckpt_tui.cli.tables import print_facts, print_heading, print_json
+from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.convert.plan import Plan
+from ckpt_tui.convert.request import Request, prepare
+from ckpt_tui.convert.run import Result, run
+from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.text import human_bytes
+from ckpt_tui.ui.rows.conversion import plan_sections, result_sections
+from ckpt_tui.ui.rows.facts import Section
+
+
+def convert(
+    source: str,
+    destination: str | None,
+    to: str,
+    base: str | None,
+    repository: str | None,
+    keep_delta_tar: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Convert one checkpoint; with `dry_run` only print the plan."""
+    if to == "archive":
+        _back(source, destination, as_json)
+        return
+    request = Request(source, destination or "", base or "", repository or "", keep_delta_tar)
+    with told_progress() as progress:
+        prepared = prepare(request, progress)
+        try:
+            plan = prepared.plan
+            if dry_run:
+                _show_plan(plan, as_json)
+                return
+            if plan.problems:
+                raise CkptError(f"{source} cannot be converted:", *plan.problems[:2])
+            start = time.monotonic()
+            result = run(plan, progress)
+            seconds = time.monotonic() - start
+        finally:
+            prepared.close()
+    if as_json:
+        print_json(result_document(plan, result, seconds))
+    else:
+        _print(result_sections(plan, result, seconds))
+        _print(
+            [s for s in plan_sections(plan) if s.title in ("Lost already at the dump", "To know")]
+        )
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        print_json(plan_document(plan))
+    else:
+        _print(plan_sections(plan))
+
+
+def _print(sections: list[Section]) -> None:
+    for section in sections:
+        if section.facts:
+            if section.title:
+                print_heading(section.title)
+            print_facts([(f.label, str(f.value)) for f in section.facts])
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON."""
+    return {
+        "schema_version": 1,
+        "source": plan.source.label,
+        "destination": str(plan.destination.path),
+        "tag": plan.tag,
+        "repository": plan.repository,
+        "base": plan.base.reference if plan.base else None,
+        "layers": [{"role": la.role, "plain_size": la.plain_size} for la in plan.layers],
+        "before": plain(plan.before),
+        "after": plain(plan.after),
+        "problems": plain(plan.problems),
+        "losses": plain(plan.losses),
+        "warnings": plain(plan.warnings),
+    }
+
+
+def result_document(plan: Plan, result: Result, seconds: float) -> dict[str, Any]:
+    """Return a result as JSON."""
+    return {
+        **plan_document(plan),
+        "destination": str(result.path),
+        "tag": result.tag,
+        "repository": result.repository,
+        "digest": result.digest,
+        "checkpoint_digest": result.checkpoint,
+        "rootfs_digest": result.rootfs or None,
+        "layers": [
+            {
+                "role": w.role,
+                "digest": w.layer.descriptor.digest,
+                "size": w.layer.descriptor.size,
+                "media_type": w.layer.descriptor.media_type,
+            }
+            for w in result.layers
+        ],
+        "stored_size": result.stored_size,
+        "reversible_exactly": result.exact,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _back(source: str, destination: str | None, as_json: bool) -> None:
+    """Write the archive that an optimized image was made from."""
+    from ckpt_tui.convert.back import convert_back
+
+    if not destination:
+        raise UsageError("The way back needs a file to write.", hint="Name it after the source.")
+    with told_progress() as progress:
+        written = convert_back(source, Path(destination), progress)
+    if as_json:
+        print_json({"schema_version": 1, **plain(written), "path": str(written.path)})
+        return
+    print(f"{written.path}  {human_bytes(written.size)}, {written.members} members")
+    if not written.exact:
+        print("rootfs-diff.tar has the same content as the original, but not the same bytes.")
