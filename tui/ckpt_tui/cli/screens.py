@@ -23,8 +23,8 @@ def open_targets(targets: Sequence[str]) -> None:
 def open_demo() -> None:
     """Run the app on the checkpoints that come along."""
     require_terminal()
+    from ckpt_tui.demo import demo_folder
     from ckpt_tui.ui.app import CkptApp
-    from ckpt_tui.ui.tour import demo_folder
 
     with demo_folder() as folder:
         _run(CkptApp((), folder=folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from ckpt_tui.checkpoint.validated import validated_files
 from ckpt_tui.convert.base import BaseImage, find_base
 from ckpt_tui.convert.plan import Destination, Options, Plan, RecordedFile, make_plan
 from ckpt_tui.convert.source import Source, archive_source, tree_source
-from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.sources.browse import EntryKind, list_folder
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64": "ppc64le", "arm": "arm"}
 """CRIU's names of architectures to those of OCI platforms; others are the same."""
@@ -90,6 +92,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         source = _source(opened)
         if not request.keep_delta_tar:
             base = find_base(source, request.base, progress)
+            if base is None:
+                base = _base_beside(request.target, source, progress)
         plan = make_plan(
             source,
             base,
@@ -103,6 +107,28 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         _close(opened, base)
         raise
     return Prepared(plan, lambda: _close(opened, base))
+
+
+def _base_beside(target: str, source: Source, progress: Progress) -> BaseImage | None:
+    """Return the image the container ran from, if it lies beside the checkpoint as an OCI layout
+    or archive. Only one whose config has the digest that the engine recorded is taken."""
+    folder = os.path.dirname(target) or "."
+    wanted = f"sha256:{source.container.image_id}"
+    if not os.path.isfile(target) or not source.container.image_id:
+        return None
+    for entry in list_folder(folder, progress):
+        is_image = entry.kind is EntryKind.LAYOUT or entry.compression == "plain"
+        if not is_image or os.path.samefile(entry.path, target):
+            continue
+        try:
+            found = find_base(source, entry.path, progress)
+        except CkptError:
+            continue
+        if found is not None and found.config_digest == wanted:
+            return found
+        if found is not None:
+            found.close()
+    return None
 
 
 def _close(opened: OpenCheckpoint, base: BaseImage | None) -> None:

@@ -81,7 +81,7 @@ def _figures(plan: Plan) -> Iterator[Fact]:
     for label, then, now in (
         ("bytes, unpacked", before.plain, after.plain),
         ("in nested tars", before.nested, after.nested),
-        ("read to inspect it", before.listing, after.listing),
+        ("read to list it", before.listing, after.listing),
     ):
         yield Fact(label, f"{human_bytes(then)} → {human_bytes(now)}")
 
