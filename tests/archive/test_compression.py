@@ -95,8 +95,8 @@ def test_what_follows_the_last_frame_is_damage() -> None:
 
 
 def test_a_frame_that_wants_all_memory_is_refused() -> None:
-    # Magic, no single segment, a window of 2 ** (10 + 30) bytes, one raw block of one byte.
-    frame = b"\x28\xb5\x2f\xfd" + bytes([0x00, 30 << 3]) + b"\x09\x00\x00" + b"x"
+    # Magic, no single segment, a window of 2 ** (10 + 18) bytes, one raw block of one byte.
+    frame = b"\x28\xb5\x2f\xfd" + bytes([0x00, 18 << 3]) + b"\x09\x00\x00" + b"x"
     with pytest.raises(DamagedInput, match="memory"):
         unpacked(frame)
 

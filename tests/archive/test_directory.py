@@ -1,6 +1,7 @@
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +116,15 @@ def test_a_folder_too_large_or_too_deep_is_cut_with_a_note(
     tree = DirectoryTree(tmp_path)
     assert len(tree.members) == 5
     assert "more than 5 entries" in tree.notes[-1]
+    tree.close()
+
+
+def test_another_file_system_is_not_entered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fstat", lambda _descriptor: SimpleNamespace(st_dev=-1))
+    tree = DirectoryTree(folder)
+    assert "checkpoint" in tree.members
+    assert "checkpoint/pages-1.img" not in tree.members
+    assert "another file system" in tree.notes[0]
     tree.close()
 
 

@@ -135,6 +135,15 @@ def test_a_frame_that_contradicts_the_table_is_damage(size: int) -> None:
         window.read(0, 20_000)
 
 
+def test_a_frame_that_states_an_absurd_size_is_not_believed() -> None:
+    # A single segment with a content size of 8 bytes, one raw block of one byte.
+    frame = b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", 1 << 40) + b"\x09\x00\x00x"
+    table = struct.pack("<II", len(frame), 1) + struct.pack("<IBI", 1, 0, 0x8F92EAB1)
+    window = opened(frame + struct.pack("<II", 0x184D2A5E, len(table)) + table)
+    with pytest.raises(DamagedInput, match="contradicts"):
+        window.read(0, 1)
+
+
 def test_frames_too_large_for_random_access_are_left_to_a_stream() -> None:
     assert seek_table(BytesWindow(_with_plain_size(packed(PLAIN)[0], (16 << 20) + 1))) is None
 

@@ -258,7 +258,7 @@ def _header(name: bytes, flag: bytes, size: bytes) -> bytes:
         _header(b"a", b"0", b"\xff" * 12),
         _header(b"a", b"0", b"\x80" + b"\xff" * 11),
         _header(b"a", b"0", b"zzzz"),
-        _header(b"a", b"x", b"%011o\0" % (MAX_EXTENSION + 1)),
+        _header(b"a", b"L", b"%011o\0" % (MAX_EXTENSION + 1)) + b"n" * (MAX_EXTENSION + 512),
         _header(b"a", b"x", b"%011o\0" % 20) + b"9 9 9 9 9 9 9 9 9 99".ljust(512, b"\0"),
         _header(b"a", b"x", b"%011o\0" % 5) + b"3 a=\n".ljust(512, b"\0"),
         _header(b"a", b"x", b"%011o\0" % 9) + b"99999 a=b".ljust(512, b"\0"),
@@ -315,6 +315,26 @@ def gnu_sparse() -> bytes:
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)
     return bytes(block) + b"A" * 512 + b"B" * 512 + packed([entry("after", b"!")])
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "0,512,100,512",
+        "512,512,0,512",
+        "0,512,4096,1",
+        "0,99999",
+        "0,512,9",
+        "x,1",
+        "-1,5",
+        "0,1_0",
+    ],
+)
+def test_a_sparse_map_that_contradicts_itself_is_damage(numbers: str) -> None:
+    pax = {"GNU.sparse.map": numbers, "GNU.sparse.size": "4096"}
+    found = indexed(packed([entry("ok"), entry("s", b"A" * 1024, pax_headers=pax)]))
+    assert list(found.members) == ["ok"]
+    assert "sparse" in found.notes()[0]
 
 
 def pax_sparse(version: str) -> bytes:

@@ -177,6 +177,12 @@ def test_an_index_of_another_shape_is_an_error(layout: Layout, data: bytes) -> N
         layout.open()
 
 
+def test_an_index_larger_than_registries_take_is_not_parsed(layout: Layout) -> None:
+    (layout.folder / "index.json").write_bytes(b'{"manifests": []}'.ljust((4 << 20) + 1))
+    with pytest.raises(DamagedInput, match="more than a manifest"):
+        layout.open()
+
+
 def test_a_manifest_of_another_shape_has_no_layers(layout: Layout) -> None:
     for layers in (None, 7, "x", {}):
         layout.index(layout.blob({"layers": layers}))
