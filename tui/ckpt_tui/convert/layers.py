@@ -29,7 +29,7 @@ class LayerWriter:
     def __init__(self, staging: Staging, role: str, *, plain: bool = False) -> None:
         self._staging = staging
         self._role = role
-        self._hash = hashlib.sha256()
+        self._digest = staging.new_digest()
         self._blob = staging.new_blob()
         self._zstd = None if plain else SeekableZstdWriter(self._blob, level=LEVEL)
         self.size = 0
@@ -52,7 +52,7 @@ class LayerWriter:
             self._zstd.write(data)
         else:
             self._blob.write(data)
-        self._hash.update(data)
+        self._digest.update(data)
         self.size += len(data)
 
     def add(self, member: Member, pieces: Iterable[bytes]) -> None:
@@ -86,7 +86,7 @@ class LayerWriter:
         media_type = LAYER + ("+zstd" if self._zstd else "")
         digest, size = self._staging.keep(self._blob)
         roles = {ROLE_KEY: self._role} if self._role else {}
-        diff_id = "sha256:" + self._hash.hexdigest()
+        diff_id = self._digest.value()
         return Layer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
 
 

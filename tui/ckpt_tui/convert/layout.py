@@ -8,12 +8,12 @@ synced to disk one by one: every reader checks them against their digests.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.core.document import read_object
 from ckpt_tui.core.errors import CkptError
@@ -71,22 +72,22 @@ def _create(path: Path) -> BinaryIO:
 class Blob:
     """A file that learns its digest while it is written."""
 
-    def __init__(self, path: Path, create: Callable[[Path], BinaryIO]) -> None:
+    def __init__(self, path: Path, create: Callable[[Path], BinaryIO], digest: Digest) -> None:
         self._path = path
-        self._hash = hashlib.sha256()
+        self._digest = digest
         self._file = create(path)
         self.size = 0
 
     def write(self, data: bytes) -> int:
         self._file.write(data)
-        self._hash.update(data)
+        self._digest.update(data)
         self.size += len(data)
         return len(data)
 
     def close(self) -> str:
         """Finish the file; return its digest, `sha256:…`."""
         self._file.close()
-        return "sha256:" + self._hash.hexdigest()
+        return self._digest.value()
 
     def discard(self) -> None:
         """Let go of an unfinished file; what it could not write does not matter any more."""
@@ -117,6 +118,7 @@ class Staging:
         self._open: list[Blob] = []
         self._count = 0
         self._path = Path()
+        self._pool = ThreadPoolExecutor(1, "sha256")
         self._lock = -1
 
     def __enter__(self) -> Staging:
@@ -135,6 +137,7 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         del kind, error, trace
+        self._pool.shutdown(cancel_futures=True)
         for blob in self._open:
             blob.discard()
         shutil.rmtree(self._path, ignore_errors=True)
@@ -142,9 +145,13 @@ class Staging:
         if self._made and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
+    def new_digest(self) -> Digest:
+        """Return a digest that is worked out beside the main thread."""
+        return Digest(self._pool)
+
     def new_blob(self) -> Blob:
         self._count += 1
-        blob = Blob(self._path / f"blob-{self._count}", self._create)
+        blob = Blob(self._path / f"blob-{self._count}", self._create, self.new_digest())
         self._open.append(blob)
         return blob
 
