@@ -34,8 +34,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is, or will go, wrong. `id` is that of the log rule for the same failure, where
-    there is one."""
+    """One thing that is, or will go, wrong. `id` is that of the log rule for the same failure,
+    where there is one."""
 
     id: str
     severity: Severity

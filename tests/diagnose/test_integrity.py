@@ -1,0 +1,346 @@
+"""One thing broken in a real checkpoint gives the finding for it, and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breakage import ARCHIVES, DATA, facts_of, findings, problems, rewrite, unpack, whole_images
+
+from ckpt_tui.core.errors import Cancelled
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.diagnose import checks
+from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks
+from ckpt_tui.diagnose.finding import Finding, verdict
+
+Break = Callable[[Path], object]
+
+HEALTHY = (
+    ARCHIVES / "counter.tar.zst",
+    ARCHIVES / "rootfs.tar.zst",
+    ARCHIVES / "cri-containerd-cri.tar",
+    ARCHIVES / "cri-crio.tar",
+    ARCHIVES / "cri-podman.tar",
+    DATA / "demo-web" / "web.tar.zst",
+)
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Path:
+    return unpack(ARCHIVES / "counter.tar.zst", tmp_path / "counter")
+
+
+@pytest.fixture
+def kinds(tmp_path: Path) -> Path:
+    return whole_images("kinds", tmp_path / "kinds")
+
+
+@pytest.fixture
+def sockets(tmp_path: Path) -> Path:
+    return whole_images("sockets", tmp_path / "sockets")
+
+
+@pytest.mark.parametrize("archive", HEALTHY, ids=lambda path: path.name)
+def test_healthy_archive_has_no_problem(archive: Path, tmp_path: Path) -> None:
+    found = findings(unpack(archive, tmp_path / "checkpoint"))
+    assert problems(found) == set()
+    assert verdict(found).text == "whole"
+
+
+@pytest.mark.parametrize("name", ["counter", "kinds", "sockets"])
+def test_healthy_images_have_no_problem(name: str, tmp_path: Path) -> None:
+    assert problems(findings(whole_images(name, tmp_path / name))) == set()
+
+
+def remove(name: str) -> Break:
+    return lambda folder: (folder / name).unlink()
+
+
+def cut(name: str, size: int) -> Break:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:size])
+
+
+def append(name: str, data: bytes) -> Break:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes() + data)
+
+
+def overwrite(name: str, at: int, data: bytes) -> Break:
+    def change(folder: Path) -> None:
+        old = (folder / name).read_bytes()
+        (folder / name).write_bytes(old[:at] + data + old[at + len(data) :])
+
+    return change
+
+
+def edit(name: str, change: Callable[[list[Any]], object]) -> Break:
+    return lambda folder: rewrite(folder / name, change)
+
+
+def put(message: Any, field: str, value: object) -> None:
+    setattr(message, field, value)
+
+
+def swap(messages: list[Any]) -> None:
+    messages[0], messages[1] = messages[1], messages[0]
+
+
+def unset(name: str, field: str) -> Break:
+    return edit(name, lambda messages: messages[0].ClearField(field))
+
+
+def drop(messages: list[Any], file_id: int) -> None:
+    messages[:] = [m for m in messages if m.id != file_id]
+
+
+MOUNTS = "mountpoints-13.img"
+
+COUNTER: tuple[tuple[str, Break, str], ...] = (
+    ("inventory gone", remove("inventory.img"), "img-missing"),
+    ("inventory empty", cut("inventory.img", 0), "img-truncated"),
+    ("version 9", edit("inventory.img", lambda m: put(m[0], "img_version", 9)), "img-version"),
+    ("no root_ids", unset("inventory.img", "root_ids"), "img-inconsistent"),
+    ("old fdinfo", unset("inventory.img", "fdinfo_per_id"), "img-version"),
+    ("cg_set 0", edit("inventory.img", lambda m: put(m[0], "root_cg_set", 0)), "img-inconsistent"),
+    ("pstree gone", remove("pstree.img"), "img-missing"),
+    ("pstree empty", edit("pstree.img", lambda m: m.clear()), "img-truncated"),
+    ("core gone", remove("core-8.img"), "img-missing"),
+    ("mm gone", remove("mm-8.img"), "img-missing"),
+    ("fs gone", remove("fs-1.img"), "img-missing"),
+    ("ids gone", remove("ids-8.img"), "img-missing"),
+    ("fdinfo gone", remove("fdinfo-3.img"), "img-missing"),
+    ("pagemap gone", remove("pagemap-8.img"), "img-missing"),
+    ("files gone", remove("files.img"), "img-missing"),
+    ("mounts gone", remove("mountpoints-13.img"), "img-missing"),
+    ("utsns gone", remove("utsns-12.img"), "img-missing"),
+    ("pages gone", remove("pages-2.img"), "img-missing"),
+    ("pages cut", cut("pages-2.img", 8192), "pages-data-bad"),
+    ("pages too long", append("pages-1.img", bytes(4096)), "pages-data-bad"),
+    ("wrong magic", overwrite("pstree.img", 0, b"XXXX"), "img-magic"),
+    ("other kind", overwrite("mm-1.img", 4, b"\x20\x30\x43\x54"), "img-magic"),
+    ("protobuf cut", cut("mm-1.img", 60), "img-truncated"),
+    ("no message", overwrite("mm-1.img", 12, b"\xff" * 12), "img-unpack"),
+    ("cut in a length", cut("files.img", 10), "img-truncated"),
+    ("trailing", append("fs-1.img", b"\x01\x00\x00\x00\x00"), "img-trailing"),
+    ("tmpfs cut", cut("tmpfs-dev-50.tar.gz.img", 40), "mnt-tmpfs-content"),
+    ("twice", edit("pstree.img", lambda m: m.append(m[1])), "img-inconsistent"),
+    ("no parent", edit("pstree.img", lambda m: put(m[1], "ppid", 77)), "img-inconsistent"),
+    ("child first", edit("pstree.img", swap), "img-inconsistent"),
+    ("two roots", edit("pstree.img", lambda m: put(m[1], "ppid", 0)), "img-inconsistent"),
+    ("shared tid", edit("pstree.img", lambda m: m[1].threads.append(1)), "img-inconsistent"),
+    ("bad fd", edit("fdinfo-2.img", lambda m: put(m[0], "id", 999)), "img-inconsistent"),
+    ("bad exe", edit("mm-1.img", lambda m: put(m[0], "exe_file_id", 999)), "img-inconsistent"),
+    ("bad cwd", edit("fs-1.img", lambda m: put(m[0], "cwd_id", 999)), "img-inconsistent"),
+    ("bad vma", edit("mm-1.img", lambda m: put(m[0].vmas[0], "shmid", 999)), "img-inconsistent"),
+    (
+        "bad mount parent",
+        edit(MOUNTS, lambda m: put(m[0], "parent_mnt_id", 7)),
+        "mnt-not-mountable",
+    ),
+    ("bad mount", edit("files.img", lambda m: put(m[0].reg, "mnt_id", 999)), "file-mount-unknown"),
+    ("same pages", edit("pagemap-8.img", lambda m: put(m[0], "pages_id", 1)), "img-inconsistent"),
+    ("overlap", edit("pagemap-1.img", lambda m: put(m[1], "nr_pages", 1 << 9)), "img-inconsistent"),
+    ("out of order", edit("pagemap-1.img", lambda m: put(m[2], "vaddr", 4096)), "img-inconsistent"),
+    ("stray page", edit("pagemap-1.img", lambda m: put(m[1], "vaddr", 4096)), "pages-data-bad"),
+    ("no cgroup", unset("cgroup.img", "sets"), "cgroup-controller-missing"),
+    ("no descriptors", remove("descriptors.json"), "descriptors-missing"),
+    ("odd descriptors", overwrite("descriptors.json", 0, b"{"), "rt-archive-bad"),
+)
+"""Name, what is broken in checkpoint/, and the id that must be among the findings."""
+
+KINDS: tuple[tuple[str, Break, str], ...] = (
+    ("thread gone", remove("core-7.img"), "img-missing"),
+    ("ghost gone", remove("ghost-file-1.img"), "img-missing"),
+    ("shmem gone", remove("pagemap-shmem-2045.img"), "img-missing"),
+    ("memfd gone", remove("memfd.img"), "img-inconsistent"),
+    ("bad remap", edit("remap-fpath.img", lambda m: put(m[0], "orig_id", 999)), "img-inconsistent"),
+    ("ghost cut", cut("ghost-file-1.img", 100), "file-bad-size"),
+)
+
+SOCKETS: tuple[tuple[str, Break, str], ...] = (
+    ("tcp gone", remove("tcp-stream-90292.img"), "img-missing"),
+    ("tcp cut", cut("tcp-stream-90293.img", 60), "img-truncated"),
+    ("queue cut", cut("sk-queues.img", 20), "img-truncated"),
+    ("peer gone", edit("files.img", lambda m: drop(m, 20)), "img-inconsistent"),
+)
+
+
+def expect(found: tuple[Finding, ...], wanted: str) -> None:
+    worst = {f.id for f in found if f.severity == "fails"} or problems(found)
+    assert wanted in worst, found
+    assert not any(f.id == "check-failed" for f in found)
+    assert verdict(found).sign != "good"
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"), [c[1:] for c in COUNTER], ids=[c[0] for c in COUNTER]
+)
+def test_damage_of_an_archive_is_found(counter: Path, change: Break, wanted: str) -> None:
+    change(counter / "checkpoint")
+    expect(findings(counter), wanted)
+
+
+@pytest.mark.parametrize(("change", "wanted"), [c[1:] for c in KINDS], ids=[c[0] for c in KINDS])
+def test_damage_of_memory_and_files_is_found(kinds: Path, change: Break, wanted: str) -> None:
+    change(kinds)
+    expect(findings(kinds), wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"), [c[1:] for c in SOCKETS], ids=[c[0] for c in SOCKETS]
+)
+def test_damage_of_sockets_is_found(sockets: Path, change: Break, wanted: str) -> None:
+    change(sockets)
+    expect(findings(sockets), wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (remove("core-8.img"), {"img-missing"}),
+        (cut("pages-2.img", 8192), {"pages-data-bad"}),
+        (overwrite("pstree.img", 0, b"XXXX"), {"img-magic"}),
+        (cut("mm-1.img", 60), {"img-truncated"}),
+        (remove("inventory.img"), {"img-missing"}),
+        (remove("files.img"), {"img-missing"}),
+        (remove("pagemap-8.img"), {"img-missing"}),
+    ],
+)
+def test_failures_of_the_lab_have_no_other_finding(
+    counter: Path, change: Break, wanted: set[str]
+) -> None:
+    change(counter / "checkpoint")
+    assert problems(findings(counter)) == wanted
+
+
+def test_thread_list_of_a_zombie_is_not_believed(kinds: Path) -> None:
+    def die(messages: list[Any]) -> None:
+        messages[0].tc.task_state = 2
+
+    rewrite(kinds / "core-10.img", die)
+    rewrite(kinds / "pstree.img", lambda m: m[2].threads.append(3009513808))
+    for image in ("ids", "fs", "mm", "pagemap"):
+        (kinds / f"{image}-10.img").unlink()
+    assert problems(findings(kinds)) == set()
+
+
+def test_parent_that_is_not_at_hand_is_found_and_one_that_is_is_not(counter: Path) -> None:
+    images = counter / "checkpoint"
+    rewrite(images / "pagemap-8.img", lambda m: put(m[1], "flags", 1))
+    pages = (images / "pages-2.img").read_bytes()
+    first: list[int] = []
+    rewrite(images / "pagemap-8.img", lambda m: first.append(m[1].nr_pages))
+    (images / "pages-2.img").write_bytes(pages[first[0] * 4096 :])
+    assert problems(findings(counter)) == {"pagemap-parent-missing"}
+    before = counter / "pre-checkpoint"
+    before.mkdir()
+    (images / "parent").symlink_to("../pre-checkpoint")
+    assert problems(findings(counter)) == {"pagemap-parent-missing"}
+    (before / "pagemap-8.img").write_bytes((images / "pagemap-8.img").read_bytes())
+    assert problems(findings(counter)) == set()
+
+
+def test_pre_dump_is_named_and_not_blamed_for_what_it_lacks(tmp_path: Path) -> None:
+    folder = whole_images("counter", tmp_path / "pre")
+    for path in folder.iterdir():
+        if not path.name.startswith(("pagemap-", "pages-", "inventory")):
+            path.unlink()
+
+    def before(messages: list[Any]) -> None:
+        messages[0].Clear()
+        messages[0].pre_dump_mode = 1
+
+    rewrite(folder / "inventory.img", before)
+    assert problems(findings(folder)) == {"pre-dump"}
+
+
+def test_encrypted_checkpoint_is_named_and_not_called_damaged(counter: Path) -> None:
+    images = counter / "checkpoint"
+    for path in images.glob("*.img"):
+        path.write_bytes(path.read_bytes()[::-1])
+    (images / "cipher.img").write_bytes(b"x" * 40)
+    found = findings(counter)
+    assert "encrypted" in {f.id for f in found}
+    assert not {"img-magic", "img-truncated"} & {f.id for f in found}
+
+
+def test_pages_with_a_lazy_server_are_told(counter: Path) -> None:
+    images = counter / "checkpoint"
+    first: list[int] = []
+    rewrite(images / "pagemap-8.img", lambda m: first.append(m[1].nr_pages))
+    rewrite(images / "pagemap-8.img", lambda m: put(m[1], "flags", 2))
+    pages = (images / "pages-2.img").read_bytes()
+    (images / "pages-2.img").write_bytes(pages[first[0] * 4096 :])
+    assert problems(findings(counter)) == {"lazy-pages"}
+
+
+def test_layer_in_a_podman_archive_is_told(counter: Path, tmp_path: Path) -> None:
+    other = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
+    (counter / "rootfs-diff.tar").write_bytes((other / "rootfs-diff.tar").read_bytes())
+    assert problems(findings(counter)) == {"delta-dialect"}
+
+
+def test_containerd_archive_without_status_and_with_links_is_refused(tmp_path: Path) -> None:
+    folder = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
+    (folder / "checkpoint" / "parent").symlink_to("../pre")
+    assert problems(findings(folder)) == {"containerd-link"}
+
+
+def test_folder_made_again_is_advice(tmp_path: Path) -> None:
+    found = findings(unpack(ARCHIVES / "rootfs.tar.zst", tmp_path / "rootfs"))
+    lost = [f for f in found if f.id == "delta-remade-folder"]
+    assert [f.severity for f in lost] == ["advice"]
+    assert lost[0].evidence[0].text == "/data/old: 1 file"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "wanted"),
+    [
+        ("deleted.files", b"[1, 2]", "rt-archive-bad"),
+        ("deleted.files", json.dumps(["/../../etc/passwd"]).encode(), "delta-escape"),
+        ("rootfs-diff.tar", b"no tar" * 200, "rt-archive-bad"),
+        ("devshm-checkpoint.tar", b"no tar" * 200, "rt-archive-bad"),
+        ("spec.dump", b"{", "rt-archive-bad"),
+    ],
+)
+def test_damaged_member_is_told(counter: Path, name: str, data: bytes, wanted: str) -> None:
+    (counter / name).write_bytes(data)
+    assert wanted in problems(findings(counter))
+
+
+def test_check_that_raises_becomes_a_finding(
+    counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(facts: object) -> Any:
+        raise ZeroDivisionError
+        yield
+
+    bad = Check("bad", "Is it bad?", "integrity", explode)
+    monkeypatch.setattr(checks, "CHECKS", (bad, *CHECKS))
+    assert [f.id for f in findings(counter) if f.id == "check-failed"] == ["check-failed"]
+
+
+def test_nobody_waits_for_checks_that_nobody_wants(counter: Path) -> None:
+    facts = facts_of(counter)
+    with pytest.raises(Cancelled):
+        run_checks(facts, Progress(cancelled=lambda: True))
+
+
+def test_ids_of_checks_are_there_once() -> None:
+    assert len({check.id for check in CHECKS}) == len(CHECKS)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage_never_breaks_a_check(counter: Path, seed: int) -> None:
+    import random
+
+    chance = random.Random(seed)
+    for path in sorted((counter / "checkpoint").glob("*.img")):
+        data = bytearray(path.read_bytes())
+        for _ in range(4):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data)
+    found = run_checks(facts_of(counter), quiet())
+    assert not any(f.id == "check-failed" for f in found)

@@ -1,0 +1,234 @@
+"""Are the engine's own members whole? Metadata, nested archives, what changed on the root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.checkpoint.delta import DELETED, DIFF
+from ckpt_tui.core.document import read_document
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.text import human_count
+from ckpt_tui.diagnose.facts import Facts, some
+from ckpt_tui.diagnose.finding import Evidence, Finding
+from ckpt_tui.diagnose.integrity_presence import AGAIN
+
+DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
+"""JSON members of which the engines read theirs before anything else."""
+
+FILES_DIALECT = ("podman", "cri-o")
+"""Engines that write additions and a list of deletions; the others write a layer."""
+
+NEEDED = {
+    "podman": ("config.dump", "spec.dump"),
+    "cri-o": ("config.dump", "spec.dump"),
+    "containerd": ("config.dump", "spec.dump", "status.dump"),
+}
+"""Members without which an engine does not begin to restore its own archive."""
+
+
+def documents(facts: Facts) -> Iterator[Finding]:
+    """The engine's JSON documents can be read."""
+    for name in (*DOCUMENTS, facts.images.member_name("descriptors.json")):
+        member = facts.tree.members.get(name)
+        if member is None or member.kind is not MemberKind.FILE:
+            continue
+        try:
+            read_document(facts.tree.window(name), name)
+        except CkptError as error:
+            yield _bad(name, f"{name} is damaged", "The engine reads it before it begins.", error)
+
+
+def descriptors(facts: Facts) -> Iterator[Finding]:
+    """descriptors.json is a list of three names: runc and crun connect descriptors 0 to 2 by it."""
+    name = facts.images.member_name("descriptors.json")
+    if name not in facts.tree.members:
+        engine = facts.checkpoint.format.engine
+        if engine in ("podman", "cri-o", "containerd", "runc") and not facts.is_pre_dump:
+            yield Finding(
+                "descriptors-missing",
+                "fails",
+                "likely",
+                "descriptors.json is missing",
+                "runc and crun stop without it: it says where descriptors 0 to 2 led.",
+                AGAIN,
+                name,
+            )
+        return
+    try:
+        value = read_document(facts.tree.window(name), name)
+    except (CkptError, KeyError):
+        return  # told by the check of documents
+    if not (isinstance(value, list) and all(isinstance(v, str | None) for v in value)):
+        yield Finding(
+            "descriptors-missing",
+            "fails",
+            "likely",
+            "descriptors.json is no list of names",
+            "runc and crun stop when they read it.",
+            AGAIN,
+            name,
+            (Evidence("a list of three texts is expected"),),
+        )
+
+
+def needed_members(facts: Facts) -> Iterator[Finding]:
+    """The archive has what its engine reads first."""
+    engine = facts.checkpoint.format.engine
+    for name in NEEDED.get(engine, ()):
+        if name not in facts.tree.members and not facts.is_pre_dump and not _is_ctr(facts):
+            yield Finding(
+                "rt-archive-bad",
+                "fails",
+                "certain",
+                f"{name} is missing",
+                f"{engine} cannot restore a checkpoint without it.",
+                AGAIN,
+                name,
+            )
+
+
+def _is_ctr(facts: Facts) -> bool:
+    """`ctr` keeps its records beside the checkpoint, not in it."""
+    return facts.checkpoint.format.name.startswith("ctr")
+
+
+def nested_archives(facts: Facts) -> Iterator[Finding]:
+    """/dev/shm and the volumes are whole archives."""
+    for name, member in facts.tree.members.items():
+        nested = name == "devshm-checkpoint.tar" or (
+            name.startswith("volumes/") and name.endswith(".tar")
+        )
+        if not nested or member.kind is not MemberKind.FILE or not member.size:
+            continue
+        try:
+            archive = open_archive(facts.tree.window(name), name, facts.progress)
+        except CkptError as error:
+            yield _bad(name, f"{name} is no archive", "The engine unpacks it first.", error)
+            continue
+        note = next(iter(archive.notes), "")
+        archive.close()
+        if note:
+            yield _bad(
+                name, f"{name} is damaged", "The engine unpacks it before it restores.", note
+            )
+
+
+def delta_archive(facts: Facts) -> Iterator[Finding]:
+    """The changes of the root filesystem can be read."""
+    notes = [n.text for n in facts.checkpoint.notes if n.where == DIFF]
+    if notes:
+        yield _bad(DIFF, f"{DIFF} is damaged", "Files of the container would be missing.", notes[0])
+
+
+def deleted_list(facts: Facts) -> Iterator[Finding]:
+    """The list of deleted files is a list of absolute paths."""
+    notes = [n.text for n in facts.checkpoint.notes if n.where == DELETED]
+    if notes:
+        yield _bad(DELETED, f"{DELETED} is damaged", "The engine applies it at restore.", notes[0])
+    for entry in facts.each(facts.checkpoint.delta.entries):
+        if entry.change == "deleted" and ".." in entry.path.split("/"):
+            yield Finding(
+                "delta-escape",
+                "fails",
+                "certain",
+                f"The list of deletions names {entry.path}",
+                "No engine writes such a path. It would delete files outside of the container.",
+                "Do not restore it: somebody changed this checkpoint.",
+                DELETED,
+                (Evidence(entry.path),),
+            )
+
+
+def _bad(name: str, title: str, why: str, problem: object) -> Finding:
+    proof = (Evidence(str(problem)),)
+    return Finding("rt-archive-bad", "fails", "likely", title, why, AGAIN, name, proof)
+
+
+def delta_dialect(facts: Facts) -> Iterator[Finding]:
+    """The changes are written as the engine reads them: content decides, not the file name."""
+    engine, dialect = facts.checkpoint.format.engine, facts.checkpoint.delta.dialect
+    wrong = (engine in FILES_DIALECT and dialect == "layer") or (
+        engine == "containerd" and dialect == "files" and DELETED in facts.tree.members
+    )
+    if wrong and DIFF in facts.tree.members:
+        other = "an image layer with whiteouts" if dialect == "layer" else "a list of deletions"
+        yield Finding(
+            "delta-dialect",
+            "may-fail",
+            "likely",
+            f"The changed files are {other}, which {engine} does not read",
+            "Deleted files would come back, and files named .wh.… would appear.",
+            "Restore it with the engine that wrote it, or convert it: `ckpt-tui convert SRC`.",
+            DIFF,
+        )
+
+
+def remade_folders(facts: Facts) -> Iterator[Finding]:
+    """A folder in both lists: podman and CRI-O unpack the new one and then delete it."""
+    delta = facts.checkpoint.delta
+    if delta.dialect != "files":
+        return
+    deleted = {e.path for e in delta.entries if e.change == "deleted"}
+    lost: dict[str, int] = {}
+    for entry in facts.each(delta.entries):
+        if entry.change == "deleted":
+            continue
+        steps = entry.path.split("/")
+        # deeper than any path can be on Linux is not worth looking at
+        for depth in range(2, min(len(steps), 2048) + 1):
+            if (path := "/".join(steps[:depth])) in deleted:
+                lost[path] = lost.get(path, 0) + 1
+                break
+    if lost:
+        yield Finding(
+            "delta-remade-folder",
+            "advice",
+            "certain",
+            f"{human_count(sum(lost.values()), 'new file')} lost at a restore by podman or CRI-O",
+            "They were made in place of something deleted. These engines unpack them and then "
+            "delete the old path with all below it. The restore itself goes well unless a process "
+            "has one of them open.",
+            "`ckpt-tui convert SRC` writes them as a layer, which keeps them.",
+            DELETED,
+            some(Evidence(f"{p}: {human_count(n, 'file')}") for p, n in sorted(lost.items())),
+        )
+
+
+def links(facts: Facts) -> Iterator[Finding]:
+    """containerd takes files and folders only."""
+    strange = [
+        name
+        for name, member in facts.tree.members.items()
+        if member.kind not in (MemberKind.FILE, MemberKind.DIRECTORY)
+    ]
+    if strange and facts.checkpoint.format.engine == "containerd":
+        yield Finding(
+            "containerd-link",
+            "fails",
+            "certain",
+            f"{strange[0]} is no regular file or folder",
+            "containerd refuses a checkpoint with links or special files in it.",
+            "Replace links by what they lead to, and pack it again.",
+            strange[0],
+            some(Evidence(name) for name in strange),
+        )
+
+
+def archive_notes(facts: Facts) -> Iterator[Finding]:
+    """What was odd about the archive: cut, trailing bytes, names that lead outside."""
+    for note in facts.tree.notes:
+        harmless = "are no padding follow the end mark" in note
+        yield Finding(
+            "archive-trailing" if harmless else "rt-archive-bad",
+            "advice" if harmless else "may-fail",
+            "certain" if harmless else "likely",
+            "Bytes follow the end of the archive" if harmless else "The archive is not as it was",
+            "They are the rest of a longer file that was there before, and no part of it."
+            if harmless
+            else "Members may be missing or damaged.",
+            "Nothing needs to be done." if harmless else AGAIN,
+            "",
+            (Evidence(note),),
+        )
