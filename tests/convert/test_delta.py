@@ -315,6 +315,12 @@ def test_a_folder_that_turns_into_a_file_and_back_hides_the_base() -> None:
     assert "data/old/a" not in tree.nodes
 
 
+def test_below_a_folder_that_hides_the_base_nothing_is_whited_out() -> None:
+    tar = [file("data/old"), folder("data/old"), file("data/old/n")]
+    names, _, _ = checked(tar, ["/data/old/a"])
+    assert names == [".", "data", "data/old", "data/old/.wh..wh..opq", "data/old/n"]
+
+
 def test_a_deletion_whose_name_was_no_text_is_reported() -> None:
     plan = plan_delta([], ["/data/\ufffd"], BASE)
     assert "\ufffd" in plan.notes[0]

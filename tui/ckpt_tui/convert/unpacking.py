@@ -204,7 +204,9 @@ class Unpacking:
                 problem = f"{link.target!r}, which is no file of rootfs-diff.tar"
             elif link.target_index is not None and there.index != link.target_index:
                 problem = f"a {link.target!r} that a later entry replaces"
-            elif there.index in late or self._follows(link, there):
+            elif there.index in late or (
+                link.target_index is None and there.member.kind is MemberKind.HARDLINK
+            ):
                 problem = "a link that comes after it"
             else:
                 if link.target_index is None:
@@ -212,12 +214,6 @@ class Unpacking:
                     self.held_back[there.index].append(own)
                 continue
             self.problems.append(f"The hard link {link.name!r} leads to {problem}.")
-
-    @staticmethod
-    def _follows(link: HardLink, there: Survivor) -> bool:
-        """Tell whether `link` leads to itself or to a link that is not there yet."""
-        too_late = link.target_index is None and there.member.kind is MemberKind.HARDLINK
-        return too_late or there.index == link.index
 
 
 def _with_all_folders(base: Mapping[str, Member]) -> dict[str, Member]:
