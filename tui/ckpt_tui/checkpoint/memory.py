@@ -161,6 +161,7 @@ def _process_memory(
         shared_bytes=sum(r.end - r.start for r in regions if r.kind == "shared"),
         virtual_bytes=sum(r.end - r.start for r in regions),
         parent_bytes=page_map.parent * page_size if page_map else 0,
+        pages_id=page_map.pages_id if page_map else None,
     )
 
 

@@ -265,6 +265,8 @@ class ProcessMemory:
     shared_bytes: int
     virtual_bytes: int
     parent_bytes: int = 0
+    pages_id: int | None = None
+    """Names its page image, pages-<id>.img."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +351,7 @@ class Sizes:
     layers: tuple[Layer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Checkpoint:
     """One container checkpoint."""
 

@@ -6,7 +6,7 @@ numbered, and a message of any but the latest is dropped before a handler sees i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -110,13 +110,19 @@ def read_block(window: ByteWindow, offset: int, length: int) -> bytes | CkptErro
 class JobHost(DOMNode):
     """Mixed into a screen, before `Screen`: runs one job at a time, a later one replaces it.
 
-    Shows it in the screen's `JobBar` if there is one. Handle the messages with `@on(JobDone)` and
-    so on; work that must outlive its screen belongs to an app that is a `JobHost`.
+    A widget can be one, too. The job is shown in the `JobBar` below it if there is one. Handle the
+    messages with `@on(JobDone)` and so on; work that must outlive its screen belongs to an app
+    that is a `JobHost`.
     """
 
     latest_news = 0
     """Number of the latest job, one more once it was cancelled."""
     _current: tuple[int, str] | None = None
+
+    @property
+    def job_bars(self) -> Iterable[JobBar]:
+        """Where the job is shown."""
+        return self.query(JobBar)
 
     @property
     def job_running(self) -> bool:
@@ -130,7 +136,7 @@ class JobHost(DOMNode):
         """
         self.latest_news += 1
         self._current = (self.latest_news, name)
-        for bar in self.query(JobBar):
+        for bar in self.job_bars:
             bar.begin(name)
         self._work(self.latest_news, name, task)
         return self.latest_news
@@ -167,12 +173,12 @@ class JobHost(DOMNode):
 
     def _end_job(self) -> None:
         self._current = None
-        for bar in self.query(JobBar):
+        for bar in self.job_bars:
             bar.end()
 
     def _on_job_progress(self, message: JobProgress) -> None:
         if self._current is not None:
-            for bar in self.query(JobBar):
+            for bar in self.job_bars:
                 bar.advance(message.step, message.done, message.total)
 
     def _on_job_done(self, message: JobDone) -> None:

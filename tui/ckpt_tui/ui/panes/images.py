@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from textual import on
 from textual.containers import Vertical
@@ -20,6 +21,8 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 class ImagesPane(ListPane):
     """The tab Images."""
+
+    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"toggle_branch"}
 
     _decoded: DecodedRows | None = None
     _name = ""

@@ -2,116 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widget import Widget
 
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.pager import PAGER_WIDTH
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.rows.choice import MANY, Choice, find_row
 from ckpt_tui.ui.rows.details import by_key
-from ckpt_tui.ui.rows.facts import Section
-from ckpt_tui.ui.rows.table import Column, ListRows, Row, filter_rows, plain, sort_rows
+from ckpt_tui.ui.rows.facts import Section, fact_lines
+from ckpt_tui.ui.rows.table import Column, ListRows, Row, RowSource, plain
+from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 
-class Pane(Widget):
-    """One tab. The screen calls its actions; a pane answers those that mean something in it."""
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """What one list shows."""
 
-    @dataclass
-    class LinkFollowed(Message):
-        """Somebody wants to see the thing of this key, wherever it is shown."""
-
-        key: Hashable
-
-    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
-        super().__init__()
-        self.opened = opened
-        self.checkpoint = checkpoint
-
-    @property
-    def current_key(self) -> Hashable:
-        """Key of the row under the cursor, None without one."""
-        return None
-
-    def take_focus(self) -> None:
-        """Put the focus on what the arrow keys should move in."""
-
-    def go_to(self, key: Hashable) -> bool:
-        """Show the thing of this key; return whether it is here."""
-        del key
-        return False
-
-    def reveal_secrets(self, reveal: bool) -> None:
-        """Show or cover what looks like a secret."""
-
-    def begin_search(self, label: str) -> None:
-        """Open the line for a filter or a search."""
-
-    def step(self, direction: int) -> None:
-        """Go to the next or the previous match."""
-
-    def sort(self, *, reverse: bool) -> None:
-        """Sort by the next column, or turn the order round."""
-
-    def choose(self) -> None:
-        """Go into what is under the cursor."""
-
-    def toggle(self) -> None:
-        """Open or close the branch under the cursor."""
-
-    def back(self) -> bool:
-        """Close what is open in the pane; return False if there is nothing to close."""
-        return False
-
-    def copy_text(self, *, whole_row: bool) -> str:
-        """Return what the copy keys send: the value, or the row with tabs between its cells."""
-        del whole_row
-        return ""
+    rows: Callable[[Checkpoint], RowSource | list[Row]]
+    columns: Sequence[Column]
+    empty: str
+    """Said if there are no rows."""
+    copied_column: int = 0
+    """Index of the column that the copy key takes."""
+    is_problem: Callable[[Checkpoint, Row], bool] | None = None
+    """Whether a row has a problem, where rows of this list can have one."""
+    has_secrets: bool = False
+    """Whether the panel may show what looks like a secret."""
 
 
 class ListPane(Pane):
     """Rows that can be filtered and sorted, with a panel for the one under the cursor."""
 
-    columns: Sequence[Column] = ()
-    copied_column = 0
-    """Index of the column that the copy key takes."""
+    ACTIONS: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("open", "filter", "search", "next_match", "previous_match", "sort", "reverse"),
+            *("copy", "copy_row", "go_to", "used_by", "pager"),
+        )
+    )
 
-    def __init__(
-        self,
-        opened: OpenCheckpoint,
-        checkpoint: Checkpoint,
-        rows: Sequence[Row],
-        columns: Sequence[Column],
-        empty: str,
-        copied_column: int = 0,
-    ) -> None:
+    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint, shown: ListOf) -> None:
         super().__init__(opened, checkpoint)
-        self._all = list(rows)
-        self._shown = self._all
-        self.columns = columns
-        self._empty = empty
-        self.copied_column = copied_column
+        self.shown = shown
+        rows = shown.rows(checkpoint)
+        self.source: RowSource = ListRows(rows) if isinstance(rows, list) else rows
+        self.choice = Choice()
         self._reveal = False
-        self._order: tuple[int, bool] | None = None
-        self._needle = ""
+        self._sought = ""
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             with Vertical(classes="list"):
-                yield VirtualTable(self.columns, ListRows(self._all), empty=self._empty, id="rows")
+                yield VirtualTable(
+                    self.shown.columns, self.source, empty=self.shown.empty, id="rows"
+                )
                 yield SearchBar()
             yield self.make_detail()
 
     def make_detail(self) -> Widget:
         """Return the widget on the right."""
-        return Facts(empty=self._empty if not self._all else "", classes="detail")
+        return Facts(classes="detail")
+
+    def offers(self, action: str) -> bool:
+        if action == "problems_only":
+            return self.shown.is_problem is not None
+        return super().offers(action) or (action == "reveal" and self.shown.has_secrets)
 
     @property
     def table(self) -> VirtualTable:
@@ -143,8 +109,8 @@ class ListPane(Pane):
     @on(VirtualTable.HeaderChosen, "#rows")
     def _header(self, message: VirtualTable.HeaderChosen) -> None:
         message.stop()
-        same = self._order is not None and self._order[0] == message.column
-        self._sort_by(message.column, same and not self._order[1] if self._order else False)
+        same = self.choice.column == message.column
+        self._sort_by(message.column, same and not self.choice.descending)
 
     @on(Facts.LinkChosen)
     def _link(self, message: Facts.LinkChosen) -> None:
@@ -155,18 +121,21 @@ class ListPane(Pane):
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:
         message.stop()
-        self._needle = message.text
-        self._refill()
+        if message.text != self.choice.needle:
+            self.refill(replace(self.choice, needle=message.text))
 
     def take_focus(self) -> None:
         self.table.focus()
 
     def go_to(self, key: Hashable) -> bool:
-        if self._needle:
-            self.query_one(SearchBar).close()
-            self._needle = ""
-            self._refill()
-        return self.table.go_to(key)
+        if self.table.go_to(key):
+            return True
+        if self.source.index_of(key) is None:
+            return False
+        self.query_one(SearchBar).close()
+        self.choice = Choice(column=self.choice.column, descending=self.choice.descending)
+        self.refill(self.choice, lambda: self.table.go_to(key))
+        return True
 
     def reveal_secrets(self, reveal: bool) -> None:
         self._reveal = reveal
@@ -174,18 +143,43 @@ class ListPane(Pane):
         if row is not None:
             self.show_detail(row.key)
 
-    def begin_search(self, label: str) -> None:
-        self.query_one(SearchBar).open(label)
+    def filter(self) -> None:
+        self.query_one(SearchBar).open("filter")
+
+    def search(self) -> None:
+        def begin(text: str | None) -> None:
+            self._sought = text or ""
+            if text:
+                self.step(1)
+
+        self.app.push_screen(AskScreen("search", "words that must all occur in a row"), begin)
 
     def step(self, direction: int) -> None:
-        self.table.action_move(direction)
+        if not self._sought:
+            self.notify("Nothing to search for yet: / asks for it.", markup=False)
+            return
+        rows, start, sought = self.table.rows, self.table.cursor, self._sought
+
+        def found(number: int | None) -> None:
+            if number is None:
+                self.notify("No row has all of these words.", markup=False)
+            else:
+                self.table.cursor = number
+
+        if len(rows) > MANY:
+            self.run_job("Searching", lambda p: find_row(rows, sought, start, direction, p), found)
+        else:
+            found(find_row(rows, sought, start, direction, quiet()))
 
     def sort(self, *, reverse: bool) -> None:
-        column, descending = self._order or (-1, False)
+        column = -1 if self.choice.column is None else self.choice.column
         if reverse:
-            self._sort_by(max(column, 0), not descending)
+            self._sort_by(max(column, 0), not self.choice.descending)
         else:
-            self._sort_by((column + 1) % len(self.columns), False)
+            self._sort_by((column + 1) % len(self.shown.columns), False)
+
+    def show_problems(self) -> None:
+        self.refill(replace(self.choice, problems_only=not self.choice.problems_only))
 
     def choose(self) -> None:
         """On a narrow terminal the panel takes the place of the list; else it gets the focus."""
@@ -196,8 +190,13 @@ class ListPane(Pane):
 
     def back(self) -> bool:
         bar = self.query_one(SearchBar)
+        if self.cancel_job():
+            return True
         if bar.is_open:
             bar.close()
+            return True
+        if self.choice.problems_only:
+            self.show_problems()
             return True
         if self.has_class("-detail"):
             self.remove_class("-detail")
@@ -211,19 +210,42 @@ class ListPane(Pane):
             return ""
         if whole_row:
             return "\t".join(plain(cell).strip() for cell in row.cells)
-        return plain(row.cells[self.copied_column]).strip()
+        return plain(row.cells[self.shown.copied_column]).strip()
+
+    def page_lines(self) -> Iterator[str]:
+        for line in fact_lines(self.sections(self.current_key), PAGER_WIDTH):
+            yield line.text.plain
 
     def _sort_by(self, column: int, descending: bool) -> None:
-        self._order = (column, descending)
-        self._refill()
+        self.refill(replace(self.choice, column=column, descending=descending))
         self.table.show_sorted(column, descending)
 
-    def _refill(self) -> None:
-        rows = filter_rows(self._all, self._needle)
-        if self._order is not None:
-            rows = sort_rows(rows, *self._order)
-        self._shown = rows
-        bar = self.query_one(SearchBar)
-        bar.show_count(f"{len(rows):,} of {len(self._all):,}" if self._needle else "")
-        empty = "No row has all of these words" if self._needle else self._empty
-        self.table.set_rows(ListRows(rows), empty)
+    def refill(self, choice: Choice, then: Callable[[], object] | None = None) -> None:
+        """Show the rows of a choice, many of them after a job; `then` is called after that."""
+        self.choice = choice
+
+        def chosen(progress: Progress) -> RowSource:
+            return choice.rows(self.source, self._is_problem, progress)
+
+        def show(rows: RowSource) -> None:
+            self._show_rows(rows)
+            if then is not None:
+                then()
+
+        if len(self.source) > MANY and choice != Choice():
+            self.run_job("Choosing rows", chosen, show)
+        else:
+            self.cancel_job()
+            show(chosen(quiet()))
+
+    def _is_problem(self, row: Row) -> bool:
+        return self.shown.is_problem is not None and self.shown.is_problem(self.checkpoint, row)
+
+    def _show_rows(self, rows: RowSource) -> None:
+        limited = bool(self.choice.needle) or self.choice.problems_only
+        count = f"{len(rows):,} of {len(self.source):,}"
+        self.query_one(SearchBar).show_count(count if self.choice.needle else "")
+        empty = self.shown.empty
+        if limited and len(self.source):
+            empty = "No row has all of these words" if self.choice.needle else "No problem here"
+        self.table.set_rows(rows, empty)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
-from ckpt_tui.ui.panes.list_pane import Pane
+from ckpt_tui.ui.pager import PAGER_WIDTH
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.rows.facts import fact_lines
 from ckpt_tui.ui.rows.overview import component_parts, overview_sections, share_parts
 from ckpt_tui.ui.rows.processes import COLUMNS, process_rows
 from ckpt_tui.ui.rows.table import ListRows
@@ -22,6 +27,8 @@ SHOWN_FILES = 40
 class OverviewPane(Pane):
     """Facts on the left; processes and sizes on the right."""
 
+    ACTIONS: ClassVar[frozenset[str]] = frozenset(("open", "go_to", "used_by", "pager"))
+
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Facts(overview_sections(self.checkpoint), classes="facts")
@@ -35,6 +42,18 @@ class OverviewPane(Pane):
 
     def take_focus(self) -> None:
         self.query_one(VirtualTable).focus()
+
+    @property
+    def current_key(self) -> Hashable:
+        row = self.query_one(VirtualTable).highlighted
+        return row.key if row else None
+
+    def go_to(self, key: Hashable) -> bool:
+        return self.query_one(VirtualTable).go_to(key)
+
+    def page_lines(self) -> Iterator[str]:
+        for line in fact_lines(overview_sections(self.checkpoint), PAGER_WIDTH):
+            yield line.text.plain
 
     @on(VirtualTable.RowHighlighted)
     def _quiet(self, message: VirtualTable.RowHighlighted) -> None:

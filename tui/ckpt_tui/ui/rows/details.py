@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket, Thread
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.processes import command_line, exit_text
-from ckpt_tui.ui.rows.secrets import covered
+from ckpt_tui.ui.rows.secrets import covered, masked
 
 SHOWN_FILES = 200
 """Descriptors of one process listed beside it; the tab Files has all."""
@@ -17,12 +18,15 @@ SHOWN_FILES = 200
 
 def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Section]:
     """Return one process: who it is, what it was doing, arguments, environment, files, limits."""
-    process = checkpoint.process(pid)
+    process = index_of(checkpoint).process.get(pid)
     if process is None:
         return []
     return [
-        Section("", list(_identity(checkpoint, process))),
-        Section("Arguments", [Fact("", printable(a) or "(empty)") for a in process.argv or ()]),
+        Section("", list(_identity(checkpoint, process, reveal))),
+        Section(
+            "Arguments",
+            [Fact("", masked(printable(a), reveal) or "(empty)") for a in process.argv or ()],
+        ),
         Section(
             "Environment",
             [Fact("", covered(printable(v), reveal)) for v in process.env or ()],
@@ -38,9 +42,9 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
     ]
 
 
-def _identity(checkpoint: Checkpoint, process: Process) -> Iterator[Fact]:
-    yield Fact("command", command_line(process))
-    parent = checkpoint.process(process.ppid)
+def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterator[Fact]:
+    yield Fact("command", masked(command_line(process), reveal))
+    parent = index_of(checkpoint).process.get(process.ppid)
     yield Fact("parent", f"{process.ppid} {printable(parent.comm)}" if parent else "none here")
     yield Fact("group, session", f"{process.pgid}, {process.sid}")
     if process.state == "zombie":
@@ -75,11 +79,16 @@ def _thread(thread: Thread) -> Fact:
 
 
 def _files(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
-    files = [f for f in checkpoint.files if f.pid == pid]
+    files = index_of(checkpoint).files_of.get(pid, [])
     for file in files[:SHOWN_FILES]:
         yield Fact(str(file.fd), file_text(file), link=f"file:{file.pid}:{file.fd}")
-    if len(files) > SHOWN_FILES:
-        yield Fact("", f"and {len(files) - SHOWN_FILES:,} more, in the tab Files")
+    yield from _and_more(files)
+
+
+def _and_more(things: Sequence[object]) -> list[Fact]:
+    """Say how many are not shown."""
+    more = len(things) - SHOWN_FILES
+    return [Fact("", f"and {more:,} more, in the tab Files")] if more > 0 else []
 
 
 def file_text(file: OpenFile) -> str:
@@ -90,7 +99,7 @@ def file_text(file: OpenFile) -> str:
 
 
 def _memory(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
-    memory = next((m for m in checkpoint.memory if m.pid == pid), None)
+    memory = index_of(checkpoint).memory.get(pid)
     if memory is None:
         return
     yield Fact("dumped", human_bytes(memory.dumped_bytes))
@@ -145,10 +154,11 @@ def _registers(process: Process) -> Iterator[Fact]:
 
 def file_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> list[Section]:
     """Return one descriptor with everyone who holds the same open file."""
-    file = next((f for f in checkpoint.files if (f.pid, f.fd) == (pid, fd)), None)
+    index = index_of(checkpoint)
+    file = index.open_file(pid, fd)
     if file is None:
         return []
-    mount = next((m for m in checkpoint.mounts if m.id == file.mount_id), None)
+    mount = index.mount_of(file)
     facts = [
         Fact("kind", file.kind + (", path deleted" if file.deleted else "")),
         Fact("target", printable(file.target)),
@@ -167,7 +177,11 @@ def file_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> l
         Section("", facts),
         Section(
             "Also held by",
-            [Fact(str(p), f"fd {f}", link=f"file:{p}:{f}") for p, f in file.shared_with],
+            [
+                Fact(str(p), f"fd {f}", link=f"file:{p}:{f}")
+                for p, f in file.shared_with[:SHOWN_FILES]
+            ]
+            + _and_more(file.shared_with),
             empty="nobody else in this checkpoint",
         ),
     ]
@@ -175,7 +189,7 @@ def file_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> l
 
 def socket_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> list[Section]:
     """Return one socket."""
-    socket = next((s for s in checkpoint.sockets if (s.pid, s.fd) == (pid, fd)), None)
+    socket = index_of(checkpoint).open_socket(pid, fd)
     if socket is None:
         return []
     return [
@@ -199,9 +213,7 @@ def _socket(socket: Socket) -> Iterator[Fact]:
 
 def region_sections(checkpoint: Checkpoint, pid: int, start: int, _reveal: bool) -> list[Section]:
     """Return one memory region."""
-    region = next(
-        (r for m in checkpoint.memory if m.pid == pid for r in m.regions if r.start == start), None
-    )
+    region = index_of(checkpoint).mapped(pid, start)
     return [Section("", list(_region(region)))] if region else []
 
 
@@ -224,10 +236,11 @@ def _region(region: Region) -> Iterator[Fact]:
 
 def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, _reveal: bool) -> list[Section]:
     """Return one mount with the files open on it."""
-    mount = next((m for m in checkpoint.mounts if (m.namespace, m.id) == (ns, mount_id)), None)
+    index = index_of(checkpoint)
+    mount = index.mount.get((ns, mount_id))
     if mount is None:
         return []
-    users = [f for f in checkpoint.files if f.mount_id == mount_id]
+    users = index.on_mount.get(mount_id, [])
     facts = [
         Fact("mount point", printable(mount.mountpoint)),
         Fact("type", printable(mount.fstype)),
@@ -246,7 +259,8 @@ def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, _reveal: bool
             [
                 Fact(str(f.pid), f"fd {f.fd}  {file_text(f)}", link=f"file:{f.pid}:{f.fd}")
                 for f in users[:SHOWN_FILES]
-            ],
+            ]
+            + _and_more(users),
             empty="no descriptor",
         ),
     ]

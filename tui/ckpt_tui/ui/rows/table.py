@@ -80,12 +80,19 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 class LazyRows(Generic[KeyT]):
     """Rows made when they are seen: `keys` are usually indexes into the model, in the order shown.
 
-    A million rows are `LazyRows(range(1_000_000), row_of)`; filtered or sorted ones a list of ints.
+    A million rows are `LazyRows(range(1_000_000), row_of)`. Rows whose `Row.key` is not their
+    element of `keys` need `number_of`, which tells the element by the key.
     """
 
-    def __init__(self, keys: Sequence[KeyT], row_of: Callable[[KeyT], Row]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[KeyT],
+        row_of: Callable[[KeyT], Row],
+        number_of: Callable[[Hashable], KeyT | None] | None = None,
+    ) -> None:
         self.keys = keys
         self._row_of = row_of
+        self._number_of = number_of
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -95,7 +102,7 @@ class LazyRows(Generic[KeyT]):
 
     def index_of(self, key: Hashable, /) -> int | None:
         try:
-            return self.keys.index(key)
+            return self.keys.index(self._number_of(key) if self._number_of else key)
         except ValueError:
             return None
 
@@ -118,7 +125,21 @@ def filter_rows(rows: Sequence[Row], needle: str) -> list[Row]:
     if not needle.strip():
         return list(rows)
     matches = matcher(needle)
-    return [row for row in rows if matches("\n".join(map(plain, row.cells)))]
+    return [row for row in rows if matches(row_text(row))]
+
+
+def row_text(row: Row) -> str:
+    """Return what filters and searches look at: the cells, a line each."""
+    return "\n".join(map(plain, row.cells))
+
+
+def rank(row: Row, column: int) -> tuple[bool, Any] | None:
+    """Return what a row sorts by: its value if it has some, else its text in any case; None for
+    one without a value, which comes last."""
+    if column >= len(row.values):
+        return True, plain(row.cells[column]).casefold()
+    value = row.values[column]
+    return None if value is None else (isinstance(value, str), value)
 
 
 def sort_rows(rows: Sequence[Row], column: int, descending: bool = False) -> list[Row]:
@@ -126,15 +147,18 @@ def sort_rows(rows: Sequence[Row], column: int, descending: bool = False) -> lis
 
     Equal rows keep their order; rows without a value come last, whichever way.
     """
+    numbers = sort_ranks([rank(row, column) for row in rows], range(len(rows)), descending)
+    return [rows[number] for number in numbers]
 
-    def rank(row: Row) -> tuple[bool, Any]:
-        if column < len(row.values):
-            return isinstance(row.values[column], str), row.values[column]
-        return True, plain(row.cells[column]).casefold()
 
-    present = [row for row in rows if column >= len(row.values) or row.values[column] is not None]
-    absent = [row for row in rows if column < len(row.values) and row.values[column] is None]
-    return sorted(present, key=rank, reverse=descending) + absent
+def sort_ranks(
+    ranks: Sequence[tuple[bool, Any] | None], numbers: Sequence[int], descending: bool
+) -> list[int]:
+    """Return `numbers` in the order of their `ranks`, those without one last."""
+    order = [i for i, found in enumerate(ranks) if found is not None]
+    absent = [i for i, found in enumerate(ranks) if found is None]
+    order.sort(key=lambda i: ranks[i] or (True, ""), reverse=descending)
+    return [numbers[i] for i in (*order, *absent)]
 
 
 def column_widths(columns: Sequence[Column], available: int) -> tuple[int, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
 from rich.text import Text
 
-from ckpt_tui.checkpoint.model import Checkpoint, Region, Socket
+from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Region, Socket
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.meanings import signed
-from ckpt_tui.ui.rows.table import Cell, Column, Row
+from ckpt_tui.ui.rows.table import Cell, Column, LazyRows, Row
 
 BAR = 6
 """Cells of a bar in a table."""
@@ -39,31 +42,48 @@ FILE_COLUMNS = (
 )
 
 
+def file_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the descriptors as rows that are made when seen."""
+    files, place = checkpoint.files, index_of(checkpoint).file
+    return LazyRows(
+        range(len(files)), lambda number: _file_row(files[number]), lambda key: _place(place, key)
+    )
+
+
 def file_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row a descriptor."""
-    rows = []
-    for file in checkpoint.files:
-        target: Cell = printable(file.target)
-        if file.deleted:
-            target = Text.assemble(str(target), (" (deleted)", "deleted"))
-        cells = (
+    return [_file_row(file) for file in checkpoint.files]
+
+
+def _place(places: Mapping[tuple[int, int], int], key: Hashable) -> int | None:
+    """Return the number of a row whose key is a word and two numbers."""
+    return places.get(key[1:]) if isinstance(key, tuple) and len(key) == 3 else None
+
+
+def _file_row(file: OpenFile) -> Row:
+    target: Cell = printable(file.target)
+    if file.deleted:
+        target = Text.assemble(str(target), (" (deleted)", "deleted"))
+    return Row(
+        key=("file", file.pid, file.fd),
+        cells=(
             str(file.pid),
             str(file.fd),
             file.kind,
             target,
             f"+{len(file.shared_with)}" if file.shared_with else "",
             " ".join(f.removeprefix("O_") for f in file.flags if f != "O_LARGEFILE"),
-        )
-        values = (
+        ),
+        values=(
             file.pid,
             file.fd,
             file.kind,
             printable(file.target),
             len(file.shared_with),
             " ".join(file.flags),
-        )
-        rows.append(Row(key=("file", file.pid, file.fd), cells=cells, values=values))
-    return rows
+        ),
+        meaning="fails" if file.kind == "missing" else "",
+    )
 
 
 SOCKET_COLUMNS = (
@@ -119,11 +139,22 @@ MEMORY_COLUMNS = (
 REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}
 
 
+def memory_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the regions of every process as rows that are made when seen."""
+    index = index_of(checkpoint)
+    regions, place = index.regions, index.region
+    scale = max((r.dumped for r in regions), default=0)
+    return LazyRows(
+        range(len(regions)),
+        lambda number: _region_row(regions[number], scale),
+        lambda key: _place(place, key),
+    )
+
+
 def memory_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row a region of every process."""
-    regions = [r for memory in checkpoint.memory for r in memory.regions]
-    scale = max((r.dumped for r in regions), default=0)
-    return [_region_row(region, scale) for region in regions]
+    rows = memory_source(checkpoint)
+    return [rows[number] for number in range(len(rows))]
 
 
 def _region_row(region: Region, scale: int) -> Row:

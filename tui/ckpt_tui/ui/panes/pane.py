@@ -1,0 +1,123 @@
+"""What every tab of a checkpoint is: the actions it answers, the jobs it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual import on
+from textual.message import Message
+from textual.widget import Widget
+
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.text import printable
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, Task
+from ckpt_tui.ui.widgets.job_bar import JobBar
+
+
+class Pane(JobHost, Widget):
+    """One tab. The screen calls its actions; a pane answers those that mean something in it."""
+
+    ACTIONS: ClassVar[frozenset[str]] = frozenset()
+    """Names of the screen's actions that do something here."""
+
+    @dataclass
+    class LinkFollowed(Message):
+        """Somebody wants to see the thing of this key, wherever it is shown."""
+
+        key: Hashable
+
+    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.opened = opened
+        self.checkpoint = checkpoint
+        self._then: Callable[[Any], None] | None = None
+
+    def offers(self, action: str) -> bool:
+        """Return whether an action of the screen does something here, now."""
+        return action in self.ACTIONS
+
+    @property
+    def current_key(self) -> Hashable:
+        """Key of the row under the cursor, None without one."""
+        return None
+
+    def take_focus(self) -> None:
+        """Put the focus on what the arrow keys should move in."""
+
+    def go_to(self, key: Hashable) -> bool:
+        """Show the thing of this key; return whether it is here."""
+        del key
+        return False
+
+    def reveal_secrets(self, reveal: bool) -> None:
+        """Show or cover what looks like a secret."""
+
+    def filter(self) -> None:
+        """Open the line for a filter."""
+
+    def search(self) -> None:
+        """Ask what to search for."""
+
+    def step(self, direction: int) -> None:
+        """Go to the next or the previous match."""
+
+    def sort(self, *, reverse: bool) -> None:
+        """Sort by the next column, or turn the order round."""
+
+    def choose(self) -> None:
+        """Go into what is under the cursor."""
+
+    def toggle(self) -> None:
+        """Open or close the branch under the cursor."""
+
+    def show_problems(self) -> None:
+        """Show only what has a problem, or everything again."""
+
+    def ask_address(self) -> None:
+        """Ask for an address and go there."""
+
+    def save(self) -> None:
+        """Ask for a file and write the bytes under the cursor to it."""
+
+    def back(self) -> bool:
+        """Close what is open in the pane; return False if there is nothing to close."""
+        return False
+
+    def copy_text(self, *, whole_row: bool) -> str:
+        """Return what the copy keys send: the value, or the row with tabs between its cells."""
+        del whole_row
+        return ""
+
+    def page_lines(self) -> Iterator[str]:
+        """Yield what the pager shows of the thing under the cursor, printable lines."""
+        return iter(())
+
+    # Jobs
+
+    @property
+    def job_bars(self) -> Iterable[JobBar]:
+        return self.screen.query(JobBar)
+
+    def run_job(self, name: str, task: Task, then: Callable[[Any], None]) -> None:
+        """Run `task` in a thread and call `then` with its result; another job is cancelled."""
+        self._then = then
+        self.start_job(name, task)
+
+    @on(JobDone)
+    def _job_done(self, message: JobDone) -> None:
+        message.stop()
+        then, self._then = self._then, None
+        if then is not None:
+            then(message.result)
+
+    @on(JobFailed)
+    def _job_failed(self, message: JobFailed) -> None:
+        message.stop()
+        self.notify(printable(str(message.error)), severity="error", markup=False)
+
+    @on(JobCancelled)
+    def _job_cancelled(self, message: JobCancelled) -> None:
+        message.stop()

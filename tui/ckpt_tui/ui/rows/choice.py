@@ -1,0 +1,93 @@
+"""Some rows of a source in another order: filtered, sorted, only those with a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.ui.rows.table import Row, RowSource, matcher, rank, row_text, sort_ranks
+
+MANY = 20_000
+"""Rows above which making them all takes longer than a frame: that is a job's work."""
+
+
+class ChosenRows:
+    """Rows of another source by their numbers in it; none is made before it is seen."""
+
+    def __init__(self, source: RowSource, numbers: Sequence[int]) -> None:
+        self._source = source
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int, /) -> Row:
+        return self._source[self._numbers[index]]
+
+    def index_of(self, key: Hashable, /) -> int | None:
+        number = self._source.index_of(key)
+        try:
+            return None if number is None else self._numbers.index(number)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is shown of a list, and in which order."""
+
+    needle: str = ""
+    """Words that must all occur in a row."""
+    column: int | None = None
+    """Index of the column to sort by; None leaves the order alone."""
+    descending: bool = False
+    problems_only: bool = False
+
+    def rows(
+        self, source: RowSource, is_problem: Callable[[Row], bool], progress: Progress
+    ) -> RowSource:
+        """Return the rows chosen; makes each row of the source once or twice.
+
+        Raises:
+            Cancelled: the caller gave up.
+        """
+        numbers: Sequence[int] = range(len(source))
+        if self.needle.strip() or self.problems_only:
+            numbers = self._kept(source, is_problem, progress)
+        if self.column is not None:
+            progress.start("sorting", len(numbers))
+            ranks = []
+            for number in numbers:
+                ranks.append(rank(source[number], self.column))
+                progress.tick()
+            numbers = sort_ranks(ranks, numbers, self.descending)
+        return source if isinstance(numbers, range) else ChosenRows(source, numbers)
+
+    def _kept(
+        self, source: RowSource, is_problem: Callable[[Row], bool], progress: Progress
+    ) -> list[int]:
+        progress.start("filtering", len(source))
+        matches = matcher(self.needle)
+        kept = []
+        for number in range(len(source)):
+            row = source[number]
+            if matches(row_text(row)) and (not self.problems_only or is_problem(row)):
+                kept.append(number)
+            progress.tick()
+        return kept
+
+
+def find_row(
+    rows: RowSource, needle: str, start: int, direction: int, progress: Progress
+) -> int | None:
+    """Return the number of the next row after `start` with every word of `needle`, going round at
+    the ends; None if there is none."""
+    progress.start("searching", len(rows))
+    matches = matcher(needle)
+    for step in range(1, len(rows) + 1):
+        number = (start + direction * step) % len(rows)
+        if matches(row_text(rows[number])):
+            return number
+        progress.tick()
+    return None

@@ -1,0 +1,100 @@
+"""Small questions over a screen: which one of several things, and one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.table import Column, LazyRows, Row
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+SHOWN = 14
+"""Lines of a pick list; the rest scrolls."""
+
+
+class PickScreen(ModalScreen[Hashable | None]):
+    """A list of links; returns the key of the one chosen, None if it was left."""
+
+    DEFAULT_CSS = """
+    PickScreen {
+        align: center middle;
+        & > Vertical { width: 80%; max-width: 100; height: auto; padding: 0 1; }
+        & VirtualTable { scrollbar-size-vertical: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "Back", show=False),
+    ]
+
+    def __init__(self, heading: str, choices: Sequence[Link]) -> None:
+        """`heading` says what they are, printable."""
+        super().__init__()
+        self._heading = heading
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        rows = LazyRows(range(len(self._choices)), self._row)
+        with Vertical(classes="panel") as panel:
+            panel.border_title = Content(self._heading)
+            panel.border_subtitle = Content("enter go to   esc back")
+            table = VirtualTable((Column("", share=1, shrink="middle"),), rows)
+            table.styles.height = min(len(self._choices), SHOWN) + 1
+            yield table
+
+    def _row(self, number: int) -> Row:
+        return Row(number, (self._choices[number].label,))
+
+    @on(VirtualTable.RowChosen)
+    def _chosen(self, message: VirtualTable.RowChosen) -> None:
+        message.stop()
+        self.dismiss(self._choices[message.index].key)
+
+    @on(VirtualTable.RowHighlighted)
+    def _highlighted(self, message: VirtualTable.RowHighlighted) -> None:
+        message.stop()
+
+
+class AskScreen(ModalScreen[str | None]):
+    """One line of text, typed at the foot of the screen; None if it was left or is empty."""
+
+    DEFAULT_CSS = """
+    AskScreen {
+        background: transparent;
+        & > Horizontal {
+            dock: bottom; height: 1; margin-bottom: 1; background: $panel; padding: 0 1;
+        }
+        & .label { width: auto; color: $accent; text-style: bold; margin-right: 1; }
+        & Input {
+            width: 1fr; background: $panel; color: $strong;
+            &:focus { background-tint: $foreground 0%; }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Back", show=False),
+    ]
+
+    def __init__(self, label: str, placeholder: str = "", value: str = "") -> None:
+        super().__init__()
+        self._label, self._placeholder, self._value = label, placeholder, value
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Static(Content(self._label), classes="label")
+            yield Input(
+                self._value, placeholder=self._placeholder, compact=True, select_on_focus=False
+            )
+
+    @on(Input.Submitted)
+    def _submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.dismiss(message.value or None)
