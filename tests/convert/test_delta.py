@@ -284,6 +284,7 @@ def test_a_hard_link_to_a_deleted_name_that_is_in_the_tar_keeps_both() -> None:
         [hardlink("data/h", "tmp"), folder("tmp")],
         [hardlink("data/h", "../x")],
         [hardlink("a", "b"), hardlink("b", "c"), file("c")],
+        [hardlink("b", "a"), hardlink("c", "b"), file("a")],
         [file("a"), hardlink("b", "a"), file("a", 9)],
     ],
 )

@@ -309,6 +309,53 @@ def test_what_comes_twice_in_an_archive_counts_once_with_its_last_bytes(
     assert after["ctr.log"] == (data / "README.md").read_bytes()
 
 
+def test_a_delta_that_comes_twice_is_refused(
+    data: Path, base_bb: BaseImage, open_source: OpenSource, tmp_path: Path
+) -> None:
+    archive = repacked(data / "archives/counter.tar.zst", tmp_path / "twice.tar", {})
+    diff = tmp_path / "rootfs-diff.tar"
+    diff.write_bytes(dict(contents(open_source(archive).tree))["rootfs-diff.tar"])
+    with tarfile.open(archive, "a") as tar:
+        tar.add(diff, "rootfs-diff.tar")
+    with pytest.raises(CkptError, match="twice"):
+        converted(open_source(archive), base_bb, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_volumes_have_a_layer_and_their_digest_in_the_record(
+    data: Path, base_bb: BaseImage, open_source: OpenSource, tmp_path: Path
+) -> None:
+    volume = b"a tar of a volume" * 100
+    archive = repacked(
+        data / "archives/counter.tar.zst", tmp_path / "a.tar", {"volumes/db.tar": volume}
+    )
+    result, layout = converted(open_source(archive), base_bb, tmp_path / "out")
+    assert [w.names for w in result.layers if w.role == "volumes"] == [
+        ("volumes", "volumes/db.tar")
+    ]
+    after = dict(contents(layout.tree(result.checkpoint)))
+    assert after["volumes/db.tar"] == volume
+    digests = read_record(after["conversion.json"]).digests
+    assert digests["volumes/db.tar"] == "sha256:" + hashlib.sha256(volume).hexdigest()
+
+
+def test_deletions_alone_make_a_layer_and_no_changes_make_none(
+    data: Path, base_bb: BaseImage, open_source: OpenSource, tmp_path: Path
+) -> None:
+    counter = data / "archives/counter.tar.zst"
+    gone = {"rootfs-diff.tar": None, "deleted.files": b'["/etc/motd"]'}
+    source = open_source(repacked(counter, tmp_path / "gone.tar", gone))
+    result, layout = converted(source, base_bb, tmp_path / "gone")
+    assert len(layout.document(result.rootfs)["layers"]) == 2
+    assert "etc/motd" not in layout.tree(result.rootfs).members
+    same = repacked(counter, tmp_path / "same.tar", {"rootfs-diff.tar": None})
+    result, layout = converted(open_source(same), base_bb, tmp_path / "same")
+    assert len(layout.document(result.rootfs)["layers"]) == 1
+    config = layout.document(layout.document(result.rootfs)["config"]["digest"])
+    assert len(config["rootfs"]["diff_ids"]) == 1
+    assert config["config"]["Entrypoint"]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_cancelling_at_any_point_leaves_nothing(
     counter: Source, base_bb: BaseImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

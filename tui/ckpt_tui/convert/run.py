@@ -146,13 +146,19 @@ class _Conversion:
 
     def _read_source(self) -> None:
         source = self._plan.source
-        self._progress.start(f"converting {source.kind}", source.stored_size or None)
         expected = source.tree.members
+        plain_size = sum(member.size for member in expected.values())
+        total = source.stored_size if source.compression else plain_size
+        self._progress.start(f"converting {source.kind}", total)
         for member, pieces in source.feed(self._progress):
             there = expected.get(member.name)
             if there is None or there.kind is not member.kind:
                 raise CkptError(f"{source.label} changed while it was read:", f"{member.name}.")
-            self._members.pop(member.name, None)
+            twice = self._members.pop(member.name, None) is not None
+            if twice and (member.name in self._alone or member.name == DIFF_TAR):
+                raise CkptError(
+                    f"{source.label} cannot be converted:", f"{member.name} comes twice."
+                )
             self._members[member.name] = member
             if member.kind is MemberKind.FILE:
                 self._take(member, pieces)
