@@ -27,7 +27,7 @@ def open_demo() -> None:
     from ckpt_tui.ui.app import CkptApp
 
     with demo_folder() as folder:
-        _run(CkptApp((), folder=folder))
+        _run(CkptApp((), folder, "demo checkpoints"))
 
 
 def _run(app: App[None]) -> None:

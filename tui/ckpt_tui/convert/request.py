@@ -91,9 +91,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
             )
         source = _source(opened)
         if not request.keep_delta_tar:
-            base = find_base(source, request.base, progress)
-            if base is None:
-                base = _base_beside(request.target, source, progress)
+            base = _base_of(source, request.base, progress)
         plan = make_plan(
             source,
             base,
@@ -107,6 +105,21 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         _close(opened, base)
         raise
     return Prepared(plan, lambda: _close(opened, base))
+
+
+def base_for(opened: OpenCheckpoint, named: str, progress: Progress) -> BaseImage | None:
+    """Find the image a checkpoint's container ran from: `named`, in podman's local store, or
+    beside the checkpoint. The caller closes it.
+
+    Raises:
+        CkptError: the named one cannot be read, or is no image.
+    """
+    return _base_of(_source(opened), named, progress)
+
+
+def _base_of(source: Source, named: str, progress: Progress) -> BaseImage | None:
+    found = find_base(source, named, progress)
+    return found or _base_beside(source.label, source, progress)
 
 
 def _base_beside(target: str, source: Source, progress: Progress) -> BaseImage | None:

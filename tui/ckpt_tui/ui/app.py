@@ -23,21 +23,22 @@ class CkptApp(ThemedApp[None]):
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
         Binding("colon", "command_palette", "Commands", show=False),
     ]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-narrow"),
-        (100, "-wide"),
-    ]
 
-    def __init__(self, targets: Sequence[str] = (), folder: Path | None = None) -> None:
-        """`folder` is what the browser shows first; the working folder if None."""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual types it
+
+    def __init__(
+        self, targets: Sequence[str] = (), folder: Path | None = None, label: str = ""
+    ) -> None:
+        """`folder` is what the browser shows first, and `label` what it calls it there."""
         super().__init__()
         self._targets = tuple(targets)
         self._folder = folder
+        self._label = label
 
     def on_mount(self) -> None:
         from ckpt_tui.ui.screens.browse import BrowseScreen
 
-        self.push_screen(BrowseScreen(self._folder))
+        self.push_screen(BrowseScreen(self._folder, self._label))
         for target in reversed(self._targets):
             self.open_target(target)
 

@@ -8,22 +8,25 @@ from pathlib import Path
 
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.document import text_at
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import open_checkpoint
-from ckpt_tui.sources.base import REF_NAME
+from ckpt_tui.formats.table import FORMAT_VERSION_KEY
+from ckpt_tui.sources.base import REF_NAME, Descriptor
 from ckpt_tui.sources.browse import EntryKind, FolderEntry, list_folder, own_store_entry
-from ckpt_tui.sources.oci import LayoutStore, descriptors_of
+from ckpt_tui.sources.oci import LayoutStore, descriptors_of, load
 from ckpt_tui.ui.rows.browse import Node
 
 KUBELET = "/var/lib/kubelet/checkpoints"
 """Where kubelet keeps the archives of its checkpoint call (KEP-2008)."""
 
 
-def roots(folder: Path | None) -> list[Node]:
+def roots(folder: Path | None, label: str = "") -> list[Node]:
     """Return the places to begin with: a folder, the own store, and kubelet's folder."""
     here = str(folder or Path.cwd())
-    nodes = [Node(_short(here), here, is_open=True)]
+    nodes = [Node(label or _short(here), here, is_open=True)]
     store = own_store_entry()
     nodes.append(
         Node("own store", str(own_store()), what="OCI layout", is_open=store is not None)
@@ -79,15 +82,22 @@ def _images(path: str, progress: Progress) -> Iterator[Node]:
         for one in descriptors_of(store.index(), "manifests", "index.json"):
             name = one.annotations.get(REF_NAME, "")
             wanted = f":{name}" if name else f"@{one.digest}"
-            optimized = "org.criu.checkpoint.format.version" in one.annotations
             yield Node(
                 name or one.digest,
                 path,
                 target=f"oci:{path}{wanted}",
-                what="optimized" if optimized else "image",
+                what="optimized" if _is_optimized(store, one) else "image",
             )
     finally:
         store.close()
+
+
+def _is_optimized(store: LayoutStore, descriptor: Descriptor) -> bool:
+    try:
+        document, _ = load(store, descriptor)
+    except CkptError:
+        return False
+    return bool(text_at(document, "annotations", FORMAT_VERSION_KEY))
 
 
 def summary_of(target: str, progress: Progress) -> Checkpoint:

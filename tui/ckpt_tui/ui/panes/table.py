@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.images import ImagesPane
-from ckpt_tui.ui.panes.list_pane import ListPane, Pane
+from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.panes.overview import OverviewPane, SizesPane
-from ckpt_tui.ui.rows import processes, tables
-from ckpt_tui.ui.rows.table import Column, Row
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.rows import problems, processes, tables
 
 Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
 
@@ -27,78 +28,69 @@ class PaneEntry:
     holds: tuple[str, ...] = ()
 
 
-def _list(
-    rows: Callable[[Checkpoint], list[Row]],
-    columns: tuple[Column, ...],
-    empty: str,
-    copied_column: int = 0,
-    kind: type[ListPane] = ListPane,
-) -> Make:
-    return lambda opened, checkpoint: kind(
-        opened, checkpoint, rows(checkpoint), columns, empty, copied_column
-    )
+def _list(shown: ListOf, kind: type[ListPane] = ListPane) -> Make:
+    return lambda opened, checkpoint: kind(opened, checkpoint, shown)
 
+
+PROCESSES = ListOf(
+    processes.process_rows,
+    processes.COLUMNS,
+    "No processes: pstree.img is missing or empty",
+    copied_column=1,
+    is_problem=problems.process_problem,
+    has_secrets=True,
+)
+FILES = ListOf(
+    tables.file_source,
+    tables.FILE_COLUMNS,
+    "No open files: no fdinfo image",
+    copied_column=3,
+    is_problem=problems.file_problem,
+)
+SOCKETS = ListOf(
+    tables.socket_rows,
+    tables.SOCKET_COLUMNS,
+    "No sockets: this checkpoint has none",
+    copied_column=5,
+    is_problem=problems.socket_problem,
+)
+MEMORY = ListOf(
+    tables.memory_source,
+    tables.MEMORY_COLUMNS,
+    "No memory maps: no mm image",
+    copied_column=1,
+    is_problem=problems.region_problem,
+)
+FILESYSTEM = ListOf(
+    tables.delta_rows,
+    tables.DELTA_COLUMNS,
+    "No changes: the root filesystem is as in the image, or the dump left it out",
+    copied_column=1,
+)
+MOUNTS = ListOf(
+    tables.mount_rows,
+    tables.MOUNT_COLUMNS,
+    "No mounts: the processes share the mount namespace of the host",
+)
+IMAGES = ListOf(
+    tables.image_rows, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
+)
 
 PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Overview", "Over", OverviewPane),
-    PaneEntry(
-        "Processes",
-        "Proc",
-        _list(
-            processes.process_rows,
-            processes.COLUMNS,
-            "No processes: pstree.img is missing or empty",
-            copied_column=1,
-        ),
-        holds=("process",),
-    ),
-    PaneEntry(
-        "Files",
-        "Files",
-        _list(tables.file_rows, tables.FILE_COLUMNS, "No open files: no fdinfo image", 3),
-        holds=("file",),
-    ),
-    PaneEntry(
-        "Sockets",
-        "Socks",
-        _list(tables.socket_rows, tables.SOCKET_COLUMNS, "No sockets: this checkpoint has none", 5),
-        holds=("socket",),
-    ),
-    PaneEntry(
-        "Memory",
-        "Mem",
-        _list(tables.memory_rows, tables.MEMORY_COLUMNS, "No memory maps: no mm image", 1),
-        holds=("region",),
-    ),
-    PaneEntry(
-        "Filesystem",
-        "FS",
-        _list(
-            tables.delta_rows,
-            tables.DELTA_COLUMNS,
-            "No changes: the root filesystem is as in the image, or the dump left it out",
-            1,
-        ),
-        holds=("delta",),
-    ),
-    PaneEntry(
-        "Mounts",
-        "Mnts",
-        _list(
-            tables.mount_rows,
-            tables.MOUNT_COLUMNS,
-            "No mounts: the processes share the mount namespace of the host",
-        ),
-        holds=("mount",),
-    ),
-    PaneEntry(
-        "Images",
-        "Imgs",
-        _list(tables.image_rows, tables.IMAGE_COLUMNS, "No images", kind=ImagesPane),
-        holds=("image",),
-    ),
+    PaneEntry("Processes", "Proc", _list(PROCESSES), holds=("process",)),
+    PaneEntry("Files", "Files", _list(FILES), holds=("file",)),
+    PaneEntry("Sockets", "Socks", _list(SOCKETS), holds=("socket",)),
+    PaneEntry("Memory", "Mem", _list(MEMORY), holds=("region",)),
+    PaneEntry("Filesystem", "FS", _list(FILESYSTEM), holds=("delta",)),
+    PaneEntry("Mounts", "Mnts", _list(MOUNTS), holds=("mount",)),
+    PaneEntry("Images", "Imgs", _list(IMAGES, ImagesPane), holds=("image",)),
     PaneEntry("Sizes", "Sizes", SizesPane),
+    PaneEntry("Diagnosis", "Diag", DiagnosisPane),
 )
+
+DIAGNOSIS_TAB = next(i for i, pane in enumerate(PANES, 1) if pane.name == "Diagnosis")
+"""Number of the tab, as its key counts."""
 
 
 def pane_holding(key: object) -> int | None:

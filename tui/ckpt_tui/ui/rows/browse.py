@@ -13,7 +13,7 @@ from ckpt_tui.core.text import human_bytes, human_duration, printable
 from ckpt_tui.ui.rows.details import count_line
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import OPEN, SHUT, signed
-from ckpt_tui.ui.rows.overview import age, format_line
+from ckpt_tui.ui.rows.overview import age, format_line, short_reference
 from ckpt_tui.ui.rows.table import Column, Row
 
 COLUMNS = (
@@ -129,7 +129,7 @@ def card_sections(checkpoint: Checkpoint, now: datetime | None = None) -> list[S
     ]
     details = [
         ("container", facts.name),
-        ("of", facts.image),
+        ("of", short_reference(facts.image)),
         ("pod", f"{facts.namespace}/{facts.pod}" if facts.pod else ""),
         ("dumped", age(facts.checkpointed, now or datetime.now(UTC))),
         ("by", f"{release}, {facts.runtime or checkpoint.format.engine}, {criu.architecture}"),

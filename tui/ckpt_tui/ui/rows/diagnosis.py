@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
+
+from rich.text import Text
 
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, Note
+from ckpt_tui.diagnose.finding import Evidence, Finding
 from ckpt_tui.diagnose.log import Attempt
+from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import signed
+from ckpt_tui.ui.rows.table import Column, Row
 
 SHOWN_NOTES = 12
 """Follow-ups and noise lines listed of each; the log has the others."""
 
 
-def log_sections(name: str, diagnosis: LogDiagnosis) -> list[Section]:
-    """Return what a log says. `name` is what it is called."""
+def log_sections(
+    name: str, diagnosis: LogDiagnosis, evidence: Sequence[Evidence] = ()
+) -> list[Section]:
+    """Return what a log says, the cause first. `name` is what it is called, `evidence` what the
+    checkpoint itself proves it by."""
     cause = diagnosis.root_cause
-    sections = [Section("", list(_attempt(name, diagnosis.attempt)))]
     if cause is None:
-        sections.append(Section("", [_no_cause(diagnosis)]))
+        sections = [Section("", [_no_cause(diagnosis)])]
     else:
-        sections += [
+        sections = [
             Section("It failed because", list(_cause(cause))),
+            Section("Proof in the images", [_proof(e) for e in evidence]),
             Section("Cure", list(_cure(cause))),
             Section("Before it in the log", [Fact("", printable(c)) for c in cause.context]),
         ]
     return [
         *sections,
+        Section("Log", list(_attempt(name, diagnosis.attempt))),
         Section("Followed from it" if cause else "Other errors", _notes(diagnosis.cascade)),
         Section("Noise: in healthy logs too", _notes(diagnosis.noise)),
     ]
@@ -35,7 +44,7 @@ def log_sections(name: str, diagnosis: LogDiagnosis) -> list[Section]:
 
 def _attempt(name: str, attempt: Attempt) -> Iterator[Fact]:
     which = f", attempt {attempt.number} of {attempt.count}" if attempt.count > 1 else ""
-    yield Fact("log", printable(name) + which)
+    yield Fact("name", printable(name) + which)
     words = f"{attempt.action or 'dump or restore'} {attempt.outcome}"
     meaning = {"succeeded": "good", "failed": "fails"}.get(attempt.outcome, "may-fail")
     yield Fact("outcome", signed(meaning, words))
@@ -68,6 +77,10 @@ def _cause(cause: Cause) -> Iterator[Fact]:
         yield Fact("source", printable(cause.source))
 
 
+def _proof(evidence: Evidence) -> Fact:
+    return Fact("", printable(evidence.text), link=evidence.link)
+
+
 def _cure(cause: Cause) -> Iterator[Fact]:
     if cause.fix:
         yield Fact("", cause.fix.replace("`", ""))
@@ -80,3 +93,90 @@ def _notes(notes: tuple[Note, ...]) -> list[Fact]:
     if len(notes) > SHOWN_NOTES:
         facts.append(Fact("", f"and {len(notes) - SHOWN_NOTES} more"))
     return facts
+
+
+COLUMNS = (
+    Column("", width=1),
+    Column("FINDING", share=3),
+    Column("WHERE", share=1, least=12, shrink="middle", optional=True),
+)
+
+LOG = "log"
+"""Key of the row that stands for the log."""
+
+
+def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
+    """Return one row for the log, if it tells of a failure, and one for each finding."""
+    rows = []
+    if diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded":
+        cause = diagnosis.log.root_cause
+        title = printable(cause.title) if cause else "The log does not say why"
+        meaning = "fails" if cause else "unknown"
+        rows.append(
+            Row(
+                key=LOG,
+                cells=(signed(meaning), Text(title, "strong"), printable(diagnosis.log_name)),
+            )
+        )
+    for index, finding in enumerate(diagnosis.findings):
+        meaning = SEVERITY_MEANING[finding.severity]
+        cells = (signed(meaning), printable(finding.title), printable(finding.where))
+        rows.append(Row(key=index, cells=cells))
+    return rows
+
+
+SEVERITY_MEANING = {"fails": "fails", "may-fail": "may-fail", "advice": "unknown"}
+
+
+def sections_of(diagnosis: TargetDiagnosis, key: object) -> list[Section]:
+    """Return what a row stands for in full."""
+    if key == LOG and diagnosis.log is not None:
+        cause = diagnosis.log.root_cause
+        same = (f for f in diagnosis.findings if cause is not None and f.id == cause.id)
+        evidence = [e for finding in same for e in finding.evidence]
+        return log_sections(diagnosis.log_name, diagnosis.log, evidence)
+    if isinstance(key, int):
+        return finding_sections(diagnosis.findings[key])
+    return []
+
+
+def finding_sections(finding: Finding) -> list[Section]:
+    """Return one finding: what, why, how sure, what proves it, what cures it."""
+    head = signed(SEVERITY_MEANING[finding.severity], printable(finding.title))
+    return [
+        Section("", [Fact("", head), Fact("", printable(finding.why))]),
+        Section("Proof", [Fact("", printable(e.text), link=e.link) for e in finding.evidence]),
+        Section("Cure", [Fact("", printable(finding.cure.replace("`", "")))]),
+        Section(
+            "",
+            [
+                Fact("sure", finding.certainty),
+                Fact("in", printable(finding.where)),
+                Fact("id", finding.id),
+            ],
+        ),
+    ]
+
+
+def cure_of(diagnosis: TargetDiagnosis, key: object) -> str:
+    """Return the command that cures, to be copied: the first one if there are several."""
+    if key == LOG and diagnosis.log is not None and diagnosis.log.root_cause is not None:
+        cause = diagnosis.log.root_cause
+        return cause.commands[0] if cause.commands else cause.fix
+    if isinstance(key, int):
+        cure = diagnosis.findings[key].cure
+        return cure.split("`")[1] if cure.count("`") >= 2 else cure
+    return ""
+
+
+def key_of_link(link: str) -> Hashable:
+    """Return the key of the row that the link of a piece of evidence names."""
+    kind, _, rest = link.partition(":")
+    if kind == "image":
+        return ("image", rest)
+    numbers = rest.split(":")
+    if kind == "process":
+        return int(numbers[0])
+    if kind == "region":
+        return ("region", int(numbers[0]), int(numbers[1], 16))
+    return (kind, *map(int, numbers))

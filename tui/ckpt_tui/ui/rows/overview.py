@@ -11,11 +11,11 @@ from ckpt_tui.checkpoint.model import Checkpoint, Share
 from ckpt_tui.core.text import (
     human_bytes,
     human_duration,
-    middle,
     printable,
     short_digest,
     shortened,
 )
+from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.rows.details import count_line
 from ckpt_tui.ui.rows.facts import Fact, Section
@@ -69,12 +69,18 @@ def age(when: datetime | None, now: datetime) -> str:
     return f"{human_duration(seconds)} ago ({stamp})" if seconds >= 0 else stamp
 
 
+def short_reference(image: str) -> str:
+    """Return an image's name with its digest, if it has one, cut to 12 digits."""
+    name, at, digest = image.partition("@")
+    return f"{name}@{short_digest(digest)}" if at else image
+
+
 def _container(checkpoint: Checkpoint, now: datetime) -> Iterator[Fact]:
     facts = checkpoint.container
     pod = f"{facts.namespace}/{facts.pod}" if facts.namespace else facts.pod
     for label, value in (
         ("name", facts.name),
-        ("image", facts.image),
+        ("image", short_reference(facts.image)),
         ("image id", short_digest(f"sha256:{facts.image_id}") if facts.image_id else ""),
         ("pod", pod),
         ("command", shortened(" ".join(facts.command), SHOWN_COMMAND)),
@@ -158,12 +164,22 @@ def share_parts(shares: tuple[Share, ...], meaning: str) -> list[Part]:
     return [Part(printable(s.name), s.bytes, meaning, printable(s.detail)) for s in shares]
 
 
-def title_line(checkpoint: Checkpoint, width: int) -> Text:
+def title_line(checkpoint: Checkpoint, diagnosis: TargetDiagnosis | None, width: int) -> Text:
     """Return the first line of the screen: where it is, what it is, how big, what is wrong."""
-    problems = len(checkpoint.notes)
     facts = f"{checkpoint.format.name} · {human_bytes(checkpoint.sizes.packed)}"
-    right = Text.assemble((facts, "muted"), "  ")
-    right.append_text(signed("may-fail", str(problems)) if problems else signed("good", "readable"))
-    left = middle(printable(checkpoint.source), max(8, width - right.cell_len - 4))
+    right = Text.assemble((facts, "muted"), "   ")
+    right.append_text(_verdict(diagnosis))
+    room = max(8, width - right.cell_len - 4)
+    source = printable(checkpoint.source)
+    left = source if len(source) <= room else "…" + source[1 - room :]
     gap = " " * max(1, width - len(left) - right.cell_len - 2)
     return Text.assemble(" ", (left, "strong"), gap, right, " ")
+
+
+def _verdict(diagnosis: TargetDiagnosis | None) -> Text:
+    if diagnosis is None:
+        return Text("checking …", "muted")
+    verdict = Text()
+    if diagnosis.log is not None and diagnosis.log.root_cause is not None:
+        verdict.append_text(signed("fails", "restore failed")).append("   ")
+    return verdict.append_text(signed(diagnosis.verdict.sign, diagnosis.verdict.text))

@@ -18,6 +18,7 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import BROWSER, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB
 from ckpt_tui.ui.places import list_children, roots, summary_of
 from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node, card_sections
 from ckpt_tui.ui.rows.facts import Fact, Section
@@ -43,9 +44,10 @@ class BrowseScreen(JobHost, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(BROWSER)]
     name_in_commands = BROWSER
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, label: str = "") -> None:
+        """`label` is what the folder is called, its path without one."""
         super().__init__()
-        self._rows = BrowseRows(roots(folder))
+        self._rows = BrowseRows(roots(folder, label))
         self._waiting: list[Node] = []
         self._listed: Node | None = None
         self._looked: dict[str, Checkpoint] = {}
@@ -167,10 +169,7 @@ class BrowseScreen(JobHost, Screen[None]):
         if node is None:
             return
         if node.target and not node.children:
-            from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
-
-            self.cancel_quietly()
-            self.app.push_screen(CheckpointScreen(node.target))
+            self._open(node.target)
         elif node.is_open:
             node.is_open = False
             self._refill()
@@ -180,6 +179,18 @@ class BrowseScreen(JobHost, Screen[None]):
         else:
             self._waiting = [node]
             self._list_next()
+
+    def _open(self, target: str, tab: int = 1) -> None:
+        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+
+        self.cancel_quietly()
+        self.app.push_screen(CheckpointScreen(target, tab))
+
+    def action_diagnose(self) -> None:
+        """Open what is under the cursor at its diagnosis."""
+        node = self.node
+        if node is not None and node.target:
+            self._open(node.target, DIAGNOSIS_TAB)
 
     def cancel_quietly(self) -> None:
         """Stop looking into what is under the cursor: something else is about to be shown."""

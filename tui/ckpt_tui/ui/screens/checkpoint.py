@@ -12,21 +12,40 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Static
 
+from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.convert.request import base_for
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import printable
+from ckpt_tui.diagnose.host import this_host
+from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
-from ckpt_tui.ui.panes.list_pane import Pane
-from ckpt_tui.ui.panes.table import PANES, pane_holding
+from ckpt_tui.ui.pager import show_in_pager
+from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB, PANES, pane_holding
+from ckpt_tui.ui.rows.links import Link, links, users
 from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
+from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.tab_line import TabLine
+
+PANE_ACTIONS = frozenset(
+    (
+        *("open", "toggle_branch", "filter", "search", "next_match", "previous_match", "sort"),
+        *("reverse", "reveal", "copy", "copy_row", "go_to", "used_by", "problems_only"),
+        *("ask_address", "save", "pager"),
+    )
+)
+"""Actions that a tab may answer or not."""
 
 
 class Title(Lines):
@@ -36,11 +55,12 @@ class Title(Lines):
         super().__init__()
         self._target = target
         self.checkpoint: Checkpoint | None = None
+        self.diagnosis: TargetDiagnosis | None = None
 
     def lines(self, width: int) -> list[Text]:
         if self.checkpoint is None:
             return [Text(f" {self._target}", "strong")]
-        return [title_line(self.checkpoint, width)]
+        return [title_line(self.checkpoint, self.diagnosis, width)]
 
 
 class CheckpointScreen(JobHost, Screen[None]):
@@ -50,9 +70,12 @@ class CheckpointScreen(JobHost, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(CHECKPOINT)]
     name_in_commands = CHECKPOINT
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, tab: int = 1) -> None:
+        """`tab` is the number of the one shown first."""
         super().__init__()
         self.target = target
+        self._first_tab = tab
+        self.diagnosis: TargetDiagnosis | None = None
         self.opened: OpenCheckpoint | None = None
         self.checkpoint: Checkpoint | None = None
         self._reveal = False
@@ -72,29 +95,58 @@ class CheckpointScreen(JobHost, Screen[None]):
     def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
         opened = open_checkpoint(self.target, progress)
         try:
-            return opened, opened.load(progress)
+            checkpoint = opened.load(progress)
+            index_of(checkpoint, progress)
+            return opened, checkpoint
         except BaseException:
             opened.close()
             raise
 
     @on(JobDone)
-    def _opened(self, message: JobDone) -> None:
-        assert isinstance(message.result, tuple)
-        self.opened, self.checkpoint = message.result
+    def _done(self, message: JobDone) -> None:
         title = self.query_one(Title)
-        title.checkpoint = self.checkpoint
+        if isinstance(message.result, TargetDiagnosis):
+            self.diagnosis = title.diagnosis = message.result
+            self._show_diagnosis()
+        elif isinstance(message.result, tuple):
+            self.opened, self.checkpoint = message.result
+            title.checkpoint = self.checkpoint
+            self.action_show_tab(self._first_tab)
+            self.start_job("Checking", self._check)
         title.redraw()
-        self.action_show_tab(1)
+
+    def _check(self, progress: Progress) -> TargetDiagnosis:
+        assert self.opened is not None
+        assert self.checkpoint is not None
+        try:
+            base = base_for(self.opened, "", progress)
+        except CkptError:  # the checks that need one are left out
+            base = None
+        try:
+            members = base.tree if base else None
+            return diagnose_opened(self.opened, self.checkpoint, progress, this_host(), members)
+        finally:
+            if base is not None:
+                base.close()
+
+    def _show_diagnosis(self) -> None:
+        if self.diagnosis is not None:
+            for pane in self.query(DiagnosisPane):
+                pane.fill(self.diagnosis)
 
     @on(JobFailed)
     async def _failed(self, message: JobFailed) -> None:
+        if self.checkpoint is not None:
+            self.notify(printable(str(message.error)), severity="error", markup=False)
+            return
         switcher = self.query_one(ContentSwitcher)
         await switcher.mount(Facts(problem_sections(message.error), id="failed", classes="problem"))
         switcher.current = "failed"
 
     @on(JobCancelled)
     def _cancelled(self) -> None:
-        self.dismiss()
+        if self.checkpoint is None:
+            self.dismiss()
 
     def on_unmount(self) -> None:
         if self.opened is not None:
@@ -103,8 +155,9 @@ class CheckpointScreen(JobHost, Screen[None]):
     @property
     def pane(self) -> Pane | None:
         """The tab that is shown."""
-        current = self.query_one(ContentSwitcher).current
-        return self.query_one(f"#{current}", Pane) if (current or "").startswith("pane") else None
+        switcher = self.query_one_optional(ContentSwitcher)
+        current = (switcher.current if switcher else "") or ""
+        return self.query_one(f"#{current}", Pane) if current.startswith("pane") else None
 
     @on(TabLine.TabChosen)
     def _tab(self, message: TabLine.TabChosen) -> None:
@@ -122,6 +175,7 @@ class CheckpointScreen(JobHost, Screen[None]):
             pane.id = identity
             await switcher.mount(pane)
             pane.reveal_secrets(self._reveal)
+            self._show_diagnosis()
         switcher.current = identity
         self.query_one(TabLine).show(number)
         shown = self.query_one(f"#{identity}", Pane)
@@ -132,10 +186,38 @@ class CheckpointScreen(JobHost, Screen[None]):
 
     @on(Pane.LinkFollowed)
     def _follow(self, message: Pane.LinkFollowed) -> None:
-        index = pane_holding(message.key)
+        message.stop()
+        self._show(message.key)
+
+    def _show(self, key: Hashable) -> None:
+        """Show the thing of a key in its tab; escape comes back from there."""
+        index = pane_holding(key)
         if index is not None:
             self._history.append((self._current_number(), self._current_key()))
-            self.action_show_tab(index + 1, message.key)
+            self.action_show_tab(index + 1, key)
+
+    def action_go_to(self) -> None:
+        if self.checkpoint is not None:
+            found = links(self.checkpoint, self._current_key())
+            self._pick(found, "Leads to", "It leads nowhere else.")
+
+    def action_used_by(self) -> None:
+        if self.checkpoint is not None:
+            found = users(self.checkpoint, self._current_key())
+            self._pick(found, "Used by", "Nobody else in this checkpoint refers to it.", ask=True)
+
+    def _pick(self, found: list[Link], heading: str, nothing: str, *, ask: bool = False) -> None:
+        """Go where the only link leads, or ask which one of several; `ask` shows one, too."""
+        if not found:
+            self.notify(nothing, markup=False)
+        elif len(found) == 1 and not ask:
+            self._show(found[0].key)
+        else:
+            self.app.push_screen(PickScreen(f"{heading} ({len(found):,})", found), self._picked)
+
+    def _picked(self, key: Hashable | None) -> None:
+        if key is not None:
+            self._show(key)
 
     def _current_number(self) -> int:
         current = self.query_one(ContentSwitcher).current or ""
@@ -154,11 +236,11 @@ class CheckpointScreen(JobHost, Screen[None]):
 
     def action_filter(self) -> None:
         if self.pane:
-            self.pane.begin_search("filter")
+            self.pane.filter()
 
     def action_search(self) -> None:
         if self.pane:
-            self.pane.begin_search("search")
+            self.pane.search()
 
     def action_next_match(self) -> None:
         if self.pane:
@@ -176,6 +258,28 @@ class CheckpointScreen(JobHost, Screen[None]):
         if self.pane:
             self.pane.sort(reverse=True)
 
+    def action_problems_only(self) -> None:
+        if self.pane:
+            self.pane.show_problems()
+
+    def action_ask_address(self) -> None:
+        if self.pane:
+            self.pane.ask_address()
+
+    def action_save(self) -> None:
+        if self.pane:
+            self.pane.save()
+
+    def action_pager(self) -> None:
+        if self.pane:
+            show_in_pager(self.app, self.pane.page_lines())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what does nothing in the tab that is shown."""
+        if action not in PANE_ACTIONS:
+            return super().check_action(action, parameters)
+        return self.pane is not None and self.pane.offers(action)
+
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
         for pane in self.query(Pane):
@@ -191,6 +295,9 @@ class CheckpointScreen(JobHost, Screen[None]):
         text = self.pane.copy_text(whole_row=whole_row) if self.pane else ""
         if text:
             await send_to_clipboard(self.app, text, "the row" if whole_row else "the value")
+
+    def action_diagnose(self) -> None:
+        self.action_show_tab(DIAGNOSIS_TAB)
 
     def action_convert(self) -> None:
         from ckpt_tui.ui.screens.convert import ConvertScreen

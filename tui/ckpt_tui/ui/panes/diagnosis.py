@@ -1,0 +1,85 @@
+"""The tab Diagnosis: the reason first, then every finding, each with its proof and its cure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from ckpt_tui.diagnose.target import TargetDiagnosis
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.rows.diagnosis import COLUMNS, cure_of, diagnosis_rows, key_of_link, sections_of
+from ckpt_tui.ui.rows.table import ListRows, plain
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+CHECKING = "Checking …"
+WHOLE = "Nothing is wrong: every check passed, and no log tells of a failure"
+
+
+class DiagnosisPane(Pane):
+    """Shows what the screen's job found; says that it is still at work until then."""
+
+    ACTIONS: ClassVar[frozenset[str]] = frozenset(("open", "copy", "copy_row"))
+    _diagnosis: TargetDiagnosis | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(classes="list"):
+                yield VirtualTable(COLUMNS, empty=CHECKING)
+            yield Facts(empty="", classes="detail")
+
+    def fill(self, diagnosis: TargetDiagnosis) -> None:
+        """Show a diagnosis."""
+        self._diagnosis = diagnosis
+        table = self.query_one(VirtualTable)
+        table.set_rows(ListRows(diagnosis_rows(diagnosis)), WHOLE)
+        if not len(table.rows):
+            self.query_one(Facts).show([])
+
+    @property
+    def current_key(self) -> Hashable:
+        row = self.query_one(VirtualTable).highlighted
+        return row.key if row else None
+
+    def take_focus(self) -> None:
+        self.query_one(VirtualTable).focus()
+
+    @on(VirtualTable.RowHighlighted)
+    def _highlighted(self, message: VirtualTable.RowHighlighted) -> None:
+        message.stop()
+        if self._diagnosis is not None:
+            self.query_one(Facts).show(sections_of(self._diagnosis, message.key))
+
+    @on(VirtualTable.RowChosen)
+    def _chosen(self, message: VirtualTable.RowChosen) -> None:
+        message.stop()
+        self.choose()
+
+    @on(Facts.LinkChosen)
+    def _link(self, message: Facts.LinkChosen) -> None:
+        message.stop()
+        self.post_message(self.LinkFollowed(key_of_link(message.link)))
+
+    def choose(self) -> None:
+        self.query_one(Facts).focus()
+
+    def back(self) -> bool:
+        if self.query_one(Facts).has_focus:
+            self.take_focus()
+            return True
+        return False
+
+    def go_to(self, key: Hashable) -> bool:
+        return self.query_one(VirtualTable).go_to(key)
+
+    def copy_text(self, *, whole_row: bool) -> str:
+        row = self.query_one(VirtualTable).highlighted
+        if row is None or self._diagnosis is None:
+            return ""
+        if whole_row:
+            return "\t".join(plain(cell).strip() for cell in row.cells)
+        return cure_of(self._diagnosis, row.key)
