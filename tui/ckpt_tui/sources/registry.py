@@ -1,0 +1,327 @@
+"""What a registry offers: repositories, tags, manifests, blobs, referrers.
+
+After the OCI distribution specification 1.1. Requests and their errors are in `registry_http`.
+This module costs 130 ms to import, for oras: import it where a registry is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+
+from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
+from ckpt_tui.core.errors import DamagedInput, SourceUnreachable
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import short_digest
+from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, checked_digest
+from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of
+from ckpt_tui.sources.reference import checked_repository
+from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, pull_scope, push_scope
+from ckpt_tui.sources.registry_errors import Refused
+from ckpt_tui.sources.registry_http import RegistryHttp, stated_number
+
+ACCEPT = ", ".join(
+    (
+        MEDIA_INDEX,
+        MEDIA_MANIFEST,
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+"""Kinds of manifests. docker-registry says 404 to a kind that is not named, even to `*/*`."""
+
+PAGE = 1000
+"""Names asked for at a time; docker-registry refuses more."""
+
+MAX_PAGES = 10_000
+"""Pages of one list, for a registry that never ends it."""
+
+NO_CATALOG = (401, 403, 404, 405)
+"""Answers by which registries say that they do not list their repositories."""
+
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest or index as it is stored, verified."""
+
+    descriptor: Descriptor
+    document: Mapping[str, Any]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a registry says of a manifest without sending it; nothing of it is verified."""
+
+    digest: str
+    """Empty where it does not say."""
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobAnswer:
+    """The beginning of an answer with bytes of a blob."""
+
+    response: requests.Response
+    start: int
+    """Where in the blob the answer begins: 0 where the range that was asked for is ignored."""
+    size: int | None
+    """Bytes of the whole blob, None where it does not say."""
+
+
+class RegistryClient(RegistryHttp):
+    """The calls of one registry. All of them block; errors are those of `do_request`."""
+
+    def ping(self, progress: Progress) -> None:
+        """Make sure that a registry answers, and takes the login if it wants one."""
+        self.do_request("/v2/", what="registry", progress=progress).close()
+
+    def catalog(self, progress: Progress) -> Iterator[str]:
+        """Yield the names of the repositories.
+
+        Raises:
+            SourceUnreachable: the registry does not list them, as most public ones.
+        """
+        scopes = (CATALOG_SCOPE,)
+        try:
+            yield from self._listed(
+                f"/v2/_catalog?n={PAGE}", "repositories", "catalog", scopes, progress
+            )
+        except Refused as error:
+            if error.status not in NO_CATALOG:
+                raise
+            self.ping(progress)  # a wrong password is another matter, and told as such
+            raise SourceUnreachable(
+                f"{self.host} offers no catalog.",
+                "It does not list its repositories, or not to you.",
+                f"Name a repository: docker://{self.host}/REPOSITORY.",
+            ) from error
+
+    def tags(self, repository: str, progress: Progress) -> Iterator[str]:
+        """Yield the tags of a repository, in the registry's order."""
+        path = f"{self._path(repository)}/tags/list?n={PAGE}"
+        what, scopes = f"repository {repository}", (pull_scope(repository),)
+        yield from self._listed(path, "tags", what, scopes, progress)
+
+    def head(self, repository: str, reference: str, progress: Progress) -> Head:
+        """Ask about a manifest; on Docker Hub, that does not count as a pull."""
+        with self.do_request(
+            self._manifest_path(repository, reference),
+            "HEAD",
+            headers={"Accept": ACCEPT},
+            what=_wanted(repository, reference),
+            scopes=(pull_scope(repository),),
+            progress=progress,
+        ) as response:
+            return Head(
+                response.headers.get("Docker-Content-Digest", ""),
+                _media_type(response),
+                stated_number(response, "Content-Length") or 0,
+            )
+
+    def manifest(self, repository: str, reference: str, progress: Progress) -> Manifest:
+        """Fetch a manifest or index, by tag or by digest.
+
+        Raises:
+            DamagedInput: it is not what its digest says, too large, or no JSON object.
+        """
+        what = _wanted(repository, reference)
+        response = self.do_request(
+            self._manifest_path(repository, reference),
+            headers={"Accept": ACCEPT},
+            what=what,
+            scopes=(pull_scope(repository),),
+            progress=progress,
+        )
+        promised = response.headers.get("Docker-Content-Digest", "")
+        data = self.document(response, what, MAX_MANIFEST)
+        promised = reference if ":" in reference else promised
+        digest = _verified(data, promised, what)
+        document = parse_document(data, what)
+        if not isinstance(document, dict):
+            raise DamagedInput(what, 0, "it holds no object.")
+        if "layers" in document and "manifests" in document:
+            raise DamagedInput(what, 0, "it is a manifest and an index at once.")
+        media_type = text_at(document, "mediaType") or _media_type(response)
+        return Manifest(Descriptor(media_type, digest, len(data)), document, data)
+
+    def put_manifest(
+        self, repository: str, reference: str, media_type: str, data: bytes, progress: Progress
+    ) -> None:
+        """Store a manifest or index, all that it names being there already."""
+        response = self.do_request(
+            self._manifest_path(repository, reference),
+            "PUT",
+            data=data,
+            headers={"Content-Type": media_type},
+            what=f"manifest in repository {repository}",
+            scopes=(push_scope(repository),),
+            expect=(200, 201, 202),
+            progress=progress,
+        )
+        response.close()
+
+    def referrers(
+        self, repository: str, digest: str, progress: Progress, artifact_type: str = ""
+    ) -> tuple[Descriptor, ...]:
+        """Return what refers to a manifest, by the API or by the tag that stands in for it."""
+        checked_digest(digest, "the question")
+        what = f"referrers of {short_digest(digest)}"
+        try:
+            response = self.do_request(
+                f"{self._path(repository)}/referrers/{digest}",
+                headers={"Accept": MEDIA_INDEX},
+                what=what,
+                scopes=(pull_scope(repository),),
+                progress=progress,
+            )
+            document = parse_document(self.document(response, what, MAX_MANIFEST), what)
+        except Refused as error:
+            if error.status not in (400, 404, 405):
+                raise
+            document = self._referrers_by_tag(repository, digest, progress)
+        found = descriptors_of(document, "manifests", what)
+        return tuple(d for d in found if not artifact_type or d.artifact_type == artifact_type)
+
+    def blob_size(self, repository: str, digest: str, progress: Progress) -> int | None:
+        """Return the bytes of a blob, None where the repository does not have it."""
+        try:
+            response = self.do_request(
+                self._blob_path(repository, digest),
+                "HEAD",
+                what=f"blob {short_digest(digest)}",
+                scopes=(pull_scope(repository),),
+                progress=progress,
+            )
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        with response:
+            return stated_number(response, "Content-Length") or 0
+
+    def open_blob(
+        self,
+        repository: str,
+        digest: str,
+        progress: Progress,
+        start: int = 0,
+        end: int | None = None,
+    ) -> BlobAnswer:
+        """Begin to fetch a blob, or the bytes from `start` up to, not including, `end`.
+
+        Raises:
+            DamagedInput: the registry answers with another range, or the blob is shorter.
+        """
+        name = f"blob {short_digest(digest)}"
+        is_range = start > 0 or end is not None
+        last = "" if end is None else str(end - 1)
+        response = self.do_request(
+            self._blob_path(repository, digest),
+            headers={"Range": f"bytes={start}-{last}"} if is_range else {},
+            what=name,
+            scopes=(pull_scope(repository),),
+            expect=(200, 206, 416) if is_range else (200,),
+            progress=progress,
+        )
+        if response.status_code == 416:
+            response.close()
+            raise DamagedInput(name, start, "the registry has fewer bytes than its manifest says.")
+        if response.status_code == 200:
+            return BlobAnswer(response, 0, stated_number(response, "Content-Length"))
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if not match or int(match[1]) != start:
+            response.close()
+            raise DamagedInput(
+                name, start, "the registry answers with bytes that nobody asked for."
+            )
+        return BlobAnswer(response, start, int(match[2]))
+
+    def _path(self, repository: str) -> str:
+        return f"/v2/{checked_repository(repository, repository)}"
+
+    def _manifest_path(self, repository: str, reference: str) -> str:
+        return f"{self._path(repository)}/manifests/{quote(reference, safe=':')}"
+
+    def _blob_path(self, repository: str, digest: str) -> str:
+        return f"{self._path(repository)}/blobs/{checked_digest(digest, 'the manifest')}"
+
+    def _listed(
+        self, path: str, key: str, what: str, scopes: tuple[str, ...], progress: Progress
+    ) -> Iterator[str]:
+        seen: set[str] = set()
+        while path and path not in seen and len(seen) < MAX_PAGES:
+            seen.add(path)
+            response = self.do_request(path, what=what, scopes=scopes, progress=progress)
+            following = response.links.get("next", {}).get("url", "")
+            document = parse_document(self.document(response, what), what)
+            if not isinstance(value_at(document, key), list | None):
+                raise DamagedInput(what, 0, f"it holds no list of {key}.")
+            for name in texts_at(document, key):
+                progress.tick()
+                yield name
+            path = self._next_page(path, following)
+
+    def _next_page(self, path: str, following: str) -> str:
+        """Return the path of the next page: it may be relative, and never on another host."""
+        if not following:
+            return ""
+        url = urlsplit(urljoin(urljoin(self.base, path), following))
+        if (url.scheme, url.netloc) != (self.prefix, self.host):
+            raise SourceUnreachable(
+                f"{self.host} sends us elsewhere for the rest of a list.", f"It names {url.netloc}."
+            )
+        return f"{url.path}?{url.query}"
+
+    def _referrers_by_tag(
+        self, repository: str, digest: str, progress: Progress
+    ) -> Mapping[str, Any]:
+        try:
+            return self.manifest(repository, referrers_tag(digest), progress).document
+        except Refused as error:
+            if error.status == 404:
+                return {}
+            raise
+
+
+def referrers_tag(digest: str) -> str:
+    """Return the tag that lists the referrers of a digest (distribution-spec, "Referrers Tag
+    Schema")."""
+    algorithm, _, digits = digest.partition(":")
+    return f"{algorithm[:32]}-{digits[:64]}"
+
+
+def is_referrers_tag(tag: str) -> bool:
+    """Tell whether a tag is such a one, which lists leave out."""
+    return re.fullmatch(r"sha(256|512)-[0-9a-f]{64}", tag) is not None
+
+
+def _wanted(repository: str, reference: str) -> str:
+    return (
+        f"{repository}@{short_digest(reference)}"
+        if ":" in reference
+        else f"{repository}:{reference}"
+    )
+
+
+def _media_type(response: requests.Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _verified(data: bytes, promised: str, what: str) -> str:
+    """Return the digest of `data`, which has to be the promised one where one is given."""
+    if not promised:
+        return "sha256:" + hashlib.sha256(data).hexdigest()
+    algorithm, _, digits = checked_digest(promised, what).partition(":")
+    if hashlib.new(algorithm, data).hexdigest() != digits:
+        raise DamagedInput(what, 0, "its bytes do not have the digest it is named by.")
+    return promised

@@ -1,0 +1,296 @@
+"""A blob in a registry as a window: by Range requests, or spooled as it comes.
+
+Registries should, but need not, answer Range requests (distribution-spec, "Pulling blobs"). Only
+single ranges are asked for: several registries refuse more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+
+from ckpt_tui.archive.spill import unlinked_file
+from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.text import short_digest
+from ckpt_tui.sources.base import Descriptor
+from ckpt_tui.sources.registry import RegistryClient
+from ckpt_tui.sources.registry_errors import Refused
+
+BLOCK = 32 << 10
+"""Bytes that are fetched at least: the headers of several small members."""
+
+MAX_FETCH = 4 << 20
+"""Bytes of one request while a blob is read from start to end."""
+
+MAX_CACHED = 24 << 20
+"""Bytes of the blocks last read of all blobs of a store."""
+
+WHOLE = 256 << 10
+"""Bytes up to which a blob is fetched at once, and so can be verified."""
+
+AHEAD = 8 << 20
+"""Bytes that a spooled blob is read on for a read further on; beyond, that is a Range request."""
+
+RESUMES = 5
+"""Times that a download goes on where it broke off without having come any further."""
+
+
+def blob_pieces(
+    client: RegistryClient, repository: str, blob: Descriptor, progress: Progress
+) -> Iterator[bytes]:
+    """Yield a blob from start to end, going on where the connection breaks; it is verified last.
+
+    Progress counts bytes.
+
+    Raises:
+        DamagedInput: it is not what its digest and size say.
+        SourceUnreachable: it breaks off again and again.
+    """
+    name = f"blob {short_digest(blob.digest)}"
+    algorithm, _, digits = blob.digest.partition(":")
+    summed = hashlib.new(algorithm)
+    done, broken_at, left = 0, -1, RESUMES
+    while done < blob.size:
+        try:
+            for piece in _rest(client, repository, blob, done, progress):
+                if done + len(piece) > blob.size:
+                    raise DamagedInput(name, blob.size, "there is more of it than its size.")
+                summed.update(piece)
+                done += len(piece)
+                progress.tick(len(piece))
+                yield piece
+            broken = SourceUnreachable(
+                f"{client.host} sends only a part of {name}.", f"{done:,} of {blob.size:,} bytes."
+            )
+        except SourceUnreachable as error:
+            if isinstance(error, Refused):
+                raise
+            broken = error
+        if done < blob.size:
+            left = RESUMES if done > broken_at else left - 1
+            broken_at = done
+            if not left:
+                raise broken
+    if summed.hexdigest() != digits:
+        raise DamagedInput(name, 0, "its bytes do not have the digest it is named by.")
+
+
+def _rest(
+    client: RegistryClient, repository: str, blob: Descriptor, start: int, progress: Progress
+) -> Iterator[bytes]:
+    """Yield the blob from `start`, by a Range or by passing over what is known."""
+    answer = client.open_blob(repository, blob.digest, progress, start)
+    with answer.response as response:
+        known = start - answer.start
+        for piece in client.pieces(response):
+            if known < len(piece):
+                yield piece[known:]
+            known = max(0, known - len(piece))
+
+
+class BlockCache:
+    """Blocks last read, of all blobs of a store."""
+
+    def __init__(self) -> None:
+        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def get(self, digest: str, number: int) -> bytes | None:
+        with self._lock:
+            block = self._blocks.get((digest, number))
+            if block is not None:
+                self._blocks.move_to_end((digest, number))
+            return block
+
+    def put(self, digest: str, number: int, block: bytes) -> None:
+        with self._lock:
+            self._size += len(block) - len(self._blocks.pop((digest, number), b""))
+            self._blocks[digest, number] = block
+            while self._size > MAX_CACHED:
+                self._size -= len(self._blocks.popitem(last=False)[1])
+
+
+class RemoteBlob:
+    """The bytes of a blob, fetched as they are read.
+
+    Single ranges cannot be verified; what is read from start to end, is.
+    """
+
+    def __init__(
+        self, client: RegistryClient, repository: str, blob: Descriptor, cache: BlockCache
+    ) -> None:
+        self.progress = quiet()
+        """Whom to ask for cancellation while fetching: that of the job that reads at present."""
+        self._client = client
+        self._repository = repository
+        self._blob = blob
+        self._cache = cache
+        self._spool: Spool | None = None
+        self._next = 0
+        self._fetch = BLOCK
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        return self._blob.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        length = min(length, self.size - offset)
+        if length <= 0 or offset < 0:
+            return b""
+        with self._lock:
+            if self._spool and (self._spool.all_there or self._spool.reaches(offset + length)):
+                return self._spool.read(offset, length, self.progress)
+            found = self._by_range(offset, length)
+            if found is None:  # no Range requests here: spool all of it
+                spool = self.spool()
+                spool.all_there = True
+                return spool.read(offset, length, self.progress)
+            return found
+
+    def spool(self) -> Spool:
+        """Fetch it from its start to its end as it is read, and keep it in a file without a name.
+
+        Reads far ahead still are Range requests.
+        """
+        if self._spool is None:
+            self._spool = Spool(self._client, self._repository, self._blob)
+        return self._spool
+
+    def close(self) -> None:
+        with self._lock:
+            if self._spool:
+                self._spool.close()
+
+    def _by_range(self, offset: int, length: int) -> bytes | None:
+        """Return bytes from the cache or the registry; None where it ignores ranges."""
+        if self.size <= WHOLE:
+            whole = self._cache.get(self._blob.digest, 0)
+            if whole is None:
+                whole = self._whole()
+                self._cache.put(self._blob.digest, 0, whole)
+            return whole[offset : offset + length]
+        first, last = offset // BLOCK, (offset + length - 1) // BLOCK
+        blocks = {}
+        for number in range(first, last + 1):
+            if (block := self._cache.get(self._blob.digest, number)) is not None:
+                blocks[number] = block
+        missing = [number for number in range(first, last + 1) if number not in blocks]
+        if missing:
+            fetched = self._fetched(missing[0], missing[-1] + 1, offset, offset + length)
+            if fetched is None:
+                return None
+            blocks.update(fetched)
+        data = b"".join(blocks[number] for number in range(first, last + 1))
+        return data[offset - first * BLOCK : offset - first * BLOCK + length]
+
+    def _whole(self) -> bytes:
+        pieces = blob_pieces(self._client, self._repository, self._blob, _Uncounted(self.progress))
+        return b"".join(pieces)
+
+    def _fetched(self, first: int, beyond: int, offset: int, end: int) -> dict[int, bytes] | None:
+        """Fetch blocks in one request, and the more after them the longer reads follow on."""
+        if offset == self._next:
+            self._fetch = min(self._fetch * 2, MAX_FETCH)
+        else:
+            self._fetch = BLOCK
+        self._next = end
+        start = first * BLOCK
+        stop = min(self.size, max(beyond * BLOCK, start + self._fetch))
+        data = self._range(start, stop)
+        if data is None:
+            return None
+        blocks = {}
+        for at in range(0, len(data), BLOCK):
+            number = first + at // BLOCK
+            blocks[number] = data[at : at + BLOCK]
+            self._cache.put(self._blob.digest, number, blocks[number])
+        return blocks
+
+    def _range(self, start: int, stop: int) -> bytes | None:
+        name = f"blob {short_digest(self._blob.digest)}"
+        answer = self._client.open_blob(
+            self._repository, self._blob.digest, self.progress, start, stop
+        )
+        with answer.response as response:
+            if response.status_code == 200:
+                return None
+            if answer.size != self.size:
+                raise DamagedInput(name, 0, "it does not have the size that its manifest says.")
+            parts, size = [], 0
+            for piece in self._client.pieces(response):
+                parts.append(piece)
+                size += len(piece)
+                if size >= stop - start:
+                    break
+                self.progress.tick(0)
+        if size != stop - start:
+            raise SourceUnreachable(f"{self._client.host} sends only a part of {name}.")
+        return b"".join(parts)
+
+
+class _Uncounted(Progress):
+    """A progress that is only asked for cancellation: whoever reads a window counts its bytes."""
+
+    def __init__(self, outer: Progress) -> None:
+        super().__init__()
+        self.outer = outer
+
+    def tick(self, amount: int = 1) -> None:
+        del amount
+        self.outer.tick(0)
+
+
+class Spool:
+    """A blob on its way into a file without a name; after a failure it begins again."""
+
+    def __init__(self, client: RegistryClient, repository: str, blob: Descriptor) -> None:
+        self.all_there = False
+        """Whether every read is to be answered from here, however far ahead it is."""
+        self._progress = _Uncounted(quiet())
+        self._begin = partial(blob_pieces, client, repository, blob, self._progress)
+        self._pieces: Iterator[bytes] | None = None
+        self._file = unlinked_file()
+        self._there = 0
+        self._size = blob.size
+        self._verified = False
+
+    def reaches(self, end: int) -> bool:
+        """Tell whether reading on up to `end` is better than a request of its own."""
+        return end <= self._there + AHEAD
+
+    def read(self, offset: int, length: int, progress: Progress) -> bytes:
+        self._progress.outer = progress
+        end = min(offset + length, self._size)
+        # The end is given out with the digest known.
+        while self._there < end or (end == self._size and not self._verified):
+            self._take()
+        return os.pread(self._file.fileno(), length, offset)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _take(self) -> None:
+        if self._pieces is None:
+            self._pieces, self._there = self._begin(), 0
+            self._file.seek(0)
+        try:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._verified = True
+                return
+            self._file.write(piece)
+            self._file.flush()
+            self._there += len(piece)
+        except OSError as error:
+            self._pieces = None
+            raise CkptError("The blob cannot be kept.", f"{error.strerror}.") from error
+        except BaseException:
+            self._pieces = None
+            raise
