@@ -124,6 +124,7 @@ CHECKS: tuple[Check, ...] = (
     _restore("packet-sockets", "Which interfaces must exist again?", restore.packet_sockets),
     _restore("compat", "Is there 32-bit code?", restore.compat_tasks),
     _base("files", "Is each open and mapped file the same?", base.files),
+    _base("build-ids", "Is each program and library the same build?", base.build_ids),
     _base("link-targets", "Are the links of deleted files there?", base.link_targets),
     _host("machine", "Is it the same kind of machine?", host.machine),
     _host("criu", "Is CRIU new enough?", host.criu_release),

@@ -18,8 +18,12 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.pages import PageMap
 from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.formats.opened import OpenCheckpoint
 
 T = TypeVar("T")
+
+FILE_BACKED = 0x40 | 0x80
+"""vma_entry.status: a private or a shared file mapping (criu/include/image.h)."""
 
 _SOME = 5
 """Pieces of evidence shown of many alike."""
@@ -42,6 +46,12 @@ class Facts:
     base_window: Callable[[str], ByteWindow] | None = None
     """Bytes of a file of the base, where they are cheap to get; KeyError for none."""
     progress: Progress = field(default_factory=quiet)
+
+    @classmethod
+    def of(cls, opened: OpenCheckpoint, checkpoint: Checkpoint, **more: Any) -> Facts:
+        """Return the facts of an opened checkpoint; `more` are host, base and what goes with it."""
+        documents = opened.metadata.documents
+        return cls(checkpoint, opened.images, opened.tree, documents, **more)
 
     def each(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items of a loop that may be long, listening for cancellation."""
@@ -127,18 +137,18 @@ class Facts:
     def users(self) -> dict[int, str]:
         """File id to how a person knows it: mapped, executable, working or root folder of whom."""
         found: dict[int, str] = {}
-        for pid, vma in self.regions:
-            if vma.status & 0xC0:
-                found.setdefault(int(vma.shmid), f"mapped by process {pid}")
         for task in self.live:
             mm, fs = (self.images.message(f"{kind}-{task.pid}.img") for kind in ("mm", "fs"))
             if mm is not None:
-                found[mm.exe_file_id] = f"executable of process {task.pid}"
+                found.setdefault(mm.exe_file_id, f"executable of process {task.pid}")
             if fs is not None:
                 found.setdefault(fs.root_id, f"root folder of process {task.pid}")
                 found.setdefault(fs.cwd_id, f"working folder of process {task.pid}")
         for file_id, (pid, fd) in self.holders.items():
             found.setdefault(file_id, f"descriptor {fd} of process {pid}")
+        for pid, vma in self.regions:
+            if vma.status & FILE_BACKED:
+                found.setdefault(int(vma.shmid), f"mapped by process {pid}")
         return found
 
     def file_evidence(self, file_id: int) -> Evidence:

@@ -9,18 +9,14 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 
-from ckpt_tui.diagnose.facts import Facts, some
+from ckpt_tui.diagnose.facts import FILE_BACKED, Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
 from ckpt_tui.diagnose.integrity_presence import AGAIN
 
-FILE_BACKED = 0x40 | 0x80
-"""vma_entry.status: a private or a shared file mapping (criu/include/image.h)."""
 ANON_SHARED = 0x100
+"""vma_entry.status, like the two below (criu/include/image.h)."""
 SYSVIPC = 0x400
 SOCKET = 0x800
-
-AF_UNIX_STREAMS = (1, 5)
-"""SOCK_STREAM and SOCK_SEQPACKET."""
 
 
 def broken_link(

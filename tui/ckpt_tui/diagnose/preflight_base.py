@@ -16,6 +16,8 @@ from ckpt_tui.archive.names import ROOT, clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.filetable import FileObject
 from ckpt_tui.checkpoint.model import DeltaEntry
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.diagnose.elf import build_id, recorded_build_id
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding
 
@@ -255,6 +257,41 @@ def _root_mode(facts: Facts, found: FileObject, root: RootFilesystem) -> Iterato
             "files.img",
             (facts.file_evidence(found.id),),
         )
+
+
+def build_ids(facts: Facts) -> Iterator[Finding]:
+    """Each mapped program and library is the same build, where the bytes of the base are at hand.
+
+    Same size and another build is what an update of a distribution leaves behind.
+    """
+    if facts.base_window is None:
+        return
+    root = RootFilesystem(facts)
+    legacy = facts.checkpoint.delta.dialect == "files"
+    for found in compared_files(facts):
+        words = list(found.message.build_id)
+        actual = root.find(found.message.name, legacy) if words else None
+        if actual is None or actual.changed or actual.kind is not MemberKind.FILE:
+            continue
+        try:
+            there = build_id(facts.base_window(actual.name))
+        except (CkptError, KeyError):
+            continue  # the size was compared, which is what CRIU falls back to
+        expected = recorded_build_id(words)
+        if there and there.ljust(len(expected), b"\0") != expected:
+            yield Finding(
+                "file-bad-build-id",
+                "fails",
+                _certainty(facts),
+                f"{found.message.name} is another build than at the dump",
+                "CRIU compares the build id of each mapped program and library.",
+                "Restore on the image that the container was made from.",
+                "files.img",
+                (
+                    facts.file_evidence(found.id),
+                    Evidence(f"build id {there.hex()}, {expected.hex()} at the dump"),
+                ),
+            )
 
 
 def link_targets(facts: Facts) -> Iterator[Finding]:

@@ -74,7 +74,7 @@ def registers(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "cpu-fpu-missing",
             "fails",
-            "certain",
+            "likely",
             f"The processor of the host has no {name}, which {len(threads)} threads used",
             "CRIU stops, or the saved registers cannot be loaded.",
             "Restore on a host with the same kind of processor; show the feature to the virtual "

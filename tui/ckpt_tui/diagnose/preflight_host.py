@@ -160,7 +160,7 @@ def cgroups(facts: Facts) -> Iterator[Finding]:
         yield _host_finding(
             "cgroup-path-missing",
             "may-fail",
-            "likely",
+            "possible" if dumped == "hybrid" else "likely",
             f"The dump was made with cgroup {dumped}, the host has {host.cgroup}",
             "CRIU writes the saved properties into folders that are not there.",
             "Boot the host with the same version, or restore with `--manage-cgroups=ignore`.",
@@ -208,7 +208,7 @@ def memory(facts: Facts) -> Iterator[Finding]:
             "mem-enomem",
             "may-fail",
             "likely",
-            f"{human_bytes(needed)} were dumped, {human_bytes(host.memory_free)} of memory are free",
+            f"{human_bytes(needed)} of pages, {human_bytes(host.memory_free)} of memory free",
             "The kernel ends a process that runs out of memory, in the middle of the restore.",
             "Free memory, or restore on a larger host.",
         )

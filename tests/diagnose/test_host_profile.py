@@ -1,0 +1,124 @@
+"""A profile of a host is read from a made-up /proc and /sys, and survives a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.core.errors import CkptError, DamagedInput
+from ckpt_tui.diagnose.host import HostProfile, from_json, this_host, to_json, version_of
+
+FILES = {
+    "proc/sys/kernel/osrelease": "6.12.3-test\n",
+    "proc/sys/kernel/pid_max": "4194304\n",
+    "proc/sys/vm/max_map_count": "65530\n",
+    "proc/sys/fs/aio-max-nr": "65536\n",
+    "proc/cpuinfo": "model name\t: Test CPU\nflags\t\t: fpu sse avx\n\nmodel name\t: Test CPU\n",
+    "proc/meminfo": "MemTotal:  8000 kB\nMemAvailable:     4000 kB\n",
+    "proc/self/status": "Name:\tx\nCapEff:\t0000000000200001\n",
+    "proc/self/ns/time": "",
+    "proc/self/ns/net": "",
+    "proc/modules": "tun 61440 0 - Live 0x0\nloop 1 0 - Live 0x0\n",
+    "lib/modules/6.12.3-test/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
+    "proc/17/comm": "",
+    "proc/net/tcp": "  sl  local_address rem_address   st\n"
+    "   0: 00000000:1F90 00000000:0000 0A 0 0\n"
+    "   1: 0100007F:9C40 0100007F:1F90 01 0 0\n",
+    "proc/net/udp6": "  sl  local_address rem_address   st\n"
+    "   0: 00000000000000000000000000000000:0035 0:0000 07 0\n   1: bad\n",
+    "sys/fs/cgroup/cgroup.controllers": "cpu memory\n",
+    "sys/kernel/security/lsm": "lockdown,capability,apparmor",
+    "sys/kernel/security/apparmor/profiles": "containers-default (enforce)\na (b) c (complain)\n",
+    "usr/lib/criu/cuda_plugin.so": "",
+    "usr/lib/x86_64-linux-gnu/criu/amdgpu_plugin.so": "",
+    "var/tmp/x": "",
+}
+VERSIONS = {"criu": "4.2", "runc": "1.3.0"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    program = tmp_path / "usr/bin/tar"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return tmp_path
+
+
+def read(root: Path) -> HostProfile:
+    return this_host(root, lambda program: VERSIONS.get(program, ""))
+
+
+def test_profile_has_what_proc_and_sys_say(root: Path) -> None:
+    host = read(root)
+    assert host.kernel == "6.12.3-test"
+    assert (host.criu, host.runtimes) == ("4.2", {"runc": "1.3.0"})
+    assert host.helpers == ("tar",)
+    assert host.plugins == ("amdgpu_plugin", "cuda_plugin")
+    assert (host.cpu, host.cpu_flags) == ("Test CPU", ("avx", "fpu", "sse"))
+    assert (host.cgroup, host.cgroup_controllers) == ("v2", ("cpu", "memory"))
+    assert host.lsms == ("lockdown", "capability", "apparmor")
+    assert host.apparmor_profiles == ("containers-default", "a (b) c")
+    assert host.capabilities == ("CAP_CHOWN", "CAP_SYS_ADMIN")
+    assert host.modules == ("tun", "overlay")
+    assert host.memory_free == 4000 * 1024
+    assert list(host.disk_free) == ["/var/tmp"]
+    assert (host.pids, host.pid_max) == ((17,), 4194304)
+    assert host.ports == ("tcp 8080", "udp 53")
+    assert (host.max_map_count, host.aio_max) == (65530, 65536)
+    assert host.namespaces == ("net", "time")
+
+
+def test_empty_root_gives_a_profile_that_says_nothing(tmp_path: Path) -> None:
+    host = this_host(tmp_path, lambda program: "")
+    assert (host.kernel, host.lsms, host.cgroup, host.pids) == ("", None, "", ())
+
+
+def test_profile_survives_a_file(root: Path) -> None:
+    host = read(root)
+    assert from_json(json.dumps(to_json(host)).encode(), "host.json") == host
+
+
+def test_keys_of_later_versions_are_left_out(root: Path) -> None:
+    document = to_json(read(root)) | {"colour": "blue"}
+    assert from_json(json.dumps(document).encode(), "host.json") == read(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "no",
+        '{"schema_version": 1, "kernel": 4}',
+        '{"schema_version": 1, "pids": ["a"]}',
+        '{"schema_version": 1, "ports": "tcp 1"}',
+        '{"schema_version": 1, "disk_free": {"/": "much"}}',
+        '{"schema_version": 1, "page_size": true}',
+    ],
+)
+def test_file_that_is_no_profile_is_refused(text: str) -> None:
+    with pytest.raises(DamagedInput):
+        from_json(text.encode(), "host.json")
+
+
+def test_profile_of_a_later_program_is_refused() -> None:
+    with pytest.raises(CkptError, match="schema_version is 2"):
+        from_json(b'{"schema_version": 2}', "host.json")
+
+
+def test_version_is_that_of_the_program_in_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "criu"
+    program.write_text("#!/bin/sh\necho 'Version: 4.2.1'\necho 'GitID: 0'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert version_of("criu") == "4.2.1"
+    assert version_of("no-such-program") == ""

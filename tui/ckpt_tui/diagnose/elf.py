@@ -1,0 +1,63 @@
+"""The build id of an ELF file: the same bytes that CRIU keeps in reg_file_entry.build_id."""
+
+from __future__ import annotations
+
+import struct
+
+from ckpt_tui.core.window import ByteWindow
+
+PT_NOTE = 4
+NT_GNU_BUILD_ID = 3
+MAX_HEADERS = 256
+"""Program headers looked at; real files have a dozen."""
+MAX_NOTES = 64 << 10
+"""Bytes of one note segment."""
+
+_LAYOUTS = {
+    # class: offset of e_phoff with its format, of e_phentsize; of p_offset, p_filesz with format
+    1: (28, "I", 42, 4, 16, "I"),
+    2: (32, "Q", 54, 8, 32, "Q"),
+}
+
+
+def build_id(window: ByteWindow) -> bytes:
+    """Return the GNU build id of an ELF file; empty for none, and for what is no ELF file.
+
+    Reads some KiB from the start of the file in every usual case.
+    """
+    head = window.read(0, 64)
+    if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in _LAYOUTS:
+        return b""
+    order = ">" if head[5] == 2 else "<"
+    place, word, sizes, file_offset, file_size, wide = _LAYOUTS[head[4]]
+    (start,) = struct.unpack_from(order + word, head, place)
+    entry_size, count = struct.unpack_from(order + "HH", head.ljust(64, b"\0"), sizes)
+    if entry_size < file_size + 8:
+        return b""
+    headers = window.read(start, entry_size * min(count, MAX_HEADERS))
+    for at in range(0, len(headers) - entry_size + 1, entry_size):
+        (kind,) = struct.unpack_from(order + "I", headers, at)
+        if kind != PT_NOTE:
+            continue
+        (offset,) = struct.unpack_from(order + wide, headers, at + file_offset)
+        (size,) = struct.unpack_from(order + wide, headers, at + file_size)
+        if found := _note(window.read(offset, min(size, MAX_NOTES)), order):
+            return found
+    return b""
+
+
+def _note(notes: bytes, order: str) -> bytes:
+    at = 0
+    while at + 12 <= len(notes):
+        name_size, size, kind = struct.unpack_from(order + "III", notes, at)
+        name = notes[at + 12 : at + 12 + min(name_size, 16)]
+        data = at + 12 + (name_size + 3) // 4 * 4
+        if kind == NT_GNU_BUILD_ID and name == b"GNU\0":
+            return notes[data : data + min(size, 64)]
+        at = data + (size + 3) // 4 * 4
+    return b""
+
+
+def recorded_build_id(words: list[int]) -> bytes:
+    """Return the bytes of reg_file_entry.build_id: little-endian words, padded with zeros."""
+    return b"".join((word & 0xFFFFFFFF).to_bytes(4, "little") for word in words)

@@ -1,0 +1,278 @@
+"""How each engine restores this checkpoint: the commands with the flags it needs, or why not.
+
+What an engine takes is in its own restore code: podman's importCheckpoint, CRI-O's and containerd's
+CRImportCheckpoint, and the options of `runc restore` and `crun restore`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.checkpoint.places import OWN_MOUNTS
+from ckpt_tui.diagnose.facts import Facts
+from ckpt_tui.diagnose.finding import Finding
+from ckpt_tui.diagnose.preflight_restore import CRIU_CONFIG
+
+FLAGS = {
+    "tcp-established-restore": "--tcp-established",
+    "file-locks-restore": "--file-locks",
+    "unix-external-restore": "--ext-unix-sk",
+    "tty-shell-job": "--shell-job",
+}
+"""Id of a finding to the flag of runc and crun that it asks for."""
+
+CONFIG_LINES = {
+    "tcp-established-restore": "tcp-established",
+    "tcp-close-option-needed": "tcp-close",
+    "unix-external-restore": "ext-unix-sk",
+    "mem-uprobes": "allow-uprobes",
+}
+"""Id of a finding to the line that a CRIU configuration file needs, for engines without a flag."""
+
+PODMAN_FLAGS = ("--tcp-established", "--file-locks")
+
+MAX_MOUNTS = 30
+"""Mounts named in a command for bare criu."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRestore:
+    """One engine's way. Words in capitals are for the user to fill in."""
+
+    engine: str
+    commands: tuple[str, ...]
+    """In order; empty where the engine refuses."""
+    notes: tuple[str, ...] = ()
+    """What must be so before, a sentence each."""
+    refusal: str = ""
+    """Why the engine does not take it, and what would; one or two sentences."""
+
+
+def restore_commands(facts: Facts, findings: Sequence[Finding]) -> tuple[EngineRestore, ...]:
+    """Return how each engine restores the checkpoint; the engine that made it comes first.
+
+    `findings` are those of `run_checks`: the flags follow from them.
+    """
+    own = facts.checkpoint.format.engine
+    damage = next((f for f in findings if f.topic == "integrity" and f.severity == "fails"), None)
+    results = []
+    for engine in sorted(ENGINES, key=lambda name: name != own):
+        if damage is not None:
+            results.append(EngineRestore(engine, (), (), f"It is damaged: {damage.title}."))
+        else:
+            results.append(ENGINES[engine](facts, findings))
+    return tuple(results)
+
+
+def _flags(findings: Sequence[Finding]) -> tuple[str, ...]:
+    asked = {f.id for f in findings}
+    return tuple(flag for finding_id, flag in FLAGS.items() if finding_id in asked)
+
+
+def _config_notes(findings: Sequence[Finding], covered: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the sentence about the lines that the CRIU configuration needs."""
+    asked = {f.id for f in findings}
+    lines = [
+        line
+        for finding_id, line in CONFIG_LINES.items()
+        if finding_id in asked and FLAGS.get(finding_id) not in covered
+    ]
+    return (f"{CRIU_CONFIG} needs: {', '.join(lines)}.",) if lines else ()
+
+
+def _command(*words: str) -> str:
+    return " ".join(words)
+
+
+def _source(facts: Facts) -> str:
+    return shlex.quote(facts.checkpoint.source)
+
+
+def _is_image(facts: Facts) -> bool:
+    return facts.checkpoint.format.name.endswith("image")
+
+
+def _image_name(facts: Facts) -> str:
+    return shlex.quote(facts.checkpoint.source.removeprefix("docker://"))
+
+
+def _other_engine(facts: Facts, engine: str, needs: str) -> EngineRestore | None:
+    """Refuse what another engine made: no archive crosses engines."""
+    made_by = facts.checkpoint.format.engine
+    if made_by == engine:
+        return None
+    why = f"It was made by {made_by}; {engine} needs {needs}, which only its own checkpoints have."
+    return EngineRestore(engine, (), (), why)
+
+
+def _without_shell_job(engine: str, findings: Sequence[Finding]) -> EngineRestore | None:
+    if any(f.id == "tty-shell-job" for f in findings):
+        why = f"It needs --shell-job, which {engine} does not offer. Use criu, runc or crun."
+        return EngineRestore(engine, (), (), why)
+    return None
+
+
+def _podman(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
+    refused = _other_engine(facts, "podman", "podman's config.dump")
+    refused = refused or _without_shell_job("podman", findings)
+    if refused:
+        return refused
+    flags = [flag for flag in _flags(findings) if flag in PODMAN_FLAGS]
+    notes = list(_config_notes(findings, flags))
+    if facts.checkpoint.container.pod:
+        notes.append("It was in a pod: make one and name it with --pod.")
+    commands: tuple[str, ...]
+    if _is_image(facts):
+        name = _image_name(facts)
+        commands = (
+            _command("podman pull", name),
+            _command("podman container restore", *flags, name),
+        )
+    elif facts.checkpoint.format.name.endswith("directory"):
+        commands = (
+            _command("tar -C", _source(facts), "-cf checkpoint.tar ."),
+            _command("podman container restore", *flags, "--import checkpoint.tar"),
+        )
+    else:
+        command = _command("podman container restore", *flags, "--import", _source(facts))
+        commands = (command,)
+    if facts.checkpoint.container.image:
+        notes.append(f"podman pulls {facts.checkpoint.container.image} if it is not there.")
+    return EngineRestore("podman", commands, tuple(notes))
+
+
+def _oci_runtime(engine: str) -> Callable[[Facts, Sequence[Finding]], EngineRestore]:
+    def restore(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
+        if facts.images.member_name("descriptors.json") not in facts.tree.members:
+            why = f"descriptors.json is not there, without which {engine} does not restore."
+            return EngineRestore(engine, (), (), why)
+        flags = _flags(findings)
+        folder, commands = _unpacked(facts)
+        command = _command(
+            f"{engine} restore --detach --bundle BUNDLE",
+            f"--image-path {folder}",
+            "--work-path /tmp",
+            *flags,
+            "NAME",
+        )
+        bundle = (
+            "BUNDLE is a folder with config.json, which is spec.dump with its own root.path, and "
+            "the root filesystem: the base image with the changes over it."
+        )
+        return EngineRestore(
+            engine, (*commands, command), (bundle, *_config_notes(findings, flags))
+        )
+
+    return restore
+
+
+def _unpacked(facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """Return the folder of the CRIU images, and the commands that make it."""
+    images = facts.images.member_name("").rstrip("/")
+    name = facts.checkpoint.format.name
+    if name.endswith("directory"):
+        return shlex.quote(f"{facts.checkpoint.source}/{images}".rstrip("/")), ()
+    if _is_image(facts):
+        mount = _command("folder=$(podman image mount", _image_name(facts) + ")")
+        return f'"$folder"/{images}', (_command("podman pull", _image_name(facts)), mount)
+    return f"unpacked/{images}", (
+        "mkdir unpacked",
+        _command("tar -C unpacked -xf", _source(facts)),
+    )
+
+
+def _cri(
+    engine: str, needs: str, refuse: Callable[[Facts], str], notes: tuple[str, ...]
+) -> Callable[[Facts, Sequence[Finding]], EngineRestore]:
+    """Return the way of an engine behind Kubernetes: a container whose image is the checkpoint."""
+
+    def restore(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
+        refused = _other_engine(facts, engine, needs) or _without_shell_job(engine, findings)
+        if refused:
+            return refused
+        if why := refuse(facts):
+            return EngineRestore(engine, (), (), why)
+        if facts.checkpoint.format.name.startswith("ctr"):
+            command = _command("ctr containers restore --rw --live NEW_ID", _image_name(facts))
+            return EngineRestore(engine, (command,), _config_notes(findings))
+        image = _image_name(facts) if _is_image(facts) else _source(facts)
+        base = facts.checkpoint.container.image
+        pull = (_command("crictl pull", shlex.quote(base)),) if base else ()
+        commands = (*pull, "crictl create POD_ID container.json pod.json", "crictl start ID")
+        said = (
+            f"container.json names {image} as its image; in a pod: `image: {image}`.",
+            *(_mounts(findings)),
+            *_config_notes(findings),
+        )
+        return EngineRestore(engine, commands, (*said, *notes))
+
+    return restore
+
+
+def _mounts(findings: Sequence[Finding]) -> tuple[str, ...]:
+    found = next((f for f in findings if f.id == "mnt-source-missing"), None)
+    if found is None:
+        return ()
+    listed = ", ".join(e.text.partition(" from ")[0] for e in found.evidence)
+    return (f"The request must have the mounts of the dump: {listed}.",)
+
+
+def _containerd_refusal(facts: Facts) -> str:
+    kinds = (MemberKind.FILE, MemberKind.DIRECTORY)
+    odd = next((m.name for m in facts.tree.members.values() if m.kind not in kinds), None)
+    if odd is not None:
+        return f"containerd takes regular files and folders only; {odd} is neither."
+    checkpoint = facts.checkpoint
+    if not _is_image(facts) and checkpoint.format.compression not in ("plain", ""):
+        return (
+            f"containerd reads a plain tar only, and this is {checkpoint.format.compression}. "
+            "Unpack the compression first."
+        )
+    return ""
+
+
+def _criu(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
+    """The bare tool: for what no engine made, and to try a restore by hand."""
+    folder, commands = _unpacked(facts)
+    flags = list(_flags(findings))
+    asked = {f.id for f in findings}
+    flags += [
+        f"--{line}"
+        for finding_id, line in CONFIG_LINES.items()
+        if finding_id in asked and finding_id not in FLAGS
+    ]
+    flags += ["--lazy-pages"] if "lazy-pages" in asked else []
+    keys = {m.external_key for m in facts.checkpoint.mounts}
+    external = sorted(key for key in keys if key and not key.startswith(OWN_MOUNTS))
+    given = [f"--external {shlex.quote(f'mnt[{key}]:SOURCE')}" for key in external[:MAX_MOUNTS]]
+    root = ["--root ROOTFS"] if facts.checkpoint.mounts else []
+    command = _command(f"criu restore --images-dir {folder} --work-dir /tmp", *root, *flags, *given)
+    notes = (
+        "SOURCE is what shall be mounted there, ROOTFS the root filesystem, a mount point.",
+        "No engine will know of the container.",
+    )
+    return EngineRestore("criu", (*commands, command), notes)
+
+
+ENGINES: dict[str, Callable[[Facts, Sequence[Finding]], EngineRestore]] = {
+    "podman": _podman,
+    "runc": _oci_runtime("runc"),
+    "crun": _oci_runtime("crun"),
+    "cri-o": _cri(
+        "cri-o",
+        "the annotations of CRI-O in spec.dump",
+        lambda _facts: "",
+        ("CRI-O does not pull the base image itself.",),
+    ),
+    "containerd": _cri(
+        "containerd",
+        "status.dump",
+        _containerd_refusal,
+        ("containerd 2.1 to 2.3 restore it; 2.4 no longer does.",),
+    ),
+    "criu": _criu,
+}
+"""Every engine, and how it is told to restore."""
