@@ -1,72 +1,157 @@
-"""`diagnose`: why a dump or restore failed, read from its log."""
+"""`diagnose`: why it failed, read from the log, and what would fail; `host`: a profile to carry."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
-from ckpt_tui.cli.reports import opened_target
+from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.core.errors import UsageError
+from ckpt_tui.convert.request import base_for
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log, to_json
+from ckpt_tui.diagnose import host as hosts
+from ckpt_tui.diagnose.doctor import diagnose_log, to_json
+from ckpt_tui.diagnose.host import HostProfile, this_host
 from ckpt_tui.diagnose.log import read_log
-from ckpt_tui.formats.logs import log_beside, log_in, open_log
-from ckpt_tui.ui.rows.diagnosis import log_sections
+from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
+from ckpt_tui.formats.logs import open_log
+from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.ui.rows.diagnosis import (
+    LOG,
+    finding_sections,
+    log_sections,
+    restore_sections,
+    sections_of,
+)
+from ckpt_tui.ui.rows.facts import Section
 
 FINDINGS = 1
 """Exit code when there is something to find."""
 
 
-def diagnose(target: str | None, log: str | None, as_json: bool) -> None:
-    """Print what the log says; leave with 1 if it names a cause."""
+def diagnose(
+    target: str | None, log: str | None, host: str | None, base: str | None, as_json: bool
+) -> None:
+    """Print what the log and the checks say; leave with 1 if something fails or has failed."""
     if target is None and log is None:
         raise UsageError(
             "Nothing to diagnose is named.",
-            hint="Name a checkpoint with its log beside it, or --log FILE (- is standard input).",
+            hint="Name a checkpoint, or --log FILE (- is standard input).",
         )
+    if target is None:
+        _log_alone(log or "", as_json)
+        return
     with told_progress() as progress:
-        name, diagnosis = _from_log(log, progress) if log else _from_target(target or "", progress)
+        diagnosis = _diagnosed(target, log, _host(host), base or "", progress)
     if as_json:
-        print_json({"schema_version": 1, "log": name, **to_json(diagnosis)})
+        print_json(document(target, diagnosis))
     else:
-        _print(name, diagnosis)
+        _print(diagnosis)
+    failed = diagnosis.log is not None and diagnosis.log.root_cause is not None
+    if failed or diagnosis.verdict.sign == "fails":
+        sys.exit(FINDINGS)
+
+
+def _log_alone(path: str, as_json: bool) -> None:
+    with told_progress() as progress:
+        if path == "-":
+            with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+                diagnosis = diagnose_log(read_log(stream, progress))
+        else:
+            window = open_log(path)
+            try:
+                diagnosis = diagnose_log(read_log(window, progress))
+            finally:
+                window.close()
+    if as_json:
+        print_json({"schema_version": 1, "log": path, **to_json(diagnosis)})
+    else:
+        _print_sections(log_sections("standard input" if path == "-" else path, diagnosis))
     if diagnosis.root_cause is not None:
         sys.exit(FINDINGS)
 
 
-def _from_log(path: str, progress: Progress) -> tuple[str, LogDiagnosis]:
-    if path == "-":
-        return "standard input", diagnose_log(
-            read_log(open(sys.stdin.fileno(), "rb", closefd=False), progress)
-        )
-    window = open_log(path)
+def _host(name: str | None) -> HostProfile | None:
+    """Return the host named on the command line: this one, or that of a profile."""
+    if name is None:
+        return None
+    if name == "this":
+        return this_host()
     try:
-        return path, diagnose_log(read_log(window, progress))
+        return hosts.from_json(Path(name).read_bytes(), name)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _diagnosed(
+    target: str, log: str | None, host: HostProfile | None, base: str, progress: Progress
+) -> TargetDiagnosis:
+    opened = open_checkpoint(target, progress)
+    found = None
+    window = open_log(log) if log else None
+    try:
+        checkpoint = opened.load(progress)
+        try:
+            found = base_for(opened, base, progress)
+        except CkptError:
+            if base:
+                raise
+        members = found.tree if found else None
+        given = (log, window) if log and window else None
+        return diagnose_opened(opened, checkpoint, progress, host, members, given)
     finally:
-        window.close()
+        if found is not None:
+            found.close()
+        if window is not None:
+            window.close()
+        opened.close()
 
 
-def _from_target(target: str, progress: Progress) -> tuple[str, LogDiagnosis]:
-    beside = log_beside(target)
-    if beside is not None:
-        return _from_log(str(beside), progress)
-    with opened_target(target) as (opened, _):
-        found = log_in(opened.tree)
-        if found is None:
-            raise UsageError(
-                f"{target} has no log in it or beside it.",
-                hint="Name one with --log; engines often delete it: set log-file in CRIU's config.",
-            )
-        name, window = found
-        return f"{name} in {target}", diagnose_log(read_log(window, progress))
+def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
+    """Return a diagnosis as JSON: the keys of the log at the top, then what the checks found."""
+    log = to_json(diagnosis.log) if diagnosis.log else {}
+    empty: dict[str, Any] = {"root_cause": None, "cascade": [], "noise": [], "attempt": None}
+    return {
+        "schema_version": 1,
+        "source": target,
+        "log": diagnosis.log_name or None,
+        **empty, **log,
+        "verdict": plain(diagnosis.verdict),
+        "findings": plain(diagnosis.findings),
+        "restore": plain(diagnosis.restore),
+        "left_out": [{"id": c.id, "needs": c.needs} for c in diagnosis.left_out],
+    }
 
 
-def _print(name: str, diagnosis: LogDiagnosis) -> None:
-    for section in log_sections(name, diagnosis):
-        if section.facts or section.empty:
-            if section.title:
+def _print(diagnosis: TargetDiagnosis) -> None:
+    failed = diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded"
+    if failed:
+        _print_sections(sections_of(diagnosis, LOG))
+    print(f"\n{diagnosis.verdict.text.upper()}")
+    for finding in diagnosis.findings:
+        print()
+        _print_sections(finding_sections(finding), headings=False)
+    _print_sections(restore_sections(diagnosis))
+    if diagnosis.left_out:
+        needs = sorted({c.needs for c in diagnosis.left_out})
+        options = {"host": "--host this", "base": "--base IMAGE"}
+        asked = " and ".join(options.get(n, n) for n in needs)
+        print(f"\n{len(diagnosis.left_out)} checks were left out; {asked} would run them.")
+
+
+def _print_sections(sections: list[Section], *, headings: bool = True) -> None:
+    for section in sections:
+        if section.facts:
+            if section.title and headings:
                 print_heading(section.title)
-            facts: list[tuple[str, Any]] = [(f.label, str(f.value)) for f in section.facts]
-            print_facts(facts or [("", section.empty)])
+            print_facts(
+                [(f.label or section.title * (not headings), str(f.value)) for f in section.facts]
+            )
+
+
+def print_host() -> None:
+    """Print the profile of this host."""
+    print_json(hosts.to_json(this_host()))

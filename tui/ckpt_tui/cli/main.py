@@ -125,15 +125,25 @@ def sizes(target: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("target", required=False)
-@click.option(
-    "--log", "log", metavar="FILE", help="A dump.log or restore.log; - is standard input."
-)
+@click.option("--log", "log", metavar="FILE", help="A dump.log or restore.log; - is stdin.")
+@click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")
+@click.option("--base", help="The image the container ran from, if it is not found by itself.")
 @JSON
-def diagnose(target: str | None, log: str | None, as_json: bool) -> None:
-    """Say why a dump or restore failed, from its log."""
+def diagnose(
+    target: str | None, log: str | None, host: str | None, base: str | None, as_json: bool
+) -> None:
+    """Say why a dump or restore failed, whether TARGET is whole, and what would fail."""
     from ckpt_tui.cli.diagnosis import diagnose as run
 
-    run(target, log, as_json)
+    run(target, log, host, base, as_json)
+
+
+@cli.command()
+def host() -> None:
+    """Print a profile of this host, for `diagnose --host FILE` elsewhere."""
+    from ckpt_tui.cli.diagnosis import print_host
+
+    print_host()
 
 
 @cli.command()

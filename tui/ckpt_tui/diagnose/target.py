@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from ckpt_tui.archive.tree import Member
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.diagnose.checks import run_checks
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.diagnose.checks import Check, left_out, run_checks
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding, Verdict, verdict
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.log import read_log
+from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.formats.logs import log_beside, log_in, open_log
 from ckpt_tui.formats.opened import OpenCheckpoint
 
@@ -27,6 +29,10 @@ class TargetDiagnosis:
     log: LogDiagnosis | None
     findings: tuple[Finding, ...]
     verdict: Verdict
+    restore: tuple[EngineRestore, ...]
+    """How each engine restores it, the one that made it first."""
+    left_out: tuple[Check, ...]
+    """Checks that want a host or a base image that is not at hand."""
 
 
 def diagnose_opened(
@@ -35,13 +41,16 @@ def diagnose_opened(
     progress: Progress,
     host: HostProfile | None = None,
     base: Mapping[str, Member] | None = None,
+    log: tuple[str, ByteWindow] | None = None,
 ) -> TargetDiagnosis:
     """Read the log that belongs to a checkpoint and run every check that can run.
+
+    `log` is the name and the bytes of the one to read; None: look for one.
 
     Raises:
         Cancelled: the caller gave up.
     """
-    name, log = _log_of(opened, progress)
+    name, found = _log_of(opened, log, progress)
     progress.start("checking")
     facts = Facts(
         checkpoint=checkpoint,
@@ -53,10 +62,21 @@ def diagnose_opened(
         progress=progress,
     )
     findings = run_checks(facts, progress)
-    return TargetDiagnosis(name, log, findings, verdict(findings))
+    return TargetDiagnosis(
+        log_name=name,
+        log=found,
+        findings=findings,
+        verdict=verdict(findings),
+        restore=restore_commands(facts, findings),
+        left_out=left_out(facts),
+    )
 
 
-def _log_of(opened: OpenCheckpoint, progress: Progress) -> tuple[str, LogDiagnosis | None]:
+def _log_of(
+    opened: OpenCheckpoint, given: tuple[str, ByteWindow] | None, progress: Progress
+) -> tuple[str, LogDiagnosis | None]:
+    if given is not None:
+        return given[0], diagnose_log(read_log(given[1], progress))
     beside = log_beside(opened.target)
     if beside is not None:
         window = open_log(beside)

@@ -104,6 +104,9 @@ COLUMNS = (
 LOG = "log"
 """Key of the row that stands for the log."""
 
+RESTORE = "restore"
+"""Key of the row that tells how to restore."""
+
 
 def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
     """Return one row for the log, if it tells of a failure, and one for each finding."""
@@ -122,6 +125,7 @@ def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
         meaning = SEVERITY_MEANING[finding.severity]
         cells = (signed(meaning), printable(finding.title), printable(finding.where))
         rows.append(Row(key=index, cells=cells))
+    rows.append(Row(key=RESTORE, cells=("→", Text("How to restore it", "strong"), "")))
     return rows
 
 
@@ -137,7 +141,19 @@ def sections_of(diagnosis: TargetDiagnosis, key: object) -> list[Section]:
         return log_sections(diagnosis.log_name, diagnosis.log, evidence)
     if isinstance(key, int):
         return finding_sections(diagnosis.findings[key])
-    return []
+    return restore_sections(diagnosis) if key == RESTORE else []
+
+
+def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
+    """Return how each engine restores the checkpoint, or why it does not take it."""
+    sections = []
+    for way in diagnosis.restore:
+        facts = [Fact("", Text(printable(c), "strong")) for c in way.commands]
+        facts += [Fact("", printable(n.replace("`", ""))) for n in way.notes]
+        if way.refusal:
+            facts.append(Fact("", signed("fails", printable(way.refusal.replace("`", "")))))
+        sections.append(Section(f"With {way.engine}", facts))
+    return sections
 
 
 def finding_sections(finding: Finding) -> list[Section]:
@@ -163,6 +179,8 @@ def cure_of(diagnosis: TargetDiagnosis, key: object) -> str:
     if key == LOG and diagnosis.log is not None and diagnosis.log.root_cause is not None:
         cause = diagnosis.log.root_cause
         return cause.commands[0] if cause.commands else cause.fix
+    if key == RESTORE:
+        return "\n".join(diagnosis.restore[0].commands) if diagnosis.restore else ""
     if isinstance(key, int):
         cure = diagnosis.findings[key].cure
         return cure.split("`")[1] if cure.count("`") >= 2 else cure
