@@ -178,3 +178,20 @@ def test_what_is_written_is_read_and_cuts_are_noticed(
     assert opened(written).read(0, len(data)) == data
     if cut < len(written):
         assert seek_table(BytesWindow(written[:cut])) is None
+
+
+def test_an_ended_frame_lets_the_next_bytes_be_read_alone() -> None:
+    packed = io.BytesIO()
+    with SeekableZstdWriter(packed, frame_size=1000) as writer:
+        writer.write(b"head")
+        writer.end_frame()
+        writer.end_frame()
+        writer.write(b"x" * 1500)
+        writer.end_frame()
+        writer.write(b"tail")
+        writer.close()
+    window = BytesWindow(packed.getvalue())
+    table = seek_table(window)
+    assert table is not None
+    assert list(table.plain) == [0, 4, 1004, 1504, 1508]
+    assert SeekableZstdWindow(window, table).read(0, 2000) == b"head" + b"x" * 1500 + b"tail"

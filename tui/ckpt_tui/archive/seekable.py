@@ -194,6 +194,11 @@ class SeekableZstdWriter:
                 self._submit()
         return len(view)
 
+    def end_frame(self) -> None:
+        """Begin a frame with the next byte, so that what comes can be read without what came."""
+        if self._buffer:
+            self._submit()
+
     def close(self) -> Totals:
         """Write what is left and the seek table; the sink stays open."""
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from ckpt_tui.archive.compression import Compression, decompressed, sniff
-from ckpt_tui.archive.seekable import SeekableZstdWriter
+from ckpt_tui.archive.seekable import FRAME_SIZE, SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import Layer
@@ -66,8 +66,13 @@ class LayerWriter:
             self.add_data(member, pieces)
 
     def add_data(self, member: Member, pieces: Iterable[bytes]) -> None:
-        """Add the data of a member whose header was written; see `add`."""
+        """Add the data of a member whose header was written; see `add`.
+
+        A large file has frames of its own: a reader gets at the headers around it without its data,
+        and at a page without the one before.
+        """
         before = self.size
+        self._end_frame(member)
         for piece in pieces:
             self.write(piece)
         if self.size - before != member.size:
@@ -75,7 +80,12 @@ class LayerWriter:
                 f"{member.name} changed while it was read:",
                 f"it has {self.size - before:,} bytes instead of {member.size:,}.",
             )
+        self._end_frame(member)
         self.write(padding(member.size))
+
+    def _end_frame(self, member: Member) -> None:
+        if self._zstd and member.size >= FRAME_SIZE:
+            self._zstd.end_frame()
 
     def finish(self, *, end: bool = True) -> Layer:
         """Write the end mark, unless it is there already, and stage the blob."""
