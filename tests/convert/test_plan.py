@@ -12,7 +12,7 @@ import pytest
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert import roles
+from ckpt_tui.convert import nested, roles
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.plan import Destination, Options, Plan, RecordedFile, make_plan
 from ckpt_tui.convert.roles import plan_layers, role_of
@@ -154,6 +154,14 @@ def test_a_cut_rootfs_diff_is_a_problem(
         {"rootfs-diff.tar": out.getvalue()[:1024]},
     )
     assert "ends within 'x'" in plan_of(open_source(archive), base_bb).problems[0]
+
+
+def test_a_delta_with_too_many_entries_is_a_problem_but_not_for_the_half_step(
+    rootfs: Source, base_bb: BaseImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nested, "MAX_ENTRIES", 5)
+    assert "--keep-delta-tar" in plan_of(rootfs, base_bb).problems[0]
+    assert plan_of(rootfs, None, options=Options(keep_delta_tar=True)).problems == ()
 
 
 def test_an_open_file_that_is_not_as_criu_left_it_is_a_loss(

@@ -127,9 +127,11 @@ def _whiteouts(tree: Unpacking) -> dict[str, list[str]]:
 def _needed_folders(tree: Unpacking, whiteouts: Mapping[str, list[str]]) -> dict[str, Member]:
     """Return the folders that the layer must name although the tar does not, or names too late."""
     earliest: dict[str, int] = {}
-    for name, survivor in tree.survivors.items():
+    for name, survivor in sorted(tree.survivors.items(), key=lambda item: item[1].index):
         for folder in ancestors(name):
-            earliest[folder] = min(earliest.get(folder, survivor.index), survivor.index)
+            if folder in earliest:
+                break
+            earliest[folder] = survivor.index
     used = set(earliest)
     for folder in whiteouts:
         used.update((folder, *ancestors(folder)))

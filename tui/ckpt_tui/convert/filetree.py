@@ -6,7 +6,7 @@ Data is told apart by a token: the digest of a file, or where it came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
@@ -100,10 +100,13 @@ class FileTree:
 
     def ensure_folders(self, name: str, remembered: Mapping[str, Content] | None = None) -> None:
         """Make the folders above `name` that are missing: 0755, or as remembered."""
-        for folder in reversed([*ancestors(name)]):
+        missing = []
+        for folder in ancestors(name):
             there = self.nodes.get(folder)
             if folder == ROOT or (there and there[0].kind is MemberKind.DIRECTORY):
-                continue
+                break
+            missing.append(folder)
+        for folder in reversed(missing):
             old = (remembered or {}).get(folder)
             if old is None or old[0].kind is not MemberKind.DIRECTORY:
                 old = (Member(folder, MemberKind.DIRECTORY, 0, mode=0o755), "")
@@ -114,19 +117,23 @@ class FileTree:
         node = self.nodes.get(name)
         return node[0] if node else None
 
-    def describe(self) -> Iterator[tuple[str, tuple[object, ...]]]:
-        """Yield each name with all that has to be equal: kind, mode, owner, size, link, data …"""
+    def links(self) -> dict[str, str]:
+        """Return for each hard-linked name the first of the names that it shares a file with."""
         first: dict[int, str] = {}
-        for name in sorted(self.nodes):
-            member, token = self.nodes[name]
-            inode = self.inodes.get(name)
-            group = first.setdefault(inode, name) if inode is not None else name
-            kind = MemberKind.FILE if member.kind is MemberKind.HARDLINK else member.kind
-            xattrs = tuple(sorted(i for i in member.pax.items() if i[0].startswith(XATTR)))
-            link = member.link if kind is MemberKind.SYMLINK else ""
-            mode = 0 if kind is MemberKind.SYMLINK else member.mode
-            place = (member.uid, member.gid, member.size, link, member.device, xattrs)
-            yield name, (kind, oct(mode), *place, token, group)
+        return {name: first.setdefault(inode, name) for name, inode in sorted(self.inodes.items())}
+
+    def describe(self, name: str, links: Mapping[str, str]) -> tuple[object, ...]:
+        """Return all of `name` that has to be equal: kind, mode, owner, size, link, data …"""
+        node = self.nodes.get(name)
+        if node is None:
+            return ("absent",)
+        member, token = node
+        kind = MemberKind.FILE if member.kind is MemberKind.HARDLINK else member.kind
+        xattrs = tuple(sorted(i for i in member.pax.items() if i[0].startswith(XATTR)))
+        link = member.link if kind is MemberKind.SYMLINK else ""
+        mode = 0 if kind is MemberKind.SYMLINK else member.mode
+        place = (member.uid, member.gid, member.size, link, member.device, xattrs)
+        return (kind.name, oct(mode), *place, token, links.get(name, name))
 
 
 def apply_layer(base: Mapping[str, Member], layer: Iterable[Content]) -> FileTree:
@@ -191,12 +198,13 @@ def _unpack(
 
 def differences(expected: FileTree, found: FileTree) -> list[Difference]:
     """Return where two trees differ in path, kind, mode, owner, size, link, xattrs or data."""
-    left, right = dict(expected.describe()), dict(found.describe())
-    return [
-        Difference(name, str(left.get(name, "absent")), str(right.get(name, "absent")))
-        for name in sorted(left.keys() | right.keys())
-        if left.get(name) != right.get(name)
-    ]
+    left, right = expected.links(), found.links()
+    wrong = []
+    for name in sorted(expected.nodes.keys() | found.nodes.keys()):
+        should, does = expected.describe(name, left), found.describe(name, right)
+        if should != does:
+            wrong.append(Difference(name, str(should), str(does)))
+    return wrong
 
 
 def faults(layer: Sequence[Member]) -> list[str]:

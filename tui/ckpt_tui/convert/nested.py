@@ -18,8 +18,14 @@ from ckpt_tui.convert.roles import DELETED_FILES, DIFF_TAR
 from ckpt_tui.convert.source import Source
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.document import read_document
-from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
+
+MAX_ENTRIES = 100_000
+"""Entries of rootfs-diff.tar that are planned; each takes some 1.5 KiB of memory until all is
+checked, and the program may take 200 MiB."""
+
+_NO_PAX: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +97,17 @@ def scan_entries(blocks: Blocks, size: int) -> tuple[TarEntry, ...]:
 
     Raises:
         DamagedInput: a header is damaged, or the tar is shorter than they say.
+        CkptError: there are too many.
     """
     headers = HeaderReader(blocks, DIFF_TAR)
     entries: list[TarEntry] = []
     while header := headers.next():
+        if len(entries) == MAX_ENTRIES:
+            raise CkptError(
+                "The delta is too large to plan:",
+                f"{DIFF_TAR} has more than {MAX_ENTRIES:,} entries.",
+                "Keep it as it is with --keep-delta-tar.",
+            )
         if header.end > size:
             raise DamagedInput(DIFF_TAR, size, f"it ends within {header.name!r:.200}.")
         if header.runs is not None:
@@ -108,16 +121,19 @@ def scan_entries(blocks: Blocks, size: int) -> tuple[TarEntry, ...]:
 
 
 def _member(header: Header) -> Member:
-    link = header.link
+    name, link = clean_name(header.name), header.link
     if header.kind is MemberKind.HARDLINK:
         link = clean_name(link) or link
     return Member(
-        name=clean_name(header.name) or header.name,
+        # A name that is clean already is kept once, not twice.
+        name=header.name if name in (None, header.name) else name,
         kind=header.kind,
         size=header.size,
         mode=header.mode,
         uid=header.uid,
         gid=header.gid,
+        uname=header.uname,
+        gname=header.gname,
         mtime=header.mtime,
         link=link if header.kind in (MemberKind.HARDLINK, MemberKind.SYMLINK) else "",
         device=header.device,
@@ -126,7 +142,7 @@ def _member(header: Header) -> Member:
 
 
 def _kept(pax: Mapping[str, str]) -> Mapping[str, str]:
-    return dict(pax) if pax else {}
+    return dict(pax) if pax else _NO_PAX
 
 
 class _PieceBlocks(Blocks):

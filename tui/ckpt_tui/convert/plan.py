@@ -150,8 +150,9 @@ def make_plan(
     documents = _documents(source, problems)
     diff, delta = Diff(), None
     try:
-        diff = read_diff(source, progress)
-        if not options.keep_delta_tar and not diff.layer and (diff.has_tar or diff.deleted):
+        if not options.keep_delta_tar:
+            diff = read_diff(source, progress)
+        if not diff.layer and (diff.has_tar or diff.deleted):
             delta = plan_delta(diff.entries, diff.deleted, base.tree if base else None, progress)
     except CkptError as error:
         problems.append(str(error))

@@ -135,16 +135,19 @@ class Unpacking:
         if member.kind is MemberKind.HARDLINK:
             there = self.survivors.get(link)
             self.links.append(HardLink(index, name, link, there.index if there else None))
-        placed = replace(member, name=name, link=link)
-        self._place(name, Survivor(index, placed, placed == member))
+        as_written = name == member.name and link == member.link
+        placed = member if as_written else replace(member, name=name, link=link)
+        self._place(name, Survivor(index, placed, as_written))
 
     def _imply_parents(self, name: str) -> None:
         """Make the folders that `name` needs, with the base's header where there is one."""
-        for folder in reversed([*ancestors(name)]):
-            there = self.state.get(folder)
-            if folder == ROOT or (there is not None and there.kind is MemberKind.DIRECTORY):
-                continue
-            if there is not None:
+        missing = []
+        for folder in ancestors(name):
+            if folder == ROOT or self.is_folder(folder):
+                break
+            missing.append(folder)
+        for folder in reversed(missing):
+            if folder in self.state:
                 self._replace(folder)
             old = self.base.get(folder)
             if old is None or old.kind is not MemberKind.DIRECTORY:

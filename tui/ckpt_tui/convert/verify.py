@@ -59,7 +59,8 @@ def check_delta(
         for index, entry in enumerate(entries)
     ]
     expected = apply_legacy(base, tar, deleted, progress=progress)
-    found = apply_layer(base, read_contents(layer, progress) if layer else ())
+    known = {entry.member.name: entry.member for entry in entries}
+    found = apply_layer(base, read_contents(layer, known, progress) if layer else ())
     wrong = differences(expected, found)
     if wrong:
         named = "; ".join(f"{d.name}: {d.expected} became {d.found}" for d in wrong[:MAX_NAMED])
@@ -70,11 +71,18 @@ def check_delta(
         )
 
 
-def read_contents(layer: ByteWindow, progress: Progress) -> Iterator[Content]:
-    """Yield the members of a layer with the digests of their data."""
+def read_contents(
+    layer: ByteWindow, known: Mapping[str, Member], progress: Progress
+) -> Iterator[Content]:
+    """Yield the members of a layer with the digests of their data.
+
+    A member that is equal to one of `known` is given as that one, which saves its memory.
+    """
     stream = decompressed(layer, sniff(layer.read(0, 4)), progress, "the delta layer")
     members = walk(stream, "the delta layer")
-    for member, reader in members:
+    for read, reader in members:
+        there = known.get(read.name)
+        member = there if there is not None and there == read else read
         if member.kind is not MemberKind.FILE:
             yield member, ""
             continue
