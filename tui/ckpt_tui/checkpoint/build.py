@@ -45,6 +45,8 @@ class Parts:
     """Already known, as in an image whose delta is a layer; None: look in the tree."""
     base: Mapping[str, Member] | None = None
     """Members of the base image, where it is at hand."""
+    memory: MemoryReader | None = None
+    """Reads page maps, and keeps them for who looks into memory later; None: a new one."""
 
 
 def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
@@ -56,7 +58,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
     images, notes = parts.images, list(parts.notes)
     listing = images.listing(progress)
     table = FileTable(images)
-    reader = MemoryReader(images)
+    reader = parts.memory or MemoryReader(images)
     processes = build_processes(images, table, notes, progress)
     memory = build_memory(images, table, reader, progress)
     processes = _with_strings(images, reader, processes, progress)

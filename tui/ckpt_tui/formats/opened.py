@@ -63,6 +63,7 @@ class OpenCheckpoint:
                 notes=(*notes, *self.metadata.notes, *(image.notes if image else ())),
                 layers=image.layers if image else (),
                 delta=image.delta if image else None,
+                memory=self.memory,
             ),
             progress,
         )

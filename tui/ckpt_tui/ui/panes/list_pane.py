@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -67,8 +67,13 @@ class ListPane(Pane):
                 yield VirtualTable(
                     self.shown.columns, self.source, empty=self.shown.empty, id="rows"
                 )
+                yield from self.more_lists()
                 yield SearchBar()
             yield self.make_detail()
+
+    def more_lists(self) -> Iterable[Widget]:
+        """Return widgets below the list, or in its place."""
+        return ()
 
     def make_detail(self) -> Widget:
         """Return the widget on the right."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
+
+from ckpt_tui.core.window import ByteWindow
 
 Span = tuple[int, int]
 """Offset and length in bytes."""
 
 _GROUP = 8
 """Bytes between two wider gaps."""
+
+_PAGE = 4096
+"""Bytes read at a time for a dump: the smallest unit in which memory is there or not."""
 
 
 def offset_digits(end: int) -> int:
@@ -70,3 +75,20 @@ def hex_line(
         text.stylize("mark", len(head) + _column(first), len(head) + _column(first + count - 1) + 2)
         text.stylize("mark", letters_at + first, letters_at + first + count)
     return text
+
+
+def dump_lines(
+    window: ByteWindow, base: int = 0, absent: Callable[[int], str] = lambda _: ""
+) -> Iterator[str]:
+    """Yield bytes as plain lines of 16, for a file or a pager.
+
+    `absent` says, printable, why the page at an offset is not there, "" for one that is.
+    """
+    digits = offset_digits(base + window.size)
+    for page in range(0, window.size, _PAGE):
+        if words := absent(page):
+            yield f"{base + page:0{digits}x}  {words}"
+            continue
+        data = window.read(page, _PAGE)
+        for at in range(0, len(data), 16):
+            yield hex_line(base + page + at, data[at : at + 16], 16, digits).plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 COVER = "••••••"
 
@@ -27,24 +28,40 @@ def is_secret(name: str, value: str) -> bool:
 
 
 _PAIRS = re.compile(
-    r"(?i)([\w.-]*(?:secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key"
-    r"|auth)[\w.-]*[\"']?\s*[=:]\s*[\"']?)(?:(?:basic|bearer)\s+)?[^\s\"',;&]+"
+    r"(?i)(?:secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key|auth)"
+    r"[\w.-]{0,60}[\"']?\s{0,8}[=:]\s{0,8}[\"']?((?:(?:basic|bearer)\s{1,8})?[^\s\"',;&]+)"
 )
 """A name that tells, and what follows it: `--password=…`, `"token": "…"`, `Authorization: …`."""
 
 _KEYS = re.compile(
-    r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"
 )
-"""A whole private key, a whole web token."""
+"""A whole private key, a whole web token. Here as above every repetition is bounded or takes what it
+matches out of the running: the text is foreign and may be long."""
+
+
+def secret_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where running text has what looks like a secret, in ascending order."""
+    spans = [found.span(1) for found in _PAIRS.finditer(text)]
+    spans += [found.span() for found in _KEYS.finditer(text)]
+    spans += [found.span() for found in _VALUES.finditer(text)]
+    end = 0
+    for start, stop in sorted(spans):
+        if stop > end:
+            yield max(start, end), stop
+            end = stop
 
 
 def masked(text: str, reveal: bool) -> str:
     """Return running text in which what looks like a secret is covered."""
     if reveal:
         return text
-    text = _PAIRS.sub(lambda found: found[1] + COVER, text)
-    return _VALUES.sub(COVER, _KEYS.sub(COVER, text))
+    parts, end = [], 0
+    for start, stop in secret_spans(text):
+        parts.append(text[end:start] + COVER)
+        end = stop
+    return "".join(parts) + text[end:]
 
 
 def covered(variable: str, reveal: bool) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from collections.abc import Hashable, Mapping
 
 from rich.text import Text
 
 from ckpt_tui.checkpoint.index import index_of
-from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Region, Socket
+from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, OpenFile, Region, Socket
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.meanings import signed
@@ -129,9 +131,9 @@ def socket_kind(socket: Socket) -> str:
 MEMORY_COLUMNS = (
     Column("PID", width=5, align="right"),
     Column("ADDRESS", width=12, align="right"),
-    Column("PROT", width=4),
+    Column("PROT", width=4, optional=True),
     Column("KIND", width=9),
-    Column("SPAN", width=8, align="right"),
+    Column("SPAN", width=8, align="right", optional=True),
     Column("DUMPED", width=BAR + NUMBER),
     Column("BACKED BY", share=1, least=10, shrink="middle", optional=True),
 )
@@ -263,7 +265,12 @@ IMAGE_COLUMNS = (
 
 def image_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row an image file; damaged ones carry the sign of failure."""
-    scale = max((i.size for i in checkpoint.images), default=0)
+    return listing_rows(checkpoint.images)
+
+
+def listing_rows(images: Sequence[ImageFile]) -> list[Row]:
+    """Return one row a listed image, by name."""
+    scale = max((i.size for i in images), default=0)
     return [
         Row(
             key=("image", image.name),
@@ -274,7 +281,7 @@ def image_rows(checkpoint: Checkpoint) -> list[Row]:
             ),
             values=(image.name, image.entries, image.size),
         )
-        for image in sorted(checkpoint.images, key=lambda i: i.name)
+        for image in sorted(images, key=lambda i: i.name)
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -79,6 +79,7 @@ class HexView(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._window: ByteWindow = BytesWindow(b"") if window is None else window
         self._base, self._empty = base, empty
+        self._absent: Callable[[int], str] | None = None
         self._blocks: LRUCache[int, bytes | CkptError] = LRUCache(BLOCKS_KEPT)
         self._reading = False
         self._marks: list[Span] = []
@@ -87,9 +88,19 @@ class HexView(ScrollView, can_focus=True):
 
     # What a screen calls
 
-    def show(self, window: ByteWindow, base: int = 0, empty: str | None = None) -> None:
-        """Show other bytes from their start."""
-        self._window, self._base = window, base
+    def show(
+        self,
+        window: ByteWindow,
+        base: int = 0,
+        empty: str | None = None,
+        absent: Callable[[int], str] | None = None,
+    ) -> None:
+        """Show other bytes from their start.
+
+        `absent` says, printable, why the byte at an offset is not there, "" for one that is; lines
+        that begin with such a byte show the words instead.
+        """
+        self._window, self._base, self._absent = window, base, absent
         self._empty = self._empty if empty is None else empty
         self._blocks.clear()
         self._marks, self._place = [], 0
@@ -204,6 +215,8 @@ class HexView(ScrollView, can_focus=True):
         if start >= self._window.size:
             return Text()
         address = f"{self._base + start:0{self._digits}x}  "
+        if self._absent is not None and (words := self._absent(start)):
+            return Text(address + (words if y == 0 or start % 0x100 == 0 else "·"), "muted")
         block = self._block(start // BLOCK)
         if block is None:
             return Text(address + "…", "muted")

@@ -1,0 +1,215 @@
+"""Searching dumped memory: streaming over page images, flat in memory whatever their size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ckpt_tui.checkpoint.memory import MemoryReader
+from ckpt_tui.checkpoint.model import ProcessMemory
+from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.criu.pages import Memory, PageState
+
+CHUNK = 1 << 20
+"""Bytes searched at a time: a few milliseconds in which nothing else of the program runs."""
+
+CONTEXT = 160
+"""Bytes around a match that are kept: enough to see that it belongs to a secret."""
+
+MAX_MATCH = 4096
+"""Bytes that a match of a regular expression may have; a longer one is found in pieces."""
+
+MAX_MATCHES = 10_000
+"""Matches kept; a list of more is read by nobody."""
+
+TOP = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What is searched for: bytes, or a regular expression over bytes."""
+
+    literal: bytes = b""
+    expression: re.Pattern[bytes] | None = None
+
+    @property
+    def reach(self) -> int:
+        """Bytes that a match may have at most."""
+        return MAX_MATCH if self.expression else len(self.literal)
+
+    def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int]]:
+        """Yield where the matches in `buffer` start and end, from `start` on."""
+        if self.expression is not None:
+            for found in self.expression.finditer(buffer, start):
+                if found.end() > found.start():
+                    yield found.span()
+            return
+        at = buffer.find(self.literal, start)
+        while at >= 0:
+            yield at, at + len(self.literal)
+            at = buffer.find(self.literal, at + len(self.literal))
+
+
+def parse_pattern(text: str) -> Pattern:
+    """Return what a person typed: text, `re:` an expression, `hex:` bytes, `u16:` UTF-16.
+
+    Raises:
+        UsageError: it is none of these, or nothing.
+    """
+    form, colon, rest = text.partition(":")
+    if not colon or form not in ("re", "hex", "u16"):
+        form, rest = "", text
+    try:
+        if form == "re":
+            return Pattern(expression=re.compile(rest.encode(), re.DOTALL))
+        literal = bytes.fromhex(rest) if form == "hex" else _encoded(rest, form)
+    except re.error as error:
+        raise UsageError("That is no regular expression:", f"{error}.") from None
+    except ValueError:
+        raise UsageError("That is no search:", f"{rest!r} are no hexadecimal bytes.") from None
+    if not literal:
+        raise UsageError("There is nothing to search for.")
+    # bytes.find is slow where the last byte is as frequent as NUL; an expression is not
+    return Pattern(expression=re.compile(re.escape(literal))) if form == "u16" else Pattern(literal)
+
+
+def _encoded(text: str, form: str) -> bytes:
+    return text.encode("utf-16-le", "surrogatepass") if form == "u16" else text.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Memory to be searched, as one process sees it."""
+
+    pid: int
+    memory: Memory
+    start: int = 0
+    end: int = TOP
+    """Range within `memory`."""
+    shift: int = 0
+    """Added to a place in `memory` it gives the address in the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One place where the pattern occurs."""
+
+    pid: int
+    address: int
+    before: bytes
+    found: bytes
+    after: bytes
+
+
+@dataclass(slots=True)
+class Matches:
+    """What a search found."""
+
+    matches: list[Match] = field(default_factory=list)
+    is_cut: bool = False
+    """Whether there are more than `MAX_MATCHES`."""
+    searched: int = 0
+    """Bytes."""
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, a sentence each."""
+
+
+def areas_of(reader: MemoryReader, memories: Iterable[ProcessMemory]) -> list[Area]:
+    """Return the dumped memory of some processes, each shared object once."""
+    areas: list[Area] = []
+    seen: set[tuple[int, int]] = set()
+    for process in memories:
+        memory = reader.memory(process.pid)
+        if memory is not None:
+            areas.append(Area(process.pid, memory))
+        for region in process.regions:
+            place = (region.shared_id, region.offset)
+            if not region.shared_id or place in seen:
+                continue
+            seen.add(place)
+            shared = reader.shared(region.shared_id, reader.page_size(process.pid))
+            if shared is not None:
+                end = region.offset + region.end - region.start
+                shift = region.start - region.offset
+                areas.append(Area(process.pid, shared, region.offset, end, shift))
+    return areas
+
+
+def search(
+    areas: Sequence[Area], pattern: Pattern, progress: Progress, problems: list[str]
+) -> Iterator[Match]:
+    """Yield the matches in dumped memory by area and address; progress counts bytes.
+
+    A match may lie across pages and regions where they are neighbours in the process. What cannot
+    be read is left out and told in `problems`.
+
+    Raises:
+        Cancelled: the caller gave up.
+    """
+    total = sum(area.memory.pagemap.present * area.memory.page_size for area in areas)
+    progress.start("searching memory", total)
+    for area in areas:
+        for start, end in _stretches(area):
+            try:
+                yield from _search_stretch(area, start, end, pattern, progress)
+            except CkptError as error:
+                problems.append(str(error))
+
+
+def find_all(areas: Sequence[Area], pattern: Pattern, progress: Progress) -> Matches:
+    """Return the first `MAX_MATCHES` matches; see `search`."""
+    found = Matches()
+    for match in search(areas, pattern, progress, found.problems):
+        if len(found.matches) == MAX_MATCHES:
+            found.is_cut = True
+            break
+        found.matches.append(match)
+    found.searched = progress.done
+    return found
+
+
+def _stretches(area: Area) -> Iterator[tuple[int, int]]:
+    """Yield ranges of neighbouring memory that is all in the dump."""
+    start = end = -1
+    for span in area.memory.spans(area.start, area.end):
+        if span.state is not PageState.DATA:
+            continue
+        if span.start == end:
+            end = span.end
+            continue
+        if end > start:
+            yield start, end
+        start, end = span.start, span.end
+    if end > start:
+        yield start, end
+
+
+def _search_stretch(
+    area: Area, start: int, end: int, pattern: Pattern, progress: Progress
+) -> Iterator[Match]:
+    overlap = max(pattern.reach, CONTEXT)
+    position = next_start = start
+    tail = b""
+    while position < end:
+        length = min(CHUNK, end - position)
+        buffer = tail + area.memory.read(position, length).data
+        base = position - len(tail)
+        position += length
+        # what starts later may not have ended here: it waits for the bytes behind
+        limit = end if position == end else position - overlap
+        for first, last in pattern.spans(buffer, next_start - base):
+            if base + first >= limit:
+                break
+            yield Match(
+                area.pid,
+                base + first + area.shift,
+                buffer[max(0, first - CONTEXT) : first],
+                buffer[first:last],
+                buffer[last : last + CONTEXT],
+            )
+            next_start = base + last
+        next_start = max(next_start, limit)
+        tail = buffer[-(overlap + CONTEXT) :]
+        progress.tick(length)
