@@ -77,7 +77,7 @@ def test_profile_has_what_proc_and_sys_say(root: Path) -> None:
 
 def test_empty_root_gives_a_profile_that_says_nothing(tmp_path: Path) -> None:
     host = this_host(tmp_path, lambda program: "")
-    assert (host.kernel, host.lsms, host.cgroup, host.pids) == ("", None, "", ())
+    assert (host.cpu_flags, host.lsms, host.cgroup, host.pids) == ((), None, "", ())
 
 
 def test_profile_survives_a_file(root: Path) -> None:

@@ -19,9 +19,11 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.diagnose.checks import left_out, run_checks
 from ckpt_tui.diagnose.elf import build_id
+from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding, verdict
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
+from ckpt_tui.formats.opened import open_checkpoint
 
 HOST = HostProfile(
     kernel="6.12.1-generic",
@@ -183,6 +185,18 @@ def test_links_in_the_base_are_followed_and_loops_end(counter: Path) -> None:
     assert problems(findings(counter, base={**BASE, **link})) == set()
     link["usr/loop"] = Member("usr/loop", MemberKind.SYMLINK, 0, link="../usr/loop/x")
     assert problems(findings(counter, base={**BASE, **link})) == {"file-missing"}
+
+
+def test_name_that_is_no_utf8_is_looked_for_all_the_same(counter: Path) -> None:
+    def move(messages: list[Any]) -> None:
+        messages[0].reg.name = "/bin/busyboz"
+
+    path = counter / "checkpoint" / "files.img"
+    rewrite(path, move)
+    path.write_bytes(path.read_bytes().replace(b"busyboz", b"busybo\xff"))
+    found = [f for f in findings(counter, base=BASE) if f.severity == "fails"]
+    assert [f.id for f in found] == ["file-missing"]
+    assert "busybo\udcff" in found[0].title
 
 
 def test_other_build_of_the_same_size_is_foreseen(counter: Path) -> None:
@@ -369,3 +383,23 @@ def test_names_in_commands_are_quoted(tmp_path: Path) -> None:
     folder = unpack(ARCHIVES / "counter.tar.zst", tmp_path / "a; rm -r $HOME")
     command = engines_of(folder)["podman"].commands[0]
     assert f"'{folder}'" in command
+
+
+def test_opened_checkpoint_gives_its_facts() -> None:
+    opened = open_checkpoint(str(DATA / "demo-web" / "web.tar.zst"), quiet())
+    try:
+        facts = Facts.of(opened, opened.load(quiet()), host=HOST)
+        found = run_checks(facts, quiet())
+    finally:
+        opened.close()
+    assert problems(found) == set()
+    assert "tcp-established-restore" in ids(found)
+
+
+def test_path_longer_than_any_is_answered_at_once(counter: Path) -> None:
+    def lengthen(messages: list[Any]) -> None:
+        messages[0].reg.name = "/a" * 500_000
+
+    rewrite(counter / "checkpoint" / "files.img", lengthen)
+    link = Member("bin", MemberKind.SYMLINK, 0, link="../bin/" * 100_000)
+    assert problems(findings(counter, base={**BASE, "bin": link})) == {"file-missing"}

@@ -33,7 +33,11 @@ PLUGIN_FOLDERS = ("usr/lib/criu", "usr/lib64/criu", "usr/local/lib/criu")
 STORAGE = ("var/lib/containers", "var/lib/containerd", "var/lib/docker", "var/tmp")
 """Where engines unpack checkpoints."""
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin"
+"""Where criu and runc are, which the PATH of a user may lack."""
+
 TIMEOUT_S = 3.0
+"""Seconds a program may take to say its version."""
 MAX_PIDS = 100_000
 MAX_TEXT = 4 << 20
 """Bytes read of one file of /proc."""
@@ -94,7 +98,7 @@ def this_host(
     ask = ask or version_of
     cpu, flags = _cpu(_text(base / "proc/cpuinfo"))
     return HostProfile(
-        kernel=_text(base / "proc/sys/kernel/osrelease").strip(),
+        kernel=_text(base / "proc/sys/kernel/osrelease").strip() or os.uname().release,
         machine=os.uname().machine,
         page_size=os.sysconf("SC_PAGE_SIZE"),
         criu=ask("criu"),
@@ -167,11 +171,11 @@ def _checked(entry: dataclasses.Field[Any], value: Any, name: str) -> Any:
 
 
 def version_of(program: str) -> str:
-    """Return the version that a program in PATH prints, "" for none.
+    """Return the version that a program prints, "" for none in PATH or among the system's.
 
     The program is run with --version and nothing else, for `TIMEOUT_S` seconds at most.
     """
-    path = shutil.which(program)
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
     if path is None:
         return ""
     try:

@@ -17,6 +17,9 @@ from ckpt_tui.diagnose.integrity_presence import AGAIN
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
 """JSON members of which the engines read theirs before anything else."""
 
+MAX_PATH = 4096
+"""Characters of a path on Linux; longer ones are not worth looking at."""
+
 FILES_DIALECT = ("podman", "cri-o")
 """Engines that write additions and a list of deletions; the others write a layer."""
 
@@ -173,11 +176,10 @@ def remade_folders(facts: Facts) -> Iterator[Finding]:
     deleted = {e.path for e in delta.entries if e.change == "deleted"}
     lost: dict[str, int] = {}
     for entry in facts.each(delta.entries):
-        if entry.change == "deleted":
+        if entry.change == "deleted" or len(entry.path) > MAX_PATH:
             continue
         steps = entry.path.split("/")
-        # deeper than any path can be on Linux is not worth looking at
-        for depth in range(2, min(len(steps), 2048) + 1):
+        for depth in range(2, len(steps) + 1):
             if (path := "/".join(steps[:depth])) in deleted:
                 lost[path] = lost.get(path, 0) + 1
                 break

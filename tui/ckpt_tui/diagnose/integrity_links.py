@@ -138,7 +138,7 @@ def memfds(facts: Facts) -> Iterator[Finding]:
             title = f"memfd {found.id} has no record in memfd.img"
             yield broken_link("memfd.img", title, (facts.file_evidence(found.id),))
         elif f"pagemap-shmem-{inode.shmid}.img" not in facts.images and inode.size:
-            title = f"The contents of /memfd:{inode.name} were not dumped"
+            title = f"The contents of {facts.table.path(found.id)} were not dumped"
             evidence = (facts.file_evidence(found.id),)
             name = f"pagemap-shmem-{inode.shmid}.img"
             yield broken_link(name, title, evidence, finding_id="img-missing")

@@ -24,6 +24,9 @@ from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding
 MAX_LINKS = 40
 """Symbolic links followed in one path, as Linux does."""
 
+MAX_PATH = 4096
+"""Characters of a path or a link, as on Linux; longer ones lead nowhere."""
+
 ENGINE_ROOT_MODES = {"podman": 0o555, "cri-o": 0o555, "containerd": 0o755}
 """Mode of a container's root folder, whatever the base image says of it."""
 
@@ -77,11 +80,12 @@ class RootFilesystem:
             self._apply(entry)
         names = [*self._files, *self._changes]
         for name in facts.each(names):
-            self._add_parents(name)
+            if len(name) <= MAX_PATH:
+                self._add_parents(name)
 
     def _apply(self, entry: DeltaEntry) -> None:
         name = clean_name(entry.path)
-        if name is None:
+        if name is None or len(name) > MAX_PATH:
             return
         if entry.change == "deleted":
             if entry.kind:  # an opaque folder: what the image had in it is hidden
@@ -125,7 +129,7 @@ class RootFilesystem:
 
     def find(self, path: str, legacy: bool) -> RootFile | None:
         """Return the file that a path leads to, links in folders and hard links followed."""
-        steps = [s for s in path.split("/") if s not in ("", ".")][::-1]
+        steps = _steps(path)
         at = ""
         links = 0
         while steps:
@@ -135,12 +139,12 @@ class RootFilesystem:
                 continue
             name = f"{at}/{step}" if at else step
             found = self.entry(name, legacy)
-            if found is None or links > MAX_LINKS:
+            if found is None or links > MAX_LINKS or len(name) > MAX_PATH:
                 return None
             if found.kind is MemberKind.SYMLINK and steps:
                 links += 1
                 at = "" if found.link.startswith("/") else at
-                steps += [s for s in found.link.split("/") if s not in ("", ".")][::-1]
+                steps += _steps(found.link)
                 continue
             at = name
         found = self.entry(at or ROOT, legacy)
@@ -150,15 +154,23 @@ class RootFilesystem:
         return found
 
 
+def _steps(path: str) -> list[str]:
+    """Return the steps of a path, last one first; of one that is too long, one that is nowhere."""
+    if len(path) > MAX_PATH:
+        return ["\0"]
+    return [step for step in path.split("/") if step not in ("", ".")][::-1]
+
+
 def compared_files(facts: Facts) -> Iterator[FileObject]:
     """Yield the files that CRIU compares and that lie on the root filesystem of the container."""
     roots = {m.id for m in facts.checkpoint.mounts if m.mountpoint == "/"}
     seen: set[tuple[str, int, int]] = set()
     for found in facts.each(facts.of_type("REG")):
         message = found.message
-        key = (message.name, message.size if message.HasField("size") else -1, message.mode)
+        path = facts.table.path(found.id)
+        key = (path, message.size if message.HasField("size") else -1, message.mode)
         outside = message.mnt_id not in roots or message.ext or found.id in facts.table.ghosts
-        if outside or not message.name.startswith("/") or key in seen:
+        if outside or not path.startswith("/") or key in seen:
             continue
         seen.add(key)
         yield found
@@ -171,10 +183,11 @@ def files(facts: Facts) -> Iterator[Finding]:
     root = RootFilesystem(facts)
     legacy = facts.checkpoint.delta.dialect == "files"
     for found in compared_files(facts):
-        if found.message.name == "/":
+        path = facts.table.path(found.id)
+        if path == "/":
             yield from _root_mode(facts, found, root)
             continue
-        actual = root.find(found.message.name, legacy)
+        actual = root.find(path, legacy)
         if actual is None:
             yield _missing(facts, found)
         else:
@@ -182,7 +195,7 @@ def files(facts: Facts) -> Iterator[Finding]:
 
 
 def _missing(facts: Facts, found: FileObject) -> Finding:
-    path = found.message.name
+    path = facts.table.path(found.id)
     return Finding(
         "file-missing",
         "fails",
@@ -197,7 +210,7 @@ def _missing(facts: Facts, found: FileObject) -> Finding:
 
 def _differences(facts: Facts, found: FileObject, actual: RootFile) -> Iterator[Finding]:
     message: Any = found.message
-    path = message.name
+    path = facts.table.path(found.id)
     if message.HasField("size") and actual.kind is MemberKind.FILE and message.size != actual.size:
         lost = not actual.changed and facts.checkpoint.format.engine in ("podman", "cri-o")
         yield Finding(
@@ -270,7 +283,7 @@ def build_ids(facts: Facts) -> Iterator[Finding]:
     legacy = facts.checkpoint.delta.dialect == "files"
     for found in compared_files(facts):
         words = list(found.message.build_id)
-        actual = root.find(found.message.name, legacy) if words else None
+        actual = root.find(facts.table.path(found.id), legacy) if words else None
         if actual is None or actual.changed or actual.kind is not MemberKind.FILE:
             continue
         try:
@@ -283,7 +296,7 @@ def build_ids(facts: Facts) -> Iterator[Finding]:
                 "file-bad-build-id",
                 "fails",
                 _certainty(facts),
-                f"{found.message.name} is another build than at the dump",
+                f"{facts.table.path(found.id)} is another build than at the dump",
                 "CRIU compares the build id of each mapped program and library.",
                 "Restore on the image that the container was made from.",
                 "files.img",
@@ -305,12 +318,13 @@ def link_targets(facts: Facts) -> Iterator[Finding]:
             continue
         if link.type != "REG" or link.message.mnt_id not in roots:
             continue
-        if root.find(link.message.name, legacy) is None:
+        path = facts.table.path(link.id)
+        if root.find(path, legacy) is None:
             yield Finding(
                 "link-remap-missing",
                 "fails",
                 _certainty(facts),
-                f"{link.message.name}, the last name of a deleted file, is not there",
+                f"{path}, the last name of a deleted file, is not there",
                 "CRIU keeps a deleted file that has other names by a link beside it.",
                 "Make the checkpoint again, with a ghost limit that takes the file.",
                 "remap-fpath.img",

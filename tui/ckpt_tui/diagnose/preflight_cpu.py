@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
 
@@ -124,5 +125,5 @@ def instructions(facts: Facts) -> Iterator[Finding]:
             "SIGILL later.",
             "Restore on a host with the same kind of processor.",
             "cpuinfo.img",
-            (Evidence(image.x86_entry[0].model_id, "image:cpuinfo.img"),),
+            (Evidence(text(image.x86_entry[0].model_id), "image:cpuinfo.img"),),
         )

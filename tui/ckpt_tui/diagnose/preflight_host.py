@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ckpt_tui.core.text import human_bytes, human_count
+from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
 from ckpt_tui.diagnose.host import HostProfile
@@ -148,7 +149,7 @@ def cgroups(facts: Facts) -> Iterator[Finding]:
     """The same version of cgroups as at the dump."""
     host = _host(facts)
     names = {
-        member.name
+        text(member.name)
         for entry in facts.images.messages("cgroup.img")
         for cgroup_set in entry.sets
         for member in cgroup_set.ctls

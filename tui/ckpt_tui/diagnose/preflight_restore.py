@@ -12,6 +12,7 @@ from ckpt_tui.checkpoint.filetable import FileObject
 from ckpt_tui.checkpoint.places import OWN_MOUNTS
 from ckpt_tui.checkpoint.sockets import address_of
 from ckpt_tui.core.text import human_count
+from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding, Severity
 
@@ -244,7 +245,7 @@ def external_namespaces(facts: Facts) -> Iterator[Finding]:
     ):
         for name in facts.images.named(prefix):
             message = facts.images.message(name)
-            key = getattr(message, "ext_key", "") if message is not None else ""
+            key = text(getattr(message, "ext_key", "")) if message is not None else ""
             if key:
                 yield _needs(
                     finding_id,
@@ -289,7 +290,7 @@ def packet_sockets(facts: Facts) -> Iterator[Finding]:
             some(facts.file_evidence(f.id) for f in packets),
         )
     if bound:
-        names = ", ".join(sorted({f.message.ifname for f in bound}))
+        names = ", ".join(sorted({text(f.message.ifname) for f in bound}))
         yield _needs(
             "inet-bind-device-missing",
             f"Sockets are bound to the interface {names}",
