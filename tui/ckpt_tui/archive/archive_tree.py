@@ -67,6 +67,10 @@ class ArchiveTree:
             return BytesWindow(kept)
         return self._found.places[name].window(self._plain, self.members[name].size)
 
+    def spills(self, name: str) -> bool:
+        """Return whether a read of this file makes a spill file of all large members."""
+        return isinstance(self._plain, RereadWindow) and name not in self._kept
+
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         if isinstance(self._plain, RereadWindow):
             spans = [span for wanted in ranges if (span := self._span(wanted))]

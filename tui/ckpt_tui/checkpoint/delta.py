@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.nested import read_nested
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
 from ckpt_tui.core.document import read_document
@@ -42,7 +42,7 @@ def build_delta(
     if DIFF in tree.members:
         size = tree.members[DIFF].size
         try:
-            diff = open_archive(tree.window(DIFF), DIFF, progress)
+            diff = read_nested(tree, DIFF, progress)
         except (CkptError, KeyError) as error:
             notes.append(Note(DIFF, str(error)))
             return Delta("none", (), size)
@@ -50,7 +50,6 @@ def build_delta(
         layer = diff.compression == "gzip" or any(_is_whiteout(n) for n in diff.members)
         dialect = "layer" if layer else "files"
         entries += layer_entries(diff.members, base)
-        diff.close()
     if DELETED in tree.members:
         dialect = "files" if dialect == "none" else dialect
         entries += _deleted(tree, notes)

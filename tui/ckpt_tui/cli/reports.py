@@ -91,12 +91,12 @@ def _masked(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
 def images(target: str, as_json: bool) -> None:
     """List the CRIU images."""
     with opened_target(target) as (opened, progress):
-        checkpoint = opened.load(progress)
+        listing = opened.images.listing(progress)
     if as_json:
-        print_json({"schema_version": 1, "source": target, "images": plain(checkpoint.images)})
+        print_json({"schema_version": 1, "source": target, "images": plain(listing)})
         return
-    print_table(tables.IMAGE_COLUMNS, tables.image_rows(checkpoint))
-    for image in checkpoint.images:
+    print_table(tables.IMAGE_COLUMNS, tables.listing_rows(listing))
+    for image in listing:
         if image.problem:
             narrate(f"{image.name}: {image.problem}")
 

@@ -1,0 +1,73 @@
+"""An archive inside an archive: its members, without a spill file where one pass does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
+from ckpt_tui.archive.compression import Compression, sniff
+from ckpt_tui.archive.tar import MemberReader, stream, walk
+from ckpt_tui.archive.tree import Member, Tree
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """The headers of a nested archive."""
+
+    members: Mapping[str, Member]
+    notes: tuple[str, ...]
+    compression: Compression
+
+
+def read_nested(tree: Tree, name: str, progress: Progress) -> Nested:
+    """Return the members of the archive that is the member `name` of `tree`.
+
+    In a compressed archive that keeps no bytes of the member, one pass over the outer archive
+    reads the headers as they come by; a random read would spill every large member.
+
+    Raises:
+        KeyError: there is no such file.
+        CkptError: it is no tar archive, or damaged before its first member.
+    """
+    if isinstance(tree, ArchiveTree) and tree.spills(name):
+        found = _in_passing(tree, name, progress)
+        if found is not None:
+            return found
+    inner = open_archive(tree.window(name), name, progress)
+    try:
+        return Nested(inner.members, inner.notes, inner.compression)
+    finally:
+        inner.close()
+
+
+def _in_passing(tree: ArchiveTree, name: str, progress: Progress) -> Nested | None:
+    """Return the nested archive read in one pass; None if it is compressed itself."""
+    progress.start(f"reading {name}", tree.stored.size)
+    for member, reader in stream(tree.stored, name, progress):
+        if member.name != name:
+            continue
+        content = _Content(reader)
+        if sniff(content.head) != "plain":
+            return None
+        inner = walk(content, name)
+        members = {one.name: one for one, _ in inner}
+        return Nested(members, inner.notes, "plain")
+    raise DamagedInput(name, 0, "the archive does not have it any more: it was changed meanwhile.")
+
+
+class _Content:
+    """The bytes of a member as the stream of an archive."""
+
+    def __init__(self, reader: MemberReader) -> None:
+        self._reader = reader
+        self.head = self._waiting = reader.read()
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def] # the stub's Buffer has no len
+        data = self._waiting or self._reader.read(len(buffer))
+        taken = data[: len(buffer)]
+        self._waiting = data[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
