@@ -69,6 +69,19 @@ class Progress:
         self._report(self.step, self.done, self.total)
 
 
+class Uncounted(Progress):
+    """Asks another progress for cancellation and counts nothing: for bytes that are read on the
+    way to a place where they are counted."""
+
+    def __init__(self, counting: Progress) -> None:
+        super().__init__()
+        self.counting = counting
+
+    def tick(self, amount: int = 1) -> None:
+        del amount
+        self.counting.tick(0)
+
+
 def quiet() -> Progress:
     """Return a progress that tells nobody and is never cancelled."""
     return Progress()

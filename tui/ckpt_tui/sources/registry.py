@@ -83,7 +83,7 @@ class RegistryClient(RegistryHttp):
 
     def ping(self, progress: Progress) -> None:
         """Make sure that a registry answers, and takes the login if it wants one."""
-        self.do_request("/v2/", what="registry", progress=progress).close()
+        self.finish(self.do_request("/v2/", what="registry", progress=progress))
 
     def catalog(self, progress: Progress) -> Iterator[str]:
         """Yield the names of the repositories.
@@ -114,19 +114,20 @@ class RegistryClient(RegistryHttp):
 
     def head(self, repository: str, reference: str, progress: Progress) -> Head:
         """Ask about a manifest; on Docker Hub, that does not count as a pull."""
-        with self.do_request(
+        response = self.do_request(
             self._manifest_path(repository, reference),
             "HEAD",
             headers={"Accept": ACCEPT},
             what=_wanted(repository, reference),
             scopes=(pull_scope(repository),),
             progress=progress,
-        ) as response:
-            return Head(
-                response.headers.get("Docker-Content-Digest", ""),
-                _media_type(response),
-                stated_number(response, "Content-Length") or 0,
-            )
+        )
+        self.finish(response)
+        return Head(
+            response.headers.get("Docker-Content-Digest", ""),
+            _media_type(response),
+            stated_number(response, "Content-Length") or 0,
+        )
 
     def manifest(self, repository: str, reference: str, progress: Progress) -> Manifest:
         """Fetch a manifest or index, by tag or by digest.
@@ -156,8 +157,11 @@ class RegistryClient(RegistryHttp):
 
     def put_manifest(
         self, repository: str, reference: str, media_type: str, data: bytes, progress: Progress
-    ) -> None:
-        """Store a manifest or index, all that it names being there already."""
+    ) -> bool:
+        """Store a manifest or index, all that it names being there already.
+
+        Returns whether the registry keeps account of what refers to what.
+        """
         response = self.do_request(
             self._manifest_path(repository, reference),
             "PUT",
@@ -168,7 +172,8 @@ class RegistryClient(RegistryHttp):
             expect=(200, 201, 202),
             progress=progress,
         )
-        response.close()
+        self.finish(response)
+        return "OCI-Subject" in response.headers
 
     def referrers(
         self, repository: str, digest: str, progress: Progress, artifact_type: str = ""
@@ -206,8 +211,8 @@ class RegistryClient(RegistryHttp):
             if error.status == 404:
                 return None
             raise
-        with response:
-            return stated_number(response, "Content-Length") or 0
+        self.finish(response)
+        return stated_number(response, "Content-Length") or 0
 
     def open_blob(
         self,

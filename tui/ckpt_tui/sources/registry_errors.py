@@ -73,21 +73,28 @@ def connection_error(host: str, error: BaseException) -> CkptError:
     return SourceUnreachable(f"{host} cannot be reached.", *_reason(found))
 
 
+_TIMEOUTS = (urllib3.exceptions.TimeoutError, requests.Timeout, TimeoutError)
+
+
 def _reason(found: list[BaseException]) -> tuple[str, str]:
-    timeouts = (urllib3.exceptions.TimeoutError, requests.Timeout, TimeoutError)
-    for one in found:
-        if isinstance(one, socket.gaierror):
-            return "There is no host of that name.", "Check the name, and the network."
-        if isinstance(one, ConnectionRefusedError):
-            return "Nothing listens there.", "Check the port, and whether the registry runs."
-        if isinstance(one, timeouts):
-            return "It does not answer in time.", "Check the network, or try again later."
-        if isinstance(one, ssl.SSLError):
-            why = f"It does not speak TLS as it should: {one.reason or one}."
-            return why, "If it speaks plain HTTP, say --tls-verify=false."
+    def of(*kinds: type[BaseException]) -> BaseException | None:
+        return next((one for one in found if isinstance(one, kinds)), None)
+
+    # The narrow kinds first: urllib3 counts a refused connection as one that took too long.
+    if of(socket.gaierror, urllib3.exceptions.NameResolutionError):
+        return "There is no host of that name.", "Check the name, and the network."
+    if of(ConnectionRefusedError):
+        return "Nothing listens there.", "Check the port, and whether the registry runs."
+    if failure := of(ssl.SSLError):
+        told = getattr(failure, "reason", None) or str(failure)
+        return f"It does not speak TLS: {told}.", "For plain HTTP, say --tls-verify=false."
+    if of(urllib3.exceptions.IncompleteRead):
+        return "The answer breaks off.", "Try again."
     system = next((one for one in found if isinstance(one, OSError) and one.strerror), None)
-    told = system.strerror if system else ""
-    return f"{(told or str(found[0])[:MAX_TOLD]).rstrip('.')}.", "Try again."
+    if system is None and of(*_TIMEOUTS):
+        return "It does not answer in time.", "Check the network, or try again later."
+    why = (system and system.strerror) or str(found[0])[:MAX_TOLD]
+    return f"{why.rstrip('.')}.", "Try again."
 
 
 def status_error(

@@ -10,6 +10,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
@@ -176,7 +177,7 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
             wait = stated_number(response, "Retry-After")
             if response.status_code not in BUSY or attempt >= attempts or _is_too_long(wait):
                 break
-            response.close()
+            self.finish(response)
             self._wait(attempt, wait, progress)
         raise self._failure(response, what, scopes, method)
 
@@ -201,6 +202,14 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
                     raise connection_error(self.host, TimeoutError())
                 parts.append(piece)
         return b"".join(parts)
+
+    def finish(self, response: requests.Response) -> None:
+        """Take what is left of an answer, so that its connection can be used again."""
+        if response.request.method == "HEAD":
+            response.raw.release_conn()
+            return
+        with suppress(CkptError):
+            self.document(response, "the answer", MAX_FAILURE)
 
     def pieces(self, response: requests.Response) -> Iterator[bytes]:
         """Yield the body of an answer as it comes, in at most `PIECE` bytes.
@@ -235,7 +244,7 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         secure = self.prefix == "https"
         if not self._authorizer.answer(challenge, scopes, sent, self._token, secure):
             return response
-        response.close()
+        self.finish(response)
         return self._send(method, address, data, headers, self._authorizer.header(scopes))
 
     def _send(

@@ -15,7 +15,7 @@ from functools import partial
 
 from ckpt_tui.archive.spill import unlinked_file
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
-from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.progress import Progress, Uncounted, quiet
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.sources.base import Descriptor
 from ckpt_tui.sources.registry import RegistryClient
@@ -191,7 +191,7 @@ class RemoteBlob:
         return data[offset - first * BLOCK : offset - first * BLOCK + length]
 
     def _whole(self) -> bytes:
-        pieces = blob_pieces(self._client, self._repository, self._blob, _Uncounted(self.progress))
+        pieces = blob_pieces(self._client, self._repository, self._blob, Uncounted(self.progress))
         return b"".join(pieces)
 
     def _fetched(self, first: int, beyond: int, offset: int, end: int) -> dict[int, bytes] | None:
@@ -235,25 +235,13 @@ class RemoteBlob:
         return b"".join(parts)
 
 
-class _Uncounted(Progress):
-    """A progress that is only asked for cancellation: whoever reads a window counts its bytes."""
-
-    def __init__(self, outer: Progress) -> None:
-        super().__init__()
-        self.outer = outer
-
-    def tick(self, amount: int = 1) -> None:
-        del amount
-        self.outer.tick(0)
-
-
 class Spool:
     """A blob on its way into a file without a name; after a failure it begins again."""
 
     def __init__(self, client: RegistryClient, repository: str, blob: Descriptor) -> None:
         self.all_there = False
         """Whether every read is to be answered from here, however far ahead it is."""
-        self._progress = _Uncounted(quiet())
+        self._progress = Uncounted(quiet())
         self._begin = partial(blob_pieces, client, repository, blob, self._progress)
         self._pieces: Iterator[bytes] | None = None
         self._file = unlinked_file()
@@ -266,7 +254,7 @@ class Spool:
         return end <= self._there + AHEAD
 
     def read(self, offset: int, length: int, progress: Progress) -> bytes:
-        self._progress.outer = progress
+        self._progress.counting = progress
         end = min(offset + length, self._size)
         # The end is given out with the digest known.
         while self._there < end or (end == self._size and not self._verified):

@@ -1,0 +1,214 @@
+"""Copies an image from store to store: what is there already stays, the name comes last.
+
+An index is copied with all of its manifests, byte for byte, so that digests stay what they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ckpt_tui.core.document import text_at
+from ckpt_tui.core.errors import DamagedInput, UsageError
+from ckpt_tui.core.progress import Progress, Uncounted
+from ckpt_tui.core.text import short_digest
+from ckpt_tui.core.window import chunks
+from ckpt_tui.sources.base import (
+    MEDIA_INDEX,
+    MEDIA_MANIFEST,
+    BlobStore,
+    Descriptor,
+    OpenedImage,
+)
+from ckpt_tui.sources.oci import (
+    MAX_DEPTH,
+    MAX_DESCRIPTORS,
+    descriptor_of,
+    descriptors_of,
+    is_index_type,
+    is_manifest_type,
+    load,
+)
+from ckpt_tui.sources.reference import Reference, parse_reference
+
+BASE_NAME = "org.opencontainers.image.base.name"
+"""Annotation with the reference of the base image, whose layers may be mounted from there."""
+
+Pieces = Callable[[], Iterator[bytes]]
+"""Gives the bytes of a blob, from the start at each call."""
+
+
+@runtime_checkable
+class StreamingStore(Protocol):
+    """A store that gives a blob as a stream better than as a window."""
+
+    def pieces(self, blob: Descriptor, progress: Progress) -> Iterator[bytes]:
+        """Yield a blob from start to end."""
+
+
+class Destination(Protocol):
+    """A place to copy into. Progress counts bytes of blobs."""
+
+    def has(self, blob: Descriptor, progress: Progress) -> bool:
+        """Tell whether a blob is there."""
+
+    def mount(self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress) -> bool:
+        """Take a blob over from somewhere near, as from the repository of a base image."""
+
+    def put(self, blob: Descriptor, pieces: Pieces, progress: Progress) -> None:
+        """Store a blob."""
+
+    def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
+        """Store a manifest or index that another one names."""
+
+    def publish(self, root: Descriptor, data: bytes, progress: Progress) -> None:
+        """Store the manifest or index that was copied, and give it its name."""
+
+
+BlobState = Literal["present", "mounted", "copying", "copied"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobStep:
+    """What happens to one of the blobs of a copy."""
+
+    number: int
+    """From 1."""
+    count: int
+    blob: Descriptor
+    state: BlobState
+
+
+@dataclass(slots=True)
+class Copied:
+    """What a copy did; bytes by what was done with them."""
+
+    digest: str
+    blobs: dict[BlobState, int] = field(default_factory=dict)
+    """How many were present, mounted or copied."""
+    bytes: dict[BlobState, int] = field(default_factory=dict)
+
+    def add(self, state: BlobState, size: int) -> None:
+        self.blobs[state] = self.blobs.get(state, 0) + 1
+        self.bytes[state] = self.bytes.get(state, 0) + size
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that an image is made of."""
+
+    manifests: tuple[tuple[Descriptor, bytes], ...]
+    """Children before what names them; the image itself is the last."""
+    blobs: tuple[Descriptor, ...]
+    bases: tuple[Reference, ...]
+    """The base images that it names."""
+
+
+def contents(image: OpenedImage) -> Contents:
+    """Read every manifest of an image.
+
+    Raises:
+        SourceUnreachable: a manifest is not in the store.
+        DamagedInput: one is damaged, or they are nested without end.
+    """
+    manifests: dict[str, tuple[Descriptor, bytes]] = {}
+    blobs: dict[str, Descriptor] = {}
+    bases: dict[Reference, None] = {}
+
+    def visit(descriptor: Descriptor, document: Mapping[str, Any], data: bytes, depth: int) -> None:
+        if depth > MAX_DEPTH or len(manifests) + len(blobs) > MAX_DESCRIPTORS:
+            raise DamagedInput("the index", 0, "its indexes are nested without end.")
+        for child in descriptors_of(document, "manifests", "the index"):
+            if not is_index_type(child.media_type) and not is_manifest_type(child.media_type):
+                blobs[child.digest] = child
+            elif child.digest not in manifests:
+                visit(child, *load(image.store, child), depth + 1)
+        if "layers" in document or "config" in document:
+            layers = descriptors_of(document, "layers", "the manifest")
+            config = descriptor_of(document.get("config"), "the manifest")
+            blobs.update((blob.digest, blob) for blob in (*layers, config))
+        with suppress(UsageError):
+            if base := text_at(document, "annotations", BASE_NAME):
+                bases[parse_reference(base)] = None
+        manifests[descriptor.digest] = (descriptor, data)
+
+    visit(image.descriptor, image.document, image.data, 0)
+    return Contents(tuple(manifests.values()), tuple(blobs.values()), tuple(bases))
+
+
+def copy_image(
+    image: OpenedImage,
+    destination: Destination,
+    progress: Progress,
+    told: Callable[[BlobStep], None] = lambda _step: None,
+) -> Copied:
+    """Copy an image; `told` hears what happens to each blob.
+
+    Raises:
+        CkptError: a blob is missing or damaged, or the destination does not take it. The name is
+            given last, so that until then there is no image to be seen at the destination.
+    """
+    progress.start(f"reading {image.target}")
+    found = contents(image)
+    copied = Copied(image.descriptor.digest)
+    progress.start(f"copying {image.target}", sum(blob.size for blob in found.blobs))
+    for number, blob in enumerate(found.blobs, 1):
+        state = _settled(blob, found.bases, destination, progress)
+        if state is None:
+            told(BlobStep(number, len(found.blobs), blob, "copying"))
+            destination.put(blob, _source(image.store, blob, progress), progress)
+            state = "copied"
+        else:
+            progress.tick(blob.size)
+        copied.add(state, blob.size)
+        told(BlobStep(number, len(found.blobs), blob, state))
+    *children, (root, data) = found.manifests
+    for child, child_data in children:
+        destination.put_manifest(_typed(child, child_data), child_data, progress)
+    destination.publish(_typed(root, data), data, progress)
+    return copied
+
+
+def _settled(
+    blob: Descriptor, bases: tuple[Reference, ...], destination: Destination, progress: Progress
+) -> BlobState | None:
+    if destination.has(blob, progress):
+        return "present"
+    return "mounted" if destination.mount(blob, bases, progress) else None
+
+
+def _source(store: BlobStore, blob: Descriptor, progress: Progress) -> Pieces:
+    def pieces() -> Iterator[bytes]:
+        if isinstance(store, StreamingStore):
+            return store.pieces(blob, Uncounted(progress))
+        return verified(chunks(store.blob(blob.digest)), blob)
+
+    return pieces
+
+
+def verified(pieces: Iterator[bytes], blob: Descriptor) -> Iterator[bytes]:
+    """Yield `pieces`; raises `DamagedInput` at their end if they are not the blob."""
+    algorithm, _, digits = blob.digest.partition(":")
+    summed = hashlib.new(algorithm)
+    for piece in pieces:
+        summed.update(piece)
+        yield piece
+    if summed.hexdigest() != digits:
+        raise DamagedInput(
+            f"blob {short_digest(blob.digest)}",
+            0,
+            "its bytes do not have the digest it is named by.",
+        )
+
+
+def _typed(manifest: Descriptor, data: bytes) -> Descriptor:
+    """Return the descriptor with a media type; containerd leaves it out of its manifests."""
+    if manifest.media_type:
+        return manifest
+    is_index = isinstance(json.loads(data).get("manifests"), list)
+    media_type = MEDIA_INDEX if is_index else MEDIA_MANIFEST
+    return Descriptor(media_type, manifest.digest, manifest.size, manifest.annotations)
