@@ -31,6 +31,9 @@ FONTS = Path("/usr/share/fonts")
 ZOOM = 2
 """Pixels of the picture for one of the SVG: sharp on dense displays."""
 
+REST_S = 0.5
+"""Seconds before the picture: the browser looks into what the cursor rests on."""
+
 PLAIN_LETTERS = "text { letter-spacing: 0.01px; }"
 """Any spacing turns the font's ligatures off; a terminal draws `->` and `<=` as two characters."""
 
@@ -48,7 +51,41 @@ class Shot:
     """Cells."""
 
 
-SHOTS: tuple[Shot, ...] = ()
+DEMO = ROOT / "tui" / "ckpt_tui" / "demo"
+"""Pictures show the checkpoints that come along, so that everybody sees the same."""
+
+
+def browser() -> App[Any]:
+    """The program as `ckpt-tui demo` starts it."""
+    from ckpt_tui.ui.app import CkptApp
+
+    return CkptApp((), DEMO, "demo checkpoints")
+
+
+def opened(name: str) -> Callable[[], App[Any]]:
+    """The program with one of the bundled checkpoints."""
+
+    def make() -> App[Any]:
+        from ckpt_tui.ui.app import CkptApp
+
+        os.chdir(DEMO)
+        return CkptApp((name,))
+
+    return make
+
+
+SHOTS: tuple[Shot, ...] = (
+    Shot("browser", browser, ("down", "down", "down", "down")),
+    Shot("overview", opened("web.tar.zst")),
+    Shot("processes", opened("web.tar.zst"), ("2",)),
+    Shot("files", opened("web.tar.zst"), ("3", "end")),
+    Shot("sockets", opened("web.tar.zst"), ("4",)),
+    Shot("memory", opened("web.tar.zst"), ("5", "down", "down", "down", "down")),
+    Shot("images", opened("web.tar.zst"), ("8", "down", "down", "tab", "down", "down")),
+    Shot("sizes", opened("web.tar.zst"), ("9",)),
+    Shot("diagnosis", opened("web.tar.zst"), ("0",)),
+    Shot("convert", opened("web.tar.zst"), ("c",)),
+)
 
 
 async def settle(app: App[Any], pilot: Any) -> None:
@@ -67,6 +104,8 @@ async def svg_of(shot: Shot) -> str:
         for key in shot.keys:
             await pilot.press(key)
             await settle(app, pilot)
+        await pilot.pause(REST_S)
+        await settle(app, pilot)
         return app.export_screenshot(title=shot.name)
 
 

@@ -97,8 +97,8 @@ def _notes(notes: tuple[Note, ...]) -> list[Fact]:
 
 COLUMNS = (
     Column("", width=1),
-    Column("FINDING", share=3),
-    Column("WHERE", share=1, least=12, shrink="middle", optional=True),
+    Column("FINDING", share=3, least=40),
+    Column("WHERE", width=18, shrink="middle", optional=True),
 )
 
 LOG = "log"
@@ -122,14 +122,15 @@ def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
             )
         )
     for index, finding in enumerate(diagnosis.findings):
-        meaning = SEVERITY_MEANING[finding.severity]
-        cells = (signed(meaning), printable(finding.title), printable(finding.where))
+        cells = (_mark(finding), printable(finding.title), printable(finding.where))
         rows.append(Row(key=index, cells=cells))
     rows.append(Row(key=RESTORE, cells=("→", Text("How to restore it", "strong"), "")))
     return rows
 
 
-SEVERITY_MEANING = {"fails": "fails", "may-fail": "may-fail", "advice": "unknown"}
+def _mark(finding: Finding) -> Text:
+    """Return the sign of a finding; advice is no verdict and has a mere dot."""
+    return Text("•", "muted") if finding.severity == "advice" else signed(finding.severity)
 
 
 def sections_of(diagnosis: TargetDiagnosis, key: object) -> list[Section]:
@@ -158,7 +159,7 @@ def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
 
 def finding_sections(finding: Finding) -> list[Section]:
     """Return one finding: what, why, how sure, what proves it, what cures it."""
-    head = signed(SEVERITY_MEANING[finding.severity], printable(finding.title))
+    head = Text.assemble(_mark(finding), " ", (printable(finding.title), "strong"))
     return [
         Section("", [Fact("", head), Fact("", printable(finding.why))]),
         Section("Proof", [Fact("", printable(e.text), link=e.link) for e in finding.evidence]),
