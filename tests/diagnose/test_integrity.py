@@ -14,7 +14,7 @@ from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.diagnose import checks
 from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks
-from ckpt_tui.diagnose.finding import Finding, verdict
+from ckpt_tui.diagnose.finding import Finding, to_json, verdict
 
 Break = Callable[[Path], object]
 
@@ -144,6 +144,7 @@ COUNTER: tuple[tuple[str, Break, str], ...] = (
     ("overlap", edit("pagemap-1.img", lambda m: put(m[1], "nr_pages", 1 << 9)), "img-inconsistent"),
     ("out of order", edit("pagemap-1.img", lambda m: put(m[2], "vaddr", 4096)), "img-inconsistent"),
     ("stray page", edit("pagemap-1.img", lambda m: put(m[1], "vaddr", 4096)), "pages-data-bad"),
+    ("cgroup gone", remove("cgroup.img"), "img-missing"),
     ("no cgroup", unset("cgroup.img", "sets"), "cgroup-controller-missing"),
     ("no descriptors", remove("descriptors.json"), "descriptors-missing"),
     ("odd descriptors", overwrite("descriptors.json", 0, b"{"), "rt-archive-bad"),
@@ -213,6 +214,19 @@ def test_failures_of_the_lab_have_no_other_finding(
 ) -> None:
     change(counter / "checkpoint")
     assert problems(findings(counter)) == wanted
+
+
+@pytest.mark.parametrize("name", ["fdinfo-3.img", "cgroup.img"])
+def test_loss_that_criu_does_not_notice_is_no_certain_failure(counter: Path, name: str) -> None:
+    (counter / "checkpoint" / name).unlink()
+    found = findings(counter)
+    assert problems(found) == {"img-missing"}
+    assert verdict(found).text == "may be damaged: 1 reason"
+
+
+def test_group_without_its_leader_is_no_problem(counter: Path) -> None:
+    edit("pstree.img", lambda m: put(m[1], "pgid", 5555))(counter / "checkpoint")
+    assert findings(counter) == ()
 
 
 def test_thread_list_of_a_zombie_is_not_believed(kinds: Path) -> None:
@@ -326,6 +340,15 @@ def test_nobody_waits_for_checks_that_nobody_wants(counter: Path) -> None:
     facts = facts_of(counter)
     with pytest.raises(Cancelled):
         run_checks(facts, Progress(cancelled=lambda: True))
+
+
+def test_findings_are_json_without_control_characters(counter: Path) -> None:
+    rewrite(counter / "checkpoint" / "files.img", lambda m: put(m[0].reg, "name", "/\x1b[31m"))
+    rewrite(counter / "checkpoint" / "files.img", lambda m: put(m[0].reg, "mnt_id", 999))
+    found = [to_json(f) for f in findings(counter)]
+    assert found[0]["id"] == "file-mount-unknown"
+    assert "/\\x1b[31m" in str(found[0]["title"])
+    assert "\x1b" not in json.dumps(found, ensure_ascii=False)
 
 
 def test_ids_of_checks_are_there_once() -> None:

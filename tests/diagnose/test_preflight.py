@@ -403,3 +403,31 @@ def test_path_longer_than_any_is_answered_at_once(counter: Path) -> None:
     rewrite(counter / "checkpoint" / "files.img", lengthen)
     link = Member("bin", MemberKind.SYMLINK, 0, link="../bin/" * 100_000)
     assert problems(findings(counter, base={**BASE, "bin": link})) == {"file-missing"}
+
+
+def test_what_podman_asks_for_is_told(counter: Path) -> None:
+    (counter / "volumes").mkdir()
+    (counter / "volumes" / "data.tar").write_bytes(bytes(10240))
+    config = json.loads((counter / "config.dump").read_text())
+    config["pod"] = "0123456789ab"
+    (counter / "config.dump").write_text(json.dumps(config))
+    found = findings(counter)
+    assert {"rt-podman-volume-exists", "rt-podman-pod"} <= ids(found)
+    assert problems(found) == set()
+
+
+def test_base_image_without_a_name_is_told(counter: Path) -> None:
+    config = json.loads((counter / "config.dump").read_text())
+    config["rootfsImageName"] = ""
+    (counter / "config.dump").write_text(json.dumps(config))
+    assert problems(findings(counter)) == {"base-unnamed"}
+
+
+def test_engine_of_the_host_must_restore(tmp_path: Path) -> None:
+    folder = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
+    host = dataclasses.replace(HOST, runtimes={"containerd": "2.4.0"})
+    assert problems(findings(folder, host=host)) == {"rt-containerd-restore-removed"}
+    host = dataclasses.replace(HOST, runtimes={"containerd": "2.1.9"})
+    assert problems(findings(folder, host=host)) == set()
+    host = dataclasses.replace(HOST, runtimes={"podman": "5.4.0"})
+    assert "engine-missing" in ids(findings(folder, host=host))

@@ -19,6 +19,7 @@ from ckpt_tui.diagnose import integrity_presence as presence
 from ckpt_tui.diagnose import integrity_records as records
 from ckpt_tui.diagnose import preflight_base as base
 from ckpt_tui.diagnose import preflight_cpu as cpu
+from ckpt_tui.diagnose import preflight_engine as engine
 from ckpt_tui.diagnose import preflight_host as host
 from ckpt_tui.diagnose import preflight_restore as restore
 from ckpt_tui.diagnose.facts import Facts
@@ -74,6 +75,7 @@ CHECKS: tuple[Check, ...] = (
     _whole("process-images", "Has each live process all its images?", presence.process_images),
     _whole("file-table", "Is the table of files there?", presence.file_table),
     _whole("namespaces", "Has each dumped namespace its image?", presence.namespaces),
+    _whole("cgroups", "Is the list of cgroups there?", presence.cgroups),
     _whole("encrypted", "Can the images be looked into?", records.encrypted),
     _whole("records", "Can each image be read to its end?", records.records),
     _whole("raw-images", "Are the images of other programs whole?", records.raw_images),
@@ -122,15 +124,20 @@ CHECKS: tuple[Check, ...] = (
     _restore("external-namespaces", "Which namespaces must be given?", restore.external_namespaces),
     _restore("link-remaps", "Which deleted files lie elsewhere?", restore.link_remaps),
     _restore("packet-sockets", "Which interfaces must exist again?", restore.packet_sockets),
+    _restore("base-image", "Is the base image named?", engine.base_image),
+    _restore("volumes", "Which volumes come with it?", engine.volumes),
+    _restore("pod", "Was it in a pod?", engine.pod),
+    _restore("user-namespace", "Has it a user namespace?", engine.user_namespace),
     _restore("compat", "Is there 32-bit code?", restore.compat_tasks),
     _base("files", "Is each open and mapped file the same?", base.files),
     _base("build-ids", "Is each program and library the same build?", base.build_ids),
     _base("link-targets", "Are the links of deleted files there?", base.link_targets),
+    _host("engine", "Is the engine there?", engine.on_host),
     _host("machine", "Is it the same kind of machine?", host.machine),
     _host("criu", "Is CRIU new enough?", host.criu_release),
     _host("kernel", "Do kernel and CRIU work together?", host.kernel_and_criu),
     _host("time-namespace", "Has the kernel time namespaces?", host.time_namespace),
-    _host("cgroups", "Is it the same version of cgroups?", host.cgroups),
+    _host("host-cgroups", "Is it the same version of cgroups?", host.cgroups),
     _host("security-modules", "Are the security labels known?", host.security_modules),
     _host("memory", "Is there enough memory and room?", host.memory),
     _host("high-addresses", "Can all addresses be used?", host.high_addresses),

@@ -89,8 +89,8 @@ class Facts:
 
     @cached_property
     def live(self) -> tuple[Any, ...]:
-        """Records of pstree.img of processes that are no zombies."""
-        return tuple(task for task in self.tasks if task.pid not in self.dead)
+        """Records of pstree.img of processes that are no zombies, each pid once."""
+        return tuple({t.pid: t for t in self.tasks if t.pid not in self.dead}.values())
 
     @cached_property
     def ids(self) -> dict[int, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ckpt_tui.diagnose.facts import FILE_BACKED, Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
-from ckpt_tui.diagnose.integrity_presence import AGAIN
+from ckpt_tui.diagnose.integrity_presence import AGAIN, cgroup_set_of
 
 ANON_SHARED = 0x100
 """vma_entry.status, like the two below (criu/include/image.h)."""
@@ -98,6 +98,7 @@ def folders(facts: Facts) -> Iterator[Finding]:
 def mappings(facts: Facts) -> Iterator[Finding]:
     """Each mapping of a file or of shared memory leads to it, and mappings do not overlap."""
     ends: dict[int, int] = {}
+    told: set[int] = set()
     for pid, vma in facts.each(facts.regions):
         proof = (Evidence(f"{vma.start:#x} of process {pid}", f"region:{pid}:{vma.start:x}"),)
         if not vma.start < vma.end:
@@ -105,8 +106,10 @@ def mappings(facts: Facts) -> Iterator[Finding]:
             continue
         if vma.status & 0x10000:
             continue  # guard areas lie in other mappings and are listed after all
-        if vma.start < ends.get(pid, 0):
-            yield broken_link(f"mm-{pid}.img", "Two mappings overlap or are out of order", proof)
+        if vma.start < ends.get(pid, 0) and pid not in told:
+            told.add(pid)
+            title = "Two mappings overlap or are out of order"
+            yield broken_link(f"mm-{pid}.img", title, proof, "may-fail", "likely")
         ends[pid] = max(vma.end, ends.get(pid, 0))
         if (title := _mapping_problem(facts, vma)) and facts.table.objects:
             yield broken_link(f"mm-{pid}.img", title, proof)
@@ -236,11 +239,17 @@ def cgroup_sets(facts: Facts) -> Iterator[Finding]:
     own = facts.inventory.root_cg_set if facts.inventory else 0
     listed = {s.id for entry in facts.images.messages("cgroup.img") for s in entry.sets}
     for tid, core in facts.each(facts.cores.items()):
-        used = core.thread_core.cg_set if core.thread_core.HasField("cg_set") else core.tc.cg_set
-        if used and used != own and used not in listed:
-            title = f"Thread {tid} is in cgroup set {used}, which is not there"
-            proof = (Evidence(f"core-{tid}.img", f"image:core-{tid}.img"),)
-            yield broken_link("cgroup.img", title, proof, finding_id="cgroup-controller-missing")
+        used = cgroup_set_of(core)
+        if used and used != own and used not in listed and "cgroup.img" in facts.images:
+            yield broken_link(
+                "cgroup.img",
+                f"Thread {tid} is in cgroup set {used}, which is not there",
+                (Evidence(f"core-{tid}.img", f"image:core-{tid}.img"),),
+                # CRIU passes over an empty list
+                severity="fails" if listed else "may-fail",
+                certainty="likely",
+                finding_id="cgroup-controller-missing",
+            )
 
 
 def seccomp_filters(facts: Facts) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ckpt_tui.criu.kinds import INVENTORY_MAGIC
 from ckpt_tui.diagnose.facts import Facts, some
@@ -119,7 +120,7 @@ def process_images(facts: Facts) -> Iterator[Finding]:
         ids = facts.ids.get(task.pid)
         if ids is not None and f"fdinfo-{ids.files_id}.img" not in facts.images:
             what = f"the descriptors of process {task.pid}"
-            yield _missing(f"fdinfo-{ids.files_id}.img", what, (proof,))
+            yield _unnoticed(f"fdinfo-{ids.files_id}.img", what, (proof,))
 
 
 def file_table(facts: Facts) -> Iterator[Finding]:
@@ -155,6 +156,35 @@ def _missing(name: str, what: str, evidence: tuple[Evidence, ...]) -> Finding:
         name,
         evidence,
     )
+
+
+def _unnoticed(name: str, what: str, evidence: tuple[Evidence, ...]) -> Finding:
+    return Finding(
+        "img-missing",
+        "may-fail",
+        "certain",
+        f"{name} is missing: {what}",
+        "CRIU 4.2 does not notice: it restores, and what was in it is lost.",
+        AGAIN,
+        name,
+        evidence,
+    )
+
+
+def cgroups(facts: Facts) -> Iterator[Finding]:
+    """There is a list of cgroups, if any thread was in others than CRIU itself."""
+    own = facts.inventory.root_cg_set if facts.inventory else 0
+    for tid, core in facts.each(facts.cores.items()):
+        if cgroup_set_of(core) not in (0, own) and "cgroup.img" not in facts.images:
+            proof = Evidence(f"thread {tid} is in a cgroup", f"image:core-{tid}.img")
+            yield _unnoticed("cgroup.img", "the cgroups of the processes", (proof,))
+            return
+
+
+def cgroup_set_of(core: Any) -> int:
+    """Return the id of the cgroup set that a core image names, 0 for none."""
+    thread = core.thread_core
+    return int(thread.cg_set if thread.HasField("cg_set") else core.tc.cg_set)
 
 
 def _is_damaged(facts: Facts, name: str) -> bool:

@@ -83,7 +83,7 @@ def _framing_damage(facts: Facts, name: str, kind: Kind) -> Iterator[Finding]:
                 "may-fail",
                 "possible",
                 f"{name} has bytes after its only record",
-                "CRIU does not read them, but an image that was copied whole has none.",
+                "CRIU 4.2 restores without reading them, but none writes such an image.",
                 AGAIN,
                 name,
                 (Evidence(str(damage), f"image:{name}"),),

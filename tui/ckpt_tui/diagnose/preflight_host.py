@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ckpt_tui.core.text import human_bytes, human_count
@@ -10,6 +9,7 @@ from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
 from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.diagnose.log_header import version_tuple
 
 MACHINES = {
     "x86_64": ("x86_64",),
@@ -39,12 +39,6 @@ def _host_finding(
     evidence: tuple[Evidence, ...] = (),
 ) -> Finding:
     return Finding(finding_id, severity, certainty, title, why, cure, "", evidence)
-
-
-def _number(version: str) -> tuple[int, ...]:
-    """Return the leading numbers of a version: `6.12.3-1-amd64` is (6, 12)."""
-    found = re.match(r"v?(\d{1,6})\.(\d{1,6})", version)
-    return (int(found[1]), int(found[2])) if found else ()
 
 
 def _host(facts: Facts) -> HostProfile:
@@ -89,7 +83,7 @@ def criu_release(facts: Facts) -> Iterator[Finding]:
             "Install CRIU" + (f" {criu.at_least} or later." if criu.at_least else "."),
         )
         return
-    if _number(host.criu) and _number(host.criu) < _number(criu.at_least):
+    if version_tuple(host.criu) and version_tuple(host.criu) < version_tuple(criu.at_least):
         pages = criu.at_least == "4.2"
         yield _host_finding(
             "img-version",
@@ -106,7 +100,7 @@ def criu_release(facts: Facts) -> Iterator[Finding]:
 def kernel_and_criu(facts: Facts) -> Iterator[Finding]:
     """Pairs of kernel and CRIU that are known not to work together."""
     host = _host(facts)
-    criu, kernel = _number(host.criu), _number(host.kernel)
+    criu, kernel = version_tuple(host.criu), version_tuple(host.kernel)
     if not criu or not kernel:
         return
     if criu < (4, 1) and kernel >= (6, 13):
