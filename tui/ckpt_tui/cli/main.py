@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
@@ -28,6 +29,7 @@ Examples:
 \b
 TARGET is a path (archive, directory, OCI layout or archive), or one of skopeo's names:
   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  containers-storage:NAME
+  docker://HOST/REPO[:TAG|@DIGEST]
 A single - reads standard input.
 """
 
@@ -44,6 +46,42 @@ class Commands(click.Group):
 
 
 TARGET = click.argument("target")
+
+
+def _use_access(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Let every registry be reached as the options of this call say."""
+    if value is None or parameter.name is None:
+        return
+    from ckpt_tui.sources.access import Access, choose_access
+
+    settings = context.meta.setdefault("ckpt_tui.access", {})
+    settings[parameter.name] = value
+    choose_access(Access(**settings))
+
+
+def reaches_registries(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the TLS options of registries."""
+    for option in (
+        click.option(
+            "--ca-file",
+            type=click.Path(exists=True, dir_okay=False),
+            expose_value=False,
+            callback=_use_access,
+            help="Trust the authorities in this PEM file.",
+        ),
+        click.option(
+            "--tls-verify",
+            type=bool,
+            metavar="BOOL",
+            expose_value=False,
+            callback=_use_access,
+            help="false: take any certificate of a registry, or plain HTTP.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 REVEAL = click.option("--reveal", is_flag=True, help="Show values that look like secrets.")
 
@@ -83,6 +121,7 @@ def demo() -> None:
 @TARGET
 @JSON
 @REVEAL
+@reaches_registries
 def inspect(target: str, as_json: bool, reveal: bool) -> None:
     """Print everything known of a checkpoint."""
     from ckpt_tui.cli.reports import inspect as run
@@ -93,6 +132,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
 @cli.command()
 @TARGET
 @JSON
+@reaches_registries
 def images(target: str, as_json: bool) -> None:
     """List its CRIU images: kind, size, records."""
     from ckpt_tui.cli.reports import images as run
@@ -106,6 +146,7 @@ def images(target: str, as_json: bool) -> None:
 @JSON
 @click.option("--crit", is_flag=True, help="Print the JSON that `crit decode` prints.")
 @click.option("--pretty", is_flag=True, help="With --crit: as `crit decode --pretty`.")
+@reaches_registries
 def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> None:
     """Print one CRIU image, decoded: IMAGE is a name such as core-1.img."""
     from ckpt_tui.cli.reports import decode as run
@@ -116,6 +157,7 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> 
 @cli.command()
 @TARGET
 @JSON
+@reaches_registries
 def sizes(target: str, as_json: bool) -> None:
     """Say where the bytes are: layers, components, images, processes, kinds of memory, files."""
     from ckpt_tui.cli.reports import sizes as run
@@ -157,6 +199,7 @@ def host() -> None:
 @click.option("--keep-delta-tar", is_flag=True, help="Without a base: leave the delta as a tar.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @JSON
+@reaches_registries
 def convert(source: str, destination: str | None, **options: Any) -> None:
     """Convert SOURCE to the optimized image format, into DESTINATION or the own store.
 
@@ -165,6 +208,34 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
     from ckpt_tui.cli.conversion import convert as run
 
     run(source, destination, **options)
+
+
+@cli.command()
+@TARGET
+@click.option("--all", "every", is_flag=True, help="Describe all tags, not the first 100 alone.")
+@JSON
+@reaches_registries
+def ls(target: str, every: bool, as_json: bool) -> None:
+    """Say what is in TARGET: docker://HOST, docker://HOST/REPO[:TAG], a layout or a folder."""
+    from ckpt_tui.cli.stores import ls as run
+
+    run(target, every, as_json)
+
+
+@cli.command()
+@click.argument("source")
+@click.argument("destination")
+@JSON
+@reaches_registries
+def copy(source: str, destination: str, as_json: bool) -> None:
+    """Copy an image from SOURCE to DESTINATION; only what is missing there is moved.
+
+    Both are docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]; SOURCE may also be
+    containers-storage:NAME.
+    """
+    from ckpt_tui.cli.stores import copy as run
+
+    run(source, destination, as_json)
 
 
 def main(args: list[str] | None = None) -> NoReturn:
