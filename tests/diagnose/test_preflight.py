@@ -431,3 +431,33 @@ def test_engine_of_the_host_must_restore(tmp_path: Path) -> None:
     assert problems(findings(folder, host=host)) == set()
     host = dataclasses.replace(HOST, runtimes={"podman": "5.4.0"})
     assert "engine-missing" in ids(findings(folder, host=host))
+
+
+@pytest.mark.parametrize(
+    ("source", "commands"),
+    [
+        (
+            "docker://registry.example/web:ckpt",
+            (
+                "podman pull registry.example/web:ckpt",
+                "podman container restore registry.example/web:ckpt",
+            ),
+        ),
+        ("containers-storage:web:ckpt", ("podman container restore web:ckpt",)),
+        (
+            "oci:/srv/store:web",
+            (
+                "skopeo copy oci:/srv/store:web containers-storage:localhost/checkpoint:restore",
+                "podman container restore localhost/checkpoint:restore",
+            ),
+        ),
+    ],
+)
+def test_image_is_brought_to_podman_from_where_it_is(
+    counter: Path, source: str, commands: tuple[str, ...]
+) -> None:
+    facts = facts_of(counter)
+    image = dataclasses.replace(facts.checkpoint.format, name="podman image")
+    checkpoint = dataclasses.replace(facts.checkpoint, source=source, format=image)
+    facts = dataclasses.replace(facts, checkpoint=checkpoint)
+    assert restore_commands(facts, ())[0].commands == commands

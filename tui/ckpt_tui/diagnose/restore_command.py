@@ -34,6 +34,9 @@ CONFIG_LINES = {
 
 PODMAN_FLAGS = ("--tcp-established", "--file-locks")
 
+LOCAL_NAME = "localhost/checkpoint:restore"
+"""What an image from a layout is called in podman's store."""
+
 MAX_MOUNTS = 30
 """Mounts named in a command for bare criu."""
 
@@ -96,7 +99,21 @@ def _is_image(facts: Facts) -> bool:
 
 
 def _image_name(facts: Facts) -> str:
-    return shlex.quote(facts.checkpoint.source.removeprefix("docker://"))
+    """Return the name of an image in a registry or a local store."""
+    name = facts.checkpoint.source.removeprefix("docker://").removeprefix("containers-storage:")
+    return shlex.quote(name)
+
+
+def _local_image(facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """Return the name that an image has in podman's store, and the commands that bring it there."""
+    source = facts.checkpoint.source
+    if source.startswith("containers-storage:"):
+        return _image_name(facts), ()
+    if source.startswith("docker://"):
+        return _image_name(facts), (_command("podman pull", _image_name(facts)),)
+    where = source if source.startswith(("oci:", "oci-archive:")) else f"oci:{source}"
+    copy = _command("skopeo copy", shlex.quote(where), f"containers-storage:{LOCAL_NAME}")
+    return LOCAL_NAME, (copy,)
 
 
 def _other_engine(facts: Facts, engine: str, needs: str) -> EngineRestore | None:
@@ -126,14 +143,11 @@ def _podman(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
         notes.append("It was in a pod: make one and name it with --pod.")
     commands: tuple[str, ...]
     if _is_image(facts):
-        name = _image_name(facts)
-        commands = (
-            _command("podman pull", name),
-            _command("podman container restore", *flags, name),
-        )
+        name, before = _local_image(facts)
+        commands = (*before, _command("podman container restore", *flags, name))
     elif facts.checkpoint.format.name.endswith("directory"):
         commands = (
-            _command("tar -C", _source(facts), "-cf checkpoint.tar ."),
+            f"(cd {_source(facts)} && tar -cf - *) >checkpoint.tar",
             _command("podman container restore", *flags, "--import checkpoint.tar"),
         )
     else:
@@ -158,9 +172,12 @@ def _oci_runtime(engine: str) -> Callable[[Facts, Sequence[Finding]], EngineRest
             *flags,
             "NAME",
         )
+        root = "the base image with the changes over it"
+        if facts.checkpoint.format.optimized:
+            root = "the rootfs image of the pair, mounted"
         bundle = (
             "BUNDLE is a folder with config.json, which is spec.dump with its own root.path, and "
-            "the root filesystem: the base image with the changes over it."
+            f"the root filesystem: {root}."
         )
         return EngineRestore(
             engine, (*commands, command), (bundle, *_config_notes(findings, flags))
@@ -176,8 +193,8 @@ def _unpacked(facts: Facts) -> tuple[str, tuple[str, ...]]:
     if name.endswith("directory"):
         return shlex.quote(f"{facts.checkpoint.source}/{images}".rstrip("/")), ()
     if _is_image(facts):
-        mount = _command("folder=$(podman image mount", _image_name(facts) + ")")
-        return f'"$folder"/{images}', (_command("podman pull", _image_name(facts)), mount)
+        local, before = _local_image(facts)
+        return f'"$folder"/{images}', (*before, f"folder=$(podman image mount {local})")
     return f"unpacked/{images}", (
         "mkdir unpacked",
         _command("tar -C unpacked -xf", _source(facts)),
