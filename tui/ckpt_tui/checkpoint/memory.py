@@ -63,12 +63,13 @@ class MemoryReader:
     def memory(self, pid: int) -> Memory | None:
         """Return the private memory of a process, None where it has no page map."""
         page_map = self.page_map(f"pagemap-{pid}.img")
-        return self._opened(page_map, self.page_size(pid)) if page_map else None
+        # an empty page map is false, but it is there
+        return None if page_map is None else self._opened(page_map, self.page_size(pid))
 
     def shared(self, shared_id: int, page_size: int) -> Memory | None:
         """Return a shared object; addresses count from its start."""
         page_map = self.page_map(f"pagemap-shmem-{shared_id}.img")
-        return self._opened(page_map, page_size) if page_map else None
+        return None if page_map is None else self._opened(page_map, page_size)
 
     def page_size(self, pid: int) -> int:
         mm = self._images.message(f"mm-{pid}.img")

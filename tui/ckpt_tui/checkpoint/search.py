@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import ProcessMemory
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.pages import Memory, PageState
 
 CHUNK = 1 << 20
@@ -189,12 +191,40 @@ def _stretches(area: Area) -> Iterator[tuple[int, int]]:
 def _search_stretch(
     area: Area, start: int, end: int, pattern: Pattern, progress: Progress
 ) -> Iterator[Match]:
+    def read(address: int, length: int) -> bytes:
+        return area.memory.read(address, length).data
+
+    for place, before, found, after in scan(read, start, end, pattern, progress):
+        yield Match(area.pid, place + area.shift, before, found, after)
+
+
+def search_window(
+    window: ByteWindow, pattern: Pattern, progress: Progress
+) -> list[tuple[int, int]]:
+    """Return offsets and lengths of the first `MAX_MATCHES` matches in a window."""
+    progress.start("searching", window.size)
+    found = scan(window.read, 0, window.size, pattern, progress)
+    return [(place, len(match)) for place, _, match, _ in islice(found, MAX_MATCHES)]
+
+
+def scan(
+    read: Callable[[int, int], bytes],
+    start: int,
+    end: int,
+    pattern: Pattern,
+    progress: Progress,
+) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+    """Yield place, bytes before, match and bytes after from `start` to `end` of what `read` reads.
+
+    Raises:
+        Cancelled: the caller gave up.
+    """
     overlap = max(pattern.reach, CONTEXT)
     position = next_start = start
     tail = b""
     while position < end:
         length = min(CHUNK, end - position)
-        buffer = tail + area.memory.read(position, length).data
+        buffer = tail + read(position, length)
         base = position - len(tail)
         position += length
         # what starts later may not have ended here: it waits for the bytes behind
@@ -202,13 +232,8 @@ def _search_stretch(
         for first, last in pattern.spans(buffer, next_start - base):
             if base + first >= limit:
                 break
-            yield Match(
-                area.pid,
-                base + first + area.shift,
-                buffer[max(0, first - CONTEXT) : first],
-                buffer[first:last],
-                buffer[last : last + CONTEXT],
-            )
+            before = buffer[max(0, first - CONTEXT) : first]
+            yield base + first, before, buffer[first:last], buffer[last : last + CONTEXT]
             next_start = base + last
         next_start = max(next_start, limit)
         tail = buffer[-(overlap + CONTEXT) :]

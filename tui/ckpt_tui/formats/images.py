@@ -48,6 +48,8 @@ class ImageContents:
     """Bytes of the checkpoint's own blobs; the base image's are not counted."""
     optimized: bool = False
     delta: Delta | None = None
+    delta_blob: LayerBlob | None = None
+    """The layer that `delta` was read from."""
     notes: tuple[Note, ...] = field(default=())
 
 
@@ -102,9 +104,13 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
     optimized = _check_version(annotations)
     blobs = image_layers(image)
     trees = [blob.open_tree(progress) for blob in blobs]
-    layers = tuple(_layer(b, t, "checkpoint") for b, t in zip(blobs, trees, strict=True))
+    tree = overlay(trees)
+    layers = tuple(
+        _layer(blob, one, "checkpoint", hidden)
+        for blob, one, hidden in zip(blobs, trees, tree.hidden_bytes, strict=True)
+    )
     return ImageContents(
-        tree=trees[0] if len(trees) == 1 else overlay(trees),
+        tree=trees[0] if len(trees) == 1 else tree,
         annotations=annotations,
         layers=layers,
         packed=sum(layer.size for layer in layers),
@@ -112,7 +118,7 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
     )
 
 
-def _layer(blob: LayerBlob, tree: Tree, role: str) -> Layer:
+def _layer(blob: LayerBlob, tree: Tree, role: str, hidden: int = 0) -> Layer:
     return Layer(
         digest=blob.descriptor.digest,
         media_type=blob.descriptor.media_type,
@@ -120,6 +126,7 @@ def _layer(blob: LayerBlob, tree: Tree, role: str) -> Layer:
         plain_size=sum(m.size for m in tree.members.values()),
         role=blob.descriptor.annotations.get(LAYER_ROLE_KEY, role),
         members=len(tree.members),
+        hidden=hidden,
     )
 
 
@@ -138,7 +145,7 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
     contents = _manifest(inner, {**annotations, **_annotations(inner)}, progress)
     if not optimized or "rootfs" not in by_role:
         return contents
-    layers, delta, notes = _rootfs(image, by_role["rootfs"], progress)
+    layers, delta, blob, notes = _rootfs(image, by_role["rootfs"], progress)
     return ImageContents(
         tree=contents.tree,
         annotations=contents.annotations,
@@ -146,22 +153,24 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
         packed=contents.packed + sum(la.size for la in layers if la.role == "delta"),
         optimized=True,
         delta=delta,
+        delta_blob=blob,
         notes=notes,
     )
 
 
 def _rootfs(
     image: OpenedImage, descriptor: Descriptor, progress: Progress
-) -> tuple[tuple[Layer, ...], Delta | None, tuple[Note, ...]]:
+) -> tuple[tuple[Layer, ...], Delta | None, LayerBlob | None, tuple[Note, ...]]:
     """Return the layers of the rootfs image and its delta. Only the delta layer is read: base
     layers may be large, or absent from a sparse layout."""
     try:
         blobs = image_layers(open_image(image.target, image.store, descriptor))
     except CkptError as error:
-        return (), None, (Note("rootfs image", str(error)),)
+        return (), None, None, (Note("rootfs image", str(error)),)
     layers: list[Layer] = []
     notes: list[Note] = []
     delta: Delta | None = None
+    delta_blob: LayerBlob | None = None
     for blob in blobs:
         one = blob.descriptor
         if not is_delta(one):
@@ -174,9 +183,9 @@ def _rootfs(
             continue
         layers.append(_layer(blob, tree, "delta"))
         entries = tuple(layer_entries(_without_parents(tree.members), None))
-        delta = Delta("layer", entries, one.size)
+        delta, delta_blob = Delta("layer", entries, one.size), blob
         tree.close()
-    return tuple(layers), delta or Delta("none"), tuple(notes)
+    return tuple(layers), delta or Delta("none"), delta_blob, tuple(notes)
 
 
 def _without_parents(members: Mapping[str, Member]) -> dict[str, Member]:
@@ -219,17 +228,25 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
         layers=tuple(layers),
         packed=sum(layer.size for layer in layers if layer.role != "base"),
         delta=_ctr_delta(image, progress),
+        delta_blob=_ctr_layer(image),
     )
 
 
-def _ctr_delta(image: OpenedImage, progress: Progress) -> Delta:
+def _ctr_layer(image: OpenedImage) -> LayerBlob | None:
     for one in _children(image):
         if one.media_type.startswith("application/vnd.oci.image.layer."):
-            tree = LayerBlob(one, image.store).open_tree(progress)
-            entries = tuple(layer_entries(_without_parents(tree.members), None))
-            tree.close()
-            return Delta("layer", entries, one.size)
-    return Delta("none")
+            return LayerBlob(one, image.store)
+    return None
+
+
+def _ctr_delta(image: OpenedImage, progress: Progress) -> Delta:
+    blob = _ctr_layer(image)
+    if blob is None:
+        return Delta("none")
+    tree = blob.open_tree(progress)
+    entries = tuple(layer_entries(_without_parents(tree.members), None))
+    tree.close()
+    return Delta("layer", entries, blob.descriptor.size)
 
 
 def _any_value(window: ByteWindow) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.build import Parts, build_checkpoint
+from ckpt_tui.checkpoint.delta import DIFF
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, FormatFacts, Note
@@ -67,6 +69,20 @@ class OpenCheckpoint:
             ),
             progress,
         )
+
+    def open_delta(self, progress: Progress) -> Tree | None:
+        """Open what the container changed on its root filesystem, None if there is nothing; close
+        it when done.
+
+        Raises:
+            CkptError: it is damaged.
+        """
+        blob = self._contents.delta_blob if isinstance(self._contents, ImageContents) else None
+        if blob is not None:
+            return blob.open_tree(progress)
+        if DIFF not in self.tree.members:
+            return None
+        return open_archive(self.tree.window(DIFF), DIFF, progress)
 
     @property
     def source_size(self) -> int:

@@ -34,8 +34,11 @@ TABS = (
     "Images",
     "Sizes",
     "Diagnosis",
+    "Recovered",
 )
-"""Of a checkpoint, in the order of their keys 1 … 9, 0."""
+"""Of a checkpoint, in the order of their keys 1 … 9, 0, -."""
+
+_TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,11 @@ class Command:
         return shown_key(self.keys)
 
 
+def tab_key(number: int) -> str:
+    """Return the key of a tab, as Textual spells it; tabs count from 1."""
+    return _TAB_KEYS[number - 1]
+
+
 _LISTS = (BROWSER, CHECKPOINT, COMPARE)
 _INSIDE = (CHECKPOINT, VIEW)
 _READING = (DIAGNOSIS, VIEW)
@@ -87,16 +95,24 @@ COMMANDS: tuple[Command, ...] = (
             "The half step: needs no base image.", "half step", (CONVERT,)),
     Command("measure", "m", "measure", "Measure", "Run the formats not yet measured here.",
             "measure", (COMPARE,)),
-    Command("go-to", "g", "go_to", "Go to", "Follow a link to what it names.", "go to", _INSIDE),
-    Command("used-by", "u", "used_by", "Used by", "List who refers to this.", "used by", _INSIDE),
-    Command("problems", "z", "problems_only", "Problems only", "Hide what is as it should be.",
-            "problems", (CHECKPOINT, DIAGNOSIS)),
-    Command("filter", "f", "filter", "Filter", "Show only rows with every word you type.",
-            "filter", _LISTS, line=(CHECKPOINT, COMPARE)),
     Command("address", "a", "ask_address", "Go to an address", "Show the bytes at an address.",
             "address", (CHECKPOINT,)),
     Command("save", "w", "save", "Save the bytes", "Write what is under the cursor to a file.",
             "save", _INSIDE),
+    Command("hex", "x", "toggle_hex", "Text or bytes", "Show the other of the two.",
+            "text or bytes", (VIEW,)),
+    Command("go-to", "g", "go_to", "Go to", "Follow a link to what it names.",
+            "go to", (CHECKPOINT,)),
+    Command("used-by", "u", "used_by", "Used by", "List who refers to this.",
+            "used by", (CHECKPOINT,)),
+    Command("problems", "z", "problems_only", "Problems only", "Hide what is as it should be.",
+            "problems", (CHECKPOINT, DIAGNOSIS)),
+    Command("filter", "f", "filter", "Filter", "Show only rows with every word you type.",
+            "filter", _LISTS, line=(CHECKPOINT, COMPARE)),
+    Command("count-pages", "p", "count_pages", "Count the pages",
+            "Say which are zero, equal to another, or alone.", "count pages", (CHECKPOINT,)),
+    Command("breakdown", "b", "next_breakdown", "Divide another way",
+            "By component, kind of memory, layer or file.", screens=(CHECKPOINT,)),
     Command("search", "/", "search", "Search", "Find text; n and N step through it.",
             "search", (*_LISTS, *_READING), line=(BROWSER, *_READING)),
     Command("next", "n", "next_match", "Next match", "Go to the next place found.",
@@ -114,14 +130,12 @@ COMMANDS: tuple[Command, ...] = (
             "Show or hide what is in it.", screens=(CHECKPOINT,)),
     Command("reveal", "r", "reveal", "Show secrets", "Show what looks like a secret, or hide it.",
             screens=_INSIDE),
-    Command("hex", "x", "toggle_hex", "Text or bytes", "Show the other of the two.",
-            "text or bytes", (VIEW,)),
     Command("pager", "v", "pager", "Open in $PAGER", "What is under the cursor, control "
             "characters escaped.", screens=_INSIDE),
     Command("refresh", "r,f5", "refresh_list", "Look again", "Read the list anew.",
             screens=(BROWSER,)),
     *(
-        Command(f"tab-{number}", str(number % 10), f"show_tab({number})", f"Show {name}",
+        Command(f"tab-{number}", tab_key(number), f"show_tab({number})", f"Show {name}",
                 f"Go to the tab {name}.", screens=(CHECKPOINT,))
         for number, name in enumerate(TABS, 1)
     ),
@@ -135,7 +149,7 @@ COMMANDS: tuple[Command, ...] = (
 )  # fmt: skip
 """In the order of the key line and of the help."""
 
-_KEY_NAMES = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
+_KEY_NAMES = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "minus": "-"}
 
 MOVING = (
     ("↑ ↓  j k", "Move", "One line up or down."),
@@ -200,7 +214,7 @@ def help_text(screen_name: str) -> str:
     for command in commands_for(screen_name):
         if command.id.startswith("tab-"):
             if command.id == "tab-1":
-                lines.append(("1 … 9  0", "Show a tab", "In the order of the titles."))
+                lines.append(("1 … 9  0 -", "Show a tab", "In the order of the titles."))
             continue
         keys = "  ".join(shown_key(key) for key in command.keys.split(","))
         lines.append((keys, command.title, command.help))

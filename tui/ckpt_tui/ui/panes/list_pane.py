@@ -243,6 +243,12 @@ class ListPane(Pane):
             self.cancel_job()
             show(chosen(quiet()))
 
+    def set_source(self, source: RowSource, empty: str) -> None:
+        """Show other rows altogether, as they are chosen now."""
+        self.source = source
+        self.shown = replace(self.shown, empty=empty)
+        self.refill(self.choice)
+
     def _is_problem(self, row: Row) -> bool:
         return self.shown.is_problem is not None and self.shown.is_problem(self.checkpoint, row)
 

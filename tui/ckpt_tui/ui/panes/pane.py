@@ -14,6 +14,7 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, Task
+from ckpt_tui.ui.rows.links import Link, links, users
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
 
@@ -43,6 +44,14 @@ class Pane(JobHost, Widget):
     def current_key(self) -> Hashable:
         """Key of the row under the cursor, None without one."""
         return None
+
+    def leads_to(self) -> list[Link]:
+        """Return where the thing under the cursor leads."""
+        return links(self.checkpoint, self.current_key)
+
+    def used_by(self) -> list[Link]:
+        """Return who refers to the thing under the cursor."""
+        return users(self.checkpoint, self.current_key)
 
     def take_focus(self) -> None:
         """Put the focus on what the arrow keys should move in."""
@@ -75,6 +84,12 @@ class Pane(JobHost, Widget):
 
     def show_problems(self) -> None:
         """Show only what has a problem, or everything again."""
+
+    def count_pages(self) -> None:
+        """Count what the dumped pages hold."""
+
+    def next_breakdown(self) -> None:
+        """Divide the whole another way."""
 
     def ask_address(self) -> None:
         """Ask for an address and go there."""
@@ -112,6 +127,11 @@ class Pane(JobHost, Widget):
         then, self._then = self._then, None
         if then is not None:
             then(message.result)
+        else:
+            self.job_result(message.name, message.result)
+
+    def job_result(self, name: str, result: object) -> None:
+        """Take the result of a job that was started by its name only."""
 
     @on(JobFailed)
     def _job_failed(self, message: JobFailed) -> None:
@@ -121,3 +141,4 @@ class Pane(JobHost, Widget):
     @on(JobCancelled)
     def _job_cancelled(self, message: JobCancelled) -> None:
         message.stop()
+        self._then = None

@@ -37,8 +37,8 @@ _KEYS = re.compile(
     r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"
 )
-"""A whole private key, a whole web token. Here as above every repetition is bounded or takes what it
-matches out of the running: the text is foreign and may be long."""
+"""A whole private key, a whole web token. Here as above every repetition is bounded, or takes
+what it matches out of the running: the text is foreign and may be long."""
 
 
 def secret_spans(text: str) -> Iterator[tuple[int, int]]:

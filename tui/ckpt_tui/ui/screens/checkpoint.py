@@ -28,7 +28,7 @@ from ckpt_tui.ui.pager import show_in_pager
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB, PANES, pane_holding
-from ckpt_tui.ui.rows.links import Link, links, users
+from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.pick import PickScreen
@@ -42,7 +42,7 @@ PANE_ACTIONS = frozenset(
     (
         *("open", "toggle_branch", "filter", "search", "next_match", "previous_match", "sort"),
         *("reverse", "reveal", "copy", "copy_row", "go_to", "used_by", "problems_only"),
-        *("ask_address", "save", "pager"),
+        *("count_pages", "next_breakdown", "ask_address", "save", "pager"),
     )
 )
 """Actions that a tab may answer or not."""
@@ -197,14 +197,13 @@ class CheckpointScreen(JobHost, Screen[None]):
             self.action_show_tab(index + 1, key)
 
     def action_go_to(self) -> None:
-        if self.checkpoint is not None:
-            found = links(self.checkpoint, self._current_key())
-            self._pick(found, "Leads to", "It leads nowhere else.")
+        if self.pane:
+            self._pick(self.pane.leads_to(), "Leads to", "It leads nowhere else.")
 
     def action_used_by(self) -> None:
-        if self.checkpoint is not None:
-            found = users(self.checkpoint, self._current_key())
-            self._pick(found, "Used by", "Nobody else in this checkpoint refers to it.", ask=True)
+        if self.pane:
+            nobody = "Nobody else in this checkpoint refers to it."
+            self._pick(self.pane.used_by(), "Used by", nobody, ask=True)
 
     def _pick(self, found: list[Link], heading: str, nothing: str, *, ask: bool = False) -> None:
         """Go where the only link leads, or ask which one of several; `ask` shows one, too."""
@@ -265,6 +264,14 @@ class CheckpointScreen(JobHost, Screen[None]):
     def action_ask_address(self) -> None:
         if self.pane:
             self.pane.ask_address()
+
+    def action_count_pages(self) -> None:
+        if self.pane:
+            self.pane.count_pages()
+
+    def action_next_breakdown(self) -> None:
+        if self.pane:
+            self.pane.next_breakdown()
 
     def action_save(self) -> None:
         if self.pane:

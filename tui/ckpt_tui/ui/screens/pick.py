@@ -91,7 +91,7 @@ class AskScreen(ModalScreen[str | None]):
         with Horizontal():
             yield Static(Content(self._label), classes="label")
             yield Input(
-                self._value, placeholder=self._placeholder, compact=True, select_on_focus=False
+                self._value, placeholder=self._placeholder, compact=True, select_on_focus=True
             )
 
     @on(Input.Submitted)

@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import events
 from textual.message import Message
 
+from ckpt_tui.ui.commands import shown_key, tab_key
 from ckpt_tui.ui.widgets.lines import Lines
 
 
@@ -36,14 +37,17 @@ class TabLine(Lines):
         self.redraw()
 
     def lines(self, width: int) -> list[Text]:
-        full = sum(len(name) + 4 for name, _ in self._names) <= width
+        room = width - 1 - sum(len(name) + 3 for name, _ in self._names)
+        spare = width - 1 - sum(len(short) + 3 for _, short in self._names)
+        gap = "  " if room >= len(self._names) else " "
         line = Text(" ", no_wrap=True)
         self._ends = []
         for number, (name, short) in enumerate(self._names, 1):
             here = number == self._shown
-            line.append(str(number % 10), "heading" if here else "muted")
-            line.append(f" {name if full or here else short}", "strong" if here else "muted")
-            line.append("  " if full else " ")
+            full = room >= 0 or (here and len(name) - len(short) <= spare)
+            line.append(shown_key(tab_key(number)), "heading" if here else "muted")
+            line.append(f" {name if full else short}", "strong" if here else "muted")
+            line.append(gap)
             self._ends.append(line.cell_len)
         if self._shown <= len(self._names):
             line.stylize("reverse", *self._span(self._shown))

@@ -1,0 +1,111 @@
+"""Recovered: data outside of memory, looked for when the tab is first shown."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from ckpt_tui.checkpoint.items import Item, Recovered
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.recovered import recover
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
+from ckpt_tui.ui.rows.content import MAX_TEXT, is_text, text_lines
+from ckpt_tui.ui.rows.facts import Section
+from ckpt_tui.ui.rows.hex import dump_lines
+from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.recovered import (
+    COLUMNS,
+    empty_text,
+    item_links,
+    item_rows,
+    item_sections,
+    note_sections,
+    number_of,
+)
+from ckpt_tui.ui.saving import ask_where_to_save
+from ckpt_tui.ui.screens.view import SAVING, ViewScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.hex_view import HexView
+
+LOOKING = "Looking for data …"
+
+
+class RecoveredPane(ListPane):
+    """The tab Recovered."""
+
+    ACTIONS: ClassVar[frozenset[str]] = (ListPane.ACTIONS - {"used_by"}) | {"save", "reveal"}
+
+    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
+        nothing_yet = ListOf(lambda _: [], COLUMNS, LOOKING, copied_column=1)
+        super().__init__(opened, checkpoint, nothing_yet)
+        self._recovered: Recovered | None = None
+
+    def on_mount(self) -> None:
+        def look(progress: Progress) -> Recovered:
+            opened = self.opened
+            return recover(opened.tree, opened.images, opened.memory, self.checkpoint, progress)
+
+        self.run_job("Looking for data outside of memory", look, self._show_found)
+
+    def _show_found(self, found: Recovered) -> None:
+        self._recovered = found
+        self.set_source(item_rows(found.items), empty_text(found))
+        if found.notes and not found.items:
+            self.query_one(Facts).show(note_sections(found))
+        elif found.notes:
+            self.notify(f"{len(found.notes)} parts could not be read.", severity="warning")
+
+    def on_unmount(self) -> None:
+        if self._recovered is not None:
+            self._recovered.close()
+
+    def make_detail(self) -> Widget:
+        return Vertical(Facts(id="facts"), HexView(id="bytes"), classes="detail")
+
+    @property
+    def item(self) -> Item | None:
+        """What is under the cursor."""
+        number = number_of(self.current_key)
+        return self._recovered.items[number] if self._recovered and number is not None else None
+
+    def sections(self, key: Hashable) -> list[Section]:
+        number = number_of(key)
+        if self._recovered is None or number is None:
+            return []
+        return item_sections(self._recovered.items[number])
+
+    def show_detail(self, key: Hashable) -> None:
+        super().show_detail(key)
+        if self.item is not None:
+            self.query_one(HexView).show(self.item.window, empty="It has no bytes")
+
+    def choose(self) -> None:
+        item = self.item
+        if item is not None:
+            self.app.push_screen(ViewScreen(item.name, item.window, reveal=self._reveal))
+
+    def leads_to(self) -> list[Link]:
+        return item_links(self.checkpoint, self.item) if self.item else []
+
+    def save(self) -> None:
+        item = self.item
+        if item is None:
+            return
+        ask_where_to_save(self, item.window, item.name, SAVING)
+
+    def job_result(self, name: str, result: object) -> None:
+        if name == SAVING:
+            self.notify(f"Saved. SHA-256 {result}", markup=False, timeout=15)
+
+    def page_lines(self) -> Iterator[str]:
+        item = self.item
+        if item is None:
+            return iter(())
+        if is_text(item.window.read(0, 4096)):
+            return iter(text_lines(item.window.read(0, MAX_TEXT), self._reveal))
+        return dump_lines(item.window)

@@ -1,0 +1,29 @@
+"""Asking where to save bytes, and saving them in a job."""
+
+from __future__ import annotations
+
+from ckpt_tui.core.saving import save_window
+from ckpt_tui.core.text import printable
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.ui.jobs import JobHost
+from ckpt_tui.ui.screens.pick import AskScreen
+
+
+def ask_where_to_save(host: JobHost, window: ByteWindow, name: str, job: str) -> None:
+    """Ask for a path, then start a job of the name `job` that writes `window` there.
+
+    What is proposed is the last part of `name`, without what a shell would not take. The job's
+    result is the SHA-256.
+    """
+
+    def save(path: str | None) -> None:
+        if path:
+            host.start_job(job, lambda progress: save_window(window, path, progress))
+
+    host.app.push_screen(AskScreen("save to", "a path", proposed_name(name)), save)
+
+
+def proposed_name(name: str) -> str:
+    """Return a harmless file name made of the last part of a path."""
+    last = printable(name.rstrip("/").rpartition("/")[2])
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in last).lstrip(".-") or "bytes"
