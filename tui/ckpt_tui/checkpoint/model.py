@@ -320,6 +320,8 @@ class Layer:
     role: str
     """metadata, criu, pages, delta, devshm, volumes, base, checkpoint …"""
     members: int = 0
+    hidden: int = 0
+    """Bytes of its files that layers above replace or delete: carried along for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

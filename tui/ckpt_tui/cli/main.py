@@ -156,13 +156,14 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> 
 
 @cli.command()
 @TARGET
+@click.option("--pages", is_flag=True, help="Count zero, duplicate and unique pages; reads all.")
 @JSON
 @reaches_registries
-def sizes(target: str, as_json: bool) -> None:
+def sizes(target: str, pages: bool, as_json: bool) -> None:
     """Say where the bytes are: layers, components, images, processes, kinds of memory, files."""
-    from ckpt_tui.cli.reports import sizes as run
+    from ckpt_tui.cli.sizes import sizes as run
 
-    run(target, as_json)
+    run(target, pages, as_json)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""`inspect`, `images`, `decode` and `sizes`: what the screens show, as text or JSON."""
+"""`inspect`, `images` and `decode`: what the screens show, as text or JSON."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
-from ckpt_tui.checkpoint.model import Checkpoint, Share
+from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.rows import processes, tables
 from ckpt_tui.ui.rows.details import process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
 from ckpt_tui.ui.rows.secrets import covered
-from ckpt_tui.ui.rows.table import Column, Row
 
 
 @contextmanager
@@ -160,43 +159,3 @@ def _print_image(image: DecodedImage) -> None:
             print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")
     if image.problem:
         narrate(image.problem)
-
-
-SHARE_COLUMNS = (
-    Column("PART", width=28, shrink="middle"),
-    tables.SIZED,
-    Column("DETAIL", share=1, optional=True),
-)
-
-
-def sizes(target: str, as_json: bool) -> None:
-    """Print where the bytes are."""
-    with opened_target(target) as (opened, progress):
-        checkpoint = opened.load(progress)
-    found = checkpoint.sizes
-    if as_json:
-        print_json({"schema_version": 1, "source": target, "sizes": plain(found)})
-        return
-    print(f"{human_bytes(found.packed)} packed, {human_bytes(found.plain)} plain")
-    for layer in found.layers:
-        print(f"  {layer.role.ljust(10)} {human_bytes(layer.size).rjust(10)}  {layer.digest}")
-    for title, shares, meaning in (
-        ("By component", found.components, "pages"),
-        ("By process", found.processes, "pages"),
-        ("By kind of memory", found.memory, "pages"),
-        ("By kind of image", found.images, "images"),
-        ("Largest files", found.files[:20], "metadata"),
-    ):
-        print_heading(title)
-        print_table(SHARE_COLUMNS, _share_rows(shares, meaning))
-
-
-def _share_rows(shares: tuple[Share, ...], meaning: str) -> list[Row]:
-    scale = max((s.bytes for s in shares), default=0)
-    return [
-        Row(
-            key=s.name,
-            cells=(printable(s.name), tables.sized(s.bytes, scale, meaning), printable(s.detail)),
-        )
-        for s in shares
-    ]

@@ -1,4 +1,4 @@
-"""The first tab, everything that matters on one page; and the tab of sizes."""
+"""The first tab, everything that matters on one page."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Static
+from textual.containers import Horizontal, Vertical
 
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows.facts import fact_lines
-from ckpt_tui.ui.rows.overview import component_parts, overview_sections, share_parts
+from ckpt_tui.ui.rows.overview import component_parts, overview_sections
 from ckpt_tui.ui.rows.processes import COLUMNS, process_rows
 from ckpt_tui.ui.rows.table import ListRows
 from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.size_bars import SizeBars, StackedBar
+from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-
-SHOWN_FILES = 40
-"""Largest files among the bars; `ckpt-tui sizes` and the tab Images have the others."""
-
 
 class OverviewPane(Pane):
     """Facts on the left; processes and sizes on the right."""
@@ -68,24 +63,3 @@ class OverviewPane(Pane):
         row = self.query_one(VirtualTable).highlighted
         if row is not None:
             self.post_message(self.LinkFollowed(row.key))
-
-
-class SizesPane(Pane):
-    """Where the bytes are, each breakdown on a scale of its own."""
-
-    def compose(self) -> ComposeResult:
-        sizes = self.checkpoint.sizes
-        with VerticalScroll():
-            yield Static("By component", classes="heading")
-            yield StackedBar(component_parts(self.checkpoint), empty="No bytes")
-            for title, shares, meaning, empty in (
-                ("By process", sizes.processes, "pages", "No dumped memory"),
-                ("By kind of memory", sizes.memory, "pages", "No dumped memory"),
-                ("By kind of image", sizes.images, "images", "No images"),
-                ("Largest files", sizes.files[:SHOWN_FILES], "metadata", "No files"),
-            ):
-                yield Static(title, classes="heading")
-                yield SizeBars(share_parts(shares, meaning), empty=empty)
-
-    def take_focus(self) -> None:
-        self.query_one(VerticalScroll).focus()

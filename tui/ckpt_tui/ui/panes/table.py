@@ -10,8 +10,9 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.images import ImagesPane
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
-from ckpt_tui.ui.panes.overview import OverviewPane, SizesPane
+from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.sizes import SizesPane
 from ckpt_tui.ui.rows import problems, processes, tables
 
 Make = Callable[[OpenCheckpoint, Checkpoint], Pane]

@@ -1,0 +1,77 @@
+"""The bytes as a tree: every level adds up to the one above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.archive.layers import LayeredTree
+from ckpt_tui.checkpoint.sizetree import SizeNode, size_trees
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+
+
+@pytest.fixture(params=["counter.tar.zst", "rootfs.tar.zst", "cri-containerd-cri.tar"])
+def opened(request: pytest.FixtureRequest, data: Path) -> Iterator[OpenCheckpoint]:
+    found = open_checkpoint(str(data / "archives" / request.param), quiet())
+    yield found
+    found.close()
+
+
+def trees(opened: OpenCheckpoint) -> dict[str, SizeNode]:
+    tree = opened.tree
+    layers = [t.members for t in tree.trees] if isinstance(tree, LayeredTree) else []
+    found = size_trees(opened.load(quiet()), tree.members, opened.kind.images, layers)
+    return {root.name: root for root in found}
+
+
+def parts(node: SizeNode) -> tuple[SizeNode, ...]:
+    return node.inside(quiet()) if node.inside else ()
+
+
+def part(node: SizeNode, name: str) -> SizeNode:
+    return next(p for p in parts(node) if p.name == name)
+
+
+def test_components_and_files_add_up_to_the_whole(opened: OpenCheckpoint) -> None:
+    found = trees(opened)
+    for name in ("component", "kind of memory", "file"):
+        assert sum(p.bytes for p in parts(found[name])) == found[name].bytes, name
+
+
+def test_files_add_up_in_every_folder(opened: OpenCheckpoint) -> None:
+    waiting = [trees(opened)["file"]]
+    leaves = set()
+    while waiting:
+        node = waiting.pop()
+        inside = parts(node)
+        if inside:
+            assert sum(p.bytes for p in inside) == node.bytes, node.name
+        else:
+            leaves.add(node.detail)
+        waiting += inside
+    assert "/config.dump" in leaves
+    assert "/checkpoint/inventory.img" in leaves
+
+
+def test_pages_lead_from_process_to_the_region_itself(opened: OpenCheckpoint) -> None:
+    process = parts(part(trees(opened)["component"], "pages"))[0]
+    kind = parts(process)[0]
+    region = parts(kind)[0]
+    assert region.key is not None
+    assert region.inside is None
+    assert sum(k.bytes for k in parts(process)) <= process.bytes
+
+
+def test_an_optimized_image_has_its_layers(data: Path) -> None:
+    from ckpt_tui.demo import demo_folder
+
+    with demo_folder() as folder:
+        opened = open_checkpoint(str(folder / "counter-optimized.oci.tar"), quiet())
+        layers = {p.name.split()[0]: p for p in parts(trees(opened)["layer"])}
+        assert set(layers) >= {"metadata", "criu", "pages", "base"}
+        assert [p.name for p in parts(layers["pages"])] == ["checkpoint/"]
+        assert layers["base"].inside is None
+        opened.close()

@@ -1,0 +1,241 @@
+"""The bytes of a checkpoint as a tree to go down in: components, then processes, kinds, files.
+
+Branches are made when somebody goes into them: a delta may have a million files.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.checkpoint.model import Checkpoint, Layer, ProcessMemory, Region
+from ckpt_tui.checkpoint.sizes import COMPONENTS, component_of
+from ckpt_tui.core.progress import Progress
+
+_COMPONENT_OF_ROLE = {"criu": "images", "checkpoint": "pages"}
+"""Of the roles of layers, those that are not called as their component."""
+
+Inside = Callable[[Progress], "tuple[SizeNode, ...]"]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeNode:
+    """A part of the whole; its name is foreign text."""
+
+    name: str
+    bytes: int
+    component: str
+    """What its colour says: one of `COMPONENTS`."""
+    inside: Inside | None = None
+    """Makes what it consists of, largest first; None for what has no parts."""
+    detail: str = ""
+    key: tuple[object, ...] | int | None = None
+    """The row that shows the thing itself in another tab, if there is one."""
+
+
+def size_trees(
+    checkpoint: Checkpoint,
+    members: Mapping[str, Member],
+    images_folder: str,
+    layers: Sequence[Mapping[str, Member]] = (),
+) -> tuple[SizeNode, ...]:
+    """Return the whole, divided in several ways; each is named for what it is divided by.
+
+    `layers` are the members of the checkpoint's own layers, in the order of `Sizes.layers`.
+    """
+    sizes = checkpoint.sizes
+    files = [m for m in members.values() if m.kind is MemberKind.FILE]
+    names = [(m.name, m.size) for m in files]
+    by_layer = _layers(sizes.layers, layers)
+    trees = [
+        SizeNode(
+            "component",
+            sum(s.bytes for s in sizes.components),
+            "",
+            partial(_components, checkpoint, files, images_folder),
+        ),
+        SizeNode(
+            "kind of memory",
+            sum(s.bytes for s in sizes.memory),
+            "pages",
+            partial(_kinds_of_memory, checkpoint.memory),
+        ),
+        SizeNode("layer", sum(n.bytes for n in by_layer), "", partial(_given, by_layer)),
+        SizeNode(
+            "file",
+            sum(m.size for m in files),
+            "metadata",
+            partial(_folders, names, "", "metadata"),
+        ),
+    ]
+    return tuple(tree for tree in trees if tree.bytes)
+
+
+def _components(
+    checkpoint: Checkpoint, files: list[Member], images_folder: str, progress: Progress
+) -> tuple[SizeNode, ...]:
+    progress.start("adding up")
+    by_component: defaultdict[str, list[Member]] = defaultdict(list)
+    for member in files:
+        by_component[component_of(member.name, images_folder)].append(member)
+        progress.tick()
+    sizes = {share.name: share.bytes for share in checkpoint.sizes.components}
+    return _largest_first(
+        SizeNode(name, sizes[name], name, _inside_of(checkpoint, name, by_component[name]))
+        for name in COMPONENTS
+        if sizes.get(name)
+    )
+
+
+def _inside_of(checkpoint: Checkpoint, component: str, members: list[Member]) -> Inside:
+    if component == "pages":
+        return partial(_processes, checkpoint, members)
+    if component == "images":
+        return partial(_kinds, checkpoint, members)
+    if component == "delta" and checkpoint.delta.entries:
+        paths = [(e.path.lstrip("/"), e.size) for e in checkpoint.delta.entries if e.size]
+        return partial(_folders, paths, "", "delta")
+    if component == "base":
+        base = [la for la in checkpoint.sizes.layers if la.role == "base"]
+        return partial(_given, _layers(base))
+    return partial(_folders, [(m.name, m.size) for m in members], "", component)
+
+
+def _given(nodes: tuple[SizeNode, ...], progress: Progress) -> tuple[SizeNode, ...]:
+    progress.tick(0)
+    return nodes
+
+
+def _largest_first(nodes: Iterable[SizeNode]) -> tuple[SizeNode, ...]:
+    return tuple(sorted(nodes, key=lambda n: (-n.bytes, n.name)))
+
+
+def _processes(
+    checkpoint: Checkpoint, members: list[Member], progress: Progress
+) -> tuple[SizeNode, ...]:
+    """Return the processes by their pages, and the page images that are no process's."""
+    progress.start("adding up")
+    commands = {p.pid: p.comm for p in checkpoint.processes}
+    owned = {f"pages-{m.pages_id}.img" for m in checkpoint.memory if m.pages_id is not None}
+    nodes = [
+        SizeNode(
+            f"{memory.pid} {commands.get(memory.pid, '')}".strip(),
+            memory.dumped_bytes,
+            "pages",
+            partial(_kinds_of_memory, (memory,)),
+            key=memory.pid,
+        )
+        for memory in checkpoint.memory
+        if memory.dumped_bytes
+    ]
+    nodes += [
+        SizeNode(m.name.rpartition("/")[2], m.size, "pages")
+        for m in members
+        if m.name.rpartition("/")[2] not in owned
+    ]
+    return _largest_first(nodes)
+
+
+def _kinds_of_memory(memories: Iterable[ProcessMemory], progress: Progress) -> tuple[SizeNode, ...]:
+    by_kind: defaultdict[str, list[Region]] = defaultdict(list)
+    for memory in memories:
+        for region in memory.regions:
+            if region.dumped:
+                by_kind[region.kind].append(region)
+            progress.tick()
+    return _largest_first(
+        SizeNode(kind, sum(r.dumped for r in some), "pages", partial(_regions, some))
+        for kind, some in by_kind.items()
+    )
+
+
+def _regions(regions: list[Region], progress: Progress) -> tuple[SizeNode, ...]:
+    progress.start("adding up", len(regions))
+    return _largest_first(
+        SizeNode(
+            region.path or f"{region.start:x}",
+            region.dumped,
+            "pages",
+            detail=f"{region.start:x}-{region.end:x} {region.protection}",
+            key=("region", region.pid, region.start),
+        )
+        for region in regions
+    )
+
+
+def _kinds(
+    checkpoint: Checkpoint, members: list[Member], progress: Progress
+) -> tuple[SizeNode, ...]:
+    progress.start("adding up")
+    kinds = {image.name: image.kind for image in checkpoint.images}
+    by_kind: defaultdict[str, list[Member]] = defaultdict(list)
+    for member in members:
+        by_kind[kinds.get(member.name.rpartition("/")[2], "other files")].append(member)
+    return _largest_first(
+        SizeNode(kind, sum(m.size for m in some), "images", partial(_image_files, some))
+        for kind, some in by_kind.items()
+    )
+
+
+def _image_files(members: list[Member], progress: Progress) -> tuple[SizeNode, ...]:
+    progress.start("adding up", len(members))
+    names = [(m.name.rpartition("/")[2], m.size) for m in members]
+    return _largest_first(
+        SizeNode(name, size, "images", key=("image", name)) for name, size in names
+    )
+
+
+def _layers(
+    layers: Sequence[Layer], members: Sequence[Mapping[str, Member]] = ()
+) -> tuple[SizeNode, ...]:
+    nodes = []
+    for number, layer in enumerate(layers):
+        names = (
+            [(m.name, m.size) for m in members[number].values() if m.size]
+            if number < len(members)
+            else []
+        )
+        component = _COMPONENT_OF_ROLE.get(layer.role, layer.role)
+        component = component if component in COMPONENTS else "metadata"
+        nodes.append(
+            SizeNode(
+                f"{layer.role} {layer.digest}",
+                layer.size,
+                component,
+                partial(_folders, names, "", component) if names else None,
+                detail=layer.media_type,
+            )
+        )
+    return _largest_first(nodes)
+
+
+def _folders(
+    paths: list[tuple[str, int]], folder: str, component: str, progress: Progress
+) -> tuple[SizeNode, ...]:
+    """Return what lies in `folder`, of paths that all begin with it; folders add up."""
+    progress.start("adding up")
+    below: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for path, size in paths:
+        below[path[len(folder) :].partition("/")[0]].append((path, size))
+        progress.tick()
+    return _largest_first(_entries(below, folder, component))
+
+
+def _entries(
+    below: Mapping[str, list[tuple[str, int]]], folder: str, component: str
+) -> Iterator[SizeNode]:
+    for name, some in below.items():
+        total = sum(size for _, size in some)
+        whole = f"{folder}{name}"
+        if len(some) == 1 and some[0][0] == whole:
+            yield SizeNode(name, total, component, detail=f"/{whole}")
+        else:
+            yield SizeNode(f"{name}/", total, component, _below(some, whole, component))
+
+
+def _below(some: list[tuple[str, int]], whole: str, component: str) -> Inside:
+    inner = [(path, size) for path, size in some if path != whole]
+    return partial(_folders, inner, f"{whole}/", component)

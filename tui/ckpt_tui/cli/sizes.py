@@ -1,0 +1,93 @@
+"""`sizes`: layers, breakdowns, and what the pages hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ckpt_tui.checkpoint.export import plain
+from ckpt_tui.checkpoint.model import Share, Sizes
+from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
+from ckpt_tui.cli.reports import opened_target
+from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_table
+from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.ui.rows.sizes import LAYER_COLUMNS, PAGE_KINDS, layer_rows
+from ckpt_tui.ui.rows.table import Column, Row
+from ckpt_tui.ui.rows.tables import SIZED, sized
+
+COLUMNS = (
+    Column("PART", width=28, shrink="middle"),
+    SIZED,
+    Column("DETAIL", share=1, optional=True),
+)
+
+LISTED_FILES = 20
+"""Largest files in the text; `--json` has more."""
+
+
+def sizes(target: str, count: bool, as_json: bool) -> None:
+    """Print where the bytes are; with `count` read all pages and say what they hold."""
+    with opened_target(target) as (opened, progress):
+        checkpoint = opened.load(progress)
+        counts = count_checkpoint(opened.images, checkpoint, progress) if count else None
+    if as_json:
+        print_json(sizes_document(target, checkpoint.sizes, counts))
+        return
+    _print(checkpoint.sizes)
+    if counts is not None:
+        _print_counts(counts)
+
+
+def sizes_document(target: str, found: Sizes, counts: PageCounts | None) -> dict[str, Any]:
+    """Return the sizes as JSON; `pages` is None where nobody counted. All numbers are bytes."""
+    pages = None
+    if counts is not None:
+        pages = {
+            "complete": counts.complete,
+            "bytes": counts.total("pages"),
+            **{kind: counts.total(kind) for kind, _ in PAGE_KINDS},
+            "parts": plain(counts.parts),
+        }
+    return {"schema_version": 1, "source": target, "sizes": plain(found), "pages": pages}
+
+
+def _print(found: Sizes) -> None:
+    print(f"{human_bytes(found.packed)} packed, {human_bytes(found.plain)} plain")
+    if found.layers:
+        print_heading("Layers")
+        print_table(LAYER_COLUMNS, layer_rows(found.layers))
+    for title, shares, meaning in (
+        ("By component", found.components, "pages"),
+        ("By process", found.processes, "pages"),
+        ("By kind of memory", found.memory, "pages"),
+        ("By kind of image", found.images, "images"),
+        ("Largest files", found.files[:LISTED_FILES], "metadata"),
+    ):
+        print_heading(title)
+        print_table(COLUMNS, _rows(shares, meaning))
+
+
+def _print_counts(counts: PageCounts) -> None:
+    shares = tuple(
+        Share(f"{part.label}: {kind}", getattr(part, kind) * part.page_size, _pages(part, kind))
+        for part in counts.parts
+        for kind, _ in PAGE_KINDS
+    )
+    print_heading("Pages")
+    print_table(COLUMNS, _rows(shares, "pages"))
+    for part in counts.parts:
+        if part.problem:
+            narrate(f"{part.label}: {part.problem}")
+    if not counts.complete:
+        narrate("More contents than are remembered: some duplicates count as unique.")
+
+
+def _pages(part: object, kind: str) -> str:
+    return human_count(getattr(part, kind), "page")
+
+
+def _rows(shares: tuple[Share, ...], meaning: str) -> list[Row]:
+    scale = max((s.bytes for s in shares), default=0)
+    return [
+        Row(s.name, (printable(s.name), sized(s.bytes, scale, meaning), printable(s.detail)))
+        for s in shares
+    ]

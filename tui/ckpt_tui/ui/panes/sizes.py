@@ -1,0 +1,177 @@
+"""The tab Sizes: a treemap to go down in, the same parts as a list, and what the pages hold."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from ckpt_tui.archive.layers import LayeredTree
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
+from ckpt_tui.checkpoint.sizetree import SizeNode, size_trees
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.rows.choice import MANY
+from ckpt_tui.ui.rows.sizes import COLUMNS, count_parts, crumbs, node_rows, part_of
+from ckpt_tui.ui.rows.table import plain
+from ckpt_tui.ui.widgets.size_bars import StackedBar
+from ckpt_tui.ui.widgets.treemap import Treemap
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+NOT_COUNTED = "p counts zero, duplicate and unique pages"
+
+
+class SizesPane(Pane):
+    """Where the bytes are; `b` divides them another way."""
+
+    DEFAULT_CSS = """
+    SizesPane {
+        & #crumbs { height: 1; color: $muted; }
+        & Treemap { width: 3fr; }
+        & .parts { width: 2fr; border-left: solid $border-blurred; }
+        & StackedBar { margin: 1; }
+    }
+    """
+    ACTIONS: ClassVar[frozenset[str]] = frozenset(
+        ("open", "copy", "copy_row", "pager", "count_pages", "next_breakdown", "go_to", "used_by")
+    )
+
+    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
+        super().__init__(opened, checkpoint)
+        tree = opened.tree
+        layers = [t.members for t in tree.trees] if isinstance(tree, LayeredTree) else []
+        self._roots = size_trees(checkpoint, tree.members, opened.kind.images, layers)
+        self._way: list[SizeNode] = [*self._roots[:1]]
+        """From the root to what is shown."""
+        self._inside: tuple[SizeNode, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="crumbs")
+        with Horizontal():
+            yield Treemap()
+            with Vertical(classes="parts"):
+                yield VirtualTable(COLUMNS, empty="No bytes")
+                yield StackedBar(empty=NOT_COUNTED)
+
+    def on_mount(self) -> None:
+        self._enter()
+
+    def offers(self, action: str) -> bool:
+        if action in ("go_to", "used_by"):
+            return self.current_key is not None
+        return super().offers(action)
+
+    def take_focus(self) -> None:
+        self.query_one(Treemap).focus()
+
+    @property
+    def node(self) -> SizeNode | None:
+        """What is under the cursor."""
+        row = self.query_one(VirtualTable).highlighted
+        return self._inside[row.key] if row and isinstance(row.key, int) else None
+
+    @property
+    def current_key(self) -> Hashable:
+        return self.node.key if self.node else None
+
+    def _enter(self, chosen: str = "") -> None:
+        """Show what the last node of the way consists of, with the cursor on the part `chosen`."""
+        node = self._way[-1] if self._way else None
+        if node is None or node.inside is None:
+            self._show((), "")
+        elif max(len(self.opened.tree.members), len(self.checkpoint.delta.entries)) > MANY:
+            self.run_job("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
+        else:
+            self._show(node.inside(quiet()), chosen)
+
+    def _show(self, nodes: tuple[SizeNode, ...], chosen: str) -> None:
+        self._inside = nodes
+        number = next((i for i, node in enumerate(nodes) if node.name == chosen), 0)
+        self.query_one("#crumbs", Static).update(
+            Content(crumbs(self._way, [root.name for root in self._roots]))
+        )
+        table = self.query_one(VirtualTable)
+        table.set_rows(node_rows(nodes))
+        table.cursor = number
+        self.query_one(Treemap).show([part_of(node) for node in nodes], number)
+
+    @on(Treemap.TileHighlighted)
+    def _tile(self, message: Treemap.TileHighlighted) -> None:
+        message.stop()
+        if message.index >= 0:
+            self.query_one(VirtualTable).cursor = message.index
+
+    @on(VirtualTable.RowHighlighted)
+    def _row(self, message: VirtualTable.RowHighlighted) -> None:
+        message.stop()
+        if self.query_one(VirtualTable).has_focus:
+            self.query_one(Treemap).chosen = message.index
+
+    @on(Treemap.TileChosen)
+    def _tile_chosen(self, message: Treemap.TileChosen) -> None:
+        message.stop()
+        if message.index < 0:
+            self.query_one(VirtualTable).focus()
+        else:
+            self.choose()
+
+    @on(VirtualTable.RowChosen)
+    def _row_chosen(self, message: VirtualTable.RowChosen) -> None:
+        message.stop()
+        self.choose()
+
+    def choose(self) -> None:
+        node = self.node
+        if node is None:
+            return
+        if node.inside is not None:
+            self._way.append(node)
+            self._enter()
+        elif node.key is not None:
+            self.post_message(self.LinkFollowed(node.key))
+
+    def back(self) -> bool:
+        if self.cancel_job():
+            return True
+        if len(self._way) < 2:
+            return False
+        left = self._way.pop()
+        self._enter(left.name)
+        return True
+
+    def next_breakdown(self) -> None:
+        if self._roots:
+            number = self._roots.index(self._way[0])
+            self._way = [self._roots[(number + 1) % len(self._roots)]]
+            self._enter()
+
+    def count_pages(self) -> None:
+        self.run_job(
+            "Counting pages",
+            lambda progress: count_checkpoint(self.opened.images, self.checkpoint, progress),
+            self._counted,
+        )
+
+    def _counted(self, counts: PageCounts) -> None:
+        self.query_one(StackedBar).show(count_parts(counts))
+        if not counts.complete:
+            said = "There were more contents than are remembered: some duplicates count as unique."
+            self.notify(said, severity="warning", markup=False)
+
+    def copy_text(self, *, whole_row: bool) -> str:
+        row, node = self.query_one(VirtualTable).highlighted, self.node
+        if row is None or node is None:
+            return ""
+        return "\t".join(plain(c).strip() for c in row.cells) if whole_row else str(node.bytes)
+
+    def page_lines(self) -> Iterator[str]:
+        rows = node_rows(self._inside)
+        for number in range(len(rows)):
+            yield "  ".join(plain(cell) for cell in rows[number].cells)

@@ -1,0 +1,93 @@
+"""Where the bytes are, as rows, tiles and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ckpt_tui.checkpoint.model import Layer
+from ckpt_tui.checkpoint.pagecount import PageCounts
+from ckpt_tui.checkpoint.sizetree import SizeNode
+from ckpt_tui.core.text import human_bytes, printable, short_digest
+from ckpt_tui.ui.rows.bars import Part
+from ckpt_tui.ui.rows.overview import MEANING_OF_COMPONENT
+from ckpt_tui.ui.rows.table import Column, LazyRows, Row
+from ckpt_tui.ui.rows.tables import SIZED, sized
+
+COLUMNS = (
+    Column("PART", share=3, least=10, shrink="middle"),
+    SIZED,
+    Column("DETAIL", share=2, least=16, shrink="middle", optional=True),
+)
+
+PAGE_KINDS = (("unique", "pages"), ("duplicate", "volumes"), ("zero", "base"))
+"""What a page can be, and the meaning whose colour it has."""
+
+
+def meaning_of(node: SizeNode) -> str:
+    """Return the meaning whose colour a part has."""
+    return MEANING_OF_COMPONENT.get(node.component, "metadata")
+
+
+def part_of(node: SizeNode) -> Part:
+    """Return a part as a tile."""
+    return Part(printable(node.name), node.bytes, meaning_of(node), printable(node.detail))
+
+
+def node_rows(nodes: Sequence[SizeNode]) -> LazyRows[int]:
+    """Return the parts as rows; the key is the place in `nodes`."""
+    scale = max((node.bytes for node in nodes), default=0)
+
+    def row(number: int) -> Row:
+        node = nodes[number]
+        cells = (
+            printable(node.name),
+            sized(node.bytes, scale, meaning_of(node)),
+            printable(node.detail),
+        )
+        return Row(number, cells, (node.name, node.bytes, node.detail))
+
+    return LazyRows(range(len(nodes)), row)
+
+
+def crumbs(way: Sequence[SizeNode], ways: Sequence[str]) -> str:
+    """Return where one is: how the whole is divided, and the parts gone into."""
+    if not way:
+        return " No bytes"
+    others = ", ".join(name for name in ways if name != way[0].name)
+    path = " › ".join(f"{printable(n.name)} {human_bytes(n.bytes)}" for n in way[1:])
+    return f" by {way[0].name}" + (f" › {path}" if path else f"   b: by {others}")
+
+
+def count_parts(counts: PageCounts) -> list[Part]:
+    """Return what the pages hold, as shares of all dumped pages."""
+    return [Part(f"{kind} pages", counts.total(kind), name) for kind, name in PAGE_KINDS]
+
+
+LAYER_COLUMNS = (
+    Column("ROLE", width=10),
+    Column("PACKED", width=9, align="right"),
+    Column("PLAIN", width=9, align="right"),
+    Column("FILES", width=6, align="right"),
+    Column("HIDDEN", width=9, align="right"),
+    Column("DIGEST", width=12),
+    Column("MEDIA TYPE", share=1, shrink="middle", optional=True),
+)
+
+
+def layer_rows(layers: Sequence[Layer]) -> list[Row]:
+    """Return one row a layer."""
+    return [
+        Row(
+            key=("layer", number),
+            cells=(
+                printable(layer.role),
+                human_bytes(layer.size),
+                "–" if layer.plain_size is None else human_bytes(layer.plain_size),
+                str(layer.members) if layer.members else "–",
+                human_bytes(layer.hidden) if layer.hidden else "–",
+                printable(short_digest(layer.digest)),
+                printable(layer.media_type),
+            ),
+        )
+        for number, layer in enumerate(layers)
+    ]
