@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.panes.delta import DeltaPane
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.images import ImagesPane
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
+from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.panes.sizes import SizesPane
 from ckpt_tui.ui.rows import problems, processes, tables
 
@@ -82,12 +85,13 @@ PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Processes", "Proc", _list(PROCESSES), holds=("process",)),
     PaneEntry("Files", "Files", _list(FILES), holds=("file",)),
     PaneEntry("Sockets", "Socks", _list(SOCKETS), holds=("socket",)),
-    PaneEntry("Memory", "Mem", _list(MEMORY), holds=("region",)),
-    PaneEntry("Filesystem", "FS", _list(FILESYSTEM), holds=("delta",)),
+    PaneEntry("Memory", "Mem", _list(MEMORY, MemoryPane), holds=("region",)),
+    PaneEntry("Filesystem", "FS", _list(FILESYSTEM, DeltaPane), holds=("delta",)),
     PaneEntry("Mounts", "Mnts", _list(MOUNTS), holds=("mount",)),
     PaneEntry("Images", "Imgs", _list(IMAGES, ImagesPane), holds=("image",)),
     PaneEntry("Sizes", "Sizes", SizesPane),
     PaneEntry("Diagnosis", "Diag", DiagnosisPane),
+    PaneEntry("Recovered", "Data", RecoveredPane, holds=("item",)),
 )
 
 DIAGNOSIS_TAB = next(i for i, pane in enumerate(PANES, 1) if pane.name == "Diagnosis")
