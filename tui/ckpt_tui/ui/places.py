@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ckpt_tui.archive.directory import DirectoryTree
@@ -12,6 +13,8 @@ from ckpt_tui.core.document import text_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.diagnose.host import this_host
+from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.sources.base import REF_NAME, Descriptor
@@ -100,10 +103,20 @@ def _is_optimized(store: LayoutStore, descriptor: Descriptor) -> bool:
     return bool(text_at(document, "annotations", FORMAT_VERSION_KEY))
 
 
-def summary_of(target: str, progress: Progress) -> Checkpoint:
-    """Open a checkpoint, read it and let go of it again."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the card shows of a checkpoint."""
+
+    checkpoint: Checkpoint
+    diagnosis: TargetDiagnosis
+
+
+def summary_of(target: str, progress: Progress) -> Summary:
+    """Open a checkpoint, read and check it, and let go of it again. The base image is not looked
+    for: that takes longer than the cursor rests on a line."""
     opened = open_checkpoint(target, progress)
     try:
-        return opened.load(progress)
+        checkpoint = opened.load(progress)
+        return Summary(checkpoint, diagnose_opened(opened, checkpoint, progress, this_host()))
     finally:
         opened.close()

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import human_bytes, human_duration, printable
+from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.rows.details import count_line
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import OPEN, SHUT, signed
@@ -22,6 +23,9 @@ COLUMNS = (
     Column("AGE", width=6, align="right", optional=True),
     Column("WHAT", width=10, optional=True),
 )
+
+SHOWN_FINDINGS = 3
+"""Findings named on the card; d shows all."""
 
 PREVIEW_LIMIT = 256 << 20
 """Bytes of a packed archive above which the card waits for a key: reading it takes a while."""
@@ -117,8 +121,11 @@ class BrowseRows:
         return next((node for d, node in above if d == depth - 1), None)
 
 
-def card_sections(checkpoint: Checkpoint, now: datetime | None = None) -> list[Section]:
-    """Return what the card says of a checkpoint that was looked into."""
+def card_sections(
+    checkpoint: Checkpoint, diagnosis: TargetDiagnosis, now: datetime | None = None
+) -> list[Section]:
+    """Return what the card says of a checkpoint that was looked into: what it is, and whether it
+    would restore."""
     facts = checkpoint.container
     sizes = checkpoint.sizes
     criu = checkpoint.criu
@@ -139,8 +146,15 @@ def card_sections(checkpoint: Checkpoint, now: datetime | None = None) -> list[S
         Section("", rows),
         Section("", [Fact(label, printable(value)) for label, value in details if value]),
     ]
-    notes = [
-        Fact("", signed("may-fail", printable(f"{n.where}: {n.text}")))
-        for n in checkpoint.notes[:4]
-    ]
-    return [*sections, Section("", notes or [Fact("", signed("good", "every image is readable"))])]
+    return [*sections, Section("", list(_verdict(diagnosis)))]
+
+
+def _verdict(diagnosis: TargetDiagnosis) -> Iterator[Fact]:
+    log = diagnosis.log
+    if log is not None and log.root_cause is not None:
+        yield Fact("", signed("fails", f"{log.attempt.action or 'restore'} failed:"))
+        yield Fact("", printable(log.root_cause.title))
+    yield Fact("", signed(diagnosis.verdict.sign, diagnosis.verdict.text))
+    for finding in diagnosis.findings[:SHOWN_FINDINGS]:
+        if finding.severity != "advice":
+            yield Fact("", printable(finding.title))

@@ -19,7 +19,7 @@ from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import BROWSER, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB
-from ckpt_tui.ui.places import list_children, roots, summary_of
+from ckpt_tui.ui.places import Summary, list_children, roots, summary_of
 from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node, card_sections
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.overview import component_parts
@@ -50,7 +50,7 @@ class BrowseScreen(JobHost, Screen[None]):
         self._rows = BrowseRows(roots(folder, label))
         self._waiting: list[Node] = []
         self._listed: Node | None = None
-        self._looked: dict[str, Checkpoint] = {}
+        self._looked: dict[str, Summary] = {}
         self._looking = ""
 
     def compose(self) -> ComposeResult:
@@ -87,7 +87,7 @@ class BrowseScreen(JobHost, Screen[None]):
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:
-        if isinstance(message.result, Checkpoint):
+        if isinstance(message.result, Summary):
             self._looked[self._looking] = message.result
             self._show_card()
             return
@@ -131,8 +131,8 @@ class BrowseScreen(JobHost, Screen[None]):
                 [Section("", [Fact("", printable(node.path)), Fact("", _branch_text(node))])]
             )
         elif node.target in self._looked:
-            checkpoint = self._looked[node.target]
-            self._show(card_sections(checkpoint), checkpoint)
+            found = self._looked[node.target]
+            self._show(card_sections(found.checkpoint, found.diagnosis), found.checkpoint)
         elif node.size > PREVIEW_LIMIT:
             text = "Large: enter opens it, with progress and a way to stop."
             self._show([Section("", [Fact("", printable(node.label)), Fact("", text)])])
@@ -148,7 +148,7 @@ class BrowseScreen(JobHost, Screen[None]):
         self._looking = node.target
         target = node.target
 
-        def look(progress: Progress) -> Checkpoint:
+        def look(progress: Progress) -> Summary:
             return summary_of(target, progress)
 
         self.start_job(f"{LOOKING} {node.label}", look)
