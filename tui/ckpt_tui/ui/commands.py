@@ -11,17 +11,18 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW = (
+BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY = (
     "browser",
     "checkpoint",
     "diagnosis",
     "convert",
     "compare",
     "view",
+    "copy",
 )
 """Names of the screens; `VIEW` is one thing in full: an image decoded, a file, bytes, a log."""
 
-SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW)
+SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY)
 
 TABS = (
     "Overview",
@@ -85,6 +86,10 @@ COMMANDS: tuple[Command, ...] = (
             "convert", (BROWSER, CHECKPOINT), line=(BROWSER,)),
     Command("diagnose", "d", "diagnose", "Diagnose", "Why it failed, and what would fail here.",
             "diagnose", (BROWSER, CHECKPOINT), line=(BROWSER,)),
+    Command("copy-image", "p", "copy_image", "Pull, push or copy an image",
+            "To a registry, an OCI layout or an archive.", "copy to", (BROWSER,)),
+    Command("add-registry", "a", "add_registry", "Add a registry",
+            "Remembered without secrets: logins stay with docker and podman.", "add", (BROWSER,)),
     Command("target", "t", "change_target", "Change the target", "Write to another place.",
             "target", (CONVERT,)),
     Command("base", "b", "change_base", "Change the base image", "Store what differs from it.",
@@ -97,10 +102,6 @@ COMMANDS: tuple[Command, ...] = (
             "measure", (COMPARE,)),
     Command("address", "a", "ask_address", "Go to an address", "Show the bytes at an address.",
             "address", (CHECKPOINT,)),
-    Command("count-pages", "p", "count_pages", "Count the pages",
-            "Say which are zero, equal to another, or alone.", "count pages", (CHECKPOINT,)),
-    Command("breakdown", "b", "next_breakdown", "Divide another way",
-            "By component, kind of memory, layer or file.", screens=(CHECKPOINT,)),
     Command("save", "w", "save", "Save the bytes", "Write what is under the cursor to a file.",
             "save", _INSIDE),
     Command("hex", "x", "toggle_hex", "Text or bytes", "Show the other of the two.",
@@ -144,7 +145,7 @@ COMMANDS: tuple[Command, ...] = (
         for number, name in enumerate(TABS, 1)
     ),
     Command("back", "escape", "back", "Back", "Stop the work, close the panel, or go back.",
-            "back", line=(CONVERT, COMPARE, *_READING)),
+            "back", line=(CONVERT, COMPARE, COPY, *_READING)),
     Command("leave", "q", "leave", "Leave", "Go back; from the first screen, quit."),
     Command("quit", "ctrl+q", "app.quit", "Quit", "End the program."),
     Command("suspend", "ctrl+z", "app.suspend_process", "Suspend", "To the shell; fg returns."),

@@ -1,4 +1,4 @@
-"""Where the browser looks: the working folder, the own store, kubelet's folder. No widgets."""
+"""Where the browser looks: folders, the own store, kubelet's folder, registries. No widgets."""
 
 from __future__ import annotations
 
@@ -9,36 +9,61 @@ from pathlib import Path
 
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.core.document import text_at
-from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.diagnose.host import this_host
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
+from ckpt_tui.formats.listing import TagEntry, list_layout, list_repository
 from ckpt_tui.formats.opened import open_checkpoint
-from ckpt_tui.formats.table import FORMAT_VERSION_KEY
-from ckpt_tui.sources.base import REF_NAME, Descriptor
+from ckpt_tui.sources.access import KnownRegistry, known_registries, remember
 from ckpt_tui.sources.browse import EntryKind, FolderEntry, list_folder, own_store_entry
-from ckpt_tui.sources.oci import LayoutStore, descriptors_of, load
+from ckpt_tui.sources.oci import LayoutStore
+from ckpt_tui.sources.reference import SCHEME, parse_place
 from ckpt_tui.ui.rows.browse import Node
 
 KUBELET = "/var/lib/kubelet/checkpoints"
 """Where kubelet keeps the archives of its checkpoint call (KEP-2008)."""
 
+MAX_DESCRIBED = 100
+"""Tags of a repository that are looked up when it is listed; registries may count each as a pull."""
+
 
 def roots(folder: Path | None, label: str = "") -> list[Node]:
-    """Return the places to begin with: a folder, the own store, and kubelet's folder."""
+    """Return the places to begin with: a folder, the own store, kubelet's folder, registries."""
     here = str(folder or Path.cwd())
     nodes = [Node(label or _short(here), here, is_open=True)]
     store = own_store_entry()
     nodes.append(
-        Node("own store", str(own_store()), what="OCI layout", is_open=store is not None)
+        Node("own store", str(own_store()), what="OCI layout", is_open=True)
         if store
         else Node("own store", str(own_store()), note="empty: c converts into it", children=[])
     )
     if os.path.isdir(KUBELET):
         nodes.append(Node("kubelet checkpoints", KUBELET))
+    nodes.append(registries())
     return nodes
+
+
+def registries() -> Node:
+    """Return the registries that were added, with the way to add one."""
+    known = [Node(one.host, f"{SCHEME}{one.host}") for one in known_registries()]
+    note = "" if known else "none yet: a adds one"
+    return Node("registries", SCHEME, note=note, is_open=True, children=known)
+
+
+def add_registry(text: str) -> Node:
+    """Remember the registry of `HOST[:PORT][/REPO]` and return the place that was meant.
+
+    Raises:
+        UsageError: that is no such name.
+    """
+    place = parse_place(f"{SCHEME}{text.removeprefix(SCHEME)}")
+    if all(one.host != place.host for one in known_registries()):
+        remember(KnownRegistry(place.host))
+    path = f"{SCHEME}{place.host}"
+    if place.repository:
+        return Node(f"{place.host}/{place.repository}", f"{path}/{place.repository}")
+    return Node(place.host, path)
 
 
 def _short(path: str) -> str:
@@ -47,11 +72,15 @@ def _short(path: str) -> str:
 
 
 def list_children(node: Node, progress: Progress) -> list[Node]:
-    """Return what is in a folder or layout, checkpoints before folders, each by name.
+    """Return what is in a folder, layout, registry or repository.
 
     Raises:
-        CkptError: it may not be read.
+        CkptError: it may not be read, or does not answer.
     """
+    if node.path == SCHEME:
+        return registries().children or []
+    if node.path.startswith(SCHEME):
+        return list(_remote(node.path, progress))
     if os.path.exists(os.path.join(node.path, "oci-layout")):
         return list(_images(node.path, progress))
     entries = list(list_folder(node.path, progress))
@@ -82,25 +111,47 @@ def _images(path: str, progress: Progress) -> Iterator[Node]:
     """Yield the images that the index of a layout names."""
     store = LayoutStore(DirectoryTree(path, progress))
     try:
-        for one in descriptors_of(store.index(), "manifests", "index.json"):
-            name = one.annotations.get(REF_NAME, "")
-            wanted = f":{name}" if name else f"@{one.digest}"
-            yield Node(
-                name or one.digest,
-                path,
-                target=f"oci:{path}{wanted}",
-                what="optimized" if _is_optimized(store, one) else "image",
-            )
+        for entry in list_layout(store, progress):
+            wanted = entry.tag if entry.tag.startswith("@") else f":{entry.tag}"
+            yield _tagged(entry, path, f"oci:{path}{wanted}")
     finally:
         store.close()
 
 
-def _is_optimized(store: LayoutStore, descriptor: Descriptor) -> bool:
+def _remote(path: str, progress: Progress) -> Iterator[Node]:
+    """Yield the repositories of a registry, or the tags of a repository."""
+    # oras costs 130 ms; only registries need it
+    from ckpt_tui.sources.registry_store import open_repository
+
+    place = parse_place(path)
+    store = open_repository(place)
     try:
-        document, _ = load(store, descriptor)
-    except CkptError:
-        return False
-    return bool(text_at(document, "annotations", FORMAT_VERSION_KEY))
+        progress.start(f"asking {place.host}")
+        if not place.repository:
+            for name in store.client.catalog(progress):
+                yield Node(name, f"{path}/{name}")
+            return
+        entries = list_repository(store, progress)
+        for number, entry in enumerate(entries):
+            yield _tagged(entry, path, f"{path}:{entry.tag}")
+            if number + 1 == MAX_DESCRIBED:
+                break
+        rest = list(list_repository(store, progress, details=False))[MAX_DESCRIBED:]
+        yield from (_tagged(entry, path, f"{path}:{entry.tag}") for entry in rest)
+    finally:
+        store.close()
+
+
+def _tagged(entry: TagEntry, path: str, target: str) -> Node:
+    return Node(
+        label=entry.tag,
+        path=path,
+        target=target,
+        what="optimized" if entry.optimized else entry.kind,
+        size=entry.size or 0,
+        mtime=entry.created.timestamp() if entry.created else 0,
+        note=" ".join(filter(None, (entry.engine, entry.container))),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,19 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import BROWSER, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB
-from ckpt_tui.ui.places import Summary, list_children, roots, summary_of
+from ckpt_tui.ui.places import Summary, add_registry, list_children, roots, summary_of
 from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node, card_sections
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.overview import component_parts
 from ckpt_tui.ui.rows.problem import problem_sections
+from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -220,6 +222,41 @@ class BrowseScreen(JobHost, Screen[None]):
 
         self.cancel_quietly()
         self.app.push_screen(ConvertScreen(node.target), lambda _: self.action_refresh_list())
+
+    def action_copy_image(self) -> None:
+        """Copy the image under the cursor elsewhere."""
+        node = self.node
+        if node is None or not node.target.startswith(("oci:", "docker://")):
+            self.notify(
+                "Only an image in a layout or registry is copied; c converts an archive to one.",
+                severity="warning",
+                markup=False,
+            )
+            return
+        from ckpt_tui.ui.screens.copy import CopyScreen
+
+        self.cancel_quietly()
+        self.app.push_screen(CopyScreen(node.target), lambda _: self.action_refresh_list())
+
+    def action_add_registry(self) -> None:
+        """Ask for a registry, and list what is in it."""
+        self.app.push_screen(AskScreen("registry", "HOST[:PORT][/REPO]"), self._add_registry)
+
+    def _add_registry(self, text: str | None) -> None:
+        if not text:
+            return
+        try:
+            added = add_registry(text.strip())
+        except CkptError as error:
+            self._show(problem_sections(error))
+            return
+        branch = self._rows.roots[-1]
+        branch.note, branch.is_open = "", True
+        branch.children = [n for n in branch.children or [] if n.path != added.path] + [added]
+        self._refill()
+        self.table.go_to(added.key)
+        self._waiting = [added]
+        self._list_next()
 
     async def action_copy(self) -> None:
         if self.node is not None:
