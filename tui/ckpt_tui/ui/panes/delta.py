@@ -10,13 +10,14 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
-from ckpt_tui.ui.screens.view import ViewScreen
+from ckpt_tui.ui.saving import ask_where_to_save
+from ckpt_tui.ui.screens.view import SAVING, ViewScreen
 
 
 class DeltaPane(ListPane):
     """The tab Filesystem. The archive of changes is opened when a file is first looked into."""
 
-    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"reveal"}
+    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"reveal", "save"}
 
     _tree: Tree | None = None
 
@@ -27,7 +28,7 @@ class DeltaPane(ListPane):
     def choose(self) -> None:
         """Show the bytes of a file; of anything else the panel says all there is."""
         entry = self._entry()
-        if entry is None or entry.change == "deleted" or entry.kind not in ("file", "hard link"):
+        if entry is None or not _has_bytes(entry):
             super().choose()
             return
 
@@ -35,6 +36,21 @@ class DeltaPane(ListPane):
             self.app.push_screen(ViewScreen(entry.path, window, reveal=self._reveal))
 
         self.run_job(f"Reading {entry.path}", lambda progress: self._window(entry, progress), show)
+
+    def save(self) -> None:
+        entry = self._entry()
+        if entry is None or not _has_bytes(entry):
+            self.notify("Only a file has bytes to save.", markup=False)
+            return
+
+        def ask(window: ByteWindow) -> None:
+            ask_where_to_save(self, window, entry.path, SAVING)
+
+        self.run_job(f"Reading {entry.path}", lambda progress: self._window(entry, progress), ask)
+
+    def job_result(self, name: str, result: object) -> None:
+        if name == SAVING:
+            self.notify(f"Saved. SHA-256 {result}", markup=False, timeout=15)
 
     def _window(self, entry: DeltaEntry, progress: Progress) -> ByteWindow:
         """Return the bytes of a file. Runs in a thread, the only one that opens the archive."""
@@ -57,3 +73,7 @@ class DeltaPane(ListPane):
     def on_unmount(self) -> None:
         if self._tree is not None:
             self._tree.close()
+
+
+def _has_bytes(entry: DeltaEntry) -> bool:
+    return entry.change != "deleted" and entry.kind in ("file", "hard link")

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
+from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
-from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.decode import DecodedImage
+from ckpt_tui.criu.kinds import Format, kind_of
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.rows.decoded import COLUMNS, DecodedRows
-from ckpt_tui.ui.rows.table import ListRows
+from ckpt_tui.ui.rows.secrets import masked
+from ckpt_tui.ui.rows.table import Column, LazyRows, ListRows, Row, RowSource, plain
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+AT_ONCE = 256 << 10
+"""Bytes of an image that is decoded before the next frame is drawn; a larger one is a job."""
+
+RAW_COLUMNS = (Column("CONTENTS", share=1),)
 
 
 class ImagesPane(ListPane):
     """The tab Images."""
 
-    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"toggle_branch"}
+    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"toggle_branch", "reveal"}
 
     _decoded: DecodedRows | None = None
     _name = ""
+    _lines: Sequence[str] = ()
+    """Of an image without records, as they are shown."""
 
     def make_detail(self) -> Widget:
         return Vertical(
@@ -40,14 +51,76 @@ class ImagesPane(ListPane):
 
     def show_detail(self, key: Hashable) -> None:
         self._name = key[1] if isinstance(key, tuple) else ""
-        image = self.opened.images.image(self._name)
-        self._decoded = DecodedRows(image) if image and image.entries else None
-        self.records.set_rows(self._decoded or ListRows(), self._why_empty(image))
+        self._decoded, self._lines = None, ()
+        self.cancel_job()
         try:
-            window = self.opened.images.window(self._name)
+            window: ByteWindow = self.opened.images.window(self._name)
         except KeyError:
             window = BytesWindow(b"")
         self.query_one(HexView).show(window, empty="This file has no bytes")
+        found = kind_of(self._name)
+        if has_lines(self._name):
+            self._show_raw(window, found[0].format if found else Format.NOTHING)
+        elif window.size <= AT_ONCE:
+            self._show_records(self.opened.images.image(self._name))
+        else:
+            name = self._name
+            self._fill(COLUMNS, ListRows(), "Decoding …")
+            self.run_job(
+                f"Decoding {name}",
+                lambda progress: self.opened.images.image(name, progress),
+                self._show_records,
+            )
+
+    def _fill(self, columns: Sequence[Column], rows: RowSource, empty: str) -> None:
+        self.records.set_columns(columns)
+        self.records.set_rows(rows, empty)
+
+    def _show_records(self, image: DecodedImage | None) -> None:
+        self._decoded = DecodedRows(image) if image and image.entries else None
+        self._fill(COLUMNS, self._decoded or ListRows(), self._why_empty(image))
+
+    def _show_raw(self, window: ByteWindow, form: Format) -> None:
+        """Read an image without records: small ones at once, pages when they are asked for."""
+        if not window.size:
+            self._fill(RAW_COLUMNS, ListRows(), "This file has no bytes")
+        elif form is Format.PAGES:
+            ask = "Page contents: enter says whose, and counts those that are zero or equal"
+            self._fill(RAW_COLUMNS, ListRows(), ask)
+        elif window.size <= AT_ONCE and form not in (Format.TAR, Format.TAR_GZ):
+            self._show_lines(raw_lines(self._raw_image(), quiet()))
+        else:
+            self._read_raw()
+
+    def _raw_image(self) -> RawImage:
+        return RawImage(self._name, self.opened.images, self.checkpoint)
+
+    def _read_raw(self) -> None:
+        image = self._raw_image()
+        self._fill(RAW_COLUMNS, ListRows(), "Reading …")
+        self.run_job(
+            f"Reading {image.name}",
+            lambda progress: raw_lines(image, progress),
+            self._show_lines,
+        )
+
+    def _show_lines(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        source = LazyRows(range(len(lines)), self._line_row)
+        self._fill(RAW_COLUMNS, source, "There is nothing in it")
+
+    def _line_row(self, number: int) -> Row:
+        return Row(number, (masked(printable(self._lines[number]), self._reveal),))
+
+    def reveal_secrets(self, reveal: bool) -> None:
+        self._reveal = reveal
+        if self._lines:
+            self._show_lines(self._lines)
+
+    def page_lines(self) -> Iterator[str]:
+        rows = self.records.rows
+        for number in range(len(rows)):
+            yield "  ".join(plain(cell) for cell in rows[number].cells[:2])
 
     def _why_empty(self, image: DecodedImage | None) -> str:
         listed = next((i for i in self.checkpoint.images if i.name == self._name), None)
@@ -78,11 +151,20 @@ class ImagesPane(ListPane):
             self.records.set_rows(self._decoded)
 
     def choose(self) -> None:
-        if self.records.has_focus:
+        if self.records.has_focus and not self._is_unread:
             self.toggle()
             return
+        if self._is_unread:
+            self._read_raw()
         self.add_class("-detail")
         self.records.focus()
+
+    @property
+    def _is_unread(self) -> bool:
+        """Whether this is a page image that nobody has asked to read."""
+        found = kind_of(self._name)
+        is_pages = found is not None and found[0].format is Format.PAGES
+        return is_pages and not self._lines and not self.job_running
 
     def back(self) -> bool:
         if super().back():
