@@ -25,7 +25,7 @@ KUBELET = "/var/lib/kubelet/checkpoints"
 """Where kubelet keeps the archives of its checkpoint call (KEP-2008)."""
 
 MAX_DESCRIBED = 100
-"""Tags of a repository that are looked up when it is listed; registries may count each as a pull."""
+"""Tags of a repository looked up when it is listed; some registries count each as a pull."""
 
 
 def roots(folder: Path | None, label: str = "") -> list[Node]:
