@@ -12,7 +12,6 @@ from fault_server import INDEX, MANIFEST, Answer, Clock, FaultServer, client_for
 
 from ckpt_tui.core.errors import (
     Cancelled,
-    CkptError,
     DamagedInput,
     SourceUnreachable,
     UsageError,
@@ -333,11 +332,13 @@ def test_plain_http_is_found_on_the_loopback_and_nowhere_else(
     asked.close()
 
 
-def test_a_ca_file_that_is_none_is_told_of(server: FaultServer, tmp_path: Path) -> None:
-    client = RegistryClient(server.host, access=Access(ca_file=str(tmp_path / "none.pem")))
-    with pytest.raises(CkptError):
-        client.ping(quiet())
-    client.close()
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_ca_file_that_is_none_is_a_usage_error(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=r"ca\.pem"):
+        RegistryClient("q.example", access=Access(ca_file=str(path)))
 
 
 def test_a_way_without_tls_is_not_followed(server: FaultServer) -> None:

@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from ckpt_tui.core.document import parse_document, text_at, value_at
-from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
+from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.sources.credentials import Login
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -68,8 +68,6 @@ def connection_error(host: str, error: BaseException) -> CkptError:
                 "Give the authority that signed it with --ca-file FILE, or take any certificate "
                 "with --tls-verify=false.",
             )
-    if any("CA certificate bundle" in str(one) for one in found[:1]):
-        return UsageError("The CA file cannot be read.", f"{str(error)[:MAX_TOLD]}.")
     return SourceUnreachable(f"{host} cannot be reached.", *_reason(found))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,7 +21,7 @@ import oras.provider
 import requests
 from requests.adapters import HTTPAdapter
 
-from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
+from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.access import Access, access_for, is_loopback
 from ckpt_tui.sources.credentials import Login, find_login
@@ -107,7 +108,7 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         found = access or access_for(host)
-        verify = found.ca_file or found.tls_verify
+        verify = _checked_ca(found.ca_file) or found.tls_verify
         super().__init__(hostname=host, tls_verify=verify, auth_backend="basic")
         self.session = _Session()
         self.session.auth = _nothing_added
@@ -242,7 +243,12 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
             return response
         challenge = response.headers.get("WWW-Authenticate", "")
         secure = self.prefix == "https"
-        if not self._authorizer.answer(challenge, scopes, sent, self._token, secure):
+        try:
+            again = self._authorizer.answer(challenge, scopes, sent, self._token, secure)
+        except BaseException:
+            response.close()
+            raise
+        if not again:
             return response
         self.finish(response)
         return self._send(method, address, data, headers, self._authorizer.header(scopes))
@@ -334,6 +340,17 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
 def _nothing_added(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Be the session's login, so that requests does not look into ~/.netrc."""
     return request
+
+
+def _checked_ca(path: str) -> str:
+    """Return `path` if authorities can be read from it; requests would blame the registry."""
+    if path:
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            why = error.strerror or getattr(error, "reason", None) or error
+            raise UsageError(f"{path} names no authorities to trust.", f"{why}.") from error
+    return path
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -132,8 +132,8 @@ class RemoteBlob:
         self._blob = blob
         self._cache = cache
         self._spool: Spool | None = None
-        self._next = 0
-        self._fetch = BLOCK
+        self._fetched_to = -1
+        self._ahead = BLOCK
         self._lock = threading.Lock()
 
     @property
@@ -183,7 +183,7 @@ class RemoteBlob:
                 blocks[number] = block
         missing = [number for number in range(first, last + 1) if number not in blocks]
         if missing:
-            fetched = self._fetched(missing[0], missing[-1] + 1, offset, offset + length)
+            fetched = self._fetched(missing[0], missing[-1] + 1)
             if fetched is None:
                 return None
             blocks.update(fetched)
@@ -194,15 +194,12 @@ class RemoteBlob:
         pieces = blob_pieces(self._client, self._repository, self._blob, Uncounted(self.progress))
         return b"".join(pieces)
 
-    def _fetched(self, first: int, beyond: int, offset: int, end: int) -> dict[int, bytes] | None:
+    def _fetched(self, first: int, beyond: int) -> dict[int, bytes] | None:
         """Fetch blocks in one request, and the more after them the longer reads follow on."""
-        if offset == self._next:
-            self._fetch = min(self._fetch * 2, MAX_FETCH)
-        else:
-            self._fetch = BLOCK
-        self._next = end
         start = first * BLOCK
-        stop = min(self.size, max(beyond * BLOCK, start + self._fetch))
+        self._ahead = min(self._ahead * 2, MAX_FETCH) if start == self._fetched_to else BLOCK
+        stop = min(self.size, max(beyond * BLOCK, start + self._ahead))
+        self._fetched_to = stop
         data = self._range(start, stop)
         if data is None:
             return None
