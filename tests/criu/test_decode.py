@@ -70,7 +70,8 @@ def test_more_than_the_limit_is_counted_but_not_kept(monkeypatch: pytest.MonkeyP
     data = image("PSTREE", *[process_pb2.pstree_entry(pid=pid) for pid in range(5)])
     found = decoded(data, "pstree.img")
     assert (len(found.entries), found.count) == (2, 5)
-    assert found.problem == "Only the first 2 of 5 records are shown."
+    assert (found.count, len(found.entries), found.left_out) == (5, 2, 3)
+    assert found.problem == ""
     entries = iter_entries(BytesWindow(data), "pstree.img", kind_named("PSTREE"), quiet())
     assert len(list(entries)) == 5
 

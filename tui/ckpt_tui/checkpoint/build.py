@@ -27,6 +27,9 @@ from ckpt_tui.checkpoint.processes import build_processes
 from ckpt_tui.checkpoint.sizes import build_sizes
 from ckpt_tui.core.progress import Progress
 
+MAX_NOTES = 1000
+"""Notes of one checkpoint; more are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -57,7 +60,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
     """
     images, notes = parts.images, list(parts.notes)
     listing = images.listing(progress)
-    table = FileTable(images)
+    table = FileTable(images, progress)
     reader = parts.memory or MemoryReader(images)
     processes = build_processes(images, table, notes, progress)
     memory = build_memory(images, table, reader, progress)
@@ -88,7 +91,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
             memory,
             parts.layers,
         ),
-        notes=(*_unique([*notes, *images.notes]),),
+        notes=_limited([*notes, *images.notes]),
     )
 
 
@@ -107,5 +110,10 @@ def _with_strings(
     )
 
 
-def _unique(notes: list[Note]) -> dict[Note, None]:
-    return dict.fromkeys(notes)
+def _limited(notes: list[Note]) -> tuple[Note, ...]:
+    """Return each note once, and how many are left out: damage can make one of every record."""
+    found = tuple(dict.fromkeys(notes))
+    if len(found) <= MAX_NOTES:
+        return found
+    more = Note("notes", f"{len(found) - MAX_NOTES:,} more notes were left out.")
+    return (*found[:MAX_NOTES], more)

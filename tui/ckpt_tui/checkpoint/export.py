@@ -11,7 +11,7 @@ import dataclasses
 import enum
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.checkpoint.model import Checkpoint, Credentials, Process
@@ -46,7 +46,7 @@ def plain(value: object) -> Any:
     if isinstance(value, str | bytes):
         return _shown(value)[0]
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.value if isinstance(value, enum.Enum) else value
 
 
@@ -81,7 +81,7 @@ def _record(fields: Mapping[str, object]) -> dict[str, Any]:
 
 def _shown(text: object) -> tuple[str, bool]:
     """Return the text for JSON, and whether it is the whole truth."""
-    raw = text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
+    raw = _raw(text)
     try:
         return raw.decode(), True
     except UnicodeDecodeError:
@@ -89,5 +89,15 @@ def _shown(text: object) -> tuple[str, bool]:
 
 
 def _base64(text: str | bytes) -> str:
-    raw = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
-    return base64.b64encode(raw).decode()
+    return base64.b64encode(_raw(text)).decode()
+
+
+def _raw(text: object) -> bytes:
+    """Return the bytes that a text was made of. Half a surrogate pair, as JSON documents of an
+    engine may hold one, is none of our escapes and becomes the three bytes that it has in UTF-8."""
+    if isinstance(text, bytes):
+        return text
+    try:
+        return str(text).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return str(text).encode("utf-8", "surrogatepass")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf.message import Message
+
 from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.criu.schema import descriptors_pb2
 from ckpt_tui.criu.values import text
 
 OBJECTS = {
@@ -54,6 +59,10 @@ LEGACY = {
 """Images of one type each, read by CRIU of today still."""
 
 
+MAX_OBJECTS = 1_000_000
+"""Objects kept, at some 200 bytes each; a host rarely allows more open files in all."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileObject:
     """One open file description, or a file that a mapping, cwd or root refers to."""
@@ -63,39 +72,106 @@ class FileObject:
     message: Any
 
 
+class FileObjects(Mapping[int, FileObject]):
+    """Objects by id, kept as they are stored and decoded when asked for: a message takes several
+    times as much memory, and there may be a million of them."""
+
+    def __init__(self) -> None:
+        self._stored: dict[int, tuple[str, type[Message], bytes]] = {}
+
+    def add(self, file_id: int, type_name: str, cls: type[Message], payload: bytes) -> None:
+        self._stored[file_id] = (type_name, cls, payload)
+
+    def take(self, file_id: int, others: FileObjects) -> None:
+        """Add an object of others."""
+        self._stored[file_id] = others._stored[file_id]
+
+    def type_of(self, file_id: int) -> str:
+        """Return the type of an object, "" if there is none."""
+        return self._stored[file_id][0] if file_id in self._stored else ""
+
+    def __getitem__(self, file_id: int) -> FileObject:
+        type_name, cls, payload = self._stored[file_id]
+        message: Any = cls.FromString(payload)
+        if cls is descriptors_pb2.file_entry:
+            message = getattr(message, OBJECTS[type_name])
+        return FileObject(file_id, type_name, message)
+
+    def get(self, file_id: int, default: Any = None) -> Any:  # what Mapping has raises, which costs
+        return self[file_id] if file_id in self._stored else default
+
+    def __contains__(self, file_id: object) -> bool:
+        return file_id in self._stored
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+
 class FileTable:
     """Every file object of a checkpoint by its id."""
 
-    def __init__(self, images: ImageDirectory) -> None:
-        self.objects: dict[int, FileObject] = {}
+    def __init__(self, images: ImageDirectory, progress: Progress | None = None) -> None:
+        progress = progress or quiet()
+        self.objects = FileObjects()
+        self._paths = FileObjects()
+        """Before v3.6 a fifo or terminal and the file with its path had the same id."""
         self.ghosts: dict[int, str] = {}
         """File id to what stands in for the vanished path: ghost, linked or procfs."""
-        for entry in images.messages("files.img"):
-            field = next((f for f in OBJECTS.values() if entry.HasField(f)), None)
-            if field:
-                type_name = next(t for t, f in OBJECTS.items() if f == field)
-                self.objects[entry.id] = FileObject(entry.id, type_name, getattr(entry, field))
+        for entry, payload in images.records("files.img", progress):
+            type_name = _type_of(entry)
+            if type_name:
+                self._add(images, entry.id, type_name, type(entry), payload)
         for name, type_name in LEGACY.items():
-            for message in images.messages(name):
-                self.objects.setdefault(message.id, FileObject(message.id, type_name, message))
+            for message, payload in images.records(name, progress):
+                self._add(images, message.id, type_name, type(message), payload)
         for remap in images.messages("remap-fpath.img"):
             self.ghosts[remap.orig_id] = _remap_kind(remap)
         self.memfds = {m.inode_id: m for m in images.messages("memfd.img")}
 
+    def _add(
+        self, images: ImageDirectory, file_id: int, type_name: str, cls: type[Message], data: bytes
+    ) -> None:
+        if len(self.objects) >= MAX_OBJECTS:
+            images.note("files.img", f"Only the first {MAX_OBJECTS:,} files are looked at.")
+            return
+        present = self.objects.type_of(file_id)
+        if type_name == "REG" and present:
+            self._paths.add(file_id, type_name, cls, data)
+            return
+        if present == "REG":
+            self._paths.take(file_id, self.objects)
+        self.objects.add(file_id, type_name, cls, data)
+
     def get(self, file_id: int) -> FileObject | None:
-        return self.objects.get(file_id)
+        found: FileObject | None = self.objects.get(file_id)
+        return found
+
+    def regular(self, file_id: int) -> Any | None:
+        """Return the message of a regular file: what has a path."""
+        found = self._paths[file_id] if file_id in self._paths else self.get(file_id)
+        return found.message if found is not None and found.type == "REG" else None
 
     def path(self, file_id: int) -> str:
-        """Return the path of a regular file's object, "" for anything else."""
-        found = self.objects.get(file_id)
-        if found is None:
-            return ""
-        if found.type == "REG":
-            return text(found.message.name)
-        if found.type == "MEMFD":
+        """Return the path of a regular file or memfd, "" for anything else."""
+        regular = self.regular(file_id)
+        if regular is not None:
+            return text(regular.name)
+        found = self.get(file_id)
+        if found is not None and found.type == "MEMFD":
             inode = self.memfds.get(found.message.inode_id)
             return f"/memfd:{text(inode.name)}" if inode else ""
         return ""
+
+
+def _type_of(entry: Any) -> str:
+    """Return the type of an object that its record has, "" where it has none."""
+    name = descriptors_pb2.fd_types.Name(entry.type)
+    if name in OBJECTS and entry.HasField(OBJECTS[name]):
+        return name
+    return next((t for t, field in OBJECTS.items() if entry.HasField(field)), "")
 
 
 def _remap_kind(remap: Any) -> str:

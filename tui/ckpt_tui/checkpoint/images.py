@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import Any
 
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.model import ImageFile, Note
-from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.decode import DecodedImage, decode_image
-from ckpt_tui.criu.kinds import kind_of
+from ckpt_tui.criu.extras import parse
+from ckpt_tui.criu.frames import read_frames
+from ckpt_tui.criu.kinds import RECORDS, kind_of
+
+MAX_KEPT = 4 << 20
+"""Bytes of the messages of all images that stay decoded, `RECORD` counted for each: they take
+several times as much memory, and made to take more fifty times. Others are decoded again."""
+
+RECORD = 64
+"""Bytes that a record counts besides those of its message."""
 
 
 class ImageDirectory:
@@ -24,7 +35,11 @@ class ImageDirectory:
     def __init__(self, tree: Tree, folder: str) -> None:
         self._tree = tree
         self._folder = folder
-        self._decoded: dict[str, DecodedImage] = {}
+        self._decoded: OrderedDict[str, DecodedImage] = OrderedDict()
+        self._weight = 0
+        self._lock = Lock()
+        """The checks and a tab may ask at the same time, each in its thread."""
+        self._noted: set[Note] = set()
         self.notes: list[Note] = []
         self.names = tuple(
             name.removeprefix(folder)
@@ -39,9 +54,21 @@ class ImageDirectory:
         """Return the name in the tree of an image."""
         return f"{self._folder}{name}"
 
+    def note(self, where: str, text: str) -> None:
+        """Keep a note, if it is not there yet."""
+        note = Note(where, text)
+        if note not in self._noted:
+            self._noted.add(note)
+            self.notes.append(note)
+
     def window(self, name: str) -> ByteWindow:
-        """Return the bytes of an image; KeyError where there is none."""
+        """Return the bytes of an image; KeyError where there is no regular file of that name."""
         return self._tree.window(self.member_name(name))
+
+    def size(self, name: str) -> int:
+        """Return the bytes of an image, 0 where there is no regular file of that name."""
+        member = self._tree.members.get(self.member_name(name))
+        return member.size if member else 0
 
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         """Make the coming reads of these ranges cheap; see `Tree.preload`."""
@@ -49,21 +76,38 @@ class ImageDirectory:
 
     def image(self, name: str, progress: Progress | None = None) -> DecodedImage | None:
         """Return a decoded image, None where it is absent or cannot be read at all."""
-        if name not in self._decoded:
-            if name not in self:
-                return None
-            try:
-                decoded = decode_image(self.window(name), name, progress or quiet())
-            except (CkptError, KeyError) as error:
-                self.notes.append(Note(name, str(error)))
-                return None
-            self._decoded[name] = decoded
-            if decoded.problem:
-                self.notes.append(Note(name, decoded.problem))
-        return self._decoded[name]
+        with self._lock:
+            found = self._decoded.get(name)
+            if found is not None:
+                self._decoded.move_to_end(name)
+                return found
+        if name not in self:
+            return None
+        try:
+            decoded = decode_image(self.window(name), name, progress or quiet())
+        except CkptError as error:
+            self.note(name, str(error))
+            return None
+        except KeyError:
+            self.note(name, "It is no regular file.")
+            return None
+        if decoded.problem:
+            self.note(name, decoded.problem)
+        self._keep(name, decoded)
+        return decoded
+
+    def _keep(self, name: str, decoded: DecodedImage) -> None:
+        with self._lock:
+            if name not in self._decoded:
+                self._decoded[name] = decoded
+                self._weight += _weight(decoded)
+            while self._weight > MAX_KEPT and len(self._decoded) > 1:
+                _, dropped = self._decoded.popitem(last=False)
+                self._weight -= _weight(dropped)
 
     def messages(self, name: str) -> list[Any]:
-        """Return the decoded records of an image; unreadable records are left out."""
+        """Return the decoded records of an image; unreadable records are left out, and those
+        beyond the limits of `decode_image`: `records` has them all."""
         image = self.image(name)
         return [e.message for e in image.entries if e.message is not None] if image else []
 
@@ -71,6 +115,26 @@ class ImageDirectory:
         """Return the one record of an image, None where it has none."""
         messages = self.messages(name)
         return messages[0] if messages else None
+
+    def records(self, name: str, progress: Progress) -> Iterator[tuple[Any, bytes]]:
+        """Yield each record of an image, decoded and as it is stored, however many there are.
+
+        What is wrong with it is a note; unreadable records are left out.
+        """
+        found = kind_of(name)
+        if name not in self or found is None:
+            return
+        try:
+            for index, frame in enumerate(read_frames(self.window(name), name, found[0], progress)):
+                cls = found[0].message_class(index)
+                try:
+                    yield parse(cls, frame.payload, name, frame.payload_offset), frame.payload
+                except DamagedInput as damage:
+                    self.note(name, str(damage))
+        except CkptError as error:
+            self.note(name, str(error))
+        except KeyError:
+            self.note(name, "It is no regular file.")
 
     def named(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the images that start with `prefix`."""
@@ -81,23 +145,30 @@ class ImageDirectory:
         progress.start("decoding images")
         files = []
         for name in self.names:
-            files.append(self._listed(name))
+            files.append(self._listed(name, progress))
             progress.tick(0)
         return tuple(files)
 
-    def _listed(self, name: str) -> ImageFile:
+    def _listed(self, name: str, progress: Progress) -> ImageFile:
         found = kind_of(name)
-        try:
-            size = self.window(name).size
-        except KeyError:  # a folder, or a link such as `parent`
-            return ImageFile(name, found[0].name if found else "unknown", 0, None)
-        image = self.image(name)
+        image = self.image(name, progress) if self._is_file(name) else None
         return ImageFile(
             name=name,
             kind=found[0].name if found else "unknown",
-            size=size,
-            entries=len(image.entries) if image and image.head is not None else None,
+            size=self.size(name),
+            entries=image.count if image and found and found[0].format in RECORDS else None,
             unknown_fields=image.unknown_fields if image else 0,
             description=found[0].description if found else "",
             problem=image.problem if image else "",
         )
+
+    def _is_file(self, name: str) -> bool:
+        try:
+            self.window(name)
+        except (CkptError, KeyError):  # a folder, or a link such as `parent`
+            return False
+        return True
+
+
+def _weight(image: DecodedImage) -> int:
+    return sum(entry.size for entry in image.entries) + RECORD * len(image.entries)

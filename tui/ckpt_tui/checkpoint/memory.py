@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ckpt_tui.archive.tree import ByteRange
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
-from ckpt_tui.checkpoint.model import Note, Process, ProcessMemory, Region
+from ckpt_tui.checkpoint.model import Process, ProcessMemory, Region
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.pages import (
@@ -53,11 +53,16 @@ class MemoryReader:
         """Return a page map by the name of its image, None where it is absent."""
         if name not in self._maps:
             self._maps[name] = None
-            if name in self._images:
+            try:
                 page_map = PageMap.read(self._images.window(name), name, quiet())
-                if page_map.problem:
-                    self._images.notes.append(Note(name, page_map.problem))
-                self._maps[name] = page_map
+            except KeyError:  # absent, or no regular file, of which there is a note
+                return None
+            except CkptError as error:
+                self._images.note(name, str(error))
+                return None
+            if page_map.problem:
+                self._images.note(name, page_map.problem)
+            self._maps[name] = page_map
         return self._maps[name]
 
     def memory(self, pid: int) -> Memory | None:
@@ -77,11 +82,13 @@ class MemoryReader:
 
     def _opened(self, page_map: PageMap, page_size: int) -> Memory:
         name = f"pages-{page_map.pages_id}.img"
-        window = self._images.window(name) if name in self._images else None
+        try:
+            window = self._images.window(name)
+        except (CkptError, KeyError):
+            window = None
         if problem := page_map.size_problem(window.size if window else 0, page_size):
-            note = Note(name, problem if window else f"The page image is missing: {problem}")
-            if note not in self._images.notes:
-                self._images.notes.append(note)
+            text = problem if window else f"The page image is missing: {problem}"
+            self._images.note(name, text)
         return Memory(page_map, window, page_size)
 
 
@@ -92,26 +99,35 @@ def read_strings(
 
     All ranges are asked for at once, so that a compressed archive is passed over once at most.
     """
-    asked = {p.pid: mm for p in processes if (mm := images.message(f"mm-{p.pid}.img"))}
-    ranges = [r for pid, mm in asked.items() for r in _ranges(images, reader, pid, mm)]
-    images.preload(ranges, progress)
+    asked = {
+        p.pid: ((mm.mm_arg_start, mm.mm_arg_end), (mm.mm_env_start, mm.mm_env_end))
+        for p in processes
+        if (mm := images.message(f"mm-{p.pid}.img")) is not None
+    }
+    ranges = [r for pid, where in asked.items() for r in _ranges(images, reader, pid, where)]
+    try:
+        images.preload(ranges, progress)
+    except CkptError as error:
+        images.note("pages", f"The page images cannot be read: {error}")
     strings = {}
-    for pid, mm in asked.items():
+    for pid, (arguments, environment) in asked.items():
         progress.tick(0)
         memory = reader.memory(pid)
         strings[pid] = (
-            _strings(images, memory, pid, "arguments", mm.mm_arg_start, mm.mm_arg_end),
-            _strings(images, memory, pid, "environment", mm.mm_env_start, mm.mm_env_end),
+            _strings(images, memory, pid, "arguments", *arguments),
+            _strings(images, memory, pid, "environment", *environment),
         )
     return strings
 
 
-def _ranges(images: ImageDirectory, reader: MemoryReader, pid: int, mm: Any) -> Iterator[ByteRange]:
+def _ranges(
+    images: ImageDirectory, reader: MemoryReader, pid: int, where: Iterable[tuple[int, int]]
+) -> Iterator[ByteRange]:
     memory = reader.memory(pid)
     if memory is None:
         return
     name = images.member_name(f"pages-{memory.pagemap.pages_id}.img")
-    for start, end in ((mm.mm_arg_start, mm.mm_arg_end), (mm.mm_env_start, mm.mm_env_end)):
+    for start, end in where:
         if start < end <= start + MAX_STRINGS:
             for span in memory.spans(start, end):
                 if span.state is PageState.DATA:
@@ -123,10 +139,11 @@ def _strings(
 ) -> tuple[bytes, ...] | None:
     try:
         if memory is None:
-            raise CkptError("There is no page map.")
+            raise CkptError("There is no page map.", "there is no page map.")
         return strings_at(memory, start, end)
     except CkptError as error:
-        images.notes.append(Note(f"mm-{pid}.img", f"The {what} of {pid} are unreadable: {error}"))
+        why = error.why or str(error)
+        images.note(f"mm-{pid}.img", f"The {what} of {pid} cannot be read: {why}")
         return None
 
 
@@ -159,17 +176,16 @@ def _process_memory(
         regions=regions,
         dumped_bytes=page_map.present * page_size if page_map else 0,
         zero_bytes=None,
-        shared_bytes=sum(r.end - r.start for r in regions if r.kind == "shared"),
-        virtual_bytes=sum(r.end - r.start for r in regions),
+        shared_bytes=sum(max(r.end - r.start, 0) for r in regions if r.kind == "shared"),
+        virtual_bytes=sum(max(r.end - r.start, 0) for r in regions),
         parent_bytes=page_map.parent * page_size if page_map else 0,
         pages_id=page_map.pages_id if page_map else None,
     )
 
 
 def _region(table: FileTable, memory: Memory | None, pid: int, mm: Any, vma: Any) -> Region:
-    counts = memory.dumped_in(vma.start, vma.end) if memory else Dumped()
+    counts = memory.dumped_in(vma.start, vma.end) if memory and vma.start < vma.end else Dumped()
     kind = _kind(table, mm, vma)
-    mapped = vma.status & VMA_FILE
     shared = "s" if vma.flags & 1 else "p"
     return Region(
         pid=pid,
@@ -177,7 +193,7 @@ def _region(table: FileTable, memory: Memory | None, pid: int, mm: Any, vma: Any
         end=vma.end,
         kind=kind,
         protection="".join(c if vma.prot >> i & 1 else "-" for i, c in enumerate("rwx")) + shared,
-        path=table.path(vma.shmid) if mapped else "",
+        path=_path(table, vma),
         offset=vma.pgoff,
         flags=flag_names("mmap.flags", vma.flags),
         dumped=counts.data,
@@ -200,6 +216,13 @@ def _kind(table: FileTable, mm: Any, vma: Any) -> str:
     if vma.flags & MAP_GROWSDOWN or vma.start <= mm.mm_start_stack < vma.end:
         return "stack"
     return "anonymous"
+
+
+def _path(table: FileTable, vma: Any) -> str:
+    """Return what is mapped. Shared anonymous memory is dumped as a memfd of the name /dev/zero
+    since v3.14, which nobody has opened."""
+    path = table.path(vma.shmid) if vma.status & VMA_FILE else ""
+    return "" if path == "/memfd:/dev/zero" else path
 
 
 def _shared_id(table: FileTable, vma: Any) -> int:

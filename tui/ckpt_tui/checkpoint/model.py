@@ -165,7 +165,9 @@ class OpenFile:
     deleted: bool = False
     object_id: int = 0
     shared_with: tuple[tuple[int, int], ...] = ()
-    """Other (pid, fd) pairs that hold the same open file, or the same pipe or socket pair's end."""
+    """The first other (pid, fd) pairs that hold the same open file, or an end of the same pipe."""
+    sharers: int = 0
+    """How many others there are in all."""
     mount_id: int | None = None
 
 

@@ -9,16 +9,36 @@ from __future__ import annotations
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Note, OpenFile, Process, Socket
-from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, Queues, address_of, build_socket
+from ckpt_tui.checkpoint.processes import numbers_text
+from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, SocketEnds, address_of, build_socket
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.values import flag_names, signal_names, text, value_name
 
+CLOSE_ON_EXEC = 1
+
+MAX_SHARERS = 64
+"""Other holders listed with a descriptor; more are counted."""
+
+FILE_KINDS = {stat.S_IFDIR: "directory", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+
 ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR")
+
+
+@dataclass(frozen=True, slots=True)
+class _Descriptor:
+    """One record of an fdinfo image, and whose it is."""
+
+    pid: int
+    fd: int
+    file_id: int
+    close_on_exec: bool
 
 
 def build_files(
@@ -29,71 +49,112 @@ def build_files(
     progress: Progress,
 ) -> tuple[tuple[OpenFile, ...], tuple[Socket, ...]]:
     """Return every descriptor of every process, and those of them that are sockets."""
-    descriptors = list(_descriptors(images, processes))
-    holders: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    groups: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
-    for pid, info in descriptors:
-        holders[info.id].append((pid, info.fd))
-        if (group := _group(table.get(info.id))) is not None:
-            groups[group].append((pid, info.fd))
-    queues = Queues(images, table, holders)
     progress.start("reading descriptors")
+    descriptors = list(_descriptors(images, processes, progress))
+    sharing = _Sharing()
+    for one in descriptors:
+        progress.tick(0)
+        sharing.add(one, _shared_thing(table, one.file_id))
+    ends = SocketEnds(images, table, sharing.first_holder, progress)
+    missing: dict[int, list[int]] = defaultdict(list)
     files: list[OpenFile] = []
     sockets: list[Socket] = []
-    for pid, info in descriptors:
+    for one in descriptors:
         progress.tick(0)
-        found = table.get(info.id)
+        found = table.get(one.file_id)
         if found is None:
-            notes.append(
-                Note("files.img", f"Descriptor {info.fd} of {pid} names file {info.id}: not there.")
-            )
-            files.append(OpenFile(pid, info.fd, "missing", f"file {info.id}", object_id=info.id))
+            missing[one.pid].append(one.fd)
+            target = f"file {one.file_id}"
+            files.append(OpenFile(one.pid, one.fd, "missing", target, object_id=one.file_id))
             continue
-        group = _group(found)
-        others = groups[group] if group is not None else holders[info.id]
-        shared = tuple(h for h in others if h != (pid, info.fd))
-        files.append(_open_file(table, found, pid, info, shared))
+        files.append(_open_file(table, found, one, sharing))
         if found.type in SOCKET_TYPES:
-            sockets.append(build_socket(found, pid, info.fd, queues))
+            sockets.append(build_socket(found, one.pid, one.fd, ends))
+    for pid, numbers in missing.items():
+        text = f"Descriptors of process {pid} lead to no file: {numbers_text(numbers)}."
+        notes.append(Note("files.img", text))
     return tuple(files), tuple(sockets)
 
 
 def _descriptors(
-    images: ImageDirectory, processes: tuple[Process, ...]
-) -> Iterator[tuple[int, Any]]:
+    images: ImageDirectory, processes: tuple[Process, ...], progress: Progress
+) -> Iterator[_Descriptor]:
     for process in processes:
-        if process.files_id is not None:
-            for info in images.messages(f"fdinfo-{process.files_id}.img"):
-                yield process.pid, info
+        if process.files_id is None:
+            continue
+        for info, _ in images.records(f"fdinfo-{process.files_id}.img", progress):
+            yield _Descriptor(process.pid, info.fd, info.id, bool(info.flags & CLOSE_ON_EXEC))
 
 
-def _group(found: FileObject | None) -> tuple[str, int] | None:
-    """Return what the holders of both ends of a pipe have in common."""
-    if found is not None and found.type in ("PIPE", "FIFO"):
-        return "pipe", int(found.message.pipe_id)
-    return None
+Thing = tuple[str, int]
+"""What descriptors can share: ("file", id) or ("pipe", id)."""
+
+
+def _shared_thing(table: FileTable, file_id: int) -> Thing:
+    """Return what the holders of one open file, or of both ends of a pipe, have in common."""
+    if table.objects.type_of(file_id) in ("PIPE", "FIFO"):
+        return "pipe", int(table.objects[file_id].message.pipe_id)
+    return "file", file_id
+
+
+class _Sharing:
+    """Who holds the same open file or pipe."""
+
+    def __init__(self) -> None:
+        self._holders: dict[Thing, list[tuple[int, int]]] = defaultdict(list)
+        self._first: dict[Thing, tuple[tuple[int, int], ...]] = {}
+        self._thing: dict[int, Thing] = {}
+        self.first_holder: dict[int, tuple[int, int]] = {}
+        """File id to the first descriptor that leads to it."""
+
+    def add(self, one: _Descriptor, thing: Thing) -> None:
+        self._holders[thing].append((one.pid, one.fd))
+        self._thing[one.file_id] = thing
+        self.first_holder.setdefault(one.file_id, (one.pid, one.fd))
+
+    def others(self, one: _Descriptor) -> tuple[tuple[tuple[int, int], ...], int]:
+        """Return the first other holders, and how many there are. Lists of all for each would grow
+        with their square; so far more than are listed share one list."""
+        thing = self._thing[one.file_id]
+        holders = self._holders[thing]
+        me, some = (one.pid, one.fd), holders[: MAX_SHARERS + 1]
+        if me in some:
+            some.remove(me)
+            return tuple(some), len(holders) - 1
+        return self._first.setdefault(thing, tuple(some[:-1])), len(holders) - 1
 
 
 def _open_file(
-    table: FileTable, found: FileObject, pid: int, info: Any, shared: tuple[tuple[int, int], ...]
+    table: FileTable, found: FileObject, one: _Descriptor, sharing: _Sharing
 ) -> OpenFile:
     message = found.message
     kind, target = DESCRIBE.get(found.type, _other)(table, found)
+    opened = _opened(table, found)
+    others, count = sharing.others(one)
     return OpenFile(
-        pid=pid,
-        fd=info.fd,
+        pid=one.pid,
+        fd=one.fd,
         kind=kind,
         target=target,
-        flags=_open_flags(found),
-        position=_optional(message, "pos"),
-        size=_optional(message, "size") if found.type == "REG" else None,
-        mode=_optional(message, "mode") if found.type == "REG" else None,
-        close_on_exec=bool(info.flags & 1),
+        flags=_open_flags(getattr(opened, "flags", None)),
+        position=_optional(opened, "pos"),
+        size=_optional(opened, "size") if found.type == "REG" else None,
+        mode=_optional(opened, "mode") if found.type == "REG" else None,
+        close_on_exec=one.close_on_exec,
         deleted=found.id in table.ghosts or bool(getattr(message, "deleted", False)),
         object_id=found.id,
-        shared_with=shared,
-        mount_id=_optional(message, "mnt_id"),
+        shared_with=others,
+        sharers=count,
+        mount_id=_optional(opened, "mnt_id"),
     )
+
+
+def _opened(table: FileTable, found: FileObject) -> Any:
+    """Return the message with flags, position and mount: a fifo has them in that of its path."""
+    if found.type != "FIFO":
+        return found.message
+    regular = table.regular(found.message.regf_id or found.id)
+    return found.message if regular is None else regular
 
 
 def _optional(message: Any, field: str) -> int | None:
@@ -101,24 +162,17 @@ def _optional(message: Any, field: str) -> int | None:
     return int(getattr(message, field)) if known and message.HasField(field) else None
 
 
-def _open_flags(found: FileObject) -> tuple[str, ...]:
-    value = getattr(found.message, "flags", None)
+@lru_cache(maxsize=1024)
+def _open_flags(value: object) -> tuple[str, ...]:
     if not isinstance(value, int):
         return ()
     names = [n for n in flag_names("rfile.flags", value & ~3) if n not in ACCESS]
     return (ACCESS[value & 3] if value & 3 < 3 else "O_ACCMODE", *names)
 
 
-def _regular(table: FileTable, found: FileObject) -> tuple[str, str]:
-    mode = found.message.mode
-    for test, kind in (
-        (stat.S_ISDIR, "directory"),
-        (stat.S_ISCHR, "device"),
-        (stat.S_ISBLK, "device"),
-    ):
-        if mode and test(mode):
-            return kind, table.path(found.id)
-    return "regular", table.path(found.id)
+def _regular(_table: FileTable, found: FileObject) -> tuple[str, str]:
+    kind = FILE_KINDS.get(stat.S_IFMT(found.message.mode), "regular")
+    return kind, text(found.message.name)
 
 
 def _pipe(_table: FileTable, found: FileObject) -> tuple[str, str]:
@@ -127,7 +181,7 @@ def _pipe(_table: FileTable, found: FileObject) -> tuple[str, str]:
 
 
 def _fifo(table: FileTable, found: FileObject) -> tuple[str, str]:
-    path = table.path(found.message.regf_id) or table.path(found.id)
+    path = table.path(found.message.regf_id or found.id)
     return "fifo", path or f"pipe {found.message.pipe_id}"
 
 
@@ -156,7 +210,7 @@ def _timerfd(_table: FileTable, found: FileObject) -> tuple[str, str]:
 
 
 def _tty(table: FileTable, found: FileObject) -> tuple[str, str]:
-    path = table.path(found.message.regf_id)
+    path = table.path(found.message.regf_id or found.id)
     return "tty", path or f"terminal {found.message.tty_info_id}"
 
 

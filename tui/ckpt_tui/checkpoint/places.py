@@ -29,7 +29,6 @@ def build_mounts(images: ImageDirectory) -> tuple[Mount, ...]:
 
 
 def _mount(images: ImageDirectory, namespace: int, entry: Any) -> Mount:
-    archive = f"tmpfs-dev-{entry.root_dev}.tar.gz.img"
     return Mount(
         id=entry.mnt_id,
         parent_id=entry.parent_mnt_id,
@@ -41,9 +40,18 @@ def _mount(images: ImageDirectory, namespace: int, entry: Any) -> Mount:
         flags=flag_names("mnt.flags", entry.flags) + flag_names("mnt.sb_flags", entry.sb_flags),
         options=text(entry.options),
         external_key=text(entry.ext_key) or (text(entry.root) if entry.ext_mount else ""),
-        dumped_bytes=images.window(archive).size if archive in images else 0,
+        dumped_bytes=_dumped_bytes(images, entry),
         device=f"{entry.root_dev >> 20}:{entry.root_dev & 0xFFFFF}",
     )
+
+
+def _dumped_bytes(images: ImageDirectory, entry: Any) -> int:
+    """Return the size of the archive of a tmpfs. A bind mount of a file or folder in one has the
+    same device and is not dumped again; before v1.3 the archive had the id of the mount."""
+    if text(entry.root) != "/":
+        return 0
+    names = (f"tmpfs-dev-{entry.root_dev}.tar.gz.img", f"tmpfs-{entry.mnt_id}.tar.gz.img")
+    return next((size for n in names if (size := images.size(n))), 0)
 
 
 def _absolute(mountpoint: str) -> str:

@@ -6,7 +6,7 @@ core.tc.task_state: 1 alive, 2 dead (a zombie), 3 stopped (criu/include/pstree.h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.filetable import FileTable
@@ -20,13 +20,13 @@ from ckpt_tui.criu.values import (
     sigaction_signal,
     signal_name,
     signal_names,
+    task_state,
     text,
     value_name,
 )
 
-ALIVE, DEAD, STOPPED = 1, 2, 3
-
-STATES = {ALIVE: "running", DEAD: "zombie", STOPPED: "stopped"}
+DEAD = 2
+"""task_state of a zombie."""
 
 CAPABILITY_SETS = {
     "effective": "cap_eff",
@@ -76,8 +76,7 @@ def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[N
         notes.append(Note(f"core-{entry.pid}.img", f"Process {entry.pid} has no core image."))
         return Process(entry.pid, entry.ppid, entry.pgid, entry.sid, "unknown", "?")
     task = core.tc
-    state = STATES.get(task.task_state, f"state {task.task_state}")
-    alive = task.task_state != DEAD
+    alive = task_state(task.task_state) != "zombie"
     mm = images.message(f"mm-{entry.pid}.img") if alive else None
     fs = images.message(f"fs-{entry.pid}.img") if alive else None
     ids = images.message(f"ids-{entry.pid}.img") if alive else None
@@ -88,7 +87,7 @@ def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[N
         ppid=entry.ppid,
         pgid=entry.pgid,
         sid=entry.sid,
-        state=state,
+        state=task_state(task.task_state),
         comm=text(task.comm),
         exit_code=None if alive else task.exit_code,
         stop_signal=signal_name(task.stop_signo) if task.HasField("stop_signo") else "",
@@ -113,11 +112,12 @@ def _threads(
     images: ImageDirectory, table: FileTable, entry: Any, leader: Any, ids: Any, notes: list[Note]
 ) -> Iterator[Thread]:
     """Yield the threads, leader first. Never called for a zombie: its thread list is garbage."""
-    descriptors = _descriptors(images, table, ids)
+    descriptors = _Descriptors(images, table, ids.files_id if ids is not None else None)
+    missing = []
     for tid in dict.fromkeys((entry.pid, *entry.threads)):
         core = leader if tid == entry.pid else images.message(f"core-{tid}.img")
         if core is None:
-            notes.append(Note(f"core-{tid}.img", f"Thread {tid} of {entry.pid} has no core image."))
+            missing.append(tid)
             yield Thread(tid, "?")
             continue
         thread = core.thread_core
@@ -136,27 +136,49 @@ def _threads(
             blocked_signals=signal_names(mask),
             pending_signals=tuple(_pending(p) for p in pending),
         )
+    if missing:
+        some = numbers_text(missing)
+        notes.append(
+            Note("pstree.img", f"Threads of process {entry.pid} have no core image: {some}.")
+        )
 
 
-def _descriptors(images: ImageDirectory, table: FileTable, ids: Any) -> dict[int, str]:
-    """Return what each descriptor of a process is: a path, or the type of the object."""
-    infos = images.messages(f"fdinfo-{ids.files_id}.img") if ids is not None else []
-    names = {}
-    for info in infos:
-        found = table.get(info.id)
-        if found is not None:
-            names[info.fd] = table.path(info.id) or found.type.lower()
-    return names
+NAMED = 8
+"""Numbers listed in a note; more are counted."""
 
 
-def _blocked(core: Any, descriptors: Mapping[int, str]) -> str:
+def numbers_text(numbers: Sequence[int]) -> str:
+    """Return `3, 4, 5`, and how many more there are."""
+    more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
+    return ", ".join(map(str, numbers[:NAMED])) + more
+
+
+class _Descriptors:
+    """What the descriptors of a process are; looked up only if some thread waits for one."""
+
+    def __init__(self, images: ImageDirectory, table: FileTable, files_id: int | None) -> None:
+        self._images = images
+        self._table = table
+        self._files_id = files_id
+        self._ids: dict[int, int] | None = None
+
+    def name(self, fd: int) -> str:
+        """Return the path of what a descriptor leads to, or the type; "" for none."""
+        if self._ids is None:
+            infos = self._images.messages(f"fdinfo-{self._files_id}.img")
+            self._ids = {info.fd: info.id for info in infos}
+        found = self._table.get(self._ids.get(fd, 0))
+        return self._table.path(found.id) or found.type.lower() if found else ""
+
+
+def _blocked(core: Any, descriptors: _Descriptors) -> str:
     """Return the system call a thread sleeps in: `epoll_wait(epfd 4 → eventpoll, …)`."""
     call = blocked_in(core)
     if call is None:
         return ""
     words = []
     for name, value in call.arguments:
-        known = descriptors.get(value) if name.endswith("fd") else None
+        known = descriptors.name(value) if name.endswith("fd") else ""
         words.append(f"{name} {argument_text(name, value)}" + (f" → {known}" if known else ""))
     return f"{call.name}({', '.join(words)})" + ("" if call.certain else " ?")
 

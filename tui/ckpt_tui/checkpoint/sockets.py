@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Socket
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.values import ip_address, socket_name, text, value_name
 
 SOCKET_TYPES = ("INETSK", "UNIXSK", "PACKETSK", "NETLINKSK")
@@ -17,38 +18,60 @@ AF_INET = 2
 PROTOCOL_TCP = 6
 STATE_LISTEN = 10
 
-Holders = Mapping[int, Sequence[tuple[int, int]]]
+Holders = Mapping[int, tuple[int, int]]
+"""File id to the first descriptor that leads to it."""
 
 
-class Queues:
-    """Unread bytes of sockets, and who is at the other end of unix sockets."""
+class SocketEnds:
+    """Unread bytes of sockets, and who is at the other end of a connection."""
 
-    def __init__(self, images: ImageDirectory, table: FileTable, holders: Holders) -> None:
+    def __init__(
+        self, images: ImageDirectory, table: FileTable, holders: Holders, progress: Progress
+    ) -> None:
         self._images = images
-        self._unix: dict[int, int] = defaultdict(int)
-        for packet in images.messages("sk-queues.img"):
-            self._unix[packet.id_for] += packet.length
-        self._holders: dict[int, tuple[int, int]] = {}
-        for found in table.objects.values():
-            if found.type == "UNIXSK" and holders.get(found.id):
-                self._holders[found.message.ino] = holders[found.id][0]
+        self._unread: dict[int, int] = defaultdict(int)
+        for packet, _ in images.records("sk-queues.img", progress):
+            self._unread[packet.id_for] += packet.length
+        self._unix: dict[int, tuple[int, int]] = {}
+        self._inet: dict[tuple[Hashable, ...], tuple[int, int]] = {}
+        for file_id, holder in holders.items():
+            progress.tick(0)
+            if table.objects.type_of(file_id) == "UNIXSK":
+                self._unix[table.objects[file_id].message.ino] = holder
+            elif table.objects.type_of(file_id) == "INETSK":
+                message = table.objects[file_id].message
+                self._inet[_ends(message)] = holder
 
     def bytes_of(self, found: FileObject) -> int:
         """Return the bytes waiting in the queues of a socket."""
         if found.type == "UNIXSK":
-            return self._unix[found.id]
+            return self._unread[found.id]
         if found.type == "INETSK" and found.message.proto == PROTOCOL_TCP:
             stream = self._images.message(f"tcp-stream-{found.message.ino:x}.img")
             return int(stream.inq_len + stream.outq_len) if stream else 0
         return 0
 
     def peer(self, found: FileObject) -> tuple[int, int] | None:
-        if found.type != "UNIXSK" or not found.message.peer:
-            return None
-        return self._holders.get(found.message.peer)
+        """Return a descriptor of the other end, None where it is not in the checkpoint."""
+        message = found.message
+        if found.type == "UNIXSK" and message.peer:
+            return self._unix.get(message.peer)
+        if found.type == "INETSK" and message.dst_port:
+            return self._inet.get(_ends(message, swapped=True))
+        return None
 
 
-def build_socket(found: FileObject, pid: int, fd: int, queues: Queues) -> Socket:
+def _ends(message: Any, *, swapped: bool = False) -> tuple[Hashable, ...]:
+    """Return what a connection is known by, as its other end knows it if `swapped`."""
+    ends = (
+        (message.src_port, *message.src_addr),
+        (message.dst_port, *message.dst_addr),
+    )
+    family = (message.ns_id, message.proto, message.family)
+    return (*family, *reversed(ends)) if swapped else (*family, *ends)
+
+
+def build_socket(found: FileObject, pid: int, fd: int, ends: SocketEnds) -> Socket:
     """Return what is known of one socket descriptor."""
     message = found.message
     family, local, remote, protocol = _address(found)
@@ -61,9 +84,9 @@ def build_socket(found: FileObject, pid: int, fd: int, queues: Queues) -> Socket
         state=_state(found),
         local=local,
         remote=remote,
-        queued=queues.bytes_of(found),
+        queued=ends.bytes_of(found),
         inode=getattr(message, "ino", 0),
-        peer=queues.peer(found),
+        peer=ends.peer(found),
         options=_options(message),
     )
 

@@ -80,6 +80,11 @@ class DecodedImage:
     """What stopped the decoding, one sentence; empty if nothing did."""
 
     @property
+    def left_out(self) -> int:
+        """Records that were not decoded because of the limits."""
+        return self.count - len(self.entries)
+
+    @property
     def first(self) -> Message | None:
         """The message of the first record."""
         return self.entries[0].message if self.entries else None
@@ -125,8 +130,6 @@ def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> Deco
             entries.append(entry)
     except DamagedInput as damage:
         problem = str(damage)
-    if count > len(entries) and not problem:
-        problem = f"Only the first {len(entries)} of {count} records are shown."
     problem = problem or next((entry.problem for entry in entries if entry.problem), "")
     head = read_head(window, kind or UNKNOWN)
     return DecodedImage(file_name, kind, identity, head, tuple(entries), count, unknown, problem)

@@ -42,14 +42,15 @@ class Reader:
         Raises:
             DamagedInput: the image ends before.
         """
-        self.check(offset, length, what)
         start = offset - self._start
-        if start < 0 or start + length > len(self._buffer):
-            if length > BUFFER:
-                return self._whole(self.window.read(offset, length), offset, length)
-            self._start, start = offset, 0
-            self._buffer = self.window.read(offset, BUFFER)
-        return self._whole(self._buffer[start : start + length], offset, length)
+        if 0 <= start <= start + length <= len(self._buffer):  # nearly always
+            return self._buffer[start : start + length]
+        self.check(offset, length, what)
+        if length > BUFFER:
+            return self._whole(self.window.read(offset, length), offset, length)
+        self._start = offset
+        self._buffer = self.window.read(offset, BUFFER)
+        return self._whole(self._buffer[:length], offset, length)
 
     def _whole(self, data: bytes, offset: int, length: int) -> bytes:
         if len(data) < length:

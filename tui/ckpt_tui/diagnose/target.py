@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.diagnose.checks import Check, left_out, run_checks
@@ -50,7 +51,8 @@ def diagnose_opened(
     Raises:
         Cancelled: the caller gave up.
     """
-    name, found = _log_of(opened, log, progress)
+    unreadable: list[Finding] = []
+    name, found = _log_of(opened, log, unreadable, progress)
     progress.start("checking")
     facts = Facts(
         checkpoint=checkpoint,
@@ -61,7 +63,7 @@ def diagnose_opened(
         base=base,
         progress=progress,
     )
-    findings = run_checks(facts, progress)
+    findings = (*unreadable, *run_checks(facts, progress))
     return TargetDiagnosis(
         log_name=name,
         log=found,
@@ -73,19 +75,35 @@ def diagnose_opened(
 
 
 def _log_of(
-    opened: OpenCheckpoint, given: tuple[str, ByteWindow] | None, progress: Progress
+    opened: OpenCheckpoint,
+    given: tuple[str, ByteWindow] | None,
+    unreadable: list[Finding],
+    progress: Progress,
 ) -> tuple[str, LogDiagnosis | None]:
+    """Return the log and what it is called. One that nobody asked for and that cannot be read is
+    a finding, and the next one is taken."""
     if given is not None:
         return given[0], diagnose_log(read_log(given[1], progress))
     beside = log_beside(opened.target)
     if beside is not None:
-        window = open_log(beside)
         try:
-            return beside.name, diagnose_log(read_log(window, progress))
-        finally:
-            window.close()
+            window = open_log(beside)
+            try:
+                return beside.name, diagnose_log(read_log(window, progress))
+            finally:
+                window.close()
+        except CkptError as error:
+            unreadable.append(_unreadable(beside.name, error))
     found = log_in(opened.tree)
-    if found is None:
-        return "", None
-    name, member = found
-    return name, diagnose_log(read_log(member, progress))
+    if found is not None:
+        name, member = found
+        try:
+            return name, diagnose_log(read_log(member, progress))
+        except CkptError as error:
+            unreadable.append(_unreadable(name, error))
+    return "", None
+
+
+def _unreadable(name: str, error: CkptError) -> Finding:
+    title = f"The log {name} cannot be read"
+    return Finding("log-unreadable", "advice", "certain", title, str(error), error.hint, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ckpt_tui.archive.tree import Tree
+from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.window import ByteWindow, FileWindow
 
@@ -15,8 +15,11 @@ INSIDE = ("restore.log", "checkpoint/restore.log", "dump.log", "checkpoint/dump.
 
 def log_in(tree: Tree) -> tuple[str, ByteWindow] | None:
     """Return the name and the bytes of a log among the members of a checkpoint."""
-    name = next((n for n in INSIDE if n in tree.members), None)
-    return (name, tree.window(name)) if name else None
+    for name in INSIDE:
+        member = tree.members.get(name)
+        if member is not None and member.kind is MemberKind.FILE:
+            return name, tree.window(name)
+    return None
 
 
 def log_beside(path: str) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import ContainerFacts, Note
 from ckpt_tui.core.document import read_document, text_at, texts_at, value_at
-from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.errors import CkptError
 
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
 """The JSON members that say what the container was."""
@@ -69,11 +69,20 @@ def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Me
             continue
         try:
             documents[name] = read_document(tree.window(name), name)
-        except (DamagedInput, KeyError) as error:
+        except CkptError as error:
             notes.append(Note(name, str(error)))
+        except KeyError:
+            notes.append(Note(name, "It is no regular file."))
     inventory = tree.members.get(f"{images}inventory.img")
-    dumped = datetime.fromtimestamp(inventory.mtime, UTC) if inventory and inventory.mtime else None
+    dumped = _time_of_file(inventory.mtime) if inventory and inventory.mtime else None
     return Metadata(documents, dict(annotations), tuple(notes), dumped)
+
+
+def _time_of_file(mtime: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(mtime, UTC)
+    except (OverflowError, ValueError, OSError):  # an archive can claim any time
+        return None
 
 
 def time_of(text: str) -> datetime | None:
@@ -82,9 +91,9 @@ def time_of(text: str) -> datetime | None:
         return None
     try:
         value = datetime.fromisoformat(text)
-    except ValueError:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (OverflowError, ValueError):
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def podman_facts(metadata: Metadata) -> ContainerFacts:

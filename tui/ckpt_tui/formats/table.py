@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ckpt_tui.archive.tree import Tree
+from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.model import ContainerFacts
 from ckpt_tui.formats.metadata import (
     Metadata,
@@ -72,7 +72,8 @@ def _archive(found: Found) -> bool:
 
 
 def _gvisor(found: Found) -> bool:
-    if not found.has("checkpoint.img"):
+    image = found.tree.members.get("checkpoint.img")
+    if image is None or image.kind is not MemberKind.FILE:
         return False
     return found.tree.window("checkpoint.img").read(0, len(GVISOR_MAGIC)) == GVISOR_MAGIC
 

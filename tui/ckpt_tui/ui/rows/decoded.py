@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
 from rich.text import Text
@@ -21,59 +22,109 @@ COLUMNS = (
 OPEN_AT_FIRST = 40
 """Records of an image that are shown open; with more of them only the first is."""
 
+LEFT_OUT = "left out"
+"""Key of the row that tells how many records there are besides."""
+
 Path = tuple[int, ...]
 """Which record, then which field in each message on the way down."""
 
 
 class DecodedRows:
-    """The rows of one image. Only open records have rows for their fields."""
+    """The rows of one image, made when they are seen. Only open records have lines for their
+    fields, so an image of any number of records costs what is open."""
 
     def __init__(self, image: DecodedImage) -> None:
         self.image = image
         many = len(image.entries) > OPEN_AT_FIRST
         self._open: set[Path] = {(i,) for i in range(1 if many else len(image.entries))}
-        self._lines: list[tuple[Path, Row]] = []
-        self._places: dict[Hashable, int] = {}
-        self._refill()
+        self._fields: dict[int, list[tuple[Path, FieldView]]] = {}
+        """Lines of each open record."""
+        self._opened: list[int] = []
+        """The records in `_fields`, ascending, and in `_places` the line of each."""
+        self._places: list[int] = []
+        self._length = 0
+        for (record,) in tuple(self._open):
+            self._fields[record] = list(self._walk(record))
+        self._arrange()
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return self._length
 
     def __getitem__(self, index: int, /) -> Row:
-        return self._lines[index][1]
+        at = bisect_right(self._places, index) - 1
+        record, line = index, 0
+        if at >= 0:
+            record, line = self._opened[at], index - self._places[at]
+            below = len(self._fields[record])
+            if line > below:
+                record, line = record + line - below, 0
+        if record >= len(self.image.entries):
+            return self._left_out()
+        if line:
+            return self._field(*self._fields[record][line - 1])
+        return self._record(record, self.image.entries[record])
 
     def index_of(self, key: Hashable, /) -> int | None:
-        return self._places.get(key)
+        if key == LEFT_OUT and self.image.left_out:
+            return self._length - 1
+        record = _record_of(key)
+        if record is None or record >= len(self.image.entries):
+            return None
+        at = bisect_right(self._opened, record) - 1
+        if at < 0:
+            start = record
+        else:
+            last = self._opened[at]
+            below = len(self._fields[last]) if last < record else 0
+            start = self._places[at] + record - last + below
+        if key == (record,):
+            return start
+        lines = self._fields.get(record, ())
+        return next((start + i for i, (path, _) in enumerate(lines, 1) if path == key), None)
 
     def toggle(self, key: Hashable) -> None:
         """Open or close the record or message of a row."""
-        if isinstance(key, tuple):
-            self._open ^= {key}
-            self._refill()
+        record = _record_of(key)
+        if record is None or not isinstance(key, tuple):
+            return
+        self._open ^= {key}
+        if (record,) in self._open:
+            self._fields[record] = list(self._walk(record))
+        else:
+            self._fields.pop(record, None)
+        self._arrange()
 
     def entry_of(self, key: Hashable) -> Entry | None:
         """Return the record that a row belongs to."""
-        return self.image.entries[key[0]] if isinstance(key, tuple) else None
+        record = _record_of(key)
+        return None if record is None else self.image.entries[record]
 
-    def _refill(self) -> None:
-        self._lines = list(self._walk())
-        self._places = {path: i for i, (path, _) in enumerate(self._lines)}
+    def _arrange(self) -> None:
+        self._opened = sorted(self._fields)
+        self._places, lines = [], 0
+        for record in self._opened:
+            self._places.append(record + lines)
+            lines += len(self._fields[record])
+        self._length = len(self.image.entries) + lines + (1 if self.image.left_out else 0)
 
-    def _walk(self) -> Iterator[tuple[Path, Row]]:
-        for index, entry in enumerate(self.image.entries):
-            path = (index,)
-            yield path, self._record(path, entry)
-            if path in self._open and entry.message is not None:
-                yield from self._fields(path, fields(entry.message))
+    def _walk(self, record: int) -> Iterator[tuple[Path, FieldView]]:
+        message = self.image.entries[record].message
+        if message is not None:
+            yield from self._below((record,), fields(message))
 
-    def _fields(self, path: Path, views: tuple[FieldView, ...]) -> Iterator[tuple[Path, Row]]:
+    def _below(self, path: Path, views: tuple[FieldView, ...]) -> Iterator[tuple[Path, FieldView]]:
         for index, view in enumerate(views):
-            below = (*path, index)
-            yield below, self._field(below, view)
-            if below in self._open:
-                yield from self._fields(below, view.children)
+            inner = (*path, index)
+            yield inner, view
+            if inner in self._open:
+                yield from self._below(inner, view.children)
 
-    def _record(self, path: Path, entry: Entry) -> Row:
+    def _left_out(self) -> Row:
+        text = f"{self.image.left_out:,} more records are not decoded: the bytes below have them"
+        return Row(key=LEFT_OUT, cells=("  …", text, ""), meaning="muted")
+
+    def _record(self, record: int, entry: Entry) -> Row:
+        path = (record,)
         if entry.message is None:
             text: Text | str = Text(printable(entry.problem) or "not decoded", "fails")
         else:
@@ -81,7 +132,7 @@ class DecodedRows:
         mark = OPEN if path in self._open else SHUT
         extra = f", and {entry.extra[1]} bytes of its own" if entry.extra[1] else ""
         name = type(entry.message).__name__ if entry.message is not None else "bytes"
-        label = Text.assemble(f"{mark} ", (f"{path[0]}", "heading"))
+        label = Text.assemble(f"{mark} ", (f"{record}", "heading"))
         return Row(key=path, cells=(label, text if not extra else f"{text}{extra}", name))
 
     def _field(self, path: Path, view: FieldView) -> Row:
@@ -90,3 +141,8 @@ class DecodedRows:
         label = "  " * (len(path) - 1) + mark + printable(view.name)
         meaning = "unknown" if view.kind == "unknown" else ""
         return Row(key=path, cells=(label, printable(view.value_text), view.kind), meaning=meaning)
+
+
+def _record_of(key: Hashable) -> int | None:
+    """Return the number of the record that a row's key is in."""
+    return key[0] if isinstance(key, tuple) and key and isinstance(key[0], int) else None

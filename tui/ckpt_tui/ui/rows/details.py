@@ -52,7 +52,7 @@ def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterato
         return
     yield Fact("state", " ".join(filter(None, (process.state, process.stop_signal))))
     if process.threads and process.threads[0].blocked_in:
-        yield Fact("blocked in", process.threads[0].blocked_in)
+        yield Fact("blocked in", printable(process.threads[0].blocked_in))
     yield Fact("executable", printable(process.exe) + (" (deleted)" if process.exe_deleted else ""))
     yield Fact("directory", printable(process.cwd))
     if process.root not in ("", "/"):
@@ -68,7 +68,7 @@ def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterato
 def _thread(thread: Thread) -> Fact:
     words = [printable(thread.comm)]
     if thread.blocked_in:
-        words.append(f"in {thread.blocked_in}")
+        words.append(f"in {printable(thread.blocked_in)}")
     if thread.scheduler and thread.scheduler not in ("SCHED_OTHER", "SCHED_NORMAL"):
         words.append(thread.scheduler)
     if thread.nice:

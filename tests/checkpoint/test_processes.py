@@ -1,0 +1,161 @@
+"""Processes, threads and credentials, from real images and from changed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.checkpoint.model import Checkpoint, Process
+from crafted import IMAGES, copied, first, loaded, rewrite
+
+
+@pytest.fixture(scope="module")
+def kinds() -> Checkpoint:
+    return loaded(IMAGES / "kinds")
+
+
+@pytest.fixture(scope="module")
+def counter() -> Checkpoint:
+    return loaded(IMAGES / "counter")
+
+
+def process(checkpoint: Checkpoint, pid: int) -> Process:
+    found = checkpoint.process(pid)
+    assert found is not None
+    return found
+
+
+def test_the_tree_is_that_of_pstree(kinds: Checkpoint) -> None:
+    found = [(p.pid, p.ppid, p.pgid, p.sid, p.state, p.comm) for p in kinds.processes]
+    assert found == [
+        (1, 0, 1, 1, "running", "python3"),
+        (9, 1, 1, 1, "running", "python3"),
+        (10, 1, 10, 10, "running", "python3"),
+        (11, 1, 1, 1, "running", "python3"),
+    ]
+
+
+def test_threads_are_listed_leader_first_with_what_they_sleep_in(kinds: Checkpoint) -> None:
+    threads = process(kinds, 1).threads
+    assert [t.tid for t in threads] == [1, 6, 7, 8]
+    assert {t.comm for t in threads} == {"python3"}
+    assert threads[0].blocked_in.startswith("clock_nanosleep(clockid 1")
+    assert threads[0].registers["orig_ax"] == 230
+    assert len(threads[3].registers) == 28
+
+
+def test_arguments_and_environment_come_from_the_dumped_pages(counter: Checkpoint) -> None:
+    shell = process(counter, 1)
+    assert shell.argv is not None
+    assert shell.argv[:2] == (b"sh", b"-c")
+    assert shell.argv[2].startswith(b"i=0; while :;")
+    assert shell.env is not None
+    assert b"container=podman" in shell.env
+    assert process(counter, 8).argv == (b"sleep", b"1")
+
+
+def test_arguments_whose_pages_are_missing_are_a_note(kinds: Checkpoint) -> None:
+    assert process(kinds, 9).argv is None
+    assert any("The arguments of 9 cannot be read" in n.text for n in kinds.notes)
+
+
+def test_paths_limits_handlers_and_timers_are_told(kinds: Checkpoint) -> None:
+    leader = process(kinds, 1)
+    assert (leader.exe, leader.cwd, leader.root) == ("/usr/bin/python3", "/", "/")
+    assert process(kinds, 11).cwd == "/tmp"
+    assert leader.limits["RLIMIT_NOFILE"] == (512, 512)
+    assert leader.limits["RLIMIT_CORE"][1] is None
+    assert leader.handlers["SIGPIPE"] == "ignore"
+    assert leader.timers[0].startswith("real: in 999")
+
+
+def test_credentials_name_their_capabilities(counter: Checkpoint) -> None:
+    who = process(counter, 1).credentials
+    assert who is not None
+    assert (who.uid, who.gid, who.euid, who.egid) == (0, 0, 0, 0)
+    assert "CAP_CHOWN" in who.capabilities["effective"]
+    assert "CAP_SYS_ADMIN" not in who.capabilities["effective"]
+    assert who.capabilities["ambient"] == ()
+
+
+def test_a_zombie_has_an_exit_code_and_its_thread_list_is_not_believed(tmp_path: Path) -> None:
+    images = copied("counter", tmp_path)
+    for name in ("ids-8.img", "mm-8.img", "fs-8.img", "pagemap-8.img"):
+        (images / name).unlink()
+
+    def die(core: object) -> None:
+        core.tc.task_state = 2  # type: ignore[attr-defined]
+        core.tc.exit_code = 3 << 8  # type: ignore[attr-defined]
+        core.ClearField("thread_core")  # type: ignore[attr-defined]
+        core.ClearField("thread_info")  # type: ignore[attr-defined]
+
+    def garbage(messages: list[object]) -> None:
+        del messages[1].threads[:]  # type: ignore[attr-defined]
+        messages[1].threads.append(3009513808)  # type: ignore[attr-defined]
+
+    rewrite(images / "core-8.img", first(die))
+    rewrite(images / "pstree.img", garbage)
+    found = loaded(images)
+    zombie = process(found, 8)
+    assert (zombie.state, zombie.exit_code, zombie.threads, zombie.argv) == (
+        "zombie",
+        3 << 8,
+        (),
+        None,
+    )
+    assert found.notes == ()
+    assert process(found, 1).argv is not None
+
+
+def test_a_missing_core_leaves_the_process_and_a_note(tmp_path: Path) -> None:
+    images = copied("kinds", tmp_path)
+    (images / "core-9.img").unlink()
+    (images / "core-7.img").unlink()
+    found = loaded(images)
+    assert [p.pid for p in found.processes] == [1, 9, 10, 11]
+    assert process(found, 9).state == "unknown"
+    assert [t.comm for t in process(found, 1).threads] == ["python3", "python3", "?", "python3"]
+    notes = [(n.where, n.text) for n in found.notes]
+    assert ("core-9.img", "Process 9 has no core image.") in notes
+    assert ("pstree.img", "Threads of process 1 have no core image: 7.") in notes
+
+
+def test_a_process_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
+    images = copied("counter", tmp_path)
+    rewrite(images / "pstree.img", lambda messages: [*messages, messages[0]])
+    found = loaded(images)
+    assert [p.pid for p in found.processes] == [1, 8]
+    assert [n.text for n in found.notes] == ["Process 1 is listed twice; kept the first."]
+
+
+def test_a_thread_that_waits_for_a_descriptor_names_it(tmp_path: Path) -> None:
+    images = copied("counter", tmp_path)
+
+    def read(core: object) -> None:
+        registers = core.thread_info.gpregs  # type: ignore[attr-defined]
+        registers.orig_ax = registers.ax = 0
+        registers.di = 1
+
+    rewrite(images / "core-1.img", first(read))
+    blocked = process(loaded(images), 1).threads[0].blocked_in
+    assert blocked.startswith("read(fd 1 → pipe")
+
+
+def test_credentials_of_old_images_are_in_an_image_of_their_own(tmp_path: Path) -> None:
+    from crafted import image_of
+
+    images = copied("counter", tmp_path)
+    kept: list[bytes] = []
+
+    def move(core: object) -> None:
+        creds = core.thread_core.creds  # type: ignore[attr-defined]
+        creds.uid = 1000
+        kept.append(image_of("CREDS", creds))
+        core.thread_core.ClearField("creds")  # type: ignore[attr-defined]
+
+    rewrite(images / "core-1.img", first(move))
+    (images / "creds-1.img").write_bytes(kept[0])
+    who = process(loaded(images), 1).credentials
+    assert who is not None
+    assert who.uid == 1000
