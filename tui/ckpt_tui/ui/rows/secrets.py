@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 COVER = "••••••"
 
@@ -41,16 +40,18 @@ _KEYS = re.compile(
 what it matches out of the running: the text is foreign and may be long."""
 
 
-def secret_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where running text has what looks like a secret, in ascending order."""
+def secret_spans(text: str) -> list[tuple[int, int]]:
+    """Return where running text has what looks like a secret, in ascending order."""
     spans = [found.span(1) for found in _PAIRS.finditer(text)]
     spans += [found.span() for found in _KEYS.finditer(text)]
     spans += [found.span() for found in _VALUES.finditer(text)]
-    end = 0
+    merged: list[tuple[int, int]] = []
     for start, stop in sorted(spans):
-        if stop > end:
-            yield max(start, end), stop
-            end = stop
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
+        else:
+            merged.append((start, stop))
+    return merged
 
 
 def masked(text: str, reveal: bool) -> str:

@@ -1,0 +1,50 @@
+"""The index of a checkpoint: built once, and gone with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from pathlib import Path
+
+from ckpt_tui.checkpoint import index
+from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.opened import open_checkpoint
+
+
+def loaded(folder: Path) -> Checkpoint:
+    opened = open_checkpoint(str(folder), quiet())
+    try:
+        return opened.load(quiet())
+    finally:
+        opened.close()
+
+
+def test_everything_is_found_by_its_key(data: Path) -> None:
+    checkpoint = loaded(data / "images/kinds")
+    found = index_of(checkpoint)
+    assert found.open_file(9, 10) == next(f for f in checkpoint.files if (f.pid, f.fd) == (9, 10))
+    region = checkpoint.memory[1].regions[3]
+    assert found.mapped(region.pid, region.start) is region
+    assert {p.pid for p in found.children[1]} == {9, 10, 11}
+    assert found.open_file(9, 999) is None
+    assert found.mapped(9, 1) is None
+
+
+def test_the_mount_of_a_file_is_one_of_its_own_namespace(data: Path) -> None:
+    checkpoint = loaded(data / "images/kinds")
+    file = next(f for f in checkpoint.files if f.target == "/dev/null")
+    mount = index_of(checkpoint).mount_of(file)
+    assert mount is not None
+    assert mount.mountpoint == "/dev"
+
+
+def test_an_index_is_built_once_and_goes_with_its_checkpoint(data: Path) -> None:
+    checkpoint = loaded(data / "images/counter")
+    before = len(index._BUILT)
+    assert index_of(checkpoint) is index_of(checkpoint)
+    assert index_of(dataclasses.replace(checkpoint)) is not index_of(checkpoint)
+    del checkpoint
+    gc.collect()
+    assert len(index._BUILT) <= before

@@ -1,0 +1,80 @@
+"""Filtered, sorted and searched rows that are made only when looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from ckpt_tui.core.errors import Cancelled
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.ui.rows.choice import Choice, ChosenRows, find_row
+from ckpt_tui.ui.rows.table import LazyRows, Row
+
+
+def row_of(number: int) -> Row:
+    return Row(
+        ("n", number), (f"row {number}",), (-number,), meaning="fails" if number == 7 else ""
+    )
+
+
+def number_of(key: object) -> int | None:
+    return key[1] if isinstance(key, tuple) else None
+
+
+SOURCE = LazyRows(range(100), row_of, number_of)
+
+
+def is_problem(row: Row) -> bool:
+    return row.meaning == "fails"
+
+
+def keys(choice: Choice) -> list[object]:
+    rows = choice.rows(SOURCE, is_problem, quiet())
+    return [rows[n].key[1] for n in range(len(rows))]  # type: ignore[index]
+
+
+def test_nothing_chosen_is_the_source_itself() -> None:
+    assert Choice().rows(SOURCE, is_problem, quiet()) is SOURCE
+
+
+def test_filter_and_sort_work_together() -> None:
+    assert keys(Choice("9 row")) == [9, 19, 29, 39, 49, 59, 69, 79, *range(89, 100)]
+    assert keys(Choice("row 9", column=0))[0] == 99
+    assert keys(Choice("row 9", column=0, descending=True))[0] == 9
+
+
+def test_problems_only() -> None:
+    assert keys(Choice(problems_only=True)) == [7]
+    assert keys(Choice("row 8", problems_only=True)) == []
+
+
+def test_a_key_is_found_where_it_is_shown() -> None:
+    rows = Choice("row 9").rows(SOURCE, is_problem, quiet())
+    assert rows.index_of(("n", 29)) == 2
+    assert rows.index_of(("n", 5)) is None
+    assert rows.index_of("foreign") is None
+
+
+def test_only_rows_in_view_are_made() -> None:
+    made = []
+
+    def counted(number: int) -> Row:
+        made.append(number)
+        return row_of(number)
+
+    rows = ChosenRows(LazyRows(range(1_000_000), counted), range(999_999, -1, -1))
+    assert rows[3].key == ("n", 999_996)
+    assert made == [999_996]
+
+
+def test_choosing_can_be_cancelled() -> None:
+    with pytest.raises(Cancelled):
+        Choice("x").rows(SOURCE, is_problem, Progress(cancelled=lambda: True))
+
+
+def test_a_search_goes_round_in_both_directions() -> None:
+    assert find_row(SOURCE, "row 5", 0, 1, quiet()) == 5
+    assert find_row(SOURCE, "row 5", 5, 1, quiet()) == 15
+    assert find_row(SOURCE, "row 5", 5, -1, quiet()) == 95
+    assert find_row(SOURCE, "row 55", 60, 1, quiet()) == 55
+    assert find_row(SOURCE, "none", 0, 1, quiet()) is None
+    assert find_row(LazyRows(range(0), row_of), "x", 0, 1, quiet()) is None

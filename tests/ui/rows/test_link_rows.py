@@ -1,0 +1,125 @@
+"""Where things lead and who uses them, in real checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.ui.panes.table import pane_holding
+from ckpt_tui.ui.rows.links import links, users
+
+
+def loaded(target: Path) -> Checkpoint:
+    opened = open_checkpoint(str(target), quiet())
+    try:
+        return opened.load(quiet())
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def kinds(data: Path) -> Checkpoint:
+    return loaded(data / "images/kinds")
+
+
+@pytest.fixture(scope="module")
+def sockets(data: Path) -> Checkpoint:
+    return loaded(data / "images/sockets")
+
+
+def keys(checkpoint: Checkpoint, key: object) -> list[object]:
+    return [link.key for link in links(checkpoint, key)]
+
+
+def test_a_loopback_connection_leads_to_its_other_end(sockets: Checkpoint) -> None:
+    assert keys(sockets, ("socket", 1, 4))[0] == ("socket", 1, 5)
+    assert keys(sockets, ("socket", 1, 5))[0] == ("socket", 1, 4)
+    assert ("socket", 1, 5) in [link.key for link in users(sockets, ("file", 1, 4))]
+
+
+def test_a_unix_socket_leads_to_its_peer(sockets: Checkpoint) -> None:
+    assert keys(sockets, ("socket", 1, 9))[0] == ("socket", 1, 10)
+
+
+def test_a_listening_socket_has_no_other_end(sockets: Checkpoint) -> None:
+    assert ("socket", 1, 3) not in keys(sockets, ("socket", 1, 3))
+    assert users(sockets, ("socket", 1, 3)) == []
+
+
+def test_a_descriptor_leads_to_mount_holder_and_sharers(kinds: Checkpoint) -> None:
+    found = links(kinds, ("file", 1, 0))
+    assert found[0].label == "on the mount /dev"
+    assert found[1].key == 1
+    assert ("file", 9, 0) in [link.key for link in found]
+
+
+def test_an_open_file_that_was_changed_leads_to_the_change(data: Path) -> None:
+    checkpoint = loaded(data / "demo-web/web.tar.zst")
+    changed = {entry.path for entry in checkpoint.delta.entries}
+    file = next(f for f in checkpoint.files if f.target in changed)
+    key = next(k for k in keys(checkpoint, ("file", file.pid, file.fd)) if k[0] == "delta")  # type: ignore[index]
+    assert ("file", file.pid, file.fd) in keys(checkpoint, key)
+
+
+def test_a_process_leads_to_parent_children_and_images(kinds: Checkpoint) -> None:
+    assert keys(kinds, 9)[0] == 1
+    assert {9, 10, 11} <= set(keys(kinds, 1))
+    assert ("image", "cgroup.img") in keys(kinds, 1)
+    assert ("image", "utsns-12.img") in keys(kinds, 1)
+
+
+def test_shared_memory_leads_to_its_other_mappers(kinds: Checkpoint) -> None:
+    region = next(r for r in kinds.memory[0].regions if r.kind == "shared")
+    found = keys(kinds, ("region", region.pid, region.start))
+    assert ("region", 9, region.start) in found
+    assert ("image", f"pagemap-shmem-{region.shared_id}.img") in found
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("core-9.img", 9),
+        ("core-6.img", 1),
+        ("fdinfo-3.img", 9),
+        ("mm-10.img", 10),
+        ("pages-3.img", 1),
+        ("utsns-12.img", 1),
+        ("pages-99.img", None),
+        ("inventory.img", None),
+    ],
+)
+def test_an_image_leads_to_whose_it_is(kinds: Checkpoint, name: str, key: int | None) -> None:
+    assert keys(kinds, ("image", name))[:1] == ([] if key is None else [key])
+
+
+def test_a_stream_leads_to_its_socket(sockets: Checkpoint) -> None:
+    assert keys(sockets, ("image", "tcp-stream-90293.img")) == [("socket", 1, 5)]
+
+
+def test_a_namespace_and_a_thread_lead_to_processes(kinds: Checkpoint) -> None:
+    assert keys(kinds, ("namespace", "uts", 12)) == [1, 9, 10, 11]
+    assert keys(kinds, ("thread", 1, 6)) == [1]
+
+
+def test_what_is_not_there_leads_nowhere(kinds: Checkpoint) -> None:
+    for key in (None, 4711, ("file", 1, 999), ("socket", 8, 8), ("region", 1, 2), ("what", 1)):
+        assert links(kinds, key) == []
+        assert users(kinds, key) == []
+
+
+def test_every_link_leads_to_a_tab_and_never_to_itself(
+    kinds: Checkpoint, sockets: Checkpoint
+) -> None:
+    for checkpoint in (kinds, sockets):
+        every = [("file", f.pid, f.fd) for f in checkpoint.files]
+        every += [("mount", m.namespace, m.id) for m in checkpoint.mounts]
+        every += [("region", r.pid, r.start) for m in checkpoint.memory for r in m.regions]
+        for key in [*every, *(("image", i.name) for i in checkpoint.images)]:
+            found = [*links(checkpoint, key), *users(checkpoint, key)]
+            assert key not in [link.key for link in found]
+            assert all(pane_holding(link.key) is not None for link in found)
+            assert all(link.label.isprintable() for link in found)
