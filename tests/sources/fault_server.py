@@ -30,6 +30,8 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: bytes
+    port: int = 0
+    """That the client sent it from: one for each connection."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        seen = Seen(self.command, self.path, dict(self.headers), body)
+        seen = Seen(self.command, self.path, dict(self.headers), body, self.client_address[1])
         self.faults.seen.append(seen)
         answer = self.faults.answer(seen)
         self.send_response(answer.status)

@@ -210,6 +210,24 @@ def test_referrers_come_from_a_tag_where_there_is_no_api(server: FaultServer) ->
 # A busy or broken registry
 
 
+def test_a_connection_is_used_again_after_every_kind_of_answer(
+    server: FaultServer, clock: Clock
+) -> None:
+    blob = server.add_blob("app", b"x" * 100_000)
+    server.add_manifest("app", "1", {"layers": []})
+    server.on("GET", "manifests/", Answer(500, b"x" * 1000))
+    with client_for(server, clock) as client:
+        for _ in range(2):
+            client.head("app", "1", quiet())
+            client.blob_size("app", str(blob["digest"]), quiet())
+            client.blob_size("app", sha256(b"none"), quiet())
+            client.manifest("app", "1", quiet())
+            client.put_manifest("app", "2", MANIFEST, b"{}", quiet())
+            client.document(client.open_blob("app", str(blob["digest"]), quiet()).response, "blob")
+    assert clock.slept == [pytest.approx(0.1)] * 5  # the one failure of the server
+    assert len({seen.port for seen in server.seen}) == 1
+
+
 def test_retry_after_is_waited_for(server: FaultServer, clock: Clock) -> None:
     server.add_manifest("app", "1", {"layers": []})
     busy = Answer(429, headers={"Retry-After": "7"})

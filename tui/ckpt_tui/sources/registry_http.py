@@ -180,7 +180,7 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
                 break
             self.finish(response)
             self._wait(attempt, wait, progress)
-        raise self._failure(response, what, scopes, method)
+        raise self._failure(response, what, scopes)
 
     def document(self, response: requests.Response, what: str, limit: int = MAX_ANSWER) -> bytes:
         """Return the body of an answer.
@@ -206,11 +206,11 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
 
     def finish(self, response: requests.Response) -> None:
         """Take what is left of an answer, so that its connection can be used again."""
-        if response.request.method == "HEAD":
-            response.raw.release_conn()
-            return
         with suppress(CkptError):
-            self.document(response, "the answer", MAX_FAILURE)
+            if response.request.method == "HEAD":  # states the length of what it does not have
+                next(self.pieces(response), b"")
+            else:
+                self.document(response, "the answer", MAX_FAILURE)
 
     def pieces(self, response: requests.Response) -> Iterator[bytes]:
         """Yield the body of an answer as it comes, in at most `PIECE` bytes.
@@ -309,9 +309,9 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
             self._sleep(min(left, NAP_S))
 
     def _failure(
-        self, response: requests.Response, what: str, scopes: tuple[str, ...], method: str
+        self, response: requests.Response, what: str, scopes: tuple[str, ...]
     ) -> CkptError:
-        body = self._failed(response) if method != "HEAD" else b""
+        body = self._failed(response)
         host = urlsplit(response.url).netloc
         login = self._authorizer.login(scopes)
         return status_error(
@@ -330,6 +330,9 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         """
         if response.status_code == 416:
             response.close()
+            return b""
+        if response.request.method == "HEAD":
+            self.finish(response)
             return b""
         try:
             return self.document(response, "the answer", MAX_FAILURE)

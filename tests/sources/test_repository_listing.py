@@ -1,0 +1,136 @@
+"""The tags of a repository, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from fault_server import INDEX, Answer, FaultServer, sha256
+
+from ckpt_tui.core.errors import SourceUnreachable
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.listing import RepositoryListing, list_repository
+from ckpt_tui.sources.reference import parse_place
+from ckpt_tui.sources.registry_store import open_repository
+
+CONFIG = "application/vnd.oci.image.config.v1+json"
+PODMAN = {
+    "io.podman.annotations.checkpoint.name": "web",
+    "io.podman.annotations.checkpoint.criu.version": "4.1",
+    "org.opencontainers.image.created": "2026-11-24T03:01:59Z",
+}
+
+
+@pytest.fixture
+def listing(server: FaultServer) -> Iterator[RepositoryListing]:
+    made = RepositoryListing(open_repository(parse_place(f"docker://{server.host}/app")))
+    yield made
+    made.close()
+
+
+def image(annotations: dict[str, str] | None = None, kind: str = CONFIG) -> dict[str, object]:
+    return {
+        "config": {"mediaType": kind, "digest": sha256(b"c"), "size": 7},
+        "layers": [{"mediaType": "x", "digest": sha256(b"l"), "size": 100}],
+        **({"annotations": annotations} if annotations else {}),
+    }
+
+
+def requests(server: FaultServer) -> list[tuple[str, str]]:
+    return [(seen.method, seen.path) for seen in server.seen if "/manifests/" in seen.path]
+
+
+def test_names_cost_no_manifest(server: FaultServer, listing: RepositoryListing) -> None:
+    for tag in ("1", "2", "sha256-" + "0" * 64):
+        server.add_manifest("app", tag, image())
+    assert list(listing.tags(quiet())) == ["1", "2"]
+    assert requests(server) == []
+
+
+def test_asking_costs_a_head(server: FaultServer, listing: RepositoryListing) -> None:
+    added = server.add_manifest("app", "1", image())
+    assert listing.ask("1", quiet()).digest == added["digest"]
+    assert requests(server) == [("HEAD", "/v2/app/manifests/1")]
+
+
+def test_tags_of_one_digest_are_described_once(
+    server: FaultServer, listing: RepositoryListing
+) -> None:
+    for tag in ("1", "2"):
+        server.add_manifest("app", tag, image(PODMAN))
+    found = [listing.describe(tag, quiet()) for tag in ("1", "2")]
+    assert [entry.tag for entry in found] == ["1", "2"]
+    assert len([one for one in requests(server) if one[0] == "GET"]) == 1
+
+
+def test_a_checkpoint_is_told_by_its_annotations(
+    server: FaultServer, listing: RepositoryListing
+) -> None:
+    server.add_manifest("app", "1", image(PODMAN))
+    entry = listing.describe("1", quiet())
+    assert (entry.kind, entry.engine, entry.criu) == ("checkpoint", "podman", "4.1")
+    assert (entry.container, entry.size, entry.optimized) == ("web", 107, False)
+    assert entry.created == datetime(2026, 11, 24, 3, 1, 59, tzinfo=UTC)
+
+
+def test_an_optimized_index_is_as_large_as_its_images(
+    server: FaultServer, listing: RepositoryListing
+) -> None:
+    children = [server.add_manifest("app", "", image({"n": n})) for n in "12"]
+    annotations = {
+        "org.criu.checkpoint.format.version": "0.1",
+        "org.criu.checkpoint.engine.name": "cri-o",
+    }
+    index = {"manifests": children, "annotations": annotations}
+    server.add_manifest("app", "1", index, INDEX)
+    entry = listing.describe("1", quiet())
+    assert (entry.kind, entry.engine, entry.optimized, entry.size) == (
+        "checkpoint",
+        "cri-o",
+        True,
+        214,
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        (image(), "image"),
+        (image(kind="application/vnd.oci.empty.v1+json"), "artifact"),
+        ({**image(), "artifactType": "a/b"}, "artifact"),
+    ],
+)
+def test_other_things_are_told_apart(
+    server: FaultServer, listing: RepositoryListing, document: dict[str, object], kind: str
+) -> None:
+    server.add_manifest("app", "1", document)
+    assert listing.describe("1", quiet()).kind == kind
+
+
+def test_an_index_of_many_platforms_has_no_size(
+    server: FaultServer, listing: RepositoryListing
+) -> None:
+    children = [server.add_manifest("app", "", image({"n": str(n)})) for n in range(20)]
+    server.add_manifest("app", "1", {"manifests": children}, INDEX)
+    entry = listing.describe("1", quiet())
+    assert (entry.kind, entry.size) == ("index", None)
+    assert len(requests(server)) == 2
+
+
+def test_a_damaged_tag_comes_with_its_name(server: FaultServer) -> None:
+    server.add_manifest("app", "good", image())
+    server.add_manifest("app", "bad", b"[]")
+    store = open_repository(parse_place(f"docker://{server.host}/app"))
+    found = {entry.tag: entry.kind for entry in list_repository(store, quiet())}
+    store.close()
+    assert found == {"good": "image", "bad": ""}
+
+
+def test_a_limit_of_requests_ends_the_list(server: FaultServer) -> None:
+    server.add_manifest("app", "1", image())
+    server.always("HEAD", "/manifests/", Answer(429, headers={"Retry-After": "3600"}))
+    store = open_repository(parse_place(f"docker://{server.host}/app"))
+    with pytest.raises(SourceUnreachable, match="fewer requests"):
+        list(list_repository(store, quiet()))
+    store.close()
