@@ -14,7 +14,9 @@ from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert import nested, roles
 from ckpt_tui.convert.base import BaseImage
-from ckpt_tui.convert.plan import Destination, Options, Plan, RecordedFile, make_plan
+from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.plan import Options, Plan, make_plan
+from ckpt_tui.convert.remarks import RecordedFile
 from ckpt_tui.convert.roles import plan_layers, role_of
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.progress import quiet
@@ -203,7 +205,7 @@ def test_a_link_in_the_checkpoint_is_a_problem_but_for_its_parent(
         ("checkpoint/amdgpu-pages-1.img", "pages"),
         ("checkpoint/pagemap-1.img", "criu"),
         ("pages-1.img", "metadata"),
-        ("pre-checkpoint/pages-1.img", "pages"),
+        ("pre-checkpoint/pages-1.img", "criu-parent"),
         ("devshm-checkpoint.tar", "devshm"),
         ("volumes/data.tar", "volumes"),
     ],

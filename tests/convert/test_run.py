@@ -21,7 +21,8 @@ from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.convert import layout as layout_module
 from ckpt_tui.convert import roles
 from ckpt_tui.convert.base import BaseImage
-from ckpt_tui.convert.plan import Destination, Options, Plan, make_plan
+from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.record import read_record
 from ckpt_tui.convert.restore_archive import restore_archive
 from ckpt_tui.convert.run import Result, run
@@ -277,7 +278,7 @@ def test_an_archive_target_holds_the_same_blobs(
 def test_pages_that_are_compressed_already_are_stored_as_they_are(
     counter: Source, base_bb: BaseImage, tmp_path: Path
 ) -> None:
-    result = run(planned(counter, base_bb, tmp_path / "out", plain_pages=True), quiet())
+    result = run(planned(counter, base_bb, tmp_path / "out", compressed_pages=True), quiet())
     kinds = {w.role: w.layer.descriptor.media_type for w in result.layers}
     assert kinds["pages"] == "application/vnd.oci.image.layer.v1.tar"
     assert kinds["criu"].endswith("+zstd")

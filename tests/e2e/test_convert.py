@@ -154,8 +154,7 @@ def test_podman_restores_the_archive_that_the_way_back_gives(
     _, result = published
     back = lab.host / "counter-back.tar.zst"
     back.unlink(missing_ok=True)
-    layout = Path(result["destination"])
-    convert(f"oci:{layout}:counter", str(back), "--to", "archive")
+    convert(result["destination"], str(back), "--to", "archive")
     printed = lab.script(
         f"""
         before=$(tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count)

@@ -9,6 +9,7 @@ from typing import Any
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json
 from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
@@ -27,12 +28,17 @@ def convert(
     keep_delta_tar: bool,
     dry_run: bool,
     as_json: bool,
+    **beside: str | None,
 ) -> None:
-    """Convert one checkpoint; with `dry_run` only print the plan."""
+    """Convert one checkpoint; with `dry_run` only print the plan. `beside` has the fields of
+    `Beside`, None where they were not given."""
     if to == "archive":
         _back(source, destination, as_json)
         return
-    request = Request(source, destination or "", base or "", repository or "", keep_delta_tar)
+    given = Beside(**{name: path or "" for name, path in beside.items()})
+    request = Request(
+        source, destination or "", base or "", repository or "", keep_delta_tar, given
+    )
     with told_progress() as progress:
         prepared = prepare(request, progress)
         try:
@@ -76,7 +82,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "source": plan.source.label,
-        "destination": str(plan.destination.path),
+        "destination": plain(plan.destination.named(plan.tag)),
         "tag": plan.tag,
         "repository": plan.repository,
         "base": plan.base.reference if plan.base else None,
@@ -93,7 +99,7 @@ def result_document(plan: Plan, result: Result, seconds: float) -> dict[str, Any
     """Return a result as JSON."""
     return {
         **plan_document(plan),
-        "destination": str(result.path),
+        "destination": plain(result.name),
         "tag": result.tag,
         "repository": result.repository,
         "digest": result.digest,

@@ -195,16 +195,24 @@ def host() -> None:
 @click.option(
     "--to", type=click.Choice(["optimized", "archive"]), default="optimized", show_default=True
 )
-@click.option("--base", help="The image the container was made from: an OCI layout or archive.")
+@click.option("--base", metavar="TARGET", help="The image that the container was made from.")
 @click.option("--for", "repository", metavar="HOST/REPO", help="Where a local result will live.")
 @click.option("--keep-delta-tar", is_flag=True, help="Without a base: leave the delta as a tar.")
+@click.option("--upper", metavar="DIR", help="Beside dir:IMAGES: the overlay's upper folder.")
+@click.option("--spec", metavar="FILE", help="Beside dir:IMAGES: config.json of the bundle.")
+@click.option("--config", metavar="FILE", help="Beside dir:IMAGES: the engine's config.dump.")
+@click.option("--previous", metavar="TARGET", help="The pre-dump of an incremental checkpoint.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @JSON
 @reaches_registries
 def convert(source: str, destination: str | None, **options: Any) -> None:
     """Convert SOURCE to the optimized image format, into DESTINATION or the own store.
 
-    DESTINATION is oci:DIR[:TAG] or oci-archive:FILE[:TAG].
+    DESTINATION is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]. A fresh dump
+    goes into a registry without an archive in between:
+
+    \b
+      ckpt-tui convert dir:IMAGES docker://HOST/REPO:TAG --upper DIR --spec FILE --base IMAGE
     """
     from ckpt_tui.cli.conversion import convert as run
 

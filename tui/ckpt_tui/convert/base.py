@@ -11,10 +11,11 @@ from typing import Any
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tar import TarIndex, walk
-from ckpt_tui.archive.tree import ByteRange, Member
+from ckpt_tui.archive.tree import Member
 from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.convert.source import Source
+from ckpt_tui.convert.trees import HeaderTree
 from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
@@ -94,7 +95,7 @@ def read_base(
         )
     progress.start(f"reading {reference}", sum(size for _, _, size, _ in found))
     trees = [
-        _Headers.of(blob, diff_id, f"A layer of {reference}", progress)
+        _headers(blob, diff_id, f"A layer of {reference}", progress)
         for (*_, blob), diff_id in zip(found, diff_ids, strict=True)
     ]
     return BaseImage(
@@ -129,37 +130,20 @@ class _Hashed:
         return "sha256:" + self._hash.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Headers:
-    """The members of a layer without their bytes."""
-
-    members: Mapping[str, Member]
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> _Headers:
-        plain = _Hashed(decompressed(blob, sniff(blob.read(0, 4)), progress, name))
-        members = walk(plain, name)
-        found = TarIndex(members.note_list)
-        for member, _ in members:
-            if not found.add(member, members.place):
-                raise CkptError(f"{name} cannot be read:", "it has too many members.")
-        if plain.digest() != diff_id:
-            raise CkptError(
-                f"{name} is damaged:",
-                f"decompressed it has the digest {plain.digest()}, and should have {diff_id}.",
-                "Pull the image again.",
-            )
-        return cls(found.members, members.notes)
-
-    def window(self, name: str) -> ByteWindow:
-        raise KeyError(name)
-
-    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
-        """Nothing is to be read."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> HeaderTree:
+    plain = _Hashed(decompressed(blob, sniff(blob.read(0, 4)), progress, name))
+    members = walk(plain, name)
+    found = TarIndex(members.note_list)
+    for member, _ in members:
+        if not found.add(member, members.place):
+            raise CkptError(f"{name} cannot be read:", "it has too many members.")
+    if plain.digest() != diff_id:
+        raise CkptError(
+            f"{name} is damaged:",
+            f"decompressed it has the digest {plain.digest()}, and should have {diff_id}.",
+            "Pull the image again.",
+        )
+    return HeaderTree(found.members, members.notes)
 
 
 def find_base(source: Source, target: str, progress: Progress) -> BaseImage | None:

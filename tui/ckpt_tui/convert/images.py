@@ -76,21 +76,26 @@ def checkpoint_annotations(
     architecture: str,
     *,
     optimized: bool = True,
+    bare: bool = False,
 ) -> dict[str, str]:
     """Return the annotations of the checkpoint image and of the index.
 
     All trigger keys stand on both: podman and CRI-O read the manifest, containerd the index, and
     together they disturb none. `carried` are the source's own, which win but for the base image.
-    The version of the format stands only on what is `optimized` in full.
+    The version of the format stands only on what is `optimized` in full. A `bare` checkpoint has no
+    trigger, for no engine has what it needs to restore it.
     """
     name = container_name(container)
     runtime = container.runtime.removeprefix("io.containerd.").partition(".")[0]
-    found = {
+    triggers = {
         PODMAN_PREFIX + "name": name,
         PODMAN_PREFIX + "runtime.name": runtime or "runc",
         CRIO_PREFIX + "name": name,
-        ENGINE_KEY: engine,
         CRIU_PREFIX + "container.name": name,
+    }
+    found = {
+        **({} if bare else triggers),
+        ENGINE_KEY: engine,
         CRIU_PREFIX + "pod.name": container.pod,
         CRIU_PREFIX + "pod.namespace": container.namespace,
         CRIU_PREFIX + "runtime.name": container.runtime,
@@ -180,6 +185,19 @@ def add_index(
         "annotations": dict(sorted(annotations.items())),
     }
     return staging.add(dump(document), INDEX)
+
+
+def bare_config(container: ContainerFacts) -> bytes:
+    """Return a config.dump for a container whose engine's own is not at hand: the record that
+    CRI-O and containerd write (checkpointctl, lib/metadata.go), as far as it is known."""
+    facts = {
+        "id": container.id,
+        "name": container_name(container),
+        "rootfsImage": container.image,
+        "runtime": container.runtime,
+        "checkpointedTime": timestamp(container.checkpointed),
+    }
+    return dump({key: value for key, value in facts.items() if value})
 
 
 def base_image_values(engine: str, reference: str, config_digest: str) -> dict[str, str]:

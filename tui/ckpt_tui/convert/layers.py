@@ -12,7 +12,7 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import Layer
 from ckpt_tui.convert.layout import LAYER, Descriptor, Staging
-from ckpt_tui.convert.roles import ROLE_KEY
+from ckpt_tui.convert.roles import DELTA, ROLE_KEY
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
@@ -94,7 +94,7 @@ class LayerWriter:
         if self._zstd:
             self._zstd.close()
         media_type = LAYER + ("+zstd" if self._zstd else "")
-        digest, size = self._staging.keep(self._blob)
+        digest, size = self._staging.keep(self._blob, needed=self._role == DELTA)
         roles = {ROLE_KEY: self._role} if self._role else {}
         diff_id = self._digest.value()
         return Layer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
@@ -109,7 +109,7 @@ def pass_through(staging: Staging, pieces: Iterable[bytes], role: str, progress:
     blob = staging.new_blob()
     for piece in pieces:
         blob.write(piece)
-    digest, size = staging.keep(blob)
+    digest, size = staging.keep(blob, needed=True)
     with staging.window(digest) as window:
         compression = sniff(window.read(0, 4))
         diff_id, plain_size = plain_digest(window, compression, progress)

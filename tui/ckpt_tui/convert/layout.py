@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
+from ckpt_tui.convert.verify import check_blobs
 from ckpt_tui.core.document import read_object
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -155,8 +156,9 @@ class Staging:
         self._open.append(blob)
         return blob
 
-    def keep(self, blob: Blob) -> tuple[str, int]:
-        """Finish a blob; return digest and size."""
+    def keep(self, blob: Blob, *, needed: bool = False) -> tuple[str, int]:
+        """Finish a blob; return digest and size. `needed`: it will be read again."""
+        del needed
         digest = blob.close()
         self._open.remove(blob)
         if digest in self._blobs or self.holds(digest, blob.size):
@@ -205,6 +207,14 @@ class Staging:
     def digests(self) -> tuple[str, ...]:
         """Digests of the blobs that the result is made of, those found in the target included."""
         return (*self._blobs, *self._reused)
+
+    def check(self, progress: Progress) -> None:
+        """Re-read every blob of the result.
+
+        Raises:
+            CkptError: one does not have its digest.
+        """
+        check_blobs([(self.path(digest), digest) for digest in self.digests], progress)
 
     @property
     def scratch_folder(self) -> Path:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
-from ckpt_tui.convert.base import BaseImage, find_base
-from ckpt_tui.convert.plan import Destination, Options, Plan, RecordedFile, make_plan
-from ckpt_tui.convert.source import Source, archive_source, tree_source
-from ckpt_tui.core.errors import CkptError, UsageError
-from ckpt_tui.core.paths import own_store
+from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_search import Search, search_base
+from ckpt_tui.convert.destination import Destination, destination_of
+from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, source_of
+from ckpt_tui.convert.plan import Options, Plan, make_plan
+from ckpt_tui.convert.remarks import RecordedFile
+from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.sources.browse import EntryKind, list_folder
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64": "ppc64le", "arm": "arm"}
 """CRIU's names of architectures to those of OCI platforms; others are the same."""
@@ -32,12 +31,13 @@ class Request:
 
     target: str
     destination: str = ""
-    """oci:DIR[:TAG] or oci-archive:FILE[:TAG]; empty: the own store."""
+    """oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]; empty: the own store."""
     base: str = ""
-    """Target of the base image; empty: podman's local store."""
+    """Target of the base image; empty: it is looked for where it may be."""
     repository: str = ""
     """HOST/REPO in which a local result will live."""
     keep_delta_tar: bool = False
+    beside: Beside = NOTHING_BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +46,6 @@ class Prepared:
 
     plan: Plan
     close: Callable[[], None]
-
-
-def destination_of(text: str) -> Destination:
-    """Return where a result goes.
-
-    Raises:
-        UsageError: it is neither an OCI layout nor an OCI archive.
-    """
-    if not text:
-        return Destination(own_store())
-    scheme, _, rest = text.partition(":")
-    path, tag = _path_and_tag(rest)
-    if scheme not in ("oci", "oci-archive") or not path:
-        raise UsageError(
-            f"{text} is no place to convert into.",
-            "It is written oci:DIR[:TAG] or oci-archive:FILE[:TAG].",
-            "A registry takes two steps: convert into a layout, then copy that.",
-        )
-    return Destination(Path(path), tag, archive=scheme == "oci-archive")
-
-
-def _path_and_tag(rest: str) -> tuple[str, str]:
-    path, colon, tag = rest.rpartition(":")
-    return (path, tag) if colon and "/" not in tag else (rest, "")
 
 
 def prepare(request: Request, progress: Progress) -> Prepared:
@@ -81,30 +57,41 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         Cancelled: nobody wants it.
     """
     destination = destination_of(request.destination)
-    opened = open_checkpoint(request.target, progress)
-    base: BaseImage | None = None
-    try:
+    with ExitStack() as closing:
+        opened = open_checkpoint(request.target, progress)
+        closing.callback(opened.close)
         if opened.format.optimized:
             raise UsageError(
                 f"{request.target} is in the optimized format already.",
-                hint="Use `--to archive` for the way back.",
+                hint="Copy it with `ckpt-tui copy`, or use `--to archive` for the way back.",
             )
-        source = _source(opened)
+        source = source_of(opened, request.beside, closing, progress)
+        found = Search()
         if not request.keep_delta_tar:
-            base = _base_of(source, request.base, progress)
+            found = search_base(source, opened, request.base, progress, reach_out=True)
+        if found.base is not None:
+            closing.callback(found.base.close)
         plan = make_plan(
             source,
-            base,
+            found.base,
             destination,
-            request.repository,
+            _repository(request.repository, destination),
             _options(opened, request),
             _recorded(opened),
             progress,
+            no_base=found.why_not,
         )
-    except BaseException:
-        _close(opened, base)
-        raise
-    return Prepared(plan, lambda: _close(opened, base))
+        return Prepared(plan, closing.pop_all().close)
+
+
+def _repository(named: str, destination: Destination) -> str:
+    """Return the repository that the result will live in."""
+    if destination.repository is None:
+        return named
+    place = destination.repository.name
+    if named and named != place:
+        raise UsageError(f"The result goes to {place} and cannot be for {named}.")
+    return place
 
 
 def base_for(opened: OpenCheckpoint, named: str, progress: Progress) -> BaseImage | None:
@@ -114,63 +101,9 @@ def base_for(opened: OpenCheckpoint, named: str, progress: Progress) -> BaseImag
     Raises:
         CkptError: the named one cannot be read, or is no image.
     """
-    return _base_of(_source(opened), named, progress)
-
-
-def _base_of(source: Source, named: str, progress: Progress) -> BaseImage | None:
-    found = find_base(source, named, progress)
-    return found or _base_beside(source.label, source, progress)
-
-
-def _base_beside(target: str, source: Source, progress: Progress) -> BaseImage | None:
-    """Return the image the container ran from, if it lies beside the checkpoint as an OCI layout
-    or archive. Only one whose config has the digest that the engine recorded is taken."""
-    folder = os.path.dirname(target) or "."
-    wanted = f"sha256:{source.container.image_id}"
-    if not os.path.isfile(target) or not source.container.image_id:
-        return None
-    for entry in list_folder(folder, progress):
-        is_image = entry.kind is EntryKind.LAYOUT or entry.compression == "plain"
-        if not is_image or os.path.samefile(entry.path, target):
-            continue
-        try:
-            found = find_base(source, entry.path, progress)
-        except CkptError:
-            continue
-        if found is not None and found.config_digest == wanted:
-            return found
-        if found is not None:
-            found.close()
-    return None
-
-
-def _close(opened: OpenCheckpoint, base: BaseImage | None) -> None:
-    opened.close()
-    if base is not None:
-        base.close()
-
-
-def _source(opened: OpenCheckpoint) -> Source:
-    container = opened.kind.container(opened.metadata)
-    if isinstance(opened.tree, ArchiveTree):
-        return archive_source(
-            opened.tree.stored,
-            opened.target,
-            opened.format.name,
-            opened.format.engine,
-            opened.tree.compression,
-            opened.tree,
-            container,
-        )
-    return tree_source(
-        opened.target,
-        opened.format.name,
-        opened.format.engine,
-        opened.tree,
-        container,
-        opened.metadata.annotations,
-        stored_size=opened.source_size,
-    )
+    with ExitStack() as closing:
+        source = source_of(opened, NOTHING_BESIDE, closing, progress)
+        return search_base(source, opened, named, progress, reach_out=False).base
 
 
 def _options(opened: OpenCheckpoint, request: Request) -> Options:
@@ -178,7 +111,8 @@ def _options(opened: OpenCheckpoint, request: Request) -> Options:
     architecture = GO_ARCHITECTURES.get(facts.architecture, facts.architecture)
     return Options(
         keep_delta_tar=request.keep_delta_tar,
-        plain_pages=facts.compressed_pages or facts.encrypted,
+        compressed_pages=facts.compressed_pages,
+        encrypted_pages=facts.encrypted,
         architecture=architecture,
     )
 

@@ -12,9 +12,11 @@ from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.names import ancestors, sort_key
 
 METADATA, CRIU, PAGES, DEVSHM, VOLUMES = "metadata", "criu", "pages", "devshm", "volumes"
+CRIU_PARENT = "criu-parent"
+"""Role of what an incremental dump goes on from: images and pages of the pre-dump."""
 DELTA = "delta"
 
-ORDER = (METADATA, CRIU, PAGES, DEVSHM, VOLUMES)
+ORDER = (METADATA, CRIU, PAGES, CRIU_PARENT, DEVSHM, VOLUMES)
 """The layers of the checkpoint image from first to last: what is wanted first, comes first."""
 
 ROLE_KEY = "org.criu.checkpoint.layer.role"
@@ -34,8 +36,9 @@ CONFIG_DUMP = "config.dump"
 SPEC_DUMP = "spec.dump"
 RECORD = "conversion.json"
 IMAGES = "checkpoint"
+PARENT_IMAGES = "pre-checkpoint"
 
-_IMAGE_FOLDERS = (IMAGES, "pre-checkpoint")
+_IMAGE_FOLDERS = (IMAGES, PARENT_IMAGES)
 _PAGES = re.compile(r"(amdgpu-)?pages-[^/]*\.img")
 
 
@@ -55,7 +58,9 @@ class PlannedLayer:
 def role_of(name: str) -> str:
     """Return the role of the layer for a member that is no part of the filesystem delta."""
     folder, _, rest = name.partition("/")
-    if folder in _IMAGE_FOLDERS:
+    if folder == PARENT_IMAGES:
+        return CRIU_PARENT
+    if folder == IMAGES:
         return PAGES if _PAGES.fullmatch(rest) else CRIU
     if name == "devshm-checkpoint.tar":
         return DEVSHM
@@ -65,7 +70,8 @@ def role_of(name: str) -> str:
 def plan_layers(members: Mapping[str, Member], left_out: Iterable[str]) -> list[PlannedLayer]:
     """Distribute `members` over layers: small ones of a role together, large ones each alone."""
     taken = {name: m for name, m in members.items() if name not in {*left_out, ROOT}}
-    large = [m for m in taken.values() if m.kind is MemberKind.FILE and m.size >= LARGE]
+    files = [m for m in taken.values() if m.kind is MemberKind.FILE]
+    large = [m for m in files if m.size >= LARGE and m.name != CONFIG_DUMP]  # that one is edited
     large.sort(key=lambda m: (-m.size, sort_key(m.name)))
     alone = {m.name for m in large[:MAX_OWN_LAYERS]}
     layers: list[PlannedLayer] = []

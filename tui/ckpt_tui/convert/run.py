@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from ckpt_tui.archive.layers import is_whiteout
+from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.delta_stream import write_delta
+from ckpt_tui.convert.filetree import Content
 from ckpt_tui.convert.images import (
     BASE_DIGEST,
     BASE_NAME,
@@ -18,6 +21,7 @@ from ckpt_tui.convert.images import (
     Layer,
     add_index,
     add_manifest,
+    bare_config,
     base_image_values,
     checkpoint_config,
     container_name,
@@ -32,6 +36,7 @@ from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import DeltaRecord, FromLayer, Record, SourceRecord
 from ckpt_tui.convert.roles import (
     CONFIG_DUMP,
+    CRIU_PARENT,
     DELETED_FILES,
     DELTA,
     DEVSHM,
@@ -44,7 +49,8 @@ from ckpt_tui.convert.roles import (
     role_of,
 )
 from ckpt_tui.convert.spool import Spool
-from ckpt_tui.convert.verify import check_blobs, check_delta
+from ckpt_tui.convert.upper import UpperFolder, deleted_names, write_upper
+from ckpt_tui.convert.verify import check_contents, check_delta
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 
@@ -63,7 +69,8 @@ class Written:
 class Result:
     """What was written and where."""
 
-    path: Path
+    name: str
+    """What to call it: oci:DIR:TAG, oci-archive:FILE:TAG or docker://HOST/REPOSITORY:TAG."""
     tag: str
     repository: str
     digest: str
@@ -93,16 +100,28 @@ def run(plan: Plan, progress: Progress) -> Result:
     if plan.problems:
         raise UsageError("This cannot be converted:", plan.problems[0])
     destination = plan.destination
-    folder = destination.path.parent if destination.archive else destination.path
     try:
-        with Staging(folder, final=not destination.archive) as staging:
+        with _staging(plan, progress) as staging:
             return _Conversion(plan, staging, progress).run()
     except OSError as error:
         raise CkptError(
-            f"{destination.path} cannot be written:",
+            f"{destination.named(plan.tag)} cannot be written:",
             f"{error.strerror or error}.",
             "Free some space or name another target.",
         ) from error
+
+
+def _staging(plan: Plan, progress: Progress) -> Staging:
+    destination = plan.destination
+    if destination.repository:
+        # requests and oras cost 130 ms; only registries need them
+        from ckpt_tui.convert.publishing import RegistryStaging
+
+        near = [plan.source.container.image, plan.base.reference if plan.base else ""]
+        return RegistryStaging(destination.repository, near, progress)
+    if destination.archive:
+        return Staging(destination.path.parent, final=False)
+    return Staging(destination.path)
 
 
 class _Conversion:
@@ -118,6 +137,8 @@ class _Conversion:
         self._delta: Layer | None = None
         self._delta_record: DeltaRecord | None = None
         self._delta_digests: Mapping[int, str] = {}
+        self._upper_contents: Sequence[Content] = ()
+        self._made: dict[str, bytes] = {}
 
     def run(self) -> Result:
         try:
@@ -165,6 +186,7 @@ class _Conversion:
         missing = next((name for name in expected if name not in self._members), None)
         if missing is not None:
             raise CkptError(f"{source.label} changed while it was read:", f"{missing} is gone.")
+        source.check()
 
     def _take(self, member: Member, pieces: Iterable[bytes]) -> None:
         """Send the bytes of one file where they belong."""
@@ -191,7 +213,7 @@ class _Conversion:
         self._digests[name] = "sha256:" + found.hexdigest()
 
     def _writer(self, planned: PlannedLayer) -> LayerWriter:
-        plain = planned.role == PAGES and self._plan.options.plain_pages
+        plain = planned.role in (PAGES, CRIU_PARENT) and self._plan.options.plain_pages
         return LayerWriter(self._staging, planned.role, plain=plain)
 
     def _take_delta(self, pieces: Iterable[bytes]) -> None:
@@ -224,10 +246,32 @@ class _Conversion:
         self._delta_digests = digests.found
 
     def _finish_delta(self) -> None:
-        """Write a delta of deletions alone."""
-        if self._plan.optimized and not self._plan.diff.has_tar:
+        """Write a delta of deletions alone, or one that lies in a folder."""
+        if self._plan.source.upper:
+            self._write_upper(self._plan.source.upper)
+        elif self._plan.optimized and not self._plan.diff.has_tar:
             self._write_delta(())
             self._delta_record = None
+
+    def _write_upper(self, upper: UpperFolder) -> None:
+        """Write the layer, and record what makes a legacy delta of it on the way back."""
+        self._progress.start(f"reading {upper.path}", sum(m.size for m in upper.members.values()))
+        base = self._plan.base
+        if base is None or len(upper.members) < 2:  # the root alone
+            return
+        with LayerWriter(self._staging, DELTA) as writer:
+            self._upper_contents = write_upper(upper, writer)
+            self._delta = writer.finish()
+        upper.check()
+        marks = tuple(name for name in upper.members if is_whiteout(name))
+        self._delta_record = DeltaRecord(0, "", exact=False, synthetic=(ROOT, *marks))
+        self._members[DIFF_TAR] = Member(DIFF_TAR, MemberKind.FILE, 0, mode=0o600)
+        if deleted := deleted_names(upper, base.tree):
+            data = json.dumps(deleted).encode()
+            self._members[DELETED_FILES] = Member(
+                DELETED_FILES, MemberKind.FILE, len(data), mode=0o600
+            )
+            self._made[DELETED_FILES] = data
 
     def _write_images(self, base_layers: Sequence[Layer]) -> Result:
         base = self._plan.base
@@ -248,7 +292,7 @@ class _Conversion:
             for planned, layer in zip(self._plan.layers, layers, strict=True)
         ]
         return Result(
-            self._plan.destination.path,
+            self._plan.destination.named(self._plan.tag),
             self._plan.tag,
             self._plan.repository,
             root.digest,
@@ -282,14 +326,17 @@ class _Conversion:
     def _metadata_changes(self, rootfs: _Rootfs | None) -> dict[str, bytes]:
         """Return the members of the metadata layer that differ from the source's."""
         plan = self._plan
-        originals = {CONFIG_DUMP: self._spool.read(CONFIG_DUMP)}
+        has_config = CONFIG_DUMP in self._members
+        originals = {CONFIG_DUMP: self._spool.read(CONFIG_DUMP)} if has_config else {}
         changes: dict[str, bytes] = {}
         if rootfs:
             reference = f"{plan.repository}@{rootfs.manifest.digest}"
             values = base_image_values(plan.source.engine, reference, rootfs.config_digest)
-            changes[CONFIG_DUMP] = with_values(originals[CONFIG_DUMP], values, CONFIG_DUMP)
+            config = originals.get(CONFIG_DUMP) or bare_config(plan.source.container)
+            changes[CONFIG_DUMP] = with_values(config, values, CONFIG_DUMP)
             if DELETED_FILES in self._members:
-                originals[DELETED_FILES] = self._spool.read(DELETED_FILES)
+                made = self._made.get(DELETED_FILES)
+                originals[DELETED_FILES] = made or self._spool.read(DELETED_FILES)
         source = plan.source
         changes[RECORD] = Record(
             SourceRecord(source.kind, source.engine, source.compression, source.digest()),
@@ -308,8 +355,6 @@ class _Conversion:
             if done is None:
                 members = {member.name: member for member in planned.members}
                 own = changes if planned.role == METADATA else {}
-                if own:
-                    members[RECORD] = Member(RECORD, MemberKind.FILE, 0, mode=0o600)
                 done = self._write_small(planned, members, own)
             found.append(done)
         return found
@@ -343,21 +388,17 @@ class _Conversion:
 
     def _verify(self) -> None:
         plan, staging = self._plan, self._staging
-        check_blobs([(staging.path(d), d) for d in staging.digests], self._progress)
-        if plan.base is None or plan.delta is None or plan.delta.problems:
+        staging.check(self._progress)
+        if plan.base is None or plan.delta is None or self._delta is None:
             return
         self._progress.start("comparing the delta with its layer", None)
-        if self._delta is None:
-            return
+        base, progress = plan.base.tree, self._progress
         with staging.window(self._delta.descriptor.digest) as layer:
-            check_delta(
-                plan.base.tree,
-                plan.diff.entries,
-                plan.diff.deleted,
-                self._delta_digests,
-                layer,
-                self._progress,
-            )
+            if plan.source.upper:
+                check_contents(base, self._upper_contents, layer, progress)
+                return
+            entries, deleted = plan.diff.entries, plan.diff.deleted
+            check_delta(base, entries, deleted, self._delta_digests, layer, progress)
 
     def _publish(self, root: Descriptor) -> None:
         destination = self._plan.destination

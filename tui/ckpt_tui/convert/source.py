@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import ContainerFacts
+from ckpt_tui.convert.upper import UpperFolder
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import ByteWindow, chunks
+from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
 
 Feed = Iterator[tuple[Member, Iterable[bytes]]]
 """Members in their stored order, each with its bytes; these are good until the next member."""
@@ -25,7 +27,7 @@ class Source:
     kind: str
     """For people and for the record: "podman archive"."""
     engine: str
-    """podman, cri-o or containerd."""
+    """podman, cri-o or containerd; of a `bare` one the runtime, as far as it is known."""
     compression: str
     tree: Tree
     container: ContainerFacts
@@ -36,6 +38,14 @@ class Source:
     """Bytes of the input as it is stored."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Of the manifest, where the source is an image."""
+    bare: bool = False
+    """Whether it lacks what an engine restores a container by; a runtime restores it in place."""
+    upper: UpperFolder | None = None
+    """The delta, where it is a folder and no member."""
+    base_digest: str = ""
+    """sha256:… of the base image's manifest, where the source records it beside its members."""
+    check: Callable[[], None] = field(default=lambda: None)
+    """Raises CkptError if the input changed since it was opened; asked once `feed` ran out."""
 
 
 class HashedWindow:
@@ -43,6 +53,10 @@ class HashedWindow:
 
     def __init__(self, window: ByteWindow) -> None:
         self._window = window
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: only the last pass counts."""
         self._hash = hashlib.sha256()
         self._position = 0
 
@@ -56,6 +70,11 @@ class HashedWindow:
             self._hash.update(memoryview(piece)[self._position - offset :])
             self._position = offset + len(piece)
         return piece
+
+    def read_on(self, progress: Progress) -> None:
+        """Read what is left, such as the padding after the end mark of a tar."""
+        while piece := self.read(self._position, CHUNK):
+            progress.tick(len(piece))
 
     def digest(self) -> str:
         """Return sha256:… of the window, or "" if it was not read to its end."""
@@ -71,16 +90,41 @@ def archive_source(
     compression: str,
     tree: Tree,
     container: ContainerFacts,
+    annotations: Mapping[str, str] | None = None,
+    expected: str = "",
 ) -> Source:
-    """Return the source for an archive: `window` holds its bytes as stored, `tree` its members."""
+    """Return the source for an archive: `window` holds its bytes as stored, `tree` its members.
+
+    `expected` is the digest that its bytes have to have, where it is the layer of an image.
+    """
     hashed = HashedWindow(window)
 
     def feed(progress: Progress) -> Feed:
+        hashed.restart()
         for member, reader in stream(hashed, label, progress):
             yield member, reader.chunks()
+        hashed.read_on(progress)
+
+    def check() -> None:
+        if expected and hashed.digest() != expected:
+            raise CkptError(
+                f"{label} is damaged:",
+                f"its layer should have the digest {expected}, and has another.",
+                "Copy the image again.",
+            )
 
     return Source(
-        label, kind, engine, compression, tree, container, feed, hashed.digest, window.size
+        label,
+        kind,
+        engine,
+        compression,
+        tree,
+        container,
+        feed,
+        hashed.digest,
+        window.size,
+        annotations or {},
+        check=check,
     )
 
 

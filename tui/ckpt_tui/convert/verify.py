@@ -71,6 +71,25 @@ def check_delta(
         )
 
 
+def check_contents(
+    base: Mapping[str, Member], written: Sequence[Content], layer: ByteWindow, progress: Progress
+) -> None:
+    """Compare base + a layer as it lies on disk with base + what was to be written.
+
+    Raises:
+        CkptError: they differ.
+    """
+    expected = apply_layer(base, written)
+    wrong = differences(expected, apply_layer(base, read_contents(layer, {}, progress)))
+    if wrong:
+        named = "; ".join(f"{d.name}: {d.expected} became {d.found}" for d in wrong[:MAX_NAMED])
+        raise CkptError(
+            "The delta layer was not written as it should be:",
+            f"{len(wrong):,} names differ. {named}.",
+            "Check the disk, and convert again.",
+        )
+
+
 def read_contents(
     layer: ByteWindow, known: Mapping[str, Member], progress: Progress
 ) -> Iterator[Content]:

@@ -40,10 +40,8 @@ def plan_sections(plan: Plan) -> list[Section]:
 
 
 def _what(plan: Plan) -> Iterator[Fact]:
-    destination = plan.destination
-    scheme = "oci-archive" if destination.archive else "oci"
     yield Fact("from", printable(f"{plan.source.label}  ({plan.source.kind})"))
-    yield Fact("to", printable(f"{scheme}:{destination.path}:{plan.tag}"))
+    yield Fact("to", printable(plan.destination.named(plan.tag)))
     yield Fact("to live in", printable(plan.repository))
     if plan.base is not None:
         digest = short_digest(plan.base.config_digest)
@@ -104,7 +102,7 @@ def result_sections(plan: Plan, result: Result, seconds: float) -> list[Section]
             "",
             [
                 Fact("", signed("good", f"Written and verified in {seconds:.1f} s")),
-                Fact("image", printable(f"{result.path}:{result.tag}")),
+                Fact("image", printable(result.name)),
                 Fact("digest", result.digest),
             ],
         ),
@@ -122,12 +120,11 @@ def result_sections(plan: Plan, result: Result, seconds: float) -> list[Section]
 
 def next_commands(plan: Plan, result: Result) -> list[str]:
     """Return the commands that publish and restore a result, each to be copied."""
-    scheme = "oci-archive" if plan.destination.archive else "oci"
-    source = f"{scheme}:{result.path}:{result.tag}"
     if result.repository.startswith("localhost/"):
-        return [printable(f"ckpt-tui copy {source} docker://HOST/REPO:{result.tag}")]
+        return [printable(f"ckpt-tui copy {result.name} docker://HOST/REPO:{result.tag}")]
     reference = f"{result.repository}:{result.tag}"
-    commands = [f"skopeo copy --all {source} docker://{reference}"]
+    is_there = plan.destination.repository is not None
+    commands = [] if is_there else [f"skopeo copy --all {result.name} docker://{reference}"]
     if plan.source.engine == "podman":
         commands += [f"podman pull {reference}", f"podman container restore {reference}"]
     elif result.rootfs:

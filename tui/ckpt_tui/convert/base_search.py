@@ -1,0 +1,129 @@
+"""Looks for the base image of a checkpoint where it may be, the nearest place first."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.convert.base import BaseImage, find_base, open_base
+from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
+from ckpt_tui.convert.source import Source
+from ckpt_tui.core.document import read_document, text_at
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.sources.base import BlobStore, Descriptor, OpenedImage
+from ckpt_tui.sources.browse import EntryKind, list_folder
+from ckpt_tui.sources.oci import descriptors_of, open_image
+from ckpt_tui.sources.reference import SCHEME
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found, or why the last place did not give it."""
+
+    base: BaseImage | None = None
+    why_not: str = ""
+
+
+def search_base(
+    source: Source, opened: OpenCheckpoint, named: str, progress: Progress, *, reach_out: bool
+) -> Search:
+    """Find the image that the container ran from; the caller closes it.
+
+    Where nothing is `named`: in the checkpoint itself, in podman's local store, beside the
+    checkpoint, and with `reach_out` in the registry that the engine names.
+
+    Raises:
+        CkptError: the named one cannot be read, or is no image.
+    """
+    if named:
+        return Search(find_base(source, named, progress))
+    if source.bare and not (source.base_digest or source.upper or DIFF_TAR in source.tree.members):
+        return Search()
+    found = (
+        _within(source, opened, progress)
+        or find_base(source, "", progress)
+        or _beside(source, progress)
+    )
+    if found or not reach_out:
+        return Search(found)
+    return _in_registry(source, progress)
+
+
+def _within(source: Source, opened: OpenCheckpoint, progress: Progress) -> BaseImage | None:
+    """Return the base image that an index of `ctr` has with it."""
+    image = opened.source
+    if not source.base_digest or not isinstance(image, OpenedImage):
+        return None
+    for one in descriptors_of(image.document, "manifests", "the index"):
+        if one.digest == source.base_digest:
+            try:
+                inner = open_image(image.target, image.store, one)
+                return open_base(replace(inner, store=_Lent(image.store)), source, progress)
+            except CkptError:
+                return None
+    return None
+
+
+class _Lent:
+    """A store that somebody else closes."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+
+    def blob(self, digest: str) -> ByteWindow:
+        return self._store.blob(digest)
+
+    def layer_tree(self, layer: Descriptor, progress: Progress) -> Tree:
+        return self._store.layer_tree(layer, progress)
+
+    def close(self) -> None:
+        """The store stays open."""
+
+
+def _beside(source: Source, progress: Progress) -> BaseImage | None:
+    """Return the image the container ran from, if it lies beside the checkpoint as an OCI layout
+    or archive. Only one whose config has the digest that the engine recorded is taken."""
+    target = source.label
+    folder = os.path.dirname(target) or "."
+    wanted = f"sha256:{source.container.image_id}"
+    if not os.path.isfile(target) or not source.container.image_id:
+        return None
+    for entry in list_folder(folder, progress):
+        is_image = entry.kind is EntryKind.LAYOUT or entry.compression == "plain"
+        if not is_image or os.path.samefile(entry.path, target):
+            continue
+        try:
+            found = find_base(source, entry.path, progress)
+        except CkptError:
+            continue
+        if found is not None and found.config_digest == wanted:
+            return found
+        if found is not None:
+            found.close()
+    return None
+
+
+def _in_registry(source: Source, progress: Progress) -> Search:
+    reference = _registry_reference(source)
+    if not reference:
+        return Search()
+    try:
+        return Search(find_base(source, f"{SCHEME}{reference}", progress))
+    except CkptError as error:
+        return Search(why_not=str(error))
+
+
+def _registry_reference(source: Source) -> str:
+    """Return the base image's name in a registry, by digest where the engine recorded one."""
+    name = source.container.image
+    if CONFIG_DUMP in source.tree.members:
+        config = read_document(source.tree.window(CONFIG_DUMP), CONFIG_DUMP)
+        pinned = text_at(config, "rootfsImageRef")
+        name = pinned if "@sha256:" in pinned else name
+    host, slash, _ = name.partition("/")
+    # `localhost/` without a port is podman's name for what never was in a registry
+    return name if slash and ("." in host or ":" in host) else ""

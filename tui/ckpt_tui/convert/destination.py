@@ -1,0 +1,55 @@
+"""Where a result goes, and how a person writes that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.paths import own_store
+from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
+
+_HINT = "It is written oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]."
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An OCI layout, an OCI archive, or a repository in a registry."""
+
+    path: Path = Path()
+    """The folder of the layout, or the file of the archive; nothing for a registry."""
+    tag: str = ""
+    """Empty: the name of the container."""
+    archive: bool = False
+    repository: Reference | None = None
+
+    def named(self, tag: str) -> str:
+        """Return how a person names what is written here under `tag`."""
+        if self.repository:
+            return f"{SCHEME}{self.repository.name}:{tag}"
+        return f"{'oci-archive' if self.archive else 'oci'}:{self.path}:{tag}"
+
+
+def destination_of(text: str) -> Destination:
+    """Return where a result goes; empty means the own store.
+
+    Raises:
+        UsageError: it is no such place.
+    """
+    if not text:
+        return Destination(own_store())
+    if text.startswith(SCHEME):
+        place = parse_place(text)
+        if not place.repository or place.digest:
+            raise UsageError(f"{text} is no place to convert into.", "", _HINT)
+        return Destination(tag=place.tag, repository=Reference(place.host, place.repository))
+    scheme, _, rest = text.partition(":")
+    path, tag = _path_and_tag(rest)
+    if scheme not in ("oci", "oci-archive") or not path:
+        raise UsageError(f"{text} is no place to convert into.", "", _HINT)
+    return Destination(Path(path), tag, archive=scheme == "oci-archive")
+
+
+def _path_and_tag(rest: str) -> tuple[str, str]:
+    path, colon, tag = rest.rpartition(":")
+    return (path, tag) if colon and "/" not in tag else (rest, "")

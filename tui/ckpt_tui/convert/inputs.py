@@ -1,0 +1,264 @@
+"""From an opened checkpoint to the source of a conversion, whatever it came in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from ckpt_tui.archive.archive_tree import ArchiveTree
+from ckpt_tui.archive.directory import DirectoryTree
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, SPEC_DUMP
+from ckpt_tui.convert.source import Feed, Source, archive_source, tree_source
+from ckpt_tui.convert.trees import OneFile, PartTree
+from ckpt_tui.convert.upper import UpperFolder
+from ckpt_tui.core.document import MAX_DOCUMENT
+from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.formats.images import CTR_CRIU
+from ckpt_tui.formats.metadata import read_metadata
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.formats.table import Found, recognise
+from ckpt_tui.formats.views import JoinedTree, MemoryTree
+from ckpt_tui.sources.base import Descriptor, OpenedImage
+from ckpt_tui.sources.oci import descriptors_of, image_layers, is_manifest_type, verify
+
+ENGINES = ("podman", "cri-o", "containerd")
+"""Engines whose checkpoints carry what a restore from an image needs."""
+
+_LAYER_TYPE = "application/vnd.oci.image.layer."
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside a folder of CRIU images, or before an incremental dump: paths, targets."""
+
+    upper: str = ""
+    """The upper folder of the container's overlay mount."""
+    spec: str = ""
+    """The runtime spec: config.json of the bundle."""
+    config: str = ""
+    """The engine's own record of the container, as it writes it to config.dump."""
+    previous: str = ""
+    """The archive of the pre-dump that an incremental checkpoint goes on from."""
+
+
+NOTHING_BESIDE = Beside()
+
+
+def source_of(
+    opened: OpenCheckpoint, beside: Beside, closing: ExitStack, progress: Progress
+) -> Source:
+    """Return what is to be converted; what has to be closed with it goes to `closing`.
+
+    Raises:
+        CkptError: something named cannot be read, or does not go with this checkpoint.
+    """
+    is_folder = isinstance(opened.tree, DirectoryTree)
+    if (beside.upper or beside.spec or beside.config) and not is_folder:
+        raise UsageError(
+            f"{opened.target} is no folder of CRIU images.",
+            "Only beside one are an upper folder, a spec and a config of use.",
+        )
+    if is_folder:
+        source = _folder_source(opened, beside, closing, progress)
+    elif isinstance(opened.source, OpenedImage):
+        source = _image_source(opened, opened.source)
+    else:
+        source = _archive_source(opened)
+    return _with_previous(source, beside.previous, closing, progress) if beside.previous else source
+
+
+def _archive_source(opened: OpenCheckpoint) -> Source:
+    tree = opened.tree
+    assert isinstance(tree, ArchiveTree)
+    source = archive_source(
+        tree.stored,
+        opened.target,
+        opened.format.name,
+        opened.format.engine,
+        tree.compression,
+        tree,
+        opened.kind.container(opened.metadata),
+    )
+    return replace(source, check=_unchanged(opened.target))
+
+
+def _unchanged(path: str) -> Callable[[], None]:
+    """Return a check that the file at `path` is the one it is now; of a pipe it says nothing."""
+    before = _state(path)
+
+    def check() -> None:
+        if before is not None and _state(path) != before:
+            raise CkptError(
+                f"{path} changed while it was read:", "it has another size or time.", "Start again."
+            )
+
+    return check
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _image_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
+    if any(d.media_type == CTR_CRIU for d in _children(image)):
+        return _ctr_source(opened, image)
+    tree = opened.tree
+    container = opened.kind.container(opened.metadata)
+    annotations = opened.metadata.annotations
+    name, engine = opened.format.name, opened.format.engine
+    if isinstance(tree, ArchiveTree) and not image.is_index:
+        (layer,) = image_layers(image)
+        source = archive_source(
+            tree.stored,
+            opened.target,
+            name,
+            engine,
+            tree.compression,
+            tree,
+            container,
+            annotations,
+            layer.descriptor.digest,
+        )
+        return replace(source, digest=lambda: image.descriptor.digest)
+    source = tree_source(opened.target, name, engine, tree, container, annotations)
+    layers = () if image.is_index else [layer.descriptor for layer in image_layers(image)]
+    return _verified(source, image, layers, opened.source_size)
+
+
+def _verified(
+    source: Source, image: OpenedImage, blobs: Iterable[Descriptor], stored_size: int
+) -> Source:
+    """Return the source with a feed that first compares its blobs with their digests."""
+
+    def feed(progress: Progress) -> Feed:
+        for blob in blobs:
+            verify(blob.digest, image.store.blob(blob.digest), progress)
+        yield from source.feed(progress)
+
+    digest = image.descriptor.digest
+    return replace(source, feed=feed, digest=lambda: digest, stored_size=stored_size)
+
+
+def _children(image: OpenedImage) -> tuple[Descriptor, ...]:
+    return descriptors_of(image.document, "manifests", "the index") if image.is_index else ()
+
+
+def _ctr_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
+    """Return the source for an index of `ctr`: its layer is the delta, byte for byte what
+    containerd's archives call rootfs-diff.tar."""
+    blobs = _children(image)
+    layer = next((d for d in blobs if d.media_type.startswith(_LAYER_TYPE)), None)
+    base = next((d for d in blobs if is_manifest_type(d.media_type)), None)
+    tree = opened.tree
+    if layer is not None:
+        blob = image.store.blob(layer.digest)
+        tree = JoinedTree([("", tree), ("", OneFile(DIFF_TAR, blob))])
+    annotations = opened.metadata.annotations
+    container = replace(
+        opened.kind.container(opened.metadata),
+        image=annotations.get("org.opencontainers.image.ref.name", ""),
+        runtime=annotations.get("io.containerd.checkpoint.runtime", ""),
+    )
+    source = tree_source(opened.target, opened.format.name, "containerd", tree, container, {})
+    read = [d for d in blobs if d is not base]
+    return replace(
+        _verified(source, image, read, sum(d.size for d in read)),
+        bare=True,
+        base_digest=base.digest if base else "",
+    )
+
+
+def _folder_source(
+    opened: OpenCheckpoint, beside: Beside, closing: ExitStack, progress: Progress
+) -> Source:
+    """Return the source for a folder: CRIU's images alone, or an unpacked archive."""
+    kind, metadata = opened.kind, opened.metadata
+    folder = "" if kind.images else f"{IMAGES}/"
+    documents = {
+        name: _document(path)
+        for name, path in ((CONFIG_DUMP, beside.config), (SPEC_DUMP, beside.spec))
+        if path
+    }
+    tree: Tree = opened.tree
+    if folder or documents:
+        tree = JoinedTree([(folder, tree), ("", MemoryTree(documents))])
+    if documents:
+        metadata = read_metadata(tree, {}, f"{IMAGES}/")
+        found = recognise(Found(tree, metadata))
+        kind = found if found and CONFIG_DUMP in tree.members else kind
+    upper = UpperFolder(beside.upper, progress) if beside.upper else None
+    if upper:
+        closing.callback(upper.close)
+    before = opened.tree.members
+
+    def check() -> None:
+        again = DirectoryTree(_folder_path(opened.target), quiet())
+        again.close()
+        if again.members != before:
+            raise CkptError(f"{opened.target} changed while it was read.", hint="Start again.")
+        if upper:
+            upper.check()
+
+    source = tree_source(
+        opened.target,
+        f"{kind.title} directory",
+        kind.engine,
+        tree,
+        kind.container(metadata),
+        {},
+        stored_size=opened.source_size
+        + (sum(m.size for m in upper.members.values()) if upper else 0),
+    )
+    return replace(source, bare=kind.engine not in ENGINES, upper=upper, check=check)
+
+
+def _folder_path(target: str) -> str:
+    return target.removeprefix("dir:")
+
+
+def _document(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_DOCUMENT + 1)
+    except OSError as error:
+        raise SourceUnreachable(f"{path} cannot be read.", f"{error.strerror}.") from error
+    if len(data) > MAX_DOCUMENT:
+        raise UsageError(f"{path} is too large to be such a document.")
+    return data
+
+
+def _with_previous(source: Source, target: str, closing: ExitStack, progress: Progress) -> Source:
+    """Return the source with the pre-dump of `target` beside its images, where
+    checkpoint/parent leads."""
+    opened = open_checkpoint(target, progress)
+    closing.callback(opened.close)
+    before = source_of(opened, NOTHING_BESIDE, closing, progress)
+    prefix = f"{PARENT_IMAGES}/"
+    names = [n for n in before.tree.members if n == PARENT_IMAGES or n.startswith(prefix)]
+    if f"{prefix}inventory.img" not in names:
+        raise UsageError(f"{target} is no pre-dump.", f"There is no {prefix}inventory.img in it.")
+    if f"{prefix}inventory.img" in source.tree.members:
+        raise UsageError(f"{source.label} has its pre-dump with it already.")
+    tree = JoinedTree([("", source.tree), ("", PartTree(before.tree, names))])
+
+    def feed(again: Progress) -> Feed:
+        wanted = set(names)
+        added = ((m, p) for m, p in before.feed(again) if m.name in wanted)
+        return chain(source.feed(again), added)
+
+    def check() -> None:
+        source.check()
+        before.check()
+
+    stored_size = source.stored_size + before.stored_size
+    return replace(source, tree=tree, feed=feed, check=check, stored_size=stored_size)
