@@ -27,7 +27,8 @@ REGISTRY_CONFIG = """\
 version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: true}}}}
-http: {{addr: "127.0.0.1:{port}"}}
+http: {{addr: "127.0.0.1:{port}"{http}}}
+{more}
 """
 
 
@@ -80,11 +81,16 @@ class Lab:
         return archive
 
     @contextmanager
-    def registry(self) -> Iterator[str]:
-        """Serve an empty registry while the context lasts, and yield its `127.0.0.1:PORT`."""
+    def registry(self, http: str = "", more: str = "") -> Iterator[str]:
+        """Serve an empty registry while the context lasts, and yield its `127.0.0.1:PORT`.
+
+        `http` is added to that mapping of its configuration, `more` to the end.
+        """
         folder = Path(tempfile.mkdtemp(prefix="registry", dir=self.host))
         port = free_port()
-        config = REGISTRY_CONFIG.format(storage=f"/host/{folder.name}/blobs", port=port)
+        config = REGISTRY_CONFIG.format(
+            storage=f"/host/{folder.name}/blobs", port=port, http=http, more=more
+        )
         (folder / "config.yml").write_text(config)
         # `read` ends with this process, however that ends; with it the lab, and so the registry.
         serve = f"docker-registry serve /host/{folder.name}/config.yml & read -r _"
@@ -157,6 +163,9 @@ def _await_registry(process: subprocess.Popen[bytes], port: int, log: Path) -> N
     while process.poll() is None and time.monotonic() < deadline:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
+        except urllib.error.HTTPError as error:  # it wants a login, or TLS
+            error.close()
+            return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.02)
         else:
