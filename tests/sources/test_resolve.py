@@ -211,7 +211,7 @@ def test_other_files_are_refused_with_a_reason(tmp_path: Path, content: bytes, w
     assert why in str(caught.value)
 
 
-@pytest.mark.parametrize("target", ["oci:", "dir:", "containers-storage:", "docker://h/r:1"])
+@pytest.mark.parametrize("target", ["oci:", "dir:", "containers-storage:"])
 def test_a_target_that_cannot_be_meant_is_a_usage_error(target: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve(target, quiet())
