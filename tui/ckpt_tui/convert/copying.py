@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from ckpt_tui.convert.destination import Destination as Place
+from ckpt_tui.convert.destination import destination_of
 from ckpt_tui.convert.layout import Blob, Staging
 from ckpt_tui.convert.layout import Descriptor as Written
-from ckpt_tui.convert.plan import Destination as Place
 from ckpt_tui.convert.repoint import repoint
-from ckpt_tui.convert.request import destination_of
 from ckpt_tui.convert.staged import StagedStore, compressed, repository_named_in, staged_image
 from ckpt_tui.core.errors import CkptError, DamagedInput, UsageError
 from ckpt_tui.core.paths import cache_dir
@@ -24,7 +24,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.sources.base import Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
-from ckpt_tui.sources.reference import SCHEME, Reference, parse_place, parse_reference
+from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.sources.transfer import BlobStep, Copied, Pieces, copy_image
 
@@ -52,17 +52,13 @@ def copy(
         UsageError: a target cannot be copied from or to.
         CkptError: as `copy_image`; nothing is to be seen at the destination then.
     """
-    if not destination.startswith(SCHEME):
-        place = destination_of(destination)
-        return _copy_to_layout(source, destination, place, progress, told)
-    reference = parse_place(destination)
-    if not reference.repository or reference.digest:
-        raise UsageError(
-            f"{destination} is no place to copy to.", "", "Write docker://HOST/REPOSITORY[:TAG]."
-        )
+    place = destination_of(destination)
+    tag = place.tag or _tag_of(source)
+    if place.repository is None:
+        return _copy_to_layout(source, destination, replace(place, tag=tag), progress, told)
     with _opened(source, progress) as image:
-        tag = reference.tag or _tag_of(source) or "latest"
-        return _copy_to_registry(image, replace(reference, tag=tag), progress, told)
+        reference = replace(place.repository, tag=tag or "latest")
+        return _copy_to_registry(image, reference, progress, told)
 
 
 def _copy_to_registry(
@@ -106,8 +102,7 @@ def _copy_to_layout(
             _opened(source, progress) as image,
             Staging(folder, final=not place.archive) as staging,
         ):
-            tag = place.tag or _tag_of(source)
-            copied = copy_image(image, _LayoutDestination(staging, place, tag), progress, told)
+            copied = copy_image(image, _LayoutDestination(staging, place), progress, told)
     except OSError as error:
         raise CkptError(
             f"{place.path} cannot be written:",
@@ -141,10 +136,9 @@ def _opened(source: str, progress: Progress) -> Iterator[OpenedImage]:
 class _LayoutDestination:
     """A layout or an archive of one, filled by way of a staging folder."""
 
-    def __init__(self, staging: Staging, place: Place, tag: str) -> None:
+    def __init__(self, staging: Staging, place: Place) -> None:
         self._staging = staging
         self._place = place
-        self._tag = tag
 
     def has(self, blob: Descriptor, progress: Progress) -> bool:
         del progress
@@ -168,9 +162,9 @@ class _LayoutDestination:
         self.put_manifest(root, data, progress)
         written = Written(root.media_type, root.digest, root.size)
         if self._place.archive:
-            self._staging.publish_archive(written, self._tag, self._place.path, progress)
+            self._staging.publish_archive(written, self._place.tag, self._place.path, progress)
         else:
-            self._staging.publish(written, self._tag)
+            self._staging.publish(written, self._place.tag)
 
     def _keep(self, copy: Blob, wanted: Descriptor) -> None:
         digest, _ = self._staging.keep(copy)
