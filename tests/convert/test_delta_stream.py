@@ -139,3 +139,17 @@ def test_a_record_that_asks_for_more_than_the_layer_has_is_damage() -> None:
                 DeltaRecord(9, "", pieces=(FromLayer(5, 2), FromLayer(0, 1))), [b"1234", b"567"]
             )
         )
+
+
+def test_large_files_have_frames_of_their_own() -> None:
+    large = b"x" * (1 << 20)
+    tar_bytes = make_tar(("data/a", b"1"), ("data/big", large), ("data/z", b"2"))
+    entries = entries_of(tar_bytes)
+    out = io.BytesIO()
+    edges: list[int] = []
+    plan = plan_delta(entries, [], BASE)
+    write_delta(
+        plan, entries, in_pieces(tar_bytes, 999), out.write, lambda: edges.append(out.tell())
+    )
+    start, end = edges
+    assert out.getvalue()[start:end] == large

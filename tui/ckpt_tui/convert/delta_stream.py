@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ckpt_tui.archive.seekable import FRAME_SIZE
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.delta import DeltaPlan, Made
 from ckpt_tui.convert.headers import END, header
@@ -119,9 +121,11 @@ def write_delta(
     entries: Sequence[TarEntry],
     pieces: Iterable[bytes],
     write: Callable[[bytes], object],
+    end_frame: Callable[[], object] = lambda: None,
 ) -> tuple[DeltaRecord, MemberDigests]:
     """Write the layer of `plan` from the bytes of rootfs-diff.tar, in one pass.
 
+    `end_frame` is called around the data of large files, see `LayerWriter.add_data`.
     Returns how to make the tar again, and the digests of the files in it.
 
     Raises:
@@ -131,6 +135,7 @@ def write_delta(
     tar = _TarBytes(pieces, digests)
     recipe = _Pieces([])
     position = 0
+    edges = sorted(edge for e in entries if e.member.size >= FRAME_SIZE for edge in (e.data, e.end))
     for part in plan.parts:
         if isinstance(part, Made):
             block = header(part.member)
@@ -139,6 +144,10 @@ def write_delta(
             continue
         for data in tar.upto(part.start):
             recipe.keep(data)
+        for edge in edges[bisect_right(edges, part.start) : bisect_right(edges, part.end)]:
+            for data in tar.upto(edge):
+                write(data)
+            end_frame()
         for data in tar.upto(part.end):
             write(data)
         recipe.from_layer(position, part.end - part.start)

@@ -72,7 +72,8 @@ class LayerWriter:
         and at a page without the one before.
         """
         before = self.size
-        self._end_frame(member)
+        if member.size >= FRAME_SIZE:
+            self.end_frame()
         for piece in pieces:
             self.write(piece)
         if self.size - before != member.size:
@@ -80,11 +81,13 @@ class LayerWriter:
                 f"{member.name} changed while it was read:",
                 f"it has {self.size - before:,} bytes instead of {member.size:,}.",
             )
-        self._end_frame(member)
+        if member.size >= FRAME_SIZE:
+            self.end_frame()
         self.write(padding(member.size))
 
-    def _end_frame(self, member: Member) -> None:
-        if self._zstd and member.size >= FRAME_SIZE:
+    def end_frame(self) -> None:
+        """Let what follows be read without what came before."""
+        if self._zstd:
             self._zstd.end_frame()
 
     def finish(self, *, end: bool = True) -> Layer:

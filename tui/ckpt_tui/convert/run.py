@@ -240,7 +240,11 @@ class _Conversion:
             return
         with LayerWriter(self._staging, DELTA) as writer:
             self._delta_record, digests = write_delta(
-                self._plan.delta, self._plan.diff.entries, pieces, writer.write
+                self._plan.delta,
+                self._plan.diff.entries,
+                pieces,
+                writer.write,
+                writer.end_frame,
             )
             self._delta = writer.finish(end=False)
         self._delta_digests = digests.found
