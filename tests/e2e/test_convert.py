@@ -2,64 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from converting import COUNTS_ON, assert_counted_on, convert, restore_in_place
 from lab import Lab
 
-TUI = Path(__file__).resolve().parents[2] / "tui"
-
-COUNTS_ON = """
-count() { %s cat /tmp/count 2>/dev/null || echo 0; }
-after=$before
-for _ in $(seq 100); do
-    after=$(count)
-    [ "${after:-0}" -lt $((before + 2)) ] || break
-    sleep 0.1
-done
-echo "$before" "$after"
-"""
-"""Shell that waits until the counter went on from $before, and prints both numbers."""
-
-BUNDLE = """
-import json, os, sys
-bundle, spec = sys.argv[1:]
-spec = json.load(open(spec))
-spec["root"] = {"path": bundle + "/rootfs"}
-for mount in spec["mounts"]:
-    if mount.get("type") == "bind":
-        path = bundle + "/binds" + mount["destination"]
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if mount["destination"] == "/dev/shm":
-            os.makedirs(path, exist_ok=True)
-        else:
-            open(path, "a").close()
-        mount["source"] = path
-spec["linux"].pop("cgroupsPath", None)
-json.dump(spec, open(bundle + "/config.json", "w"))
-"""
-"""Makes the config.json of a runc bundle from spec.dump, with sources for its bind mounts."""
-
-
-def convert(*arguments: str, storage: Path | None = None) -> dict[str, Any]:
-    """Run `ckpt-tui convert … --json` and return what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(TUI)}
-    if storage is not None:
-        environment["CONTAINERS_STORAGE_CONF"] = str(storage)
-    done = subprocess.run(
-        [sys.executable, "-m", "ckpt_tui", "convert", *arguments, "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+COUNTED = "tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count"
+"""Shell that prints the last number before the dump."""
 
 
 @pytest.fixture
@@ -80,18 +31,13 @@ def published(lab: Lab, registry: str) -> tuple[str, dict[str, Any]]:
     return f"{repository}:opt", result
 
 
-def assert_counted_on(printed: str) -> None:
-    before, after = map(int, printed.split()[-2:])
-    assert after >= before + 2, printed
-
-
 def test_stock_podman_restores_the_pair_from_a_registry(
     lab: Lab, published: tuple[str, dict[str, Any]]
 ) -> None:
     reference, _ = published
     printed = lab.script(
         f"""
-        before=$(tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count)
+        before=$({COUNTED})
         podman rmi -af >&2
         podman pull -q {reference} >&2
         podman container restore {reference} >&2
@@ -107,33 +53,8 @@ def test_runc_restores_straight_from_the_mounted_images(
 ) -> None:
     reference, result = published
     rootfs = f"{reference.rpartition(':')[0]}@{result['rootfs_digest']}"
-    printed = lab.script(
-        f"""
-        before=$(tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count)
-        podman pull -q {reference} >&2
-        podman pull -q {rootfs} >&2
-        images=$(podman image mount {reference})
-        lower=$(podman image mount {rootfs})
-        bundle=$(mktemp -d); mkdir "$bundle"/rootfs "$bundle"/work "$bundle"/overlay
-        mount -t tmpfs overlay "$bundle"/overlay
-        mkdir -m 755 "$bundle"/overlay/upper "$bundle"/overlay/work
-        chmod --reference="$lower" "$bundle"/overlay/upper
-        mount -t overlay overlay "$bundle"/rootfs \
-            -o "lowerdir=$lower,upperdir=$bundle/overlay/upper,workdir=$bundle/overlay/work"
-        mkdir "$bundle"/images
-        mount --bind "$images" "$bundle"/images
-        mount -o remount,ro,bind "$bundle"/images
-        python3 - "$bundle" "$bundle"/images/spec.dump <<'PYTHON'
-{BUNDLE}
-PYTHON
-        runc restore --detach --bundle "$bundle" --image-path "$bundle"/images/checkpoint \
-            --work-path "$bundle"/work counter-in-place >&2 </dev/null ||
-            {{ grep -a Error "$bundle"/work/restore.log >&2; exit 1; }}
-        {COUNTS_ON % "runc exec counter-in-place"}
-        runc delete -f counter-in-place >&2
-        """
-    ).stdout
-    assert_counted_on(printed)
+    counts, _ = restore_in_place(lab, reference, rootfs, COUNTED)
+    assert_counted_on(counts)
 
 
 def test_podmans_local_store_is_where_the_base_is_found(lab: Lab, tmp_path: Path) -> None:
@@ -157,7 +78,7 @@ def test_podman_restores_the_archive_that_the_way_back_gives(
     convert(result["destination"], str(back), "--to", "archive")
     printed = lab.script(
         f"""
-        before=$(tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count)
+        before=$({COUNTED})
         podman image exists localhost/bb:1 || podman load -q -i /host/base-bb.oci.tar >&2
         podman container restore --import /host/counter-back.tar.zst >&2
         {COUNTS_ON % "podman exec counter"}
