@@ -84,15 +84,15 @@ def test_without_a_login_the_registry_asks_for_one(server: FaultServer) -> None:
 
 def test_a_wrong_password_is_told_with_where_it_comes_from(server: FaultServer) -> None:
     demand_basic(server)
-    with (
-        client_for(server, login=Login("auth.json", "user", "wrong")) as client,
-        pytest.raises(SourceUnreachable) as caught,
-    ):
-        client.manifest("app", "1", quiet())
-    assert caught.value.what == f"{server.host} refuses the login."
-    assert "auth.json" in caught.value.why
+    with client_for(server, login=Login("auth.json", "user", "wrong")) as client:
+        with pytest.raises(SourceUnreachable) as caught:
+            client.manifest("app", "1", quiet())
+        assert caught.value.what == f"{server.host} refuses the login."
+        assert "auth.json" in caught.value.why
+        with pytest.raises(SourceUnreachable):
+            client.manifest("app", "1", quiet())
     assert "wrong" not in str(caught.value)
-    assert len(server.seen) == 2
+    assert len(server.seen) == 3  # once without it, and then once each time
 
 
 def test_a_wrong_password_is_no_missing_catalog(server: FaultServer) -> None:

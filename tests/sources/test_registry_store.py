@@ -22,7 +22,7 @@ from ckpt_tui.sources.registry_store import RegistryStore
 from ckpt_tui.sources.table import resolve
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
-LARGE = random.Random(1).randbytes(4_000_000)
+LARGE = random.Random(1).randbytes(5_000_000)
 LARGE_NAME = "checkpoint/pages-1.img"
 
 
@@ -110,8 +110,9 @@ def test_headers_are_read_without_what_is_between_them(opener: Opener, form: str
 
 @pytest.mark.parametrize("form", ["gzip", "zstd"])
 def test_what_cannot_be_read_in_parts_comes_over_the_wire_once(
-    server: FaultServer, opener: Opener, form: str
+    opener: Opener, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ckpt_tui.sources.remote_blob.MAX_CACHED", 500_000)
     image = opener.image(PACKED[form])
     (layer,) = image_layers(image)
     assert isinstance(image.store, RegistryStore)
