@@ -37,6 +37,9 @@ from ckpt_tui.sources.registry_errors import (
 ATTEMPTS = 5
 """Times that a request is sent while the registry is busy or fails."""
 
+BROKEN = 3
+"""Times that a request is sent while its connection breaks; each may take the time to read."""
+
 BACKOFF_S = 0.5
 """Seconds before the second attempt, doubled for each one after it."""
 
@@ -159,28 +162,45 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
             Cancelled: nobody wants it any more.
         """
         del json, stream
-        progress = progress or quiet()
+
+        def send() -> requests.Response:
+            return self._authorized(method, url, data, headers or {}, scopes)
+
+        is_safe = method in ("GET", "HEAD")
+        response = self._persist(send, url, expect, attempts, is_safe, progress or quiet())
+        if response.status_code not in expect:
+            raise self._failure(response, what, scopes)
+        return response
+
+    def _persist(
+        self,
+        send: Callable[[], requests.Response],
+        url: str,
+        expect: tuple[int, ...],
+        attempts: int,
+        is_safe: bool,
+        progress: Progress,
+    ) -> requests.Response:
+        """Send until there is an answer that will not change by asking again."""
         for attempt in itertools.count(1):
             progress.tick(0)
             try:
-                response = self._authorized(method, url, data, headers or {}, scopes)
+                response = send()
             except FAILURES as error:
                 if self._fall_back(error):
                     continue
-                broken = method in ("GET", "HEAD") and not is_no_connection(error)
-                if not broken or attempt >= min(attempts, 3):
+                if not is_safe or is_no_connection(error) or attempt >= min(attempts, BROKEN):
                     raise connection_error(urlsplit(url).netloc or self.host, error) from error
                 self._wait(attempt, None, progress)
                 continue
             self._may_be_plain = False
-            if response.status_code in expect:
-                return response
             wait = stated_number(response, "Retry-After")
-            if response.status_code not in BUSY or attempt >= attempts or _is_too_long(wait):
+            passes = response.status_code in BUSY and response.status_code not in expect
+            if not passes or attempt >= attempts or _is_too_long(wait):
                 break
             self.finish(response)
             self._wait(attempt, wait, progress)
-        raise self._failure(response, what, scopes)
+        return response
 
     def document(self, response: requests.Response, what: str, limit: int = MAX_ANSWER) -> bytes:
         """Return the body of an answer.
