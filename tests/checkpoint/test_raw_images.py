@@ -43,7 +43,7 @@ def test_pages_say_whose_they_are_and_what_they_hold(folder: Path) -> None:
 
 def test_a_tmpfs_is_listed_as_tar_lists_it(folder: Path) -> None:
     shown = lines(folder, "tmpfs-dev-50.tar.gz.img")
-    assert shown[0].startswith("drwxr-xr-x       0/0")
+    assert shown[0].startswith("drwxr-xr-x   0/0")
     assert any(line.endswith("stdin -> /proc/self/fd/0") for line in shown)
 
 

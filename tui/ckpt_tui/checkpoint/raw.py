@@ -100,7 +100,7 @@ def _archive(image: RawImage, _kind: Kind, progress: Progress) -> Iterator[str]:
             link = f" -> {member.link}" if member.link else ""
             owner = f"{member.uid}/{member.gid}"
             yield (
-                f"{member.kind.value}{_permissions(member.mode)} {owner:>9} {member.size:>10} "
+                f"{member.kind.value}{_permissions(member.mode)} {owner:>5} {member.size:>7} "
                 f"{when} {member.name}{link}"
             )
         yield from tree.notes

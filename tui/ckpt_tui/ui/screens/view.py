@@ -31,7 +31,7 @@ from ckpt_tui.ui.rows.content import (
     text_rows,
 )
 from ckpt_tui.ui.rows.hex import dump_lines
-from ckpt_tui.ui.rows.table import ListRows
+from ckpt_tui.ui.rows.table import LazyRows, ListRows, Row
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
@@ -210,12 +210,16 @@ class ViewScreen(JobHost, Screen[None]):
                 self.notify("No further place.", markup=False)
             return
         table = self.query_one("#as-text", VirtualTable)
-        if self._sought:
-            number = find_row(table.rows, self._sought, table.cursor, direction, quiet())
-            if number is None:
-                self.notify("Not found.", markup=False)
-            else:
-                table.cursor = number
+        row = table.highlighted
+        if not self._sought or row is None or not isinstance(row.key, tuple):
+            return
+        # the lines themselves: a number beside one is not part of it
+        lines = LazyRows(range(len(self._lines)), lambda n: Row(n, (self._lines[n],)))
+        number = find_row(lines, self._sought, row.key[0] - 1, direction, quiet())
+        if number is None:
+            self.notify("Not found.", markup=False)
+        else:
+            table.go_to((number + 1, 0))
 
     def action_save(self) -> None:
         ask_where_to_save(self, self._window, self._name_shown, SAVING)

@@ -1,0 +1,73 @@
+"""The screen of one checkpoint in an app of its own, and waiting until it rests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+import ckpt_tui.ui
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.theme import ThemedApp
+
+UI = Path(ckpt_tui.ui.__file__).parent
+
+TABS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "minus")
+"""Keys of the tabs in their order."""
+
+
+class CheckpointDemo(ThemedApp[None]):
+    """Opens `target` at once."""
+
+    CSS_PATH = UI / "app.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+
+    def __init__(self, target: str | Path) -> None:
+        super().__init__()
+        self._target = str(target)
+
+    def on_mount(self) -> None:
+        self.push_screen(CheckpointScreen(self._target))
+
+    @property
+    def said(self) -> str:
+        """Everything that was notified."""
+        return "\n".join(str(n.message) for n in self._notifications)
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until no worker runs and every message is handled."""
+    await pilot.pause()
+    while any(not worker.is_finished for worker in pilot.app.workers):
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys and let each have its effect; `text:…` is what a line is filled with. Without
+    any only wait."""
+    await settle(pilot)
+    for key in keys:
+        if key.startswith("text:"):
+            line = pilot.app.focused
+            assert isinstance(line, Input)
+            line.value = key.removeprefix("text:")
+        else:
+            await pilot.press(key)
+        await settle(pilot)
+
+
+@asynccontextmanager
+async def shown(
+    target: str | Path, *keys: str, size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[Pilot[Any]]:
+    """Open a checkpoint and press some keys."""
+    app = CheckpointDemo(target)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, *keys)
+        yield pilot

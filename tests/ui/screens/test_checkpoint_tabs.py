@@ -1,0 +1,261 @@
+"""The tabs of a checkpoint: loaded, empty, filtered, followed, searched, saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from demo import screen_text
+from driving import TABS, press, shown
+from textual.widgets import ContentSwitcher
+
+from ckpt_tui.ui.panes.list_pane import ListPane
+from ckpt_tui.ui.panes.memory import MemoryPane
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.rows import choice
+from ckpt_tui.ui.screens.checkpoint import PANE_ACTIONS, CheckpointScreen
+from ckpt_tui.ui.screens.pick import PickScreen
+from ckpt_tui.ui.screens.view import ViewScreen
+from ckpt_tui.ui.widgets.hex_view import HexView
+
+
+def screen(pilot: object) -> CheckpointScreen:
+    found = pilot.app.screen  # type: ignore[attr-defined]
+    assert isinstance(found, CheckpointScreen)
+    return found
+
+
+def pane(pilot: object) -> Pane:
+    found = screen(pilot).pane
+    assert found is not None
+    return found
+
+
+async def test_g_follows_a_link_and_escape_comes_back(data: Path) -> None:
+    async with shown(data / "images/sockets", "4", "down", "g") as pilot:
+        assert isinstance(pilot.app.screen, PickScreen)
+        assert "TCP 127.0.0.1:8080 → 127.0.0.1:37084" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert pane(pilot).current_key == ("socket", 1, 5)
+        await press(pilot, "g", "down", "enter")
+        assert pane(pilot).current_key == ("file", 1, 5)
+        await press(pilot, "escape", "escape")
+        assert pane(pilot).current_key == ("socket", 1, 4)
+
+
+async def test_a_pick_list_can_be_left(data: Path) -> None:
+    async with shown(data / "images/sockets", "4", "down", "g", "escape") as pilot:
+        assert pane(pilot).current_key == ("socket", 1, 4)
+
+
+async def test_nobody_is_said_in_words(data: Path) -> None:
+    async with shown(data / "images/sockets", "4", "u") as pilot:
+        assert "Nobody else in this checkpoint refers to it." in pilot.app.said
+
+
+async def test_a_filter_leaves_some_rows_and_says_how_many(data: Path) -> None:
+    async with shown(data / "images/kinds", "3", "f", "text:memfd") as pilot:
+        assert "4 of 52" in screen_text(pilot.app)
+        await press(pilot, "enter", "down")
+        assert pane(pilot).current_key == ("file", 9, 10)
+        await press(pilot, "escape")
+        assert pane(pilot).current_key == ("file", 9, 10)
+
+
+async def test_a_link_into_a_filtered_list_drops_the_filter(data: Path) -> None:
+    async with shown(data / "images/kinds", "3", "f", "text:memfd", "enter", "2", "down") as pilot:
+        await press(pilot, "g")
+        await press(pilot, *["down"] * 3, "enter")
+        key = pane(pilot).current_key
+        assert isinstance(key, tuple)
+        assert key[0] == "file"
+
+
+async def test_long_lists_are_chosen_in_a_job(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ckpt_tui.ui.panes.list_pane.MANY", 10)
+    assert choice.MANY > 10
+    async with shown(data / "images/kinds", "3", "f", "text:memfd", "enter", "s", "S") as pilot:
+        shown_pane = pane(pilot)
+        assert isinstance(shown_pane, ListPane)
+        assert [row.key for row in map(shown_pane.table.rows.__getitem__, range(4))] == [
+            ("file", pid, 10) for pid in (11, 10, 9, 1)
+        ]
+
+
+async def test_search_goes_to_the_next_row_with_every_word(data: Path) -> None:
+    async with shown(data / "images/kinds", "3", "slash", "text:eventfd", "enter") as pilot:
+        assert pane(pilot).current_key == ("file", 1, 3)
+        await press(pilot, "n")
+        assert pane(pilot).current_key == ("file", 9, 3)
+        await press(pilot, "N", "N")
+        assert pane(pilot).current_key == ("file", 11, 3)
+
+
+async def test_problems_only_is_offered_where_rows_can_have_some(data: Path) -> None:
+    async with shown(data / "images/kinds", "2", "z") as pilot:
+        assert "1 …" not in screen_text(pilot.app)
+        assert len(screen(pilot).query_one("#pane-2 #rows").rows) > 0  # type: ignore[attr-defined]
+        await press(pilot, "7")
+        assert screen(pilot).check_action("problems_only", ()) is False
+
+
+async def test_every_action_that_is_offered_is_answered(data: Path) -> None:
+    methods = {
+        "open": "choose",
+        "toggle_branch": "toggle",
+        "next_match": "step",
+        "previous_match": "step",
+        "reverse": "sort",
+        "copy": "copy_text",
+        "copy_row": "copy_text",
+        "reveal": "reveal_secrets",
+        "go_to": "current_key",
+        "used_by": "current_key",
+        "problems_only": "show_problems",
+        "pager": "page_lines",
+    }
+    async with shown(data / "images/kinds") as pilot:
+        for number, key in enumerate(TABS, 1):
+            await press(pilot, key)
+            assert screen(pilot).query_one(ContentSwitcher).current == f"pane-{number}"
+            for action in PANE_ACTIONS:
+                if screen(pilot).check_action(action, ()):
+                    name = methods.get(action, action)
+                    here = type(pane(pilot))
+                    assert getattr(here, name) is not getattr(Pane, name), (here, action)
+
+
+async def test_a_region_shows_its_bytes_and_what_is_missing(data: Path) -> None:
+    async with shown(data / "images/counter", "5") as pilot:
+        assert "addresses" in screen_text(pilot.app)
+        await press(pilot, "end", "enter")
+        text = screen_text(pilot.app)
+        assert "not dumped" in text
+        assert "KIND" not in text
+        await press(pilot, "escape")
+        assert "KIND" in screen_text(pilot.app)
+
+
+async def test_memory_is_searched_and_matches_are_shown(data: Path) -> None:
+    async with shown(data / "images/counter", "5", "slash", "text:PATH=", "enter") as pilot:
+        here = pane(pilot)
+        assert isinstance(here, MemoryPane)
+        assert here.has_class("-found")
+        assert "CONTEXT" in screen_text(pilot.app)
+        assert "PATH=/" in screen_text(pilot.app)
+        first = here.bytes.place
+        await press(pilot, "n", "enter")
+        assert here.has_class("-hex")
+        assert here.bytes.has_focus
+        assert first is not None
+        await press(pilot, "escape", "escape")
+        assert not here.has_class("-found")
+
+
+async def test_a_search_that_is_none_is_said(data: Path) -> None:
+    async with shown(data / "images/counter", "5", "slash", "text:re:(", "enter") as pilot:
+        assert "That is no regular expression" in pilot.app.said
+        await press(pilot, "slash", "text:nowhere to be found", "enter")
+        assert "no place in" in pilot.app.said
+
+
+async def test_an_address_is_gone_to(data: Path) -> None:
+    async with shown(data / "images/counter", "5") as pilot:
+        here = pane(pilot)
+        assert isinstance(here, MemoryPane)
+        region = here.checkpoint.memory[0].regions[5]
+        await press(pilot, "a", f"text:{region.start + 0x40:x}", "enter")
+        assert here.current_key == ("region", region.pid, region.start)
+        assert here.bytes.place == 0x40
+        await press(pilot, "a", "text:3", "enter")
+        assert "No region of process" in pilot.app.said
+
+
+async def test_recovered_data_is_viewed_as_text_and_saved(data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "saved"
+    async with shown(data / "images/kinds", "minus") as pilot:
+        assert "/tmp/ghost" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, ViewScreen)
+        assert "gone but opengone" in screen_text(pilot.app)
+        await press(pilot, "x")
+        assert pilot.app.screen.query_one(HexView).has_focus
+        await press(pilot, "escape", "w", f"text:{target}", "enter")
+        assert target.read_bytes() == b"gone but open" * 100
+        assert "SHA-256" in pilot.app.said
+        await press(pilot, "w", f"text:{target}", "enter")
+        assert "is there already" in pilot.app.said
+
+
+async def test_recovered_leads_to_who_holds_it(data: Path) -> None:
+    async with shown(data / "images/kinds", "minus", "g", "enter") as pilot:
+        assert pane(pilot).current_key == ("file", 1, 12)
+
+
+async def test_nothing_recovered_is_said_in_words(data: Path) -> None:
+    async with shown(data / "images/counter", "minus") as pilot:
+        assert "No data outside of memory" in screen_text(pilot.app)
+
+
+async def test_a_changed_file_is_shown(data: Path) -> None:
+    async with shown(data / "archives/counter.tar.zst", "6") as pilot:
+        here = pane(pilot)
+        number = next(
+            n for n, e in enumerate(here.checkpoint.delta.entries) if e.path == "/tmp/count"
+        )
+        here.go_to(("delta", number))
+        await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, ViewScreen)
+        assert "/tmp/count" in screen_text(pilot.app)
+        await press(pilot, "escape")
+        assert pane(pilot) is here
+
+
+async def test_a_hard_link_shows_the_bytes_of_its_target(data: Path) -> None:
+    async with shown(data / "archives/rootfs.tar.zst", "6") as pilot:
+        here = pane(pilot)
+        number, entry = next(
+            (n, e) for n, e in enumerate(here.checkpoint.delta.entries) if e.kind == "hard link"
+        )
+        here.go_to(("delta", number))
+        await press(pilot, "enter")
+        assert isinstance(pilot.app.screen, ViewScreen)
+        assert pilot.app.screen._window.size > 0, entry
+
+
+async def test_an_image_without_records_is_shown_in_lines(data: Path) -> None:
+    async with shown(data / "images/kinds", "8") as pilot:
+        here = pane(pilot)
+        here.go_to(("image", "descriptors.json"))
+        await press(pilot)
+        assert '"/dev/null",' in screen_text(pilot.app)
+        here.go_to(("image", "pages-2.img"))
+        await press(pilot)
+        assert "enter says whose" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert "a shared object, pagemap-shmem-2045.img" in screen_text(pilot.app)
+        here.go_to(("image", "tmpfs-dev-50.tar.gz.img"))
+        await press(pilot)
+        assert "stdin -> /proc/self" in screen_text(pilot.app)
+
+
+async def test_secrets_are_covered_until_r(data: Path) -> None:
+    async with shown(data / "demo-web/web.tar.zst", "2", "down", "enter") as pilot:
+        here = pane(pilot)
+        process = next(p for p in here.checkpoint.processes if p.env)
+        here.go_to(process.pid)
+        await press(pilot)
+        covered = [line for line in here.page_lines() if "••••••" in line]
+        assert covered
+        await press(pilot, "r")
+        assert not [line for line in here.page_lines() if "••••••" in line]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_no_tab_is_empty(data: Path, size: tuple[int, int]) -> None:
+    async with shown(data / "images/counter", size=size) as pilot:
+        for key in TABS:
+            await press(pilot, key)
+            lines = screen_text(pilot.app).split("\n")
+            body = "".join(lines[2:-1]).replace("│", "").strip()
+            assert len(body) > 20, key
