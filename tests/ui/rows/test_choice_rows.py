@@ -78,3 +78,14 @@ def test_a_search_goes_round_in_both_directions() -> None:
     assert find_row(SOURCE, "row 55", 60, 1, quiet()) == 55
     assert find_row(SOURCE, "none", 0, 1, quiet()) is None
     assert find_row(LazyRows(range(0), row_of), "x", 0, 1, quiet()) is None
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_many_rows_are_sorted_as_few_are(descending: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [None if n % 10 == 3 else n * 7919 % 31 for n in range(200)]
+    source = LazyRows(range(200), lambda n: Row(n, ("",), (values[n],)))
+    chosen = Choice(column=0, descending=descending)
+    few = chosen.rows(source, is_problem, quiet())
+    monkeypatch.setattr("ckpt_tui.ui.rows.choice.MANY", 16)
+    many = chosen.rows(source, is_problem, quiet())
+    assert [many[n].key for n in range(200)] == [few[n].key for n in range(200)]

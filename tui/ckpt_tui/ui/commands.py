@@ -115,7 +115,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("filter", "f", "filter", "Filter", "Show only rows with every word you type.",
             "filter", _LISTS, line=(CHECKPOINT, COMPARE)),
     Command("count-pages", "p", "count_pages", "Count the pages",
-            "Say which are zero, equal to another, or alone.", "count pages", (CHECKPOINT,)),
+            "Tell zero and equal ones from the rest.", "count pages", (CHECKPOINT,)),
     Command("breakdown", "b", "next_breakdown", "Divide another way",
             "By component, kind of memory, layer or file.", screens=(CHECKPOINT,)),
     Command("search", "/", "search", "Search", "Find text; n and N step through it.",
@@ -135,8 +135,8 @@ COMMANDS: tuple[Command, ...] = (
             "Show or hide what is in it.", screens=(CHECKPOINT,)),
     Command("reveal", "r", "reveal", "Show secrets", "Show what looks like a secret, or hide it.",
             screens=_INSIDE),
-    Command("pager", "v", "pager", "Open in $PAGER", "What is under the cursor, control "
-            "characters escaped.", screens=_INSIDE),
+    Command("pager", "v", "pager", "Open in $PAGER", "Control characters are escaped in it.",
+            screens=_INSIDE),
     Command("refresh", "r,f5", "refresh_list", "Look again", "Read the list anew.",
             screens=(BROWSER,)),
     *(

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from heapq import merge
 
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.ui.rows.table import Row, RowSource, matcher, rank, row_text, sort_ranks
+from ckpt_tui.ui.rows.table import (
+    ABSENT,
+    Rank,
+    Row,
+    RowSource,
+    matcher,
+    rank,
+    row_text,
+    sort_ranks,
+)
 
 MANY = 20_000
 """Rows above which making them all takes longer than a frame: that is a job's work."""
@@ -61,7 +71,7 @@ class Choice:
             for number in numbers:
                 ranks.append(rank(source[number], self.column))
                 progress.tick()
-            numbers = sort_ranks(ranks, numbers, self.descending)
+            numbers = _sorted(ranks, numbers, self.descending, progress)
         return source if isinstance(numbers, range) else ChosenRows(source, numbers)
 
     def _kept(
@@ -76,6 +86,26 @@ class Choice:
                 kept.append(number)
             progress.tick()
         return kept
+
+
+def _sorted(
+    ranks: Sequence[Rank | None], numbers: Sequence[int], descending: bool, progress: Progress
+) -> list[int]:
+    """Return `numbers` in the order of their ranks. Many are sorted in runs that are then merged:
+    a single sort would hold the interpreter, and with it the screen, until it is done."""
+    if len(numbers) <= MANY:
+        return sort_ranks(ranks, numbers, descending)
+    there = [i for i, found in enumerate(ranks) if found is not None]
+    runs = [
+        sort_ranks([ranks[i] for i in there[at : at + MANY]], there[at : at + MANY], descending)
+        for at in range(0, len(there), MANY)
+    ]
+    progress.start("merging", len(there))
+    order = []
+    for place in merge(*runs, key=lambda i: ranks[i] or ABSENT, reverse=descending):
+        order.append(numbers[place])
+        progress.tick()
+    return order + [numbers[i] for i, found in enumerate(ranks) if found is None]
 
 
 def find_row(

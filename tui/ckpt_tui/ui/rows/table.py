@@ -133,7 +133,13 @@ def row_text(row: Row) -> str:
     return "\n".join(map(plain, row.cells))
 
 
-def rank(row: Row, column: int) -> tuple[bool, Any] | None:
+Rank = tuple[bool, Any]
+"""Whether it is text, and the value: words sort behind numbers."""
+
+ABSENT: Rank = (True, "")
+
+
+def rank(row: Row, column: int) -> Rank | None:
     """Return what a row sorts by: its value if it has some, else its text in any case; None for
     one without a value, which comes last."""
     if column >= len(row.values):
@@ -151,13 +157,11 @@ def sort_rows(rows: Sequence[Row], column: int, descending: bool = False) -> lis
     return [rows[number] for number in numbers]
 
 
-def sort_ranks(
-    ranks: Sequence[tuple[bool, Any] | None], numbers: Sequence[int], descending: bool
-) -> list[int]:
+def sort_ranks(ranks: Sequence[Rank | None], numbers: Sequence[int], descending: bool) -> list[int]:
     """Return `numbers` in the order of their `ranks`, those without one last."""
     order = [i for i, found in enumerate(ranks) if found is not None]
     absent = [i for i, found in enumerate(ranks) if found is None]
-    order.sort(key=lambda i: ranks[i] or (True, ""), reverse=descending)
+    order.sort(key=lambda i: ranks[i] or ABSENT, reverse=descending)
     return [numbers[i] for i in (*order, *absent)]
 
 

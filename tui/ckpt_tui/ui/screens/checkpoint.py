@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Hashable
 from typing import ClassVar
 
@@ -97,6 +98,9 @@ class CheckpointScreen(JobHost, Screen[None]):
         try:
             checkpoint = opened.load(progress)
             index_of(checkpoint, progress)
+            # it stays as it is, and the collector would stop the screen to look at all of it:
+            # half a second for a million descriptors
+            gc.freeze()
             return opened, checkpoint
         except BaseException:
             opened.close()
@@ -149,6 +153,7 @@ class CheckpointScreen(JobHost, Screen[None]):
             self.dismiss()
 
     def on_unmount(self) -> None:
+        gc.unfreeze()
         if self.opened is not None:
             self.opened.close()
 
