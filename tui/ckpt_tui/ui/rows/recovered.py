@@ -16,7 +16,7 @@ from ckpt_tui.ui.rows.tables import SIZED, sized
 
 COLUMNS = (
     Column("KIND", width=16),
-    Column("NAME", share=1, least=16, shrink="middle"),
+    Column("NAME", share=1, least=11, shrink="middle"),
     Column("HELD BY", width=12, optional=True),
     SIZED,
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 from rich.text import Text
 
@@ -89,12 +87,12 @@ def _file_row(file: OpenFile) -> Row:
 
 
 SOCKET_COLUMNS = (
-    Column("PID", width=6, align="right"),
+    Column("PID", width=5, align="right"),
     Column("FD", width=5, align="right"),
     Column("KIND", width=11),
     Column("STATE", width=11),
-    Column("LOCAL", share=1, least=16, shrink="middle"),
-    Column("REMOTE", share=1, least=16, shrink="middle"),
+    Column("LOCAL", share=1, least=14, shrink="middle"),
+    Column("REMOTE", share=1, least=14, shrink="middle", optional=True),
     Column("QUEUED", width=8, align="right", optional=True),
 )
 
