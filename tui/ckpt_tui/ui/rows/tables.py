@@ -91,8 +91,8 @@ SOCKET_COLUMNS = (
     Column("FD", width=5, align="right"),
     Column("KIND", width=11),
     Column("STATE", width=11),
-    Column("LOCAL", share=1, least=14, shrink="middle"),
-    Column("REMOTE", share=1, least=14, shrink="middle", optional=True),
+    Column("LOCAL", share=1, least=13, shrink="middle"),
+    Column("REMOTE", share=1, least=13, shrink="middle", optional=True),
     Column("QUEUED", width=8, align="right", optional=True),
 )
 
