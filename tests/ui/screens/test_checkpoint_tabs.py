@@ -9,6 +9,8 @@ from demo import screen_text
 from driving import TABS, press, shown
 from textual.widgets import ContentSwitcher
 
+from ckpt_tui.checkpoint.items import Recovered
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
@@ -194,6 +196,31 @@ async def test_recovered_leads_to_who_holds_it(data: Path) -> None:
 
 async def test_nothing_recovered_is_said_in_words(data: Path) -> None:
     async with shown(data / "images/counter", "minus") as pilot:
+        assert "No data outside of memory" in screen_text(pilot.app)
+
+
+async def test_looking_can_be_stopped_and_begun_anew(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def endless(*arguments: object) -> Recovered:
+        asked.append(arguments)
+        progress = arguments[-1]
+        assert isinstance(progress, Progress)
+        while len(asked) == 1:
+            progress.tick()
+        return Recovered()
+
+    monkeypatch.setattr("ckpt_tui.ui.panes.recovered.recover", endless)
+    async with shown(data / "images/counter") as pilot:
+        await pilot.press("minus")
+        while not asked:
+            await pilot.pause(0.01)
+        await pilot.press("escape")
+        await press(pilot)
+        assert "Stopped" in screen_text(pilot.app)
+        await press(pilot, "1", "minus")
         assert "No data outside of memory" in screen_text(pilot.app)
 
 

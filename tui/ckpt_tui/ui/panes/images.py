@@ -167,6 +167,10 @@ class ImagesPane(ListPane):
         return is_pages and not self._lines and not self.job_running
 
     def back(self) -> bool:
+        if self.job_running and not len(self.records.rows):
+            self.cancel_job()
+            self._fill(RAW_COLUMNS, ListRows(), "Stopped")
+            return True
         if super().back():
             return True
         if self.records.has_focus or self.query_one(HexView).has_focus:

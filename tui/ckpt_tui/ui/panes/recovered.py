@@ -33,6 +33,7 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
 
 LOOKING = "Looking for data …"
+STOPPED = "Stopped. Showing this tab again begins anew"
 
 
 class RecoveredPane(ListPane):
@@ -46,6 +47,23 @@ class RecoveredPane(ListPane):
         self._recovered: Recovered | None = None
 
     def on_mount(self) -> None:
+        self._look()
+
+    def take_focus(self) -> None:
+        super().take_focus()
+        if self._recovered is None and not self.job_running:
+            self._look()
+
+    def back(self) -> bool:
+        if self.job_running and self._recovered is None:
+            self.cancel_job()
+            self.set_source(item_rows(()), STOPPED)
+            return True
+        return super().back()
+
+    def _look(self) -> None:
+        self.set_source(item_rows(()), LOOKING)
+
         def look(progress: Progress) -> Recovered:
             opened = self.opened
             return recover(opened.tree, opened.images, opened.memory, self.checkpoint, progress)
