@@ -14,9 +14,9 @@ import pytest
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.jsonedit import with_values
 from ckpt_tui.convert.layout import Staging
-from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.plan import make_plan
 from ckpt_tui.convert.repoint import repoint
 from ckpt_tui.convert.restore_archive import restore_archive

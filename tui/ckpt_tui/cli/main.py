@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -43,6 +44,16 @@ class Commands(click.Group):
         if not asks and (not words or words[0] not in self.commands):
             args = ["open", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would leave with 1
+            raise _ReaderGone from error
+
+
+class _ReaderGone(Exception):
+    """Nobody reads standard output any more."""
 
 
 TARGET = click.argument("target")
@@ -249,6 +260,7 @@ def copy(source: str, destination: str, as_json: bool) -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code; never with a traceback."""
+    _prepare_streams()
     try:
         code = cli.main(args=args, prog_name="ckpt-tui", standalone_mode=False)
         sys.stdout.flush()
@@ -262,7 +274,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     except CkptError as error:
         _show(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:  # `ckpt-tui … | head` must not complain
+    except (BrokenPipeError, _ReaderGone):  # `ckpt-tui … | head` must not complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_BROKEN_PIPE)
     except OSError as error:
@@ -279,6 +291,15 @@ def main(args: list[str] | None = None) -> NoReturn:
             )
         )
         sys.exit(1)
+
+
+def _prepare_streams() -> None:
+    """Give streams that the caller closed to nobody, and print on a terminal of any encoding."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the program runs
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _show(error: CkptError) -> None:

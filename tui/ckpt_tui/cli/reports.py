@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ from ckpt_tui.checkpoint.export import checkpoint_document, plain
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
@@ -19,7 +19,10 @@ from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.rows import processes, tables
 from ckpt_tui.ui.rows.details import process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
-from ckpt_tui.ui.rows.secrets import covered
+from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments
+
+LONG_SECTIONS = ("Registers", "Limits", "Files")
+"""What a person does not want to scroll through for each process; --json has it."""
 
 
 @contextmanager
@@ -48,9 +51,13 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     print_table(processes.COLUMNS, processes.process_rows(checkpoint))
     for process in checkpoint.processes:
         print_heading(f"Process {process.pid}")
-        for section in process_sections(checkpoint, process.pid, reveal):
-            if section.title not in ("Registers", "Limits", "Files"):
-                print_facts([(f.label or section.title, str(f.value)) for f in section.facts])
+        sections = process_sections(checkpoint, process.pid, reveal)
+        print_facts(
+            (f"{section.title.lower()} {fact.label}".strip(), str(fact.value))
+            for section in sections
+            if section.title not in LONG_SECTIONS
+            for fact in section.facts
+        )
     for title, columns, rows in (
         ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
@@ -63,28 +70,35 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
 
 
 def _masked(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
-    """Return the checkpoint with values that look like secrets covered, unless asked otherwise."""
+    """Return the checkpoint with what looks like a secret covered, unless asked otherwise."""
     if reveal:
         return checkpoint
-
-    def cover(variables: tuple[bytes, ...] | None) -> tuple[bytes, ...] | None:
-        if variables is None:
-            return None
-        texts = ((v, v.decode("utf-8", "surrogateescape")) for v in variables)
-        return tuple(
-            raw if (shown := covered(text, False)) == text else shown.encode()
-            for raw, text in texts
-        )
-
+    facts = checkpoint.container
     container = dataclasses.replace(
-        checkpoint.container,
-        environment=tuple(covered(v, False) for v in checkpoint.container.environment),
+        facts,
+        environment=tuple(covered(v, False) for v in facts.environment),
+        command=tuple(masked_arguments(facts.command, False)),
+        annotations={name: masked(value, False) for name, value in facts.annotations.items()},
     )
-    return dataclasses.replace(
-        checkpoint,
-        container=container,
-        processes=tuple(dataclasses.replace(p, env=cover(p.env)) for p in checkpoint.processes),
+    processes = (
+        dataclasses.replace(
+            process,
+            env=_as_bytes(process.env, lambda texts: [covered(v, False) for v in texts]),
+            argv=_as_bytes(process.argv, lambda texts: masked_arguments(texts, False)),
+        )
+        for process in checkpoint.processes
     )
+    return dataclasses.replace(checkpoint, container=container, processes=tuple(processes))
+
+
+def _as_bytes(
+    values: tuple[bytes, ...] | None, change: Callable[[list[str]], list[str]]
+) -> tuple[bytes, ...] | None:
+    """Return values changed as texts; bytes that are no UTF-8 come back as they were."""
+    if values is None:
+        return None
+    texts = change([value.decode("utf-8", "surrogateescape") for value in values])
+    return tuple(shown.encode("utf-8", "surrogateescape") for shown in texts)
 
 
 def images(target: str, as_json: bool) -> None:
@@ -113,7 +127,7 @@ def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool) -> N
             )
         image = opened.images.image(name, progress)
         if image is None:
-            raise UsageError(f"{name} cannot be read.", *(n.text for n in opened.images.notes[-1:]))
+            raise CkptError(f"{name} cannot be read:", *(n.text for n in opened.images.notes[-1:]))
         if crit:
             print_json(to_crit(image, opened.images.window(name), pretty=pretty))
         elif as_json:
@@ -157,5 +171,7 @@ def _print_image(image: DecodedImage) -> None:
                 print(f"  {'  ' * depth}{printable(view.name)}  {printable(view.value_text)}")
         if entry.extra[1]:
             print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")
+    if image.left_out:
+        narrate(f"{image.left_out:,} more records of {image.name} are not decoded.")
     if image.problem:
         narrate(image.problem)

@@ -19,6 +19,7 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
+
 class OverviewPane(Pane):
     """Facts on the left; processes and sizes on the right."""
 

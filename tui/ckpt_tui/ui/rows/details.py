@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Soc
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.processes import command_line, exit_text
-from ckpt_tui.ui.rows.secrets import covered, masked
+from ckpt_tui.ui.rows.secrets import covered, masked_arguments
 
 SHOWN_FILES = 200
 """Descriptors of one process listed beside it; the tab Files has all."""
@@ -25,7 +25,10 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
         Section("", list(_identity(checkpoint, process, reveal))),
         Section(
             "Arguments",
-            [Fact("", masked(printable(a), reveal) or "(empty)") for a in process.argv or ()],
+            [
+                Fact("", shown or "(empty)")
+                for shown in masked_arguments([printable(a) for a in process.argv or ()], reveal)
+            ],
         ),
         Section(
             "Environment",
@@ -43,7 +46,7 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
 
 
 def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterator[Fact]:
-    yield Fact("command", masked(command_line(process), reveal))
+    yield Fact("command", command_line(process, reveal))
     parent = index_of(checkpoint).process.get(process.ppid)
     yield Fact("parent", f"{process.ppid} {printable(parent.comm)}" if parent else "none here")
     yield Fact("group, session", f"{process.pgid}, {process.sid}")
@@ -69,7 +72,7 @@ def _thread(thread: Thread) -> Fact:
     words = [printable(thread.comm)]
     if thread.blocked_in:
         words.append(f"in {printable(thread.blocked_in)}")
-    if thread.scheduler and thread.scheduler not in ("SCHED_OTHER", "SCHED_NORMAL"):
+    if thread.scheduler and thread.scheduler not in ("OTHER", "NORMAL"):
         words.append(thread.scheduler)
     if thread.nice:
         words.append(f"nice {thread.nice}")

@@ -20,6 +20,7 @@ from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.rows.details import count_line
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import signed
+from ckpt_tui.ui.rows.secrets import masked_arguments
 
 MEANING_OF_COMPONENT = {
     "pages": "pages",
@@ -83,7 +84,7 @@ def _container(checkpoint: Checkpoint, now: datetime) -> Iterator[Fact]:
         ("image", short_reference(facts.image)),
         ("image id", short_digest(f"sha256:{facts.image_id}") if facts.image_id else ""),
         ("pod", pod),
-        ("command", shortened(" ".join(facts.command), SHOWN_COMMAND)),
+        ("command", shortened(_command(facts.command), SHOWN_COMMAND)),
         ("engine", checkpoint.format.engine),
         ("runtime", facts.runtime),
         ("id", facts.id[:12]),
@@ -94,6 +95,10 @@ def _container(checkpoint: Checkpoint, now: datetime) -> Iterator[Fact]:
             yield Fact(label, printable(value))
     for network, addresses in facts.networks.items():
         yield Fact("network", printable(f"{network} {' '.join(addresses)}"))
+
+
+def _command(arguments: tuple[str, ...]) -> str:
+    return " ".join(masked_arguments(arguments, False))
 
 
 def _dump(checkpoint: Checkpoint) -> Iterator[Fact]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from ckpt_tui.checkpoint.model import Checkpoint, Process
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
+from ckpt_tui.ui.rows.secrets import masked_arguments
 from ckpt_tui.ui.rows.table import Column, Row
 
 COLUMNS = (
@@ -45,18 +46,19 @@ def walk(processes: tuple[Process, ...]) -> Iterator[tuple[int, Process]]:
             stack.extend((depth + 1, child) for child in reversed(children[process.pid]))
 
 
-def command_line(process: Process) -> str:
-    """Return the arguments as a shell would take them, or the short name where there are none."""
+def command_line(process: Process, reveal: bool = False) -> str:
+    """Return the arguments as a shell would take them, or the short name where there are none;
+    what looks like a secret is covered."""
     if process.state == "zombie":
         return f"{printable(process.comm)} (zombie, {exit_text(process.exit_code)})"
     if not process.argv:
         return printable(process.comm)
-    return " ".join(quoted(argument) for argument in process.argv)
+    shown = masked_arguments([printable(argument) for argument in process.argv], reveal)
+    return " ".join(map(quoted, shown))
 
 
-def quoted(argument: bytes) -> str:
-    """Return an argument printable, in single quotes where a shell would need them."""
-    text = printable(argument)
+def quoted(text: str) -> str:
+    """Return an argument in single quotes where a shell would need them."""
     plain = text and not set(text) & set(" \t\"'$`\\|&;<>()*?[]#~{}!")
     return text if plain else "'" + text.replace("'", "'\\''") + "'"
 
@@ -84,13 +86,13 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
             amount.append(bar(dumped, scale, BAR), "pages")
             amount.append(human_bytes(dumped).rjust(9))
         who = process.credentials
-        label = "  " * min(depth, 20) + command_line(process)
+        command = command_line(process)
         rows.append(
             Row(
                 key=process.pid,
                 cells=(
                     str(process.pid),
-                    label,
+                    "  " * min(depth, 20) + command,
                     amount,
                     str(len(process.threads)) if process.threads else "",
                     str(files[process.pid]) if files[process.pid] else "",
@@ -98,7 +100,7 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
                 ),
                 values=(
                     process.pid,
-                    command_line(process),
+                    command,
                     dumped,
                     len(process.threads),
                     files[process.pid],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 COVER = "••••••"
 
@@ -13,7 +14,7 @@ _NAMES = re.compile(
 
 _VALUES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\."
+    r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\."
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}"
     r"|://[^/\s:@]+:[^/\s:@]+@"
@@ -34,10 +35,14 @@ _PAIRS = re.compile(
 
 _KEYS = re.compile(
     r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"
+    r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"
 )
 """A whole private key, a whole web token. Here as above every repetition is bounded, or takes
 what it matches out of the running: the text is foreign and may be long."""
+
+
+_OPTION = re.compile(f"--?[a-z0-9-]{{0,40}}{_NAMES.pattern[4:]}[a-z0-9-]{{0,40}}", re.IGNORECASE)
+"""An option that takes a secret as the next argument."""
 
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
@@ -63,6 +68,15 @@ def masked(text: str, reveal: bool) -> str:
         parts.append(text[end:start] + COVER)
         end = stop
     return "".join(parts) + text[end:]
+
+
+def masked_arguments(arguments: Sequence[str], reveal: bool) -> list[str]:
+    """Return arguments with what looks like a secret covered, the word behind `--password` too."""
+    shown = [masked(argument, reveal) for argument in arguments]
+    for number, argument in enumerate(arguments[:-1], 1):
+        if not reveal and _OPTION.fullmatch(argument) and not arguments[number].startswith("-"):
+            shown[number] = COVER
+    return shown
 
 
 def covered(variable: str, reveal: bool) -> str:
