@@ -48,6 +48,14 @@ class CkptApp(ThemedApp[None]):
 
         self.push_screen(CheckpointScreen(target))
 
+    def action_show_help(self) -> None:
+        """Show the keys of the present screen."""
+        from ckpt_tui.ui.screens.help import HelpScreen
+
+        name = getattr(self.screen, "name_in_commands", "")
+        if name:
+            self.push_screen(HelpScreen(name))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         name = getattr(screen, "name_in_commands", "")
         if name:

@@ -75,6 +75,7 @@ def tab_key(number: int) -> str:
 
 
 _LISTS = (BROWSER, CHECKPOINT, COMPARE)
+_SORTED = (CHECKPOINT, COMPARE)
 _INSIDE = (CHECKPOINT, VIEW)
 _READING = (DIAGNOSIS, VIEW)
 
@@ -121,16 +122,17 @@ COMMANDS: tuple[Command, ...] = (
     Command("search", "/", "search", "Search", "Find text; n and N step through it.",
             "search", (*_LISTS, *_READING), line=(BROWSER, *_READING)),
     Command("next", "n", "next_match", "Next match", "Go to the next place found.",
-            screens=(*_LISTS, *_READING)),
+            screens=(*_SORTED, *_READING)),
     Command("previous", "N", "previous_match", "Previous match", "Go to the place found before.",
-            screens=(*_LISTS, *_READING)),
+            screens=(*_SORTED, *_READING)),
     Command("sort", "s", "sort", "Sort by the next column", "A click on a title sorts by it.",
-            screens=_LISTS),
+            screens=_SORTED),
     Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
-            screens=_LISTS),
+            screens=_SORTED),
     Command("copy", "y", "copy", "Copy the value", "Send it to the clipboard.",
-            "copy", line=_READING),
-    Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard."),
+            "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, *_READING), line=_READING),
+    Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard.",
+            screens=(*_SORTED, VIEW)),
     Command("expand", "space", "toggle_branch", "Open or close a branch",
             "Show or hide what is in it.", screens=(CHECKPOINT,)),
     Command("reveal", "r", "reveal", "Show secrets", "Show what looks like a secret, or hide it.",
@@ -150,7 +152,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("quit", "ctrl+q", "app.quit", "Quit", "End the program."),
     Command("suspend", "ctrl+z", "app.suspend_process", "Suspend", "To the shell; fg returns."),
     Command("palette", ":,ctrl+p", "app.command_palette", "Commands", "Find a command by name."),
-    Command("help", "?,f1", "help", "Help", "Show the keys of this screen.", "help"),
+    Command("help", "?,f1", "app.show_help", "Help", "Show the keys of this screen.", "help"),
 )  # fmt: skip
 """In the order of the key line and of the help."""
 

@@ -1,0 +1,46 @@
+"""The keys of the screen below, in words; generated from the table of commands."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from ckpt_tui.ui.commands import help_text
+
+ABOUT = "Signs       ✖ fails  ▲ may fail  ✔ good  ? unknown   + added  ~ changed  − deleted"
+
+
+class HelpScreen(ModalScreen[None]):
+    """Covers the screen until any of its keys is pressed."""
+
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle;
+        & > VerticalScroll {
+            width: 84; max-width: 100%; height: auto; max-height: 100%; scrollbar-size: 0 0;
+            border-top: round $border; border-bottom: round $border;
+            border-title-color: $accent; background: $background;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1,enter", "dismiss", "Back", show=False),
+    ]
+
+    def __init__(self, screen_name: str) -> None:
+        super().__init__()
+        self._screen_name = screen_name
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as panel:
+            panel.border_title = f"Keys of this screen: {self._screen_name}"
+            yield Static(Content(f"{help_text(self._screen_name)}\n\n{ABOUT}"))
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
