@@ -11,6 +11,7 @@ from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.commands import commands_for
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.screens.copy import CopyScreen
 from ckpt_tui.ui.screens.help import HelpScreen
@@ -19,6 +20,7 @@ from ckpt_tui.ui.screens.view import ViewScreen
 SCREENS: tuple[type[Screen[Any]], ...] = (
     BrowseScreen,
     CheckpointScreen,
+    CompareScreen,
     ConvertScreen,
     CopyScreen,
     ViewScreen,

@@ -109,7 +109,7 @@ async def test_the_key_line_obeys_the_screen_and_takes_clicks() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         last = screen_text(app).split("\n")[-1]
-        assert last.strip() == "enter open   x convert   d diagnose   p copy to   a add   ? help"
+        assert last.strip() == "enter open   x convert   d diagnose   p copy to   / search   ? help"
         await pilot.click(KeyLine, offset=(3, 0))
         await pilot.click(KeyLine, offset=(last.index("diagnose"), 0))
         await pilot.click(KeyLine, offset=(last.index("convert"), 0))

@@ -178,6 +178,20 @@ def sizes(target: str, pages: bool, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--no-pages", is_flag=True, help="Leave out the contents of memory.")
+@JSON
+@REVEAL
+@reaches_registries
+def compare(before: str, after: str, no_pages: bool, as_json: bool, reveal: bool) -> None:
+    """Say what differs between two checkpoints: processes, files, sockets, memory, delta."""
+    from ckpt_tui.cli.compare import compare as run
+
+    run(before, after, as_json, reveal, not no_pages)
+
+
+@cli.command()
 @click.argument("target", required=False)
 @click.option("--log", "log", metavar="FILE", help="A dump.log or restore.log; - is stdin.")
 @click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")

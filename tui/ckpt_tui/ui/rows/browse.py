@@ -64,6 +64,8 @@ class BrowseRows:
         self._now = now or datetime.now(UTC)
         self._lines: list[tuple[int, Node]] = []
         self._needle = ""
+        self.marked = "-"
+        """Target of the checkpoint that is marked to be compared, `-` for none."""
         self.refill()
 
     def refill(self, needle: str | None = None) -> None:
@@ -86,7 +88,8 @@ class BrowseRows:
 
     def __getitem__(self, index: int, /) -> Row:
         depth, node = self._lines[index]
-        mark = f"{OPEN if node.is_open else SHUT} " if node.is_branch else "  "
+        leaf = "● " if node.target == self.marked else "  "
+        mark = f"{OPEN if node.is_open else SHUT} " if node.is_branch else leaf
         label = Text("  " * depth + mark)
         label.append(printable(node.label), "heading" if not depth else "")
         if node.note:

@@ -194,6 +194,23 @@ class BrowseScreen(JobHost, Screen[None]):
         if node is not None and node.target:
             self._open(node.target, DIAGNOSIS_TAB)
 
+    def action_mark(self) -> None:
+        """Mark what is under the cursor; with another one marked, compare the two."""
+        target = self.node.target if self.node else ""
+        if not target:
+            self.notify("Only checkpoints can be compared.", severity="warning", markup=False)
+            return
+        marked, self._rows.marked = self._rows.marked, "-"
+        if marked == "-":
+            self._rows.marked = target
+            self.notify("Marked: space on another one compares the two.", markup=False)
+        elif marked != target:
+            from ckpt_tui.ui.screens.compare import CompareScreen
+
+            self.cancel_quietly()
+            self.app.push_screen(CompareScreen(marked, target))
+        self._refill()
+
     def cancel_quietly(self) -> None:
         """Stop looking into what is under the cursor: something else is about to be shown."""
         self._looking = ""

@@ -71,9 +71,10 @@ class CheckpointScreen(JobHost, Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(CHECKPOINT)]
     name_in_commands = CHECKPOINT
 
-    def __init__(self, target: str, tab: int = 1) -> None:
-        """`tab` is the number of the one shown first."""
+    def __init__(self, target: str, tab: int = 1, key: Hashable = None) -> None:
+        """`tab` is the number of the one shown first; `key` that of a thing to show instead."""
         super().__init__()
+        self._first_key = key
         self.target = target
         self._first_tab = tab
         self.diagnosis: TargetDiagnosis | None = None
@@ -115,7 +116,9 @@ class CheckpointScreen(JobHost, Screen[None]):
         elif isinstance(message.result, tuple):
             self.opened, self.checkpoint = message.result
             title.checkpoint = self.checkpoint
-            self.action_show_tab(self._first_tab)
+            holder = None if self._first_key is None else pane_holding(self._first_key)
+            first = self._first_tab if holder is None else holder + 1
+            self.action_show_tab(first, self._first_key)
             self.start_job("Checking", self._check)
         title.redraw()
 

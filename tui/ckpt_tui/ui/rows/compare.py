@@ -1,0 +1,205 @@
+"""Two checkpoints beside each other, as lines under the process or part that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from ckpt_tui.checkpoint.compare import Change, Comparison, ProcessPair
+from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.ui.rows.bars import Part
+from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.ui.rows.meanings import sign, signed
+from ckpt_tui.ui.rows.processes import command_line
+from ckpt_tui.ui.rows.secrets import covered, masked
+from ckpt_tui.ui.rows.table import Column, LazyRows, Row
+
+COLUMNS = (
+    Column("", width=1),
+    Column("WHAT", share=3, least=20, shrink="middle"),
+    Column("BEFORE", share=3, least=16, shrink="middle"),
+    Column("AFTER", share=3, least=16, shrink="middle"),
+)
+
+PAGE_STATES = (
+    ("same", "base", "same"),
+    ("changed", "pages", "changed"),
+    ("only_before", "volumes", "only before"),
+    ("only_after", "delta", "only after"),
+    ("unknown", "metadata", "not at hand"),
+)
+"""What a page can be in two checkpoints, its meaning, its name for people."""
+
+
+NOTE = "may-fail"
+"""How a line is marked that says what could not be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: a heading, or one difference below it."""
+
+    depth: int
+    title: str
+    """Printable, without a secret."""
+    how: str = ""
+    """added, changed, deleted or `NOTE`; empty for a heading."""
+    change: Change | None = None
+    pair: ProcessPair | None = None
+    region: RegionPair | None = None
+
+
+def lines(comparison: Comparison, memory: MemoryComparison | None) -> list[Line]:
+    """Return every difference in order: notes, container, processes with all theirs, mounts,
+    delta."""
+    found = [Line(0, printable(n), NOTE) for n in comparison.notes]
+    found += [Line(0, printable(n), NOTE) for n in (memory.notes if memory else ())]
+    found += _under("Container", comparison.container)
+    regions = {id(pair): some for pair, some in memory.processes} if memory else {}
+    for pair in comparison.processes:
+        found += _process(pair, regions.get(id(pair), ()))
+    found += _under("Mounts", comparison.mounts)
+    found += _under("Root filesystem", comparison.delta)
+    return found or [Line(0, "Nothing differs", "")]
+
+
+def _under(title: str, changes: Iterable[Change]) -> Iterator[Line]:
+    below = [Line(1, printable(c.what), c.how, c) for c in changes]
+    if below:
+        yield Line(0, title)
+        yield from below
+
+
+def _process(pair: ProcessPair, regions: tuple[RegionPair, ...]) -> Iterator[Line]:
+    yield Line(0, _pair_title(pair), "" if pair.how == "same" else pair.how, pair=pair)
+    for change in pair.changes:
+        yield Line(1, printable(f"{change.area} {change.what}"), change.how, change)
+    for region in regions:
+        if region.differs or region.problem:
+            yield Line(1, _region_title(region), _region_how(region), region=region)
+
+
+def _pair_title(pair: ProcessPair) -> str:
+    process = pair.after or pair.before
+    if process is None:
+        return ""
+    pids = [str(p.pid) for p in (pair.before, pair.after) if p]
+    return f"Process {' → '.join(dict.fromkeys(pids))}  {masked(command_line(process), False)}"
+
+
+def _region_title(pair: RegionPair) -> str:
+    region = pair.after or pair.before
+    if region is None:
+        return ""
+    return printable(f"memory {region.kind} {region.path or f'{region.start:x}'}")
+
+
+def _region_how(pair: RegionPair) -> str:
+    if pair.problem:
+        return NOTE
+    return "added" if pair.before is None else "deleted" if pair.after is None else "changed"
+
+
+def shown_values(change: Change, reveal: bool) -> tuple[str, str]:
+    """Return what was before and what is after, printable, secrets covered unless revealed."""
+    return _shown(change, change.before, reveal), _shown(change, change.after, reveal)
+
+
+def _shown(change: Change, value: str, reveal: bool) -> str:
+    name = change.what.removeprefix("environment ")
+    if value and (change.area == "environment" or name != change.what):
+        return printable(covered(f"{name}={value}", reveal)[len(name) + 1 :])
+    return printable(masked(value, reveal))
+
+
+def line_rows(found: list[Line], reveal: bool) -> LazyRows[int]:
+    """Return the lines as rows; the key is the place in `found`."""
+
+    def row(number: int) -> Row:
+        line = found[number]
+        before, after = _cells(line, reveal)
+        title = Text("  " * line.depth + line.title, "" if line.depth or line.how else "strong")
+        if line.pair is not None or (not line.depth and not line.how):
+            title.stylize("strong")
+        mark = Text(sign(line.how), line.how) if line.how else ""
+        return Row(number, (mark, title, before, after))
+
+    return LazyRows(range(len(found)), row)
+
+
+def _cells(line: Line, reveal: bool) -> tuple[str, str]:
+    if line.change is not None:
+        return shown_values(line.change, reveal)
+    if line.region is not None:
+        return _region_cells(line.region)
+    if line.pair is not None:
+        texts = [f"pid {p.pid}" if p else "" for p in (line.pair.before, line.pair.after)]
+        return texts[0], texts[1] + ("  the same" if line.pair.how == "same" else "")
+    return "", ""
+
+
+def _region_cells(region: RegionPair) -> tuple[str, str]:
+    gone = f"{human_bytes(region.only_before)} only here" if region.only_before else ""
+    parts = [
+        f"{human_bytes(region.changed)} changed" if region.changed else "",
+        f"{human_bytes(region.only_after)} only here" if region.only_after else "",
+    ]
+    return gone, ", ".join(filter(None, parts))
+
+
+def line_sections(line: Line, reveal: bool) -> list[Section]:
+    """Return everything known of one line."""
+    if line.change is not None:
+        before, after = shown_values(line.change, reveal)
+        facts = [Fact("before", before or "–"), Fact("after", after or "–")]
+        return [Section(printable(f"{line.change.area} {line.change.what}"), facts)]
+    if line.region is not None:
+        return [_region_section(line.region)]
+    if line.pair is not None:
+        return [_pair_section(line.pair)]
+    return [Section("", [Fact("", signed(line.how, line.title) if line.how else line.title)])]
+
+
+def _pair_section(pair: ProcessPair) -> Section:
+    facts = []
+    for label, process in (("before", pair.before), ("after", pair.after)):
+        said = f"{process.pid}  {masked(command_line(process), False)}" if process else "not there"
+        facts.append(Fact(label, said))
+    if pair.matched_by:
+        facts.append(Fact("known by", f"the same {pair.matched_by}"))
+    return Section("Process", [*facts, Fact("differences", str(len(pair.changes)))])
+
+
+def _region_section(pair: RegionPair) -> Section:
+    facts = []
+    for label, region in (("before", pair.before), ("after", pair.after)):
+        if region is not None:
+            said = f"{region.start:x}-{region.end:x} {region.protection} {printable(region.path)}"
+            facts.append(Fact(label, said.strip()))
+    for field, _, name in PAGE_STATES:
+        if getattr(pair, field):
+            facts.append(Fact(name, human_bytes(getattr(pair, field))))
+    if pair.places:
+        facts.append(Fact("", f"enter shows the bytes; n goes through {len(pair.places)} places"))
+    if pair.problem:
+        facts.append(Fact("", signed("may-fail", printable(pair.problem))))
+    return Section("Memory", facts)
+
+
+def memory_parts(memory: MemoryComparison) -> list[Part]:
+    """Return the pages of both checkpoints as shares of a bar."""
+    return [Part(name, memory.total(field), meaning) for field, meaning, name in PAGE_STATES]
+
+
+def summary(comparison: Comparison) -> str:
+    """Return the differences counted: `2 processes the same, 1 new, 14 differences`."""
+    counts = dict.fromkeys(("same", "changed", "added", "deleted"), 0)
+    for pair in comparison.processes:
+        counts[pair.how] += 1
+    words = {"same": "the same", "changed": "changed", "added": "new", "deleted": "gone"}
+    found = [f"{count} {words[how]}" for how, count in counts.items() if count]
+    differences = sum(1 for _ in comparison.changes())
+    return f"processes: {', '.join(found) or 'none'}; {differences:,} differences"
