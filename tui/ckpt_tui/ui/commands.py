@@ -39,6 +39,9 @@ TABS = (
 )
 """Of a checkpoint, in the order of their keys 1 … 9, 0, -."""
 
+DIAGNOSIS_TAB = TABS.index("Diagnosis") + 1
+"""Number of the tab, as its key counts."""
+
 _TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus")
 
 

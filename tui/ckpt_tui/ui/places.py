@@ -6,20 +6,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ckpt_tui.archive.directory import DirectoryTree
-from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.diagnose.host import this_host
-from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
-from ckpt_tui.formats.listing import TagEntry, list_layout, list_repository
-from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.sources.access import KnownRegistry, known_registries, remember
 from ckpt_tui.sources.browse import EntryKind, FolderEntry, list_folder, own_store_entry
-from ckpt_tui.sources.oci import LayoutStore
 from ckpt_tui.sources.reference import SCHEME, parse_place
 from ckpt_tui.ui.rows.browse import Node
+
+if TYPE_CHECKING:  # 200 ms that the first frame need not wait for
+    from ckpt_tui.checkpoint.model import Checkpoint
+    from ckpt_tui.diagnose.target import TargetDiagnosis
+    from ckpt_tui.formats.listing import TagEntry
 
 KUBELET = "/var/lib/kubelet/checkpoints"
 """Where kubelet keeps the archives of its checkpoint call (KEP-2008)."""
@@ -109,6 +108,10 @@ def _what(entry: FolderEntry) -> str:
 
 def _images(path: str, progress: Progress) -> Iterator[Node]:
     """Yield the images that the index of a layout names."""
+    from ckpt_tui.archive.directory import DirectoryTree
+    from ckpt_tui.formats.listing import list_layout
+    from ckpt_tui.sources.oci import LayoutStore
+
     store = LayoutStore(DirectoryTree(path, progress))
     try:
         for entry in list_layout(store, progress):
@@ -121,6 +124,7 @@ def _images(path: str, progress: Progress) -> Iterator[Node]:
 def _remote(path: str, progress: Progress) -> Iterator[Node]:
     """Yield the repositories of a registry, or the tags of a repository."""
     # oras costs 130 ms; only registries need it
+    from ckpt_tui.formats.listing import list_repository
     from ckpt_tui.sources.registry_store import open_repository
 
     place = parse_place(path)
@@ -165,6 +169,10 @@ class Summary:
 def summary_of(target: str, progress: Progress) -> Summary:
     """Open a checkpoint, read and check it, and let go of it again. The base image is not looked
     for: that takes longer than the cursor rests on a line."""
+    from ckpt_tui.diagnose.host import this_host
+    from ckpt_tui.diagnose.target import diagnose_opened
+    from ckpt_tui.formats.opened import open_checkpoint
+
     opened = open_checkpoint(target, progress)
     try:
         checkpoint = opened.load(progress)

@@ -94,9 +94,6 @@ PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Recovered", "Data", RecoveredPane, holds=("item",)),
 )
 
-DIAGNOSIS_TAB = next(i for i, pane in enumerate(PANES, 1) if pane.name == "Diagnosis")
-"""Number of the tab, as its key counts."""
-
 
 def pane_holding(key: object) -> int | None:
     """Return the index of the tab in which the thing of a row's key is shown."""

@@ -8,13 +8,8 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import human_bytes, human_duration, printable
-from ckpt_tui.diagnose.target import TargetDiagnosis
-from ckpt_tui.ui.rows.details import count_line
-from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.meanings import OPEN, SHUT, signed
-from ckpt_tui.ui.rows.overview import age, format_line, short_reference
+from ckpt_tui.ui.rows.meanings import OPEN, SHUT
 from ckpt_tui.ui.rows.table import Column, Row
 
 COLUMNS = (
@@ -23,9 +18,6 @@ COLUMNS = (
     Column("AGE", width=6, align="right", optional=True),
     Column("WHAT", width=10, optional=True),
 )
-
-SHOWN_FINDINGS = 3
-"""Findings named on the card; d shows all."""
 
 PREVIEW_LIMIT = 256 << 20
 """Bytes of a packed archive above which the card waits for a key: reading it takes a while."""
@@ -122,42 +114,3 @@ class BrowseRows:
         depth = self._lines[index][0]
         above = reversed(self._lines[:index])
         return next((node for d, node in above if d == depth - 1), None)
-
-
-def card_sections(
-    checkpoint: Checkpoint, diagnosis: TargetDiagnosis, now: datetime | None = None
-) -> list[Section]:
-    """Return what the card says of a checkpoint that was looked into: what it is, and whether it
-    would restore."""
-    facts = checkpoint.container
-    sizes = checkpoint.sizes
-    criu = checkpoint.criu
-    release = f"CRIU {criu.version or (criu.at_least and f'{criu.at_least} or later') or '?'}"
-    rows = [
-        Fact("", format_line(checkpoint)),
-        Fact("", f"{human_bytes(sizes.packed)} packed, {human_bytes(sizes.plain)} plain"),
-    ]
-    details = [
-        ("container", facts.name),
-        ("of", short_reference(facts.image)),
-        ("pod", f"{facts.namespace}/{facts.pod}" if facts.pod else ""),
-        ("dumped", age(facts.checkpointed, now or datetime.now(UTC))),
-        ("by", f"{release}, {facts.runtime or checkpoint.format.engine}, {criu.architecture}"),
-        ("inside", count_line(checkpoint)),
-    ]
-    sections = [
-        Section("", rows),
-        Section("", [Fact(label, printable(value)) for label, value in details if value]),
-    ]
-    return [*sections, Section("", list(_verdict(diagnosis)))]
-
-
-def _verdict(diagnosis: TargetDiagnosis) -> Iterator[Fact]:
-    log = diagnosis.log
-    if log is not None and log.root_cause is not None:
-        yield Fact("", signed("fails", f"{log.attempt.action or 'restore'} failed:"))
-        yield Fact("", printable(log.root_cause.title))
-    yield Fact("", signed(diagnosis.verdict.sign, diagnosis.verdict.text))
-    for finding in diagnosis.findings[:SHOWN_FINDINGS]:
-        if finding.severity != "advice":
-            yield Fact("", printable(finding.title))

@@ -12,20 +12,16 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import BROWSER, bindings_for
+from ckpt_tui.ui.commands import BROWSER, DIAGNOSIS_TAB, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
-from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB
 from ckpt_tui.ui.places import Summary, add_registry, list_children, roots, summary_of
-from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node, card_sections
+from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node
 from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.overview import component_parts
 from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -133,8 +129,7 @@ class BrowseScreen(JobHost, Screen[None]):
                 [Section("", [Fact("", printable(node.path)), Fact("", _branch_text(node))])]
             )
         elif node.target in self._looked:
-            found = self._looked[node.target]
-            self._show(card_sections(found.checkpoint, found.diagnosis), found.checkpoint)
+            self._show_summary(self._looked[node.target])
         elif node.size > PREVIEW_LIMIT:
             text = "Large: enter opens it, with progress and a way to stop."
             self._show([Section("", [Fact("", printable(node.label)), Fact("", text)])])
@@ -155,11 +150,19 @@ class BrowseScreen(JobHost, Screen[None]):
 
         self.start_job(f"{LOOKING} {node.label}", look)
 
-    def _show(self, sections: list[Section], checkpoint: Checkpoint | None = None) -> None:
-        self.query_one(Facts).show(sections)
+    def _show_summary(self, found: Summary) -> None:
+        # what looks into checkpoints costs 200 ms to import, and the job has paid them by now
+        from ckpt_tui.ui.rows.card import card_sections
+        from ckpt_tui.ui.rows.overview import component_parts
+
+        self._show(card_sections(found.checkpoint, found.diagnosis))
         bar = self.query_one(StackedBar)
-        bar.show(component_parts(checkpoint) if checkpoint else [])
-        bar.display = checkpoint is not None
+        bar.show(component_parts(found.checkpoint))
+        bar.display = True
+
+    def _show(self, sections: list[Section]) -> None:
+        self.query_one(Facts).show(sections)
+        self.query_one(StackedBar).display = False
 
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:
@@ -257,6 +260,8 @@ class BrowseScreen(JobHost, Screen[None]):
 
     def action_add_registry(self) -> None:
         """Ask for a registry, and list what is in it."""
+        from ckpt_tui.ui.screens.pick import AskScreen
+
         self.app.push_screen(AskScreen("registry", "HOST[:PORT][/REPO]"), self._add_registry)
 
     def _add_registry(self, text: str | None) -> None:

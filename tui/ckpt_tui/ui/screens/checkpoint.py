@@ -23,12 +23,12 @@ from ckpt_tui.diagnose.host import this_host
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
+from ckpt_tui.ui.commands import CHECKPOINT, DIAGNOSIS_TAB, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.pager import show_in_pager
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.pane import Pane
-from ckpt_tui.ui.panes.table import DIAGNOSIS_TAB, PANES, pane_holding
+from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
