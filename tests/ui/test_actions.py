@@ -14,6 +14,7 @@ from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.screens.copy import CopyScreen
+from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.screens.help import HelpScreen
 from ckpt_tui.ui.screens.view import ViewScreen
 
@@ -23,6 +24,7 @@ SCREENS: tuple[type[Screen[Any]], ...] = (
     CompareScreen,
     ConvertScreen,
     CopyScreen,
+    FormatsScreen,
     ViewScreen,
 )
 

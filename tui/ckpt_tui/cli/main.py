@@ -192,6 +192,18 @@ def compare(before: str, after: str, no_pages: bool, as_json: bool, reveal: bool
 
 
 @cli.command()
+@TARGET
+@click.option("--measure", is_flag=True, help="Run the data steps in a scratch folder; no root.")
+@JSON
+@reaches_registries
+def formats(target: str, measure: bool, as_json: bool) -> None:
+    """Say what each engine reads and writes to restore it, in the legacy form and the optimized."""
+    from ckpt_tui.cli.formats import formats as run
+
+    run(target, measure, as_json)
+
+
+@cli.command()
 @click.argument("target", required=False)
 @click.option("--log", "log", metavar="FILE", help="A dump.log or restore.log; - is stdin.")
 @click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")

@@ -11,7 +11,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY = (
+BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY, FORMATS = (
     "browser",
     "checkpoint",
     "diagnosis",
@@ -19,10 +19,11 @@ BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY = (
     "compare",
     "view",
     "copy",
+    "formats",
 )
 """Names of the screens; `VIEW` is one thing in full: an image decoded, a file, bytes, a log."""
 
-SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY)
+SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY, FORMATS)
 
 TABS = (
     "Overview",
@@ -92,6 +93,10 @@ COMMANDS: tuple[Command, ...] = (
             "diagnose", (BROWSER, CHECKPOINT), line=(BROWSER,)),
     Command("mark", "space", "mark", "Mark to compare", "The second one marked opens both.",
             "compare", (BROWSER,)),
+    Command("formats", "t", "formats", "Ways to restore", "What each engine would read and write.",
+            screens=(BROWSER, CHECKPOINT)),
+    Command("measure", "m", "measure", "Measure", "Run the data steps here and time them.",
+            "measure", (FORMATS,)),
     Command("copy-image", "p", "copy_image", "Copy to another place",
             "To a registry, an OCI layout or an archive.", "copy to", (BROWSER,)),
     Command("add-registry", "a", "add_registry", "Add a registry",
@@ -133,7 +138,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
             screens=(CHECKPOINT,)),
     Command("copy", "y", "copy", "Copy the value", "Send it to the clipboard.",
-            "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, *_READING), line=_READING),
+            "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, FORMATS, *_READING), line=_READING),
     Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard.",
             screens=(*_ROWS, VIEW)),
     Command("expand", "space", "toggle_branch", "Open or close a branch",
@@ -150,7 +155,7 @@ COMMANDS: tuple[Command, ...] = (
         for number, name in enumerate(TABS, 1)
     ),
     Command("back", "escape", "back", "Back", "Stop the work, close the panel, or go back.",
-            "back", line=(CONVERT, COMPARE, COPY, *_READING)),
+            "back", line=(CONVERT, COMPARE, COPY, FORMATS, *_READING)),
     Command("leave", "q", "leave", "Leave", "Go back; from the first screen, quit."),
     Command("quit", "ctrl+q", "app.quit", "Quit", "End the program."),
     Command("suspend", "ctrl+z", "app.suspend_process", "Suspend", "To the shell; fg returns."),

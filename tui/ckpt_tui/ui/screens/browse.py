@@ -197,6 +197,14 @@ class BrowseScreen(JobHost, Screen[None]):
         if node is not None and node.target:
             self._open(node.target, DIAGNOSIS_TAB)
 
+    def action_formats(self) -> None:
+        target = self.node.target if self.node else ""
+        if target:
+            from ckpt_tui.ui.screens.formats import FormatsScreen
+
+            self.cancel_quietly()
+            self.app.push_screen(FormatsScreen(target))
+
     def action_mark(self) -> None:
         """Mark what is under the cursor; with another one marked, compare the two."""
         target = self.node.target if self.node else ""

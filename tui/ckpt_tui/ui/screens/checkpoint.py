@@ -319,6 +319,11 @@ class CheckpointScreen(JobHost, Screen[None]):
 
         self.app.push_screen(ConvertScreen(self.target))
 
+    def action_formats(self) -> None:
+        from ckpt_tui.ui.screens.formats import FormatsScreen
+
+        self.app.push_screen(FormatsScreen(self.target))
+
     def action_back(self) -> None:
         if self.cancel_job():
             return

@@ -1,0 +1,209 @@
+"""What each engine reads and writes to restore a checkpoint: WAYS, in bytes of this checkpoint.
+
+By the restore code of podman (CRImportCheckpoint, CRApplyRootFsDiffTar), CRI-O (ContainerRestore)
+and containerd 2.1 to 2.3 (CRImportCheckpoint, the shim's Create). Counted is the work on data that
+lies on the node already; what CRIU itself reads is the same in all of them and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ckpt_tui.checkpoint.model import Checkpoint
+
+Verb = Literal["decompress", "unpack", "copy", "apply", "untar", "mount"]
+
+Part = Literal["metadata", "images", "delta", "shm", "volumes"]
+
+PARTS: tuple[Part, ...] = ("metadata", "images", "delta", "shm", "volumes")
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Bytes of the parts of one checkpoint."""
+
+    packed: int
+    """Of the archive, or of all layers, as stored."""
+    metadata: int = 0
+    images: int = 0
+    """CRIU images, pages included."""
+    delta: int = 0
+    """The nested tar; unpacked where it was compressed."""
+    delta_stored: int = 0
+    """The nested tar as it lies in the checkpoint."""
+    shm: int = 0
+    volumes: int = 0
+    optimized: bool = False
+
+    def of(self, *parts: Part) -> int:
+        """Return the bytes of some parts, stored as in the checkpoint."""
+        sizes = {
+            "metadata": self.metadata,
+            "images": self.images,
+            "delta": self.delta_stored,
+            "shm": self.shm,
+            "volumes": self.volumes,
+        }
+        return sum(sizes[part] for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a restore; bytes read and written."""
+
+    name: str
+    verb: Verb
+    parts: tuple[Part, ...]
+    """What it writes."""
+    reads: int
+    writes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one engine restores one form."""
+
+    id: str
+    engine: str
+    form: str
+    """legacy archive, legacy image, or optimized."""
+    steps: tuple[Step, ...]
+
+    @property
+    def reads(self) -> int:
+        return sum(step.reads for step in self.steps)
+
+    @property
+    def writes(self) -> int:
+        return sum(step.writes for step in self.steps)
+
+    @property
+    def name(self) -> str:
+        return f"{self.form}, {self.engine}"
+
+
+def amounts_of(checkpoint: Checkpoint) -> Amounts:
+    """Return the bytes of a checkpoint, part by part."""
+    sizes = {share.name: share.bytes for share in checkpoint.sizes.components}
+    delta = checkpoint.delta
+    content = sum(entry.size for entry in delta.entries if entry.change != "deleted")
+    optimized = checkpoint.format.optimized
+    stored = content if optimized else sizes.get("delta", 0)
+    return Amounts(
+        packed=checkpoint.sizes.packed,
+        metadata=sizes.get("metadata", 0),
+        images=sizes.get("pages", 0) + sizes.get("images", 0),
+        delta=max(content, stored if delta.dialect == "files" else 0),
+        delta_stored=stored,
+        shm=sizes.get("devshm", 0),
+        volumes=sizes.get("volumes", 0),
+        optimized=optimized,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """One entry of the table: the steps are made for the amounts of a checkpoint."""
+
+    id: str
+    engine: str
+    form: str
+    steps: tuple[Callable[[Amounts], Step], ...]
+
+
+def _pass(name: str, verb: Verb, *parts: Part) -> Callable[[Amounts], Step]:
+    """A pass over the whole archive that writes some parts of it."""
+    return lambda have: Step(name, verb, parts, have.packed, have.of(*parts))
+
+
+def _copy(name: str, *parts: Part) -> Callable[[Amounts], Step]:
+    return lambda have: Step(name, "copy", parts, have.of(*parts), have.of(*parts))
+
+
+def _apply(have: Amounts) -> Step:
+    return Step("apply delta", "apply", ("delta",), have.delta_stored, have.delta)
+
+
+def _untar(name: str, part: Part) -> Callable[[Amounts], Step]:
+    return lambda have: Step(name, "untar", (part,), have.of(part), have.of(part))
+
+
+def _mount(have: Amounts) -> Step:
+    del have
+    return Step("mount", "mount", (), 0, 0)
+
+
+_SHM, _VOLUMES = _untar("shared memory", "shm"), _untar("volumes", "volumes")
+_ALL: tuple[Part, ...] = ("images", "delta", "shm", "volumes")
+
+WAYS: tuple[_Recipe, ...] = (
+    _Recipe("podman-archive", "podman", "legacy archive",
+            (_pass("decompress", "decompress", "metadata", "shm"),
+             _pass("decompress again", "unpack", *_ALL), _apply, _SHM, _VOLUMES)),
+    _Recipe("podman-image", "podman", "legacy image",
+            (_copy("copy all", *_ALL), _apply, _SHM, _VOLUMES)),
+    _Recipe("cri-o-archive", "CRI-O", "legacy archive",
+            (_pass("read", "decompress", "metadata", "shm"),
+             _pass("read again", "unpack", "images", "delta", "shm"), _apply)),
+    _Recipe("cri-o-image", "CRI-O", "legacy image",
+            (_copy("copy all", "images", "delta", "shm"), _apply)),
+    _Recipe("containerd-archive", "containerd", "legacy archive",
+            (_pass("read", "decompress", "metadata"),
+             _pass("read again", "unpack", "images", "delta"), _apply)),
+    _Recipe("containerd-image", "containerd", "legacy image",
+            (_copy("copy all", "metadata", "images", "delta"), _apply)),
+    _Recipe("podman-optimized", "podman", "optimized",
+            (_copy("copy CRIU images", "images", "shm", "volumes"), _SHM, _VOLUMES)),
+    _Recipe("cri-o-optimized", "CRI-O", "optimized", (_copy("copy CRIU images", "images", "shm"),)),
+    _Recipe("containerd-optimized", "containerd", "optimized",
+            (_copy("copy the image", "metadata", "images", "shm", "volumes"),)),
+    _Recipe("in-place", "in place", "optimized", (_mount, _SHM, _VOLUMES)),
+)  # fmt: skip
+"""In the order shown. A step that moves nothing is left out, but for mounting."""
+
+
+def ways(have: Amounts) -> tuple[Way, ...]:
+    """Return every way to restore a checkpoint, with what each step moves."""
+    return tuple(
+        Way(
+            recipe.id,
+            recipe.engine,
+            recipe.form,
+            tuple(
+                step
+                for make in recipe.steps
+                if (step := make(have)).verb == "mount" or step.reads or step.writes
+            ),
+        )
+        for recipe in WAYS
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pulls:
+    """Bytes that come over the wire for three purposes."""
+
+    listing: int
+    """To see processes, files and sockets of a checkpoint in a registry."""
+    restore: int
+    next_one: int
+    """For the next checkpoint of the same container when only its memory has changed."""
+
+
+def pulls(checkpoint: Checkpoint) -> tuple[Pulls, Pulls, bool]:
+    """Return what is pulled in the legacy form and in the optimized one, and whether the latter
+    was measured: of a legacy checkpoint it is what the parts have unpacked, an upper bound."""
+    packed = checkpoint.sizes.packed
+    legacy = Pulls(packed, packed, packed)
+    if not checkpoint.format.optimized:
+        have = amounts_of(checkpoint)
+        pages = {s.name: s.bytes for s in checkpoint.sizes.components}.get("pages", 0)
+        small = have.metadata + have.images - pages
+        return legacy, Pulls(min(small, packed), packed, min(small + pages, packed)), False
+    by_role: dict[str, int] = {}
+    for layer in checkpoint.sizes.layers:
+        by_role[layer.role] = by_role.get(layer.role, 0) + layer.size
+    small = by_role.get("metadata", 0) + by_role.get("criu", 0)
+    return legacy, Pulls(small, packed, small + by_role.get("pages", 0)), True

@@ -1,0 +1,76 @@
+"""`formats`: the ways to restore a checkpoint, computed, and measured when asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ckpt_tui.checkpoint.export import plain
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, pulls, ways
+from ckpt_tui.cli.reports import opened_target
+from ckpt_tui.cli.tables import print_facts, print_heading, print_json, print_table, width
+from ckpt_tui.convert.measure import Measured, Measurement
+from ckpt_tui.ui.rows.formats import columns, pull_sections, way_rows
+
+LINE = 120
+"""Columns of the table that goes into a file or a pipe."""
+
+
+def formats(target: str, measure: bool, as_json: bool) -> None:
+    """Print what each engine reads and writes to restore; with `measure` run the data steps."""
+    done: dict[str, tuple[Measured, ...]] = {}
+    with opened_target(target) as (opened, progress):
+        checkpoint = opened.load(progress)
+        have = amounts_of(checkpoint)
+        found = ways(have)
+        if measure:
+            measurement = Measurement(opened, have)
+            try:
+                done = {w.id: measurement.run(w, progress) for w in found if measurement.can_run(w)}
+            finally:
+                measurement.close()
+    if as_json:
+        print_json(formats_document(checkpoint, found, done))
+        return
+    shown = columns(min(width(), LINE))
+    print_table(shown, way_rows(found, done, shown[1].width))
+    for section in pull_sections(checkpoint):
+        print_heading(section.title)
+        print_facts([(fact.label, str(fact.value)) for fact in section.facts])
+
+
+def formats_document(
+    checkpoint: Checkpoint, found: tuple[Way, ...], done: dict[str, tuple[Measured, ...]]
+) -> dict[str, Any]:
+    """Return the ways as JSON; `seconds` and `written` of a step are None where not measured."""
+    legacy, optimized, measured = pulls(checkpoint)
+    return {
+        "schema_version": 1,
+        "source": plain(checkpoint.source),
+        "ways": [_way(way, done.get(way.id, ())) for way in found],
+        "pull": {
+            "legacy": plain(legacy),
+            "optimized": {**plain(optimized), "upper_bound": not measured},
+        },
+    }
+
+
+def _way(way: Way, done: tuple[Measured, ...]) -> dict[str, Any]:
+    steps = []
+    for number, step in enumerate(way.steps):
+        here = done[number] if number < len(done) else None
+        steps.append(
+            {
+                **plain(step),
+                "seconds": round(here.seconds, 6) if here else None,
+                "written": here.written if here else None,
+            }
+        )
+    return {
+        "id": way.id,
+        "engine": way.engine,
+        "form": way.form,
+        "reads": way.reads,
+        "writes": way.writes,
+        "steps": steps,
+    }

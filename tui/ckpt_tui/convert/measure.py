@@ -1,0 +1,236 @@
+"""The data steps of a restore, run for real in a scratch folder and timed.
+
+Files and folders only, with names that the tar reader has cleaned, and never through a link: no
+link is made. What CRIU and the mounts do is not run; nothing needs root.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ckpt_tui.archive.archive_tree import ArchiveTree
+from ckpt_tui.archive.compression import sniff
+from ckpt_tui.archive.tar import stream
+from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.checkpoint.restore_steps import Amounts, Part, Step, Way
+from ckpt_tui.checkpoint.sizes import component_of
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.paths import cache_dir
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import human_bytes
+from ckpt_tui.core.window import FileWindow, chunks
+from ckpt_tui.formats.opened import OpenCheckpoint
+
+SLACK = 64 << 20
+"""Bytes that a way may write beyond what was computed: headers, and what archives repeat."""
+
+PART_OF: dict[str, Part] = {
+    "pages": "images",
+    "images": "images",
+    "delta": "delta",
+    "devshm": "shm",
+    "volumes": "volumes",
+}
+"""Component of a member to the part that restore steps speak of; any other is metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one step took."""
+
+    step: Step
+    seconds: float
+    written: int
+    left_out: int = 0
+    """Links and devices that were not made."""
+
+
+class Measurement:
+    """A scratch folder with the unpacked checkpoint, in which ways are run one after another.
+
+    Close it: the folder goes with it, also when a way is just being run or the program ends.
+    """
+
+    def __init__(self, opened: OpenCheckpoint, have: Amounts) -> None:
+        self._opened = opened
+        self._have = have
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._lock = threading.Lock()
+        self._running = self._closed = False
+        self._budget = 0
+
+    def can_run(self, way: Way) -> bool:
+        """Return whether the data for a way is at hand: an archive is, or can be made, of a legacy
+        checkpoint only."""
+        if way.form == "legacy archive":
+            return isinstance(self._opened.tree, ArchiveTree)
+        return way.form == "optimized" or not self._have.optimized
+
+    def run(self, way: Way, progress: Progress) -> tuple[Measured, ...]:
+        """Run the steps of a way.
+
+        Raises:
+            CkptError: there is no room, or it writes more than it should.
+            Cancelled: nobody wants the result; what was written is removed.
+        """
+        with self._lock:
+            if self._closed:
+                return ()
+            self._running = True
+        try:
+            pulled = self._pulled(progress)
+            bundle = Path(tempfile.mkdtemp(dir=pulled.parent, prefix=f"{way.id}-"))
+            try:
+                return tuple(self._step(step, pulled, bundle, progress) for step in way.steps)
+            except OSError as error:
+                raise CkptError("Measuring failed.", f"{bundle}: {error.strerror}.") from error
+            finally:
+                shutil.rmtree(bundle, ignore_errors=True)
+        finally:
+            with self._lock:
+                self._running = False
+                if self._closed:
+                    self._remove()
+
+    def close(self) -> None:
+        """Remove the scratch folder, now or as soon as the way that is being run has stopped."""
+        with self._lock:
+            self._closed = True
+            if not self._running:
+                self._remove()
+
+    def _remove(self) -> None:
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch.name, ignore_errors=True)
+            self._scratch.cleanup()
+            self._scratch = None
+
+    @property
+    def needed(self) -> int:
+        """Bytes that the scratch folder must have room for."""
+        whole = self._have.of("metadata", "images", "delta", "shm", "volumes")
+        return 2 * whole + self._have.delta + self._have.shm + self._have.volumes + SLACK
+
+    def _pulled(self, progress: Progress) -> Path:
+        """Return the folder that stands for the image in the store of an engine: every member,
+        unpacked once, as a pull does."""
+        if self._scratch is None:
+            folder = cache_dir()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+            if free < self.needed:
+                raise CkptError(
+                    "There is not enough room to measure.",
+                    f"{folder} has {human_bytes(free)} free, it takes {human_bytes(self.needed)}.",
+                    "Set XDG_CACHE_HOME to a folder with more room.",
+                )
+            self._scratch = tempfile.TemporaryDirectory(
+                dir=folder, prefix="measure-", ignore_cleanup_errors=True
+            )
+            self._budget = self.needed
+            pulled = Path(self._scratch.name) / "pulled"
+            pulled.mkdir()
+            tree = self._opened.tree
+            progress.start("unpacking once, as a pull does")
+            for name, member in tree.members.items():
+                if member.kind is MemberKind.FILE:
+                    self._write(pulled, name, _ticking(chunks(tree.window(name)), progress))
+        return Path(self._scratch.name) / "pulled"
+
+    def _step(self, step: Step, pulled: Path, bundle: Path, progress: Progress) -> Measured:
+        self._budget = self.needed
+        progress.start(step.name, step.reads or None)
+        start = time.perf_counter()
+        if step.verb in ("decompress", "unpack"):
+            written, left_out = self._unpack(step.parts, bundle, progress), 0
+        elif step.verb == "copy":
+            written, left_out = self._copy(step.parts, pulled, bundle, progress), 0
+        elif step.verb == "mount":
+            written, left_out = 0, 0
+        else:
+            written, left_out = self._untar(step.parts[0], pulled, bundle, progress)
+        return Measured(step, time.perf_counter() - start, written, left_out)
+
+    def _part(self, name: str) -> Part:
+        return PART_OF.get(component_of(name, self._opened.kind.images), "metadata")
+
+    def _unpack(self, parts: tuple[Part, ...], bundle: Path, progress: Progress) -> int:
+        """Pass over the archive, all of it, and write some of its members."""
+        tree = self._opened.tree
+        assert isinstance(tree, ArchiveTree)
+        written = 0
+        for member, reader in stream(tree.stored, "the archive", progress):
+            if member.kind is MemberKind.FILE and self._part(member.name) in parts:
+                written += self._write(bundle, member.name, reader.chunks())
+        return written
+
+    def _copy(self, parts: tuple[Part, ...], pulled: Path, bundle: Path, progress: Progress) -> int:
+        written = 0
+        for name, member in self._opened.tree.members.items():
+            path = pulled / name
+            if member.kind is MemberKind.FILE and self._part(name) in parts and path.is_file():
+                written += self._write(bundle, name, _file_chunks(path, progress))
+        return written
+
+    def _untar(self, part: Part, pulled: Path, bundle: Path, progress: Progress) -> tuple[int, int]:
+        """Unpack the nested archives of one part, from the bundle if a step before put them there,
+        else from the image."""
+        written = left_out = 0
+        for name in self._opened.tree.members:
+            path = bundle / name if (bundle / name).is_file() else pulled / name
+            if self._part(name) != part or not path.is_file() or not _is_archive(path):
+                continue
+            with path.open("rb") as file:
+                for member, reader in stream(FileWindow(file.fileno()), name, progress):
+                    if member.kind is MemberKind.FILE:
+                        written += self._write(bundle / "root", member.name, reader.chunks())
+                    elif member.kind is not MemberKind.DIRECTORY:
+                        left_out += 1
+        return written, left_out
+
+    def _write(self, folder: Path, name: str, pieces: Iterable[bytes]) -> int:
+        """Write a file below `folder` and return its bytes. A name that cannot be (too long, a file
+        where a folder should be) is left out: it costs the engine nothing, too."""
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("wb")
+        except (OSError, ValueError):
+            return 0
+        written = 0
+        with file:
+            for piece in pieces:
+                written += len(piece)
+                self._budget -= len(piece)
+                if self._budget < 0:
+                    raise CkptError(
+                        "Measuring was stopped.",
+                        f"It writes more than {human_bytes(self.needed)}: the archive is not what "
+                        "it says.",
+                    )
+                file.write(piece)
+        return written
+
+
+def _file_chunks(path: Path, progress: Progress) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _ticking(chunks(FileWindow(file.fileno())), progress)
+
+
+def _ticking(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece
+        progress.tick(len(piece))
+
+
+def _is_archive(path: Path) -> bool:
+    """Return whether a file is a tar, by its magic or its compression."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    return sniff(head[:4]) != "plain" or head[257:262] == b"ustar"

@@ -1,0 +1,172 @@
+"""One checkpoint in every form: what each engine does to restore it, and how long that takes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, ways
+from ckpt_tui.convert.measure import Measured, Measurement
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import printable
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.ui.clipboard import send_to_clipboard
+from ckpt_tui.ui.commands import FORMATS, bindings_for
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.rows.formats import (
+    columns,
+    conclusion,
+    pull_sections,
+    way_rows,
+    way_sections,
+)
+from ckpt_tui.ui.rows.problem import problem_sections
+from ckpt_tui.ui.rows.table import ListRows, plain
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.job_bar import JobBar
+from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.painting import as_content
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+
+class FormatsScreen(JobHost, Screen[None]):
+    """Time lines of the ways to restore; `m` measures them, one after another."""
+
+    CSS_PATH = "formats.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(FORMATS)]
+    name_in_commands = FORMATS
+
+    def __init__(self, target: str) -> None:
+        super().__init__()
+        self.target = target
+        self.ways: tuple[Way, ...] = ()
+        self.done: dict[str, tuple[Measured, ...]] = {}
+        self._waiting: list[Way] = []
+        self._checkpoint: Checkpoint | None = None
+        self._opened: OpenCheckpoint | None = None
+        self._measurement: Measurement | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(f" Ways to restore {printable(self.target)}"), id="title")
+        with Vertical(classes="list"):
+            yield VirtualTable(columns(80), empty="Opening …")
+        yield Static("", id="conclusion")
+        yield Facts(classes="detail")
+        yield JobBar()
+        yield KeyLine(FORMATS)
+
+    def on_mount(self) -> None:
+        self.query_one(VirtualTable).focus()
+        self.start_job(f"Opening {self.target}", self._open)
+
+    def on_unmount(self) -> None:
+        if self._measurement is not None:
+            self._measurement.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
+        opened = open_checkpoint(self.target, progress)
+        try:
+            return opened, opened.load(progress)
+        except BaseException:
+            opened.close()
+            raise
+
+    @on(JobDone)
+    def _opened_or_measured(self, message: JobDone) -> None:
+        if self._checkpoint is None and isinstance(message.result, tuple):
+            self._opened, self._checkpoint = message.result
+            self.ways = ways(amounts_of(self._checkpoint))
+            self._refill()
+        elif self._waiting and isinstance(message.result, tuple):
+            self.done[self._waiting.pop(0).id] = message.result
+            self._refill()
+            self._measure_next()
+
+    @on(JobFailed)
+    def _failed(self, message: JobFailed) -> None:
+        self._waiting.clear()
+        self.query_one(Facts).show(problem_sections(message.error))
+        if self._checkpoint is None:
+            self.query_one(VirtualTable).set_rows(ListRows(), "It cannot be read")
+
+    @on(JobCancelled)
+    def _cancelled(self) -> None:
+        self._waiting.clear()
+        if self._checkpoint is None:
+            self.dismiss()
+        else:
+            self.notify("Stopped; the scratch folder goes with this screen.", markup=False)
+
+    def on_resize(self) -> None:
+        self._refill()
+
+    def _refill(self) -> None:
+        if not self.ways:
+            return
+        table = self.query_one(VirtualTable)
+        shown = columns(self.size.width)
+        table.set_columns(shown)
+        table.set_rows(ListRows(way_rows(self.ways, self.done, shown[1].width)))
+        self.query_one("#conclusion", Static).update(as_content(conclusion(self.ways, self.done)))
+        self._show_detail()
+
+    @property
+    def way(self) -> Way | None:
+        """The way under the cursor."""
+        row = self.query_one(VirtualTable).highlighted
+        return next((way for way in self.ways if row and way.id == row.key), None)
+
+    @on(VirtualTable.RowHighlighted)
+    def _show_detail(self) -> None:
+        if self.way is not None and self._checkpoint is not None:
+            sections = way_sections(self.way, self.done) + pull_sections(self._checkpoint)
+            self.query_one(Facts).show(sections)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "measure":
+            return True if self.ways and not self.job_running else None
+        return super().check_action(action, parameters)
+
+    def action_measure(self) -> None:
+        """Run every way whose data is at hand and that was not yet run."""
+        if self._opened is None or self._checkpoint is None or self.job_running:
+            return
+        if self._measurement is None:
+            self._measurement = Measurement(self._opened, amounts_of(self._checkpoint))
+        able = [way for way in self.ways if self._measurement.can_run(way)]
+        self._waiting = [way for way in able if way.id not in self.done]
+        if not self._waiting:
+            self.done.clear()
+            self._waiting = able
+        self._measure_next()
+
+    def _measure_next(self) -> None:
+        measurement = self._measurement
+        if self._waiting and measurement is not None:
+            way = self._waiting[0]
+            self.start_job(f"Measuring {way.name}", lambda p: measurement.run(way, p))
+        self.refresh_bindings()
+
+    async def action_copy(self) -> None:
+        row = self.query_one(VirtualTable).highlighted
+        if row is not None:
+            text = "\t".join(plain(cell).strip() for cell in row.cells)
+            await send_to_clipboard(self.app, text, "the line")
+
+    def action_back(self) -> None:
+        if not self.cancel_job():
+            self.dismiss()
+
+    def action_leave(self) -> None:
+        self.cancel_job()
+        self.dismiss()
