@@ -24,10 +24,10 @@ def open_demo() -> None:
     """Run the app on the checkpoints that come along."""
     require_terminal()
     from ckpt_tui.demo import demo_folder
-    from ckpt_tui.ui.app import CkptApp
+    from ckpt_tui.ui.tour import DemoApp
 
     with demo_folder() as folder:
-        _run(CkptApp((), folder, "demo checkpoints"))
+        _run(DemoApp(folder))
 
 
 def _run(app: App[None]) -> None:

@@ -78,6 +78,13 @@ class BrowseScreen(JobHost, Screen[None]):
         row = self.table.highlighted
         return self._rows.node(row.key) if row else None
 
+    def put_cursor(self, target: str) -> None:
+        """Put the cursor on a checkpoint, if it is listed."""
+        for root in self._rows.roots:
+            for node in root.children or ():
+                if node.target == target:
+                    self.table.go_to(node.key)
+
     def _list_next(self) -> None:
         if self._waiting:
             node = self._listed = self._waiting.pop(0)

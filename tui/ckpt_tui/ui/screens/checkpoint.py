@@ -161,6 +161,11 @@ class CheckpointScreen(JobHost, Screen[None]):
             self.opened.close()
 
     @property
+    def reveals(self) -> bool:
+        """Whether secrets are shown."""
+        return self._reveal
+
+    @property
     def pane(self) -> Pane | None:
         """The tab that is shown."""
         switcher = self.query_one_optional(ContentSwitcher)

@@ -36,9 +36,10 @@ class ConvertScreen(JobHost, Screen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(CONVERT)]
     name_in_commands = CONVERT
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, destination: str = "") -> None:
+        """`destination` is as in a `Request`."""
         super().__init__()
-        self._request = Request(target)
+        self._request = Request(target, destination)
         self._prepared: Prepared | None = None
         self._plan: Plan | None = None
         self._result: Result | None = None
@@ -58,6 +59,11 @@ class ConvertScreen(JobHost, Screen[bool]):
 
     def on_unmount(self) -> None:
         self._close_plan()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result is shown."""
+        return self._result is not None
 
     def _close_plan(self) -> None:
         if self._prepared is not None:

@@ -121,6 +121,11 @@ class FormatsScreen(JobHost, Screen[None]):
         self._show_detail()
 
     @property
+    def measuring(self) -> bool:
+        """Whether ways are still to be run."""
+        return bool(self._waiting)
+
+    @property
     def way(self) -> Way | None:
         """The way under the cursor."""
         row = self.query_one(VirtualTable).highlighted
