@@ -18,9 +18,11 @@ def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive
     """Write the archive at `path` that the image `target` was made from.
 
     Raises:
-        UsageError: it is no optimized image.
+        UsageError: it is no optimized image, or the file exists.
         CkptError: the image lacks something, or the file cannot be written.
     """
+    if path.exists():
+        raise UsageError(f"{path} exists already.", "", "Remove it, or name another file.")
     opened = open_checkpoint(target, progress)
     try:
         if not opened.format.optimized:

@@ -9,7 +9,6 @@ from ckpt_tui.archive.tree import Tree
 from ckpt_tui.convert.base import BaseImage, find_base, open_base
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
 from ckpt_tui.convert.source import Source
-from ckpt_tui.core.document import read_document, text_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
@@ -50,7 +49,7 @@ def search_base(
     )
     if found or not reach_out:
         return Search(found)
-    return _in_registry(source, progress)
+    return _in_registry(source, opened.metadata.text(CONFIG_DUMP, "rootfsImageRef"), progress)
 
 
 def _within(source: Source, opened: OpenCheckpoint, progress: Progress) -> BaseImage | None:
@@ -107,23 +106,14 @@ def _beside(source: Source, progress: Progress) -> BaseImage | None:
     return None
 
 
-def _in_registry(source: Source, progress: Progress) -> Search:
-    reference = _registry_reference(source)
-    if not reference:
+def _in_registry(source: Source, recorded: str, progress: Progress) -> Search:
+    """Ask the registry; `recorded` is the engine's reference, which may be by digest."""
+    reference = recorded if "@sha256:" in recorded else source.container.image
+    host, slash, _ = reference.partition("/")
+    # `localhost/` without a port is podman's name for what never was in a registry
+    if not slash or not ("." in host or ":" in host):
         return Search()
     try:
         return Search(find_base(source, f"{SCHEME}{reference}", progress))
     except CkptError as error:
         return Search(why_not=str(error))
-
-
-def _registry_reference(source: Source) -> str:
-    """Return the base image's name in a registry, by digest where the engine recorded one."""
-    name = source.container.image
-    if CONFIG_DUMP in source.tree.members:
-        config = read_document(source.tree.window(CONFIG_DUMP), CONFIG_DUMP)
-        pinned = text_at(config, "rootfsImageRef")
-        name = pinned if "@sha256:" in pinned else name
-    host, slash, _ = name.partition("/")
-    # `localhost/` without a port is podman's name for what never was in a registry
-    return name if slash and ("." in host or ":" in host) else ""
