@@ -1,0 +1,197 @@
+"""Conversions straight into a registry: what is sent, what is mounted, and what goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ckpt_tui.convert.request import Request, prepare
+from ckpt_tui.convert.run import Result, run
+from ckpt_tui.core.errors import Cancelled, CkptError
+from ckpt_tui.core.paths import cache_dir
+from ckpt_tui.core.progress import Progress, quiet
+
+
+def _fault_server() -> ModuleType:
+    """Load the registry that misbehaves from the tests of sources."""
+    if "fault_server" not in sys.modules:
+        path = Path(__file__).parents[1] / "sources/fault_server.py"
+        spec = importlib.util.spec_from_file_location("fault_server", path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules["fault_server"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["fault_server"])
+    return sys.modules["fault_server"]
+
+
+faults = _fault_server()
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    made = faults.FaultServer()
+    yield made
+    made.close()
+
+
+def sent(data: Path, server: Any, progress: Progress | None = None, **more: str) -> Result:
+    base = more.pop("base", f"oci-archive:{data / 'archives/base-bb.oci.tar'}")
+    request = Request(
+        str(data / "archives/counter.tar.zst"), f"docker://{server.host}/app/c:opt", base, **more
+    )
+    prepared = prepare(request, quiet())
+    try:
+        return run(prepared.plan, progress or quiet())
+    finally:
+        prepared.close()
+
+
+def local(data: Path, server: Any, folder: Path) -> Result:
+    request = Request(
+        str(data / "archives/counter.tar.zst"),
+        f"oci:{folder}:opt",
+        f"oci-archive:{data / 'archives/base-bb.oci.tar'}",
+        f"{server.host}/app/c",
+    )
+    prepared = prepare(request, quiet())
+    try:
+        return run(prepared.plan, quiet())
+    finally:
+        prepared.close()
+
+
+def uploads(server: Any) -> list[str]:
+    return [s.path for s in server.seen if s.method == "POST" and "/uploads/" in s.path]
+
+
+def nothing_left_behind() -> bool:
+    return not any(path.is_file() for path in cache_dir().rglob("*"))
+
+
+def test_the_registry_gets_what_a_layout_would_have(
+    data: Path, server: Any, tmp_path: Path
+) -> None:
+    result = sent(data, server)
+    expected = local(data, server, tmp_path / "out")
+    assert result.digest == expected.digest
+    assert result.name == f"docker://{server.host}/app/c:opt"
+    stored = {digest: blob for (_, digest), blob in server.blobs.items()}
+    stored |= {d: m for (_, d), (_, m) in server.manifests.items() if d.startswith("sha256:")}
+    files = {
+        f"sha256:{path.name}": path.read_bytes()
+        for path in (tmp_path / "out/blobs/sha256").iterdir()
+    }
+    assert stored == files
+    assert nothing_left_behind()
+
+
+def test_the_name_comes_last(data: Path, server: Any) -> None:
+    sent(data, server)
+    writes = [s.path for s in server.seen if s.method in ("PUT", "POST", "PATCH")]
+    assert writes[-1].endswith("/manifests/opt")
+    assert sum("/manifests/" in path for path in writes) == 3
+
+
+def test_a_second_run_sends_no_blob(data: Path, server: Any) -> None:
+    first = sent(data, server)
+    server.seen.clear()
+    assert sent(data, server).digest == first.digest
+    assert uploads(server) == []
+
+
+def test_a_run_after_a_failure_sends_what_is_missing_alone(data: Path, server: Any) -> None:
+    refusal = faults.Answer(400, b'{"errors": [{"code": "MANIFEST_INVALID"}]}')
+    server.on("PUT", "/manifests/", refusal)
+    with pytest.raises(CkptError):
+        sent(data, server)
+    assert not any(tag == "opt" for _, tag in server.manifests)
+    assert nothing_left_behind()
+    server.seen.clear()
+    sent(data, server)
+    assert uploads(server) == []
+    assert ("app/c", "opt") in server.manifests
+
+
+def test_layers_of_a_base_in_the_same_registry_are_mounted(data: Path, server: Any) -> None:
+    from ckpt_tui.convert.copying import copy
+
+    copy(
+        f"oci-archive:{data / 'archives/base-bb.oci.tar'}",
+        f"docker://{server.host}/base/bb:1",
+        quiet(),
+    )
+    server.seen.clear()
+    result = sent(data, server, base=f"docker://{server.host}/base/bb:1")
+    layer = next(w.layer.descriptor.digest for w in result.layers if w.role == "base")
+    assert [p for p in uploads(server) if "mount=" in p]
+    assert ("app/c", layer) in server.blobs
+    assert not [p for p in server.paths("PUT") if layer[7:] in p]
+
+
+def test_a_registry_that_is_gone_in_the_middle_is_one_error_and_leaves_nothing(
+    data: Path, server: Any
+) -> None:
+    server.always("PUT", "/uploads/", faults.Answer(503, b"gone"))
+    with pytest.raises(CkptError) as caught:
+        sent(data, server)
+    assert server.host in str(caught.value)
+    assert not server.manifests
+    assert nothing_left_behind()
+
+
+def test_a_registry_that_lost_a_blob_is_not_believed(data: Path, server: Any) -> None:
+    result = sent(data, server)
+    pages = next(w.layer.descriptor.digest for w in result.layers if w.role == "pages")
+    before = len(server.manifests)
+    server.blobs.clear()
+    server.always("HEAD", pages[7:], faults.Answer(404))
+    with pytest.raises(CkptError, match="does not have what it was sent"):
+        sent(data, server)
+    assert len(server.manifests) == before
+
+
+def test_cancelling_ends_the_uploads_and_leaves_nothing(data: Path, server: Any) -> None:
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    with pytest.raises(Cancelled):
+        sent(data, server, Progress(cancelled=cancelled))
+    assert not server.manifests
+    assert nothing_left_behind()
+
+
+def test_blobs_do_not_pile_up_on_disk(
+    data: Path, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is gone once it is sent, but that of the delta, which is read again."""
+    left: list[set[str]] = []
+    check = "ckpt_tui.convert.publishing.RegistryStaging.check"
+
+    def looked(self: Any, progress: Progress) -> None:
+        self._await_jobs(0)
+        found = {path for path in self.scratch_folder.iterdir() if path.name.startswith("blob-")}
+        left.append({hashlib.sha256(path.read_bytes()).hexdigest() for path in found})
+
+    monkeypatch.setattr(check, looked)
+    result = sent(data, server)
+    delta = next(w.layer.descriptor.digest for w in result.layers if w.role == "delta")
+    assert left == [{delta[7:]}]
+
+
+def test_config_dump_names_the_repository_that_it_was_sent_to(data: Path, server: Any) -> None:
+    result = sent(data, server)
+    manifest = json.loads(server.manifests["app/c", result.checkpoint][1])
+    assert result.repository == f"{server.host}/app/c"
+    assert manifest["annotations"]["org.criu.checkpoint.format.version"] == "0.1"
