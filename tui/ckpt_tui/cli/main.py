@@ -204,6 +204,18 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 
 
 @cli.command()
+@TARGET
+@click.option("-o", "output", metavar="FILE", help="FILE.md, FILE.html or FILE.json.")
+@REVEAL
+@reaches_registries
+def report(target: str, output: str | None, reveal: bool) -> None:
+    """Write all that is known of it as one document, with SHA-256 of the input and every file."""
+    from ckpt_tui.cli.report import report as run
+
+    run(target, output, reveal)
+
+
+@cli.command()
 @click.argument("target", required=False)
 @click.option("--log", "log", metavar="FILE", help="A dump.log or restore.log; - is stdin.")
 @click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")

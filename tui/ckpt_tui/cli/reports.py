@@ -41,7 +41,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     with opened_target(target) as (opened, progress):
         checkpoint = opened.load(progress)
     if as_json:
-        print_json(checkpoint_document(_masked(checkpoint, reveal)))
+        print_json(checkpoint_document(masked_checkpoint(checkpoint, reveal)))
         return
     for section in overview_sections(checkpoint):
         print_heading(section.title)
@@ -69,7 +69,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
         print_table(columns, rows) if rows else print_facts([("", "none")])
 
 
-def _masked(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
+def masked_checkpoint(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
     """Return the checkpoint with what looks like a secret covered, unless asked otherwise."""
     if reveal:
         return checkpoint

@@ -56,13 +56,16 @@ class CkptApp(ThemedApp[None]):
         if name:
             self.push_screen(HelpScreen(name))
 
+    def action_export_view(self) -> None:
+        """Ask for a file and save what is shown."""
+        from ckpt_tui.ui.export import ask_to_export
+
+        ask_to_export(self)
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         name = getattr(screen, "name_in_commands", "")
         if name:
             yield from palette(name, screen)
         yield SystemCommand(
             "Change the theme", "Dark, light or the terminal's own", self.search_themes
-        )
-        yield SystemCommand(
-            "Save a screenshot", "As SVG, in the working folder", self.deliver_screenshot
         )

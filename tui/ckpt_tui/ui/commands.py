@@ -154,6 +154,8 @@ COMMANDS: tuple[Command, ...] = (
                 f"Go to the tab {name}.", screens=(CHECKPOINT,))
         for number, name in enumerate(TABS, 1)
     ),
+    Command("export", "e", "app.export_view", "Save this view",
+            "As .svg, or its list as .txt, .md, .json."),
     Command("back", "escape", "back", "Back", "Stop the work, close the panel, or go back.",
             "back", line=(CONVERT, COMPARE, COPY, FORMATS, *_READING)),
     Command("leave", "q", "leave", "Leave", "Go back; from the first screen, quit."),

@@ -124,6 +124,11 @@ class VirtualTable(ScrollView, can_focus=True):
         return self._rows
 
     @property
+    def columns(self) -> Sequence[Column]:
+        """The columns, also those that there is no room for."""
+        return self._columns
+
+    @property
     def highlighted(self) -> Row | None:
         """The row under the cursor."""
         return self._rows[self.cursor] if self.cursor < len(self._rows) else None
