@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,9 @@ from ckpt_tui.sources.reference import SCHEME, parse_place
 from ckpt_tui.ui.rows.browse import Node
 
 if TYPE_CHECKING:  # 200 ms that the first frame need not wait for
-    from ckpt_tui.checkpoint.model import Checkpoint
-    from ckpt_tui.diagnose.target import TargetDiagnosis
     from ckpt_tui.formats.listing import TagEntry
+    from ckpt_tui.ui.rows.bars import Part
+    from ckpt_tui.ui.rows.facts import Section
 
 KUBELET = "/var/lib/kubelet/checkpoints"
 """Where kubelet keeps the archives of its checkpoint call (KEP-2008)."""
@@ -29,7 +29,7 @@ MAX_DESCRIBED = 100
 
 def roots(folder: Path | None, label: str = "") -> list[Node]:
     """Return the places to begin with: a folder, the own store, kubelet's folder, registries."""
-    here = str(folder or Path.cwd())
+    here = str(folder or _working_folder())
     nodes = [Node(label or _short(here), here, is_open=True)]
     store = own_store_entry()
     nodes.append(
@@ -41,6 +41,13 @@ def roots(folder: Path | None, label: str = "") -> list[Node]:
         nodes.append(Node("kubelet checkpoints", KUBELET))
     nodes.append(registries())
     return nodes
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # somebody removed it
+        return Path.home()
 
 
 def registries() -> Node:
@@ -159,23 +166,28 @@ def _tagged(entry: TagEntry, path: str, target: str) -> Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What the card shows of a checkpoint."""
+class Card:
+    """What the card shows of a checkpoint, which itself may be large and is let go of."""
 
-    checkpoint: Checkpoint
-    diagnosis: TargetDiagnosis
+    sections: Sequence[Section]
+    parts: Sequence[Part]
+    """Of the bar below."""
 
 
-def summary_of(target: str, progress: Progress) -> Summary:
+def card_of(target: str, progress: Progress) -> Card:
     """Open a checkpoint, read and check it, and let go of it again. The base image is not looked
     for: that takes longer than the cursor rests on a line."""
+    # what looks into checkpoints costs 200 ms to import, which the first frame need not wait for
     from ckpt_tui.diagnose.host import this_host
     from ckpt_tui.diagnose.target import diagnose_opened
     from ckpt_tui.formats.opened import open_checkpoint
+    from ckpt_tui.ui.rows.card import card_sections
+    from ckpt_tui.ui.rows.overview import component_parts
 
     opened = open_checkpoint(target, progress)
     try:
         checkpoint = opened.load(progress)
-        return Summary(checkpoint, diagnose_opened(opened, checkpoint, progress, this_host()))
+        diagnosis = diagnose_opened(opened, checkpoint, progress, this_host())
+        return Card(card_sections(checkpoint, diagnosis), component_parts(checkpoint))
     finally:
         opened.close()

@@ -92,7 +92,7 @@ class BrowseRows:
                 label,
                 human_bytes(node.size) if node.size else "",
                 self._age(node.mtime),
-                node.what,
+                printable(node.what),
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import BROWSER, DIAGNOSIS_TAB, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
-from ckpt_tui.ui.places import Summary, add_registry, list_children, roots, summary_of
+from ckpt_tui.ui.places import Card, add_registry, card_of, list_children, roots
 from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.problem import problem_sections
@@ -48,7 +49,7 @@ class BrowseScreen(JobHost, Screen[None]):
         self._rows = BrowseRows(roots(folder, label))
         self._waiting: list[Node] = []
         self._listed: Node | None = None
-        self._looked: dict[str, Summary] = {}
+        self._looked: dict[str, Card] = {}
         self._looking = ""
 
     def compose(self) -> ComposeResult:
@@ -87,12 +88,13 @@ class BrowseScreen(JobHost, Screen[None]):
 
     def _list_next(self) -> None:
         if self._waiting:
+            self._looking = ""
             node = self._listed = self._waiting.pop(0)
             self.start_job(f"{LISTING} {node.label}", lambda p: list_children(node, p))
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:
-        if isinstance(message.result, Summary):
+        if isinstance(message.result, Card):
             self._looked[self._looking] = message.result
             self._show_card()
             return
@@ -101,6 +103,7 @@ class BrowseScreen(JobHost, Screen[None]):
             self._listed.is_open = True
             self._refill()
         self._list_next()
+        self._show_card()
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
@@ -136,7 +139,7 @@ class BrowseScreen(JobHost, Screen[None]):
                 [Section("", [Fact("", printable(node.path)), Fact("", _branch_text(node))])]
             )
         elif node.target in self._looked:
-            self._show_summary(self._looked[node.target])
+            self._show_found(self._looked[node.target])
         elif node.size > PREVIEW_LIMIT:
             text = "Large: enter opens it, with progress and a way to stop."
             self._show([Section("", [Fact("", printable(node.label)), Fact("", text)])])
@@ -152,22 +155,18 @@ class BrowseScreen(JobHost, Screen[None]):
         self._looking = node.target
         target = node.target
 
-        def look(progress: Progress) -> Summary:
-            return summary_of(target, progress)
+        def look(progress: Progress) -> Card:
+            return card_of(target, progress)
 
         self.start_job(f"{LOOKING} {node.label}", look)
 
-    def _show_summary(self, found: Summary) -> None:
-        # what looks into checkpoints costs 200 ms to import, and the job has paid them by now
-        from ckpt_tui.ui.rows.card import card_sections
-        from ckpt_tui.ui.rows.overview import component_parts
-
-        self._show(card_sections(found.checkpoint, found.diagnosis))
+    def _show_found(self, found: Card) -> None:
+        self._show(found.sections)
         bar = self.query_one(StackedBar)
-        bar.show(component_parts(found.checkpoint))
+        bar.show(found.parts)
         bar.display = True
 
-    def _show(self, sections: list[Section]) -> None:
+    def _show(self, sections: Sequence[Section]) -> None:
         self.query_one(Facts).show(sections)
         self.query_one(StackedBar).display = False
 
@@ -245,6 +244,7 @@ class BrowseScreen(JobHost, Screen[None]):
         if node is not None:
             branch = node if node.is_branch else self._rows.parent(node.key)
             if branch is not None:
+                self._looked.clear()
                 self._waiting = [branch]
                 self._list_next()
 

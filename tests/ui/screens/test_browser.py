@@ -1,0 +1,256 @@
+"""The browser: places on the left, the card of what is under the cursor on the right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo import screen_text
+from driving import settle
+
+from ckpt_tui.core.errors import SourceUnreachable
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.ui import places
+from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.rows.browse import BrowseRows, Node
+from ckpt_tui.ui.screens import browse
+from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.screens.convert import ConvertScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.search_bar import SearchBar
+from crafted import ARCHIVES, copied
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two archives, a folder, and something that is no checkpoint."""
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("counter.tar.zst", "cri-podman.tar"):
+        shutil.copy(ARCHIVES / name, here / name)
+    (here / "cut.tar.zst").write_bytes((ARCHIVES / "counter.tar.zst").read_bytes()[:600])
+    (here / "more").mkdir()
+    copied("kinds", here / "more")
+    (here / "notes.txt").write_text("nothing")
+    monkeypatch.setattr(places, "KUBELET", str(tmp_path / "none"))
+    monkeypatch.setattr(browse, "PAUSE_S", 0.001)
+    return here
+
+
+def screen(app: CkptApp) -> BrowseScreen:
+    found = app.screen
+    assert isinstance(found, BrowseScreen)
+    return found
+
+
+def labels(app: CkptApp) -> list[str]:
+    rows = screen(app)._rows
+    return [node.label for _, node in rows._lines]
+
+
+async def go_to(pilot: Any, label: str) -> None:
+    """Put the cursor on a line, and wait until it was looked into."""
+    shown = screen(pilot.app)
+    node = next(n for _, n in shown._rows._lines if n.label == label)
+    assert shown.table.go_to(node.key)
+    await rest(pilot)
+
+
+async def rest(pilot: Any) -> None:
+    """Wait for the pause of the cursor as well as for jobs."""
+    await settle(pilot)
+    await pilot.pause(0.02)
+    await settle(pilot)
+
+
+def card(app: CkptApp) -> str:
+    return "\n".join(line.plain for line in _lines(screen(app).query_one(Facts)))
+
+
+def _lines(facts: Facts) -> list[Any]:
+    return list(facts._text.lines(80))
+
+
+async def test_the_folder_is_listed_and_what_is_no_checkpoint_left_out(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        found = labels(app)
+        assert found[:5] == ["here", "counter.tar.zst", "cri-podman.tar", "cut.tar.zst", "more"]
+        assert "notes.txt" not in found
+        assert "own store" in found
+
+
+async def test_the_card_tells_what_is_under_the_cursor(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "counter.tar.zst")
+        assert "podman archive, zstd, legacy" in card(app)
+        assert "2 processes, 6 descriptors, 0 sockets" in card(app)
+        await go_to(pilot, "cri-podman.tar")
+        assert "podman archive, legacy" in card(app) or "plain" in card(app)
+        await go_to(pilot, "here")
+        assert str(folder) in card(app)
+
+
+async def test_what_cannot_be_opened_says_why_in_the_card(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "cut.tar.zst")
+        assert "ends too early" in card(app)
+        await go_to(pilot, "counter.tar.zst")
+        assert "podman archive" in card(app)
+
+
+async def test_enter_opens_and_closes_a_folder(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "more")
+        await pilot.press("enter")
+        await rest(pilot)
+        assert "kinds" in labels(app)
+        await pilot.press("enter")
+        await rest(pilot)
+        assert "kinds" not in labels(app)
+
+
+async def test_a_folder_that_is_empty_or_unreadable_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "bare").mkdir()
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "bare")
+        await pilot.press("enter")
+        await rest(pilot)
+        assert "No checkpoint in it." in card(app)
+
+        def refuse(*_: object) -> Any:
+            raise SourceUnreachable("more cannot be read.", "Permission denied.")
+
+        monkeypatch.setattr(browse, "list_children", refuse)
+        await go_to(pilot, "more")
+        await pilot.press("enter")
+        await rest(pilot)
+        assert "Permission denied." in screen_text(app)
+
+
+async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "counter.tar.zst")
+        held = threading.Event()
+        real = browse.list_children
+
+        def slow(node: Node, progress: Progress) -> list[Node]:
+            held.wait(10)
+            return real(node, progress)
+
+        monkeypatch.setattr(browse, "list_children", slow)
+        shown = screen(app)
+        shown.table.go_to(next(n.key for _, n in shown._rows._lines if n.label == "more"))
+        await pilot.pause()
+        await pilot.press("enter")
+        shown.table.go_to(next(n.key for _, n in shown._rows._lines if n.label == "cri-podman.tar"))
+        await pilot.pause(0.05)
+        held.set()
+        await rest(pilot)
+        assert "kinds" in labels(app)
+
+
+async def test_what_was_read_once_is_read_again_when_asked_to(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "counter.tar.zst")
+        shutil.copy(ARCHIVES / "cri-crio.tar", folder / "counter.tar.zst")
+        await pilot.press("r")
+        await rest(pilot)
+        assert "CRI-O archive" in card(app)
+
+
+async def test_a_filter_leaves_lines_with_the_text_and_escape_ends_it(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await pilot.press("slash", *"podman")
+        await rest(pilot)
+        assert labels(app) == ["cri-podman.tar"]
+        await pilot.press("escape")
+        await rest(pilot)
+        if screen(app).query_one(SearchBar).is_open:
+            await pilot.press("escape")
+            await rest(pilot)
+        assert len(labels(app)) > 4
+
+
+async def test_keys_lead_to_the_screens(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        screens = {"enter": CheckpointScreen, "d": CheckpointScreen, "c": ConvertScreen}
+        for key, kind in screens.items():
+            await go_to(pilot, "counter.tar.zst")
+            await pilot.press(key)
+            await rest(pilot)
+            assert isinstance(app.screen, kind), key
+            await pilot.press("q")
+            await rest(pilot)
+            assert isinstance(app.screen, BrowseScreen), key
+
+
+async def test_a_folder_cannot_be_converted_and_that_is_said(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await rest(pilot)
+        await go_to(pilot, "here")
+        await pilot.press("c")
+        await rest(pilot)
+        assert isinstance(app.screen, BrowseScreen)
+        assert "Only a checkpoint can be converted." in [n.message for n in app._notifications]
+
+
+async def test_a_working_folder_that_is_gone_is_no_reason_to_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert places.roots(None)[0].path == os.environ["HOME"]
+
+
+async def test_names_of_files_are_harmless(folder: Path) -> None:
+    name = b"[kthreadd] [red]x[!] a\x1b]0;PWN\x07b\xff.tar"
+    shutil.copy(ARCHIVES / "counter.tar.zst", os.path.join(os.fsencode(folder), name))
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await rest(pilot)
+        await go_to(pilot, os.fsdecode(name))
+        for key in ("", "enter", "0", "c"):
+            if key:
+                await pilot.press(key)
+                await rest(pilot)
+            text = screen_text(app)
+            assert all(line.isprintable() for line in text.split("\n")), key
+            assert "[kthreadd] [red" in text, key
+
+
+def test_rows_find_their_branch() -> None:
+    inner = Node("b", "/a/b", target="/a/b")
+    rows = BrowseRows([Node("a", "/a", is_open=True, children=[inner]), Node("c", "/c")])
+    assert len(rows) == 3
+    assert rows.parent(inner.key) is rows.roots[0]
+    assert rows.parent(rows.roots[1].key) is None
