@@ -40,6 +40,10 @@ class DiagnosisPane(Pane):
         if not len(table.rows):
             self.query_one(Facts).show([])
 
+    def give_up(self, why: str) -> None:
+        """Say why there is no diagnosis, printable."""
+        self.query_one(VirtualTable).set_rows(ListRows(), why)
+
     @property
     def current_key(self) -> Hashable:
         row = self.query_one(VirtualTable).highlighted

@@ -169,11 +169,17 @@ def share_parts(shares: tuple[Share, ...], meaning: str) -> list[Part]:
     return [Part(printable(s.name), s.bytes, meaning, printable(s.detail)) for s in shares]
 
 
-def title_line(checkpoint: Checkpoint, diagnosis: TargetDiagnosis | None, width: int) -> Text:
-    """Return the first line of the screen: where it is, what it is, how big, what is wrong."""
+def title_line(
+    checkpoint: Checkpoint,
+    diagnosis: TargetDiagnosis | None,
+    width: int,
+    waiting: str = "checking …",
+) -> Text:
+    """Return the first line of the screen: where it is, what it is, how big, what is wrong;
+    `waiting` stands for a diagnosis that is not there."""
     facts = f"{checkpoint.format.name} · {human_bytes(checkpoint.sizes.packed)}"
     right = Text.assemble((facts, "muted"), "   ")
-    right.append_text(_verdict(diagnosis))
+    right.append_text(_verdict(diagnosis) if diagnosis else Text(waiting, "muted"))
     room = max(8, width - right.cell_len - 4)
     source = printable(checkpoint.source)
     left = source if len(source) <= room else "…" + source[1 - room :]
@@ -181,9 +187,7 @@ def title_line(checkpoint: Checkpoint, diagnosis: TargetDiagnosis | None, width:
     return Text.assemble(" ", (left, "strong"), gap, right, " ")
 
 
-def _verdict(diagnosis: TargetDiagnosis | None) -> Text:
-    if diagnosis is None:
-        return Text("checking …", "muted")
+def _verdict(diagnosis: TargetDiagnosis) -> Text:
     verdict = Text()
     if diagnosis.log is not None and diagnosis.log.root_cause is not None:
         verdict.append_text(signed("fails", "restore failed")).append("   ")

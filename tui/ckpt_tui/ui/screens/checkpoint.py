@@ -57,11 +57,13 @@ class Title(Lines):
         self._target = target
         self.checkpoint: Checkpoint | None = None
         self.diagnosis: TargetDiagnosis | None = None
+        self.waiting = "checking …"
+        """Said until there is a diagnosis."""
 
     def lines(self, width: int) -> list[Text]:
         if self.checkpoint is None:
-            return [Text(f" {self._target}", "strong")]
-        return [title_line(self.checkpoint, self.diagnosis, width)]
+            return [Text(f" {printable(self._target)}", "strong")]
+        return [title_line(self.checkpoint, self.diagnosis, width, self.waiting)]
 
 
 class CheckpointScreen(JobHost, Screen[None]):
@@ -78,6 +80,8 @@ class CheckpointScreen(JobHost, Screen[None]):
         self.target = target
         self._first_tab = tab
         self.diagnosis: TargetDiagnosis | None = None
+        self._unchecked = ""
+        """Why there is no diagnosis and none to come."""
         self.opened: OpenCheckpoint | None = None
         self.checkpoint: Checkpoint | None = None
         self._reveal = False
@@ -140,11 +144,22 @@ class CheckpointScreen(JobHost, Screen[None]):
         if self.diagnosis is not None:
             for pane in self.query(DiagnosisPane):
                 pane.fill(self.diagnosis)
+        elif self._unchecked:
+            for pane in self.query(DiagnosisPane):
+                pane.give_up(self._unchecked)
+
+    def _give_up_checks(self, why: str) -> None:
+        title = self.query_one_optional(Title)
+        if title is None:  # the screen was left meanwhile
+            return
+        self._unchecked, title.waiting = why, "not checked"
+        title.redraw()
+        self._show_diagnosis()
 
     @on(JobFailed)
     async def _failed(self, message: JobFailed) -> None:
         if self.checkpoint is not None:
-            self.notify(printable(str(message.error)), severity="error", markup=False)
+            self._give_up_checks(printable(str(message.error)))
             return
         switcher = self.query_one(ContentSwitcher)
         await switcher.mount(Facts(problem_sections(message.error), id="failed", classes="problem"))
@@ -154,6 +169,8 @@ class CheckpointScreen(JobHost, Screen[None]):
     def _cancelled(self) -> None:
         if self.checkpoint is None:
             self.dismiss()
+        else:
+            self._give_up_checks("The checks were stopped. Open the checkpoint anew to run them.")
 
     def on_unmount(self) -> None:
         gc.unfreeze()
@@ -341,5 +358,6 @@ class CheckpointScreen(JobHost, Screen[None]):
         self.dismiss()
 
     def action_leave(self) -> None:
-        self.cancel_job()
+        if self.cancel_job() and self.checkpoint is None:
+            return  # the news of it goes back
         self.dismiss()
