@@ -11,7 +11,8 @@ from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.diagnose.log import CONTEXT_LINES, LogReading, read_log
-from ckpt_tui.diagnose.log_lines import Severity, parse_line, quoted_lines
+from ckpt_tui.diagnose.log_lines import Severity, parse_line
+from ckpt_tui.diagnose.log_quotes import quoted_lines
 
 HEADER = b"""(00.000000) Will dump/restore TCP connections
 (00.000010) Parsing config file /etc/criu/runc.conf

@@ -7,12 +7,14 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
 from ckpt_tui.diagnose.log_header import Header, read_header
-from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line, quoted_lines
-from ckpt_tui.diagnose.log_scan import START, Buffer
+from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
+from ckpt_tui.diagnose.log_quotes import quoted_lines, unquoted
+from ckpt_tui.diagnose.log_scan import LOOK_AROUND, START, Buffer
 
 CONTEXT_LINES = 20
 """Lines kept before an error that no rule may know."""
@@ -28,6 +30,11 @@ _SAME_LINES = 3
 _OTHER_LINES = 200
 """Lines of helpers and engines kept whatever they say; later ones only if they sound like it."""
 _CONTEXTS = 8
+
+_REST_LINES = 4
+_REST_BYTES = 1024
+_OWN_LINE = re.compile(r"\(\d{1,9}\.\d{4,6}\)|(?:Error|Warn) {0,2}\(|\bpie: |level=|^\s*$")
+"""What shows that a line begins by itself."""
 
 _TAIL = 4096
 """Bytes kept of the end, for the last line."""
@@ -53,8 +60,8 @@ _ACTIONS = {
     "Restoring": "restore",
 }
 _TELLING = re.compile(
-    r"fail|rror|not |nnot|requires|CHAIN_|already|exist|missing|support|criu|CRIU|denied|"
-    r"No such|deprecated|404|RTNETLINK"
+    r"fail|rror|not |nnot|no CUDA|requires|CHAIN_|already|exist|missing|support|criu|CRIU|denied|"
+    r"No such|deprecated|404|RTNETLINK|No [\w-]+\.img image"
 )
 
 
@@ -82,6 +89,8 @@ class LogReading:
     """Errors, warnings, helpers' and engines' lines and milestones of the attempt, in order."""
     contexts: dict[int, tuple[str, ...]]
     """Lines before some of the first errors, by line number."""
+    rests: dict[int, tuple[str, ...]]
+    """What may be the end of a line that a terminal broke: the lines behind it, by its number."""
     last_line: str
     line_count: int
     """Lines of the whole file."""
@@ -100,6 +109,7 @@ class _Collector:
         self.lines: list[LogLine] = []
         self.last: deque[LogLine] = deque(maxlen=_LAST_LINES)
         self.contexts: dict[int, tuple[str, ...]] = {}
+        self.rests: dict[int, tuple[str, ...]] = {}
         self.action = header.action
         self.outcome = "unfinished"
         self.version_seen = False
@@ -125,7 +135,7 @@ class _Collector:
                 return False
         else:
             self.has_criu_lines = True
-            self._note_end(line)
+        self._note_end(line)
         kind = f"{line.severity.value}{line.pid}{_DIGITS.sub('0', line.message[:160])}"
         count = self._same.get(kind, 0)
         if count >= _SAME_LINES:
@@ -139,7 +149,8 @@ class _Collector:
         return True
 
     def _note_end(self, line: LogLine) -> None:
-        if line.severity is Severity.INFO and (end := _SUCCESS.match(line.message)):
+        no_error = line.severity in (Severity.INFO, Severity.OTHER)
+        if no_error and (end := _SUCCESS.match(line.message)):
             self.outcome, self.action = "succeeded", _ACTIONS[end[1]]
         elif line.severity is Severity.ERROR and (end := _FAILURE.match(line.message)):
             self.outcome, self.action = "failed", _ACTIONS[end[1]]
@@ -154,18 +165,20 @@ class _Reader:
         self.now = _Collector(1, Header())
         self._started = False
 
-    def found(self, offset: int, number: int) -> None:
+    def found(self, offset: int) -> None:
         """Look at the line at `offset` of the buffer."""
         raw = self.buffer.line(offset)
-        if self._is_start(offset, raw):
-            self._begin(offset, number)
+        may_start = raw.startswith(START[1:]) or b"Version: " in raw
+        if may_start and self._is_start(offset, raw):
+            self._begin(offset)
         elif self.now.is_flood(raw):
             return
         elif not self._started or (not self.now.header.criu and _VERSION.search(raw[:200])):
             self._read_header(offset)
-        if len(raw) > 256 and b"\\n" in raw:
+        if len(raw) > 256 and (b"\\n" in raw or len(raw) == LOOK_AROUND):
             raw = self.buffer.line(offset, _QUOTE_LIMIT)
         text = self._with_wrapped_rest(offset, raw.decode("utf-8", "surrogateescape"))
+        number = self.buffer.number(offset)
         for part in quoted_lines(text):
             self._take(parse_line(number, part), offset)
 
@@ -174,7 +187,11 @@ class _Reader:
             return
         if line.severity is Severity.INFO and not self._is_telling_info(line):
             return
-        if not self.now.add(line) or line.severity is not Severity.ERROR:
+        if not self.now.add(line):
+            return
+        if rest := self._rest(offset):
+            self.now.rests[line.number] = rest
+        if line.severity is not Severity.ERROR:
             return
         if len(self.now.contexts) < _CONTEXTS:
             before = self.buffer.before(offset, CONTEXT_LINES)
@@ -182,11 +199,16 @@ class _Reader:
                 text.decode("utf-8", "surrogateescape").rstrip() for text in before
             )
 
+    def _rest(self, offset: int) -> tuple[str, ...]:
+        behind = self.buffer.after(offset, _REST_BYTES).decode("utf-8", "surrogateescape")
+        lines = behind.split("\n")[1 : 1 + _REST_LINES]
+        return tuple(takewhile(lambda text: text and not _OWN_LINE.search(text), lines))
+
     @staticmethod
     def _is_telling_info(line: LogLine) -> bool:
         if line.message.endswith(".img image"):
             return MISSING_IMAGE.match(line.message) is not None
-        words = ("ailed", "finished succ", "no CUDA", "clean ghosts")
+        words = ("ailed", "finished succ", "no CUDA", "clean ghosts", "Error (")
         return any(word in line.text for word in (*words, "returned 0", "iov 0 bytes"))
 
     def _is_start(self, offset: int, raw: bytes) -> bool:
@@ -201,11 +223,11 @@ class _Reader:
             return False
         return self.now.version_seen or before > 0.001
 
-    def _begin(self, offset: int, number: int) -> None:
+    def _begin(self, offset: int) -> None:
         has_version = _VERSION.search(self.buffer.line(offset)[:200]) is not None
         if self.now.has_criu_lines:
             self.attempts += 1
-            self.now = _Collector(number, Header())
+            self.now = _Collector(self.buffer.number(offset), Header())
         self.now.version_seen = has_version
         self._read_header(offset)
 
@@ -218,18 +240,17 @@ class _Reader:
 
     def _with_wrapped_rest(self, offset: int, text: str) -> str:
         """Join what the restorer wrote on: `>` ends a piece, the same task's next line goes on."""
-        text = text.rstrip("\r")
+        text = unquoted(text.rstrip("\r"))
         if not text.endswith(">") or "pie:" not in text:
             return text
         writer = re.search(r"pie: ?(\d+: )?", text)
-        start = (writer[0] if writer else "pie: ").encode()
-        rest = self.buffer.after(offset).split(b"\n")[1:]
-        for line in rest:
+        start = writer[0] if writer else "pie: "
+        for raw in self.buffer.after(offset).split(b"\n")[1:]:
+            line = unquoted(raw.decode("utf-8", "surrogateescape").rstrip("\r"))
             place = line.find(start)
             if place < 0 or place > 64:
                 continue
-            more = line[place + len(start) :].decode("utf-8", "surrogateescape").rstrip("\r")
-            text = text[:-1] + more
+            text = text[:-1] + line[place + len(start) :]
             if not text.endswith(">") or len(text) > 1024:
                 break
         return text
@@ -282,6 +303,7 @@ def _reading(reader: _Reader, tail: bytes) -> LogReading:
         attempt=attempt,
         lines=(*now.lines, *now.last),
         contexts=now.contexts,
+        rests=now.rests,
         last_line=ends[-1] if ends else "",
         line_count=reader.buffer.line_count,
         spin_count=now.spin_count,

@@ -10,22 +10,28 @@ import enum
 import re
 from dataclasses import dataclass
 
+from ckpt_tui.diagnose.log_quotes import unquoted
+
 LINE_LIMIT = 4096
 """Characters kept of a line; what CRIU writes is shorter than 1 KiB but for lists of options."""
 
 _HEAD = re.compile(r"(?P<word>Error|Warn)\s{0,2}\((?P<file>[\w./+-]{1,80}):\d+\):?\s?", re.ASCII)
+_BARE_HEAD = re.compile(
+    r"(?:\(\d{1,9}\.\d+\) ?(?:pie: ?)?(?: *\d{1,10}: )?|^[\s>*`]*\d{1,10}: )"
+    r"(?P<word>Error|Warn) ?: ",
+    re.ASCII,
+)
+"""The head in builds that leave out the source file; without a time or pid it may be anyone's."""
+
 _TIME = re.compile(r"\((\d{1,9}\.\d+)\)", re.ASCII)
 _PIE = re.compile(r"\bpie: ?", re.ASCII)
-_PID = re.compile(r"(\d{1,10}): *$", re.ASCII)
+_PID = re.compile(r"(\d{1,10}): +$", re.ASCII)
 _INFO = re.compile(
     r"(?:.{0,160}?[^\w(])?\((?P<time>\d{1,9}\.\d{4,6})\) ?(?P<pie>pie: ?)?"
     r"(?: *(?P<pid>\d{1,10}): )?",
     re.ASCII,
 )
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])", re.ASCII)
-_ESCAPED = re.compile(r"\\+(?:r\\+)?n")
-_QUOTE_END = re.compile(r'"[\s},]*$')
-_WRITTEN_BY_ENGINE = re.compile(r'msg="|\{"|: *"|level=', re.ASCII)
 
 
 class Severity(enum.Enum):
@@ -39,7 +45,7 @@ class Severity(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of a log. The text is foreign and not cleaned but for colours and NULs."""
+    """A line of a log. The text is foreign, without colours, NULs and marks of quoting."""
 
     number: int
     """Counted from 1 in the file. Lines that an engine quoted in one line share its number."""
@@ -59,11 +65,11 @@ class LogLine:
 
 def parse_line(number: int, text: str) -> LogLine:
     """Take a line apart; never fails."""
-    text = text.replace("\x00", "").rstrip()[:LINE_LIMIT]
+    text = unquoted(text.replace("\x00", "").rstrip()[:LINE_LIMIT])
     head = _HEAD.search(text)
-    if head is None:
+    if head is None and (head := _BARE_HEAD.search(text)) is None:
         return _parse_other(number, text)
-    before = text[: head.start()]
+    before = text[: head.start("word")]
     time = _TIME.search(before)
     pid = _PID.search(before)
     return LogLine(
@@ -71,7 +77,7 @@ def parse_line(number: int, text: str) -> LogLine:
         text=text,
         severity=Severity.ERROR if head["word"] == "Error" else Severity.WARN,
         message=text[head.end() :],
-        file=head["file"],
+        file=head.groupdict().get("file", ""),
         pid=int(pid[1]) if pid else None,
         time_s=float(time[1]) if time else None,
         in_restorer=_PIE.search(before) is not None,
@@ -99,16 +105,3 @@ def without_colours(data: bytes) -> bytes:
 
 
 _ANSI_BYTES = re.compile(_ANSI.pattern.encode("ascii"))
-
-
-def quoted_lines(text: str) -> list[str]:
-    r"""Return the lines inside of one that an engine wrote.
-
-    runc and podman log `msg="criu failed: …\nlog file: …"`, Docker answers in JSON: what CRIU
-    wrote is in there with its line ends escaped. runc also quotes CRIU's log line by line, as
-    `msg="123:(00.1) Error …"`.
-    """
-    if text.startswith("(") or not _WRITTEN_BY_ENGINE.search(text):
-        return [text]
-    parts = _ESCAPED.split(text) if "\\n" in text else [text]
-    return [_QUOTE_END.sub("", part.replace('\\"', '"').replace("\\t", "\t")) for part in parts]

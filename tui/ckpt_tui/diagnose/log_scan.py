@@ -21,21 +21,25 @@ START = b"\n(00.0000"
 """How the first lines of an attempt begin, and its next few hundred."""
 
 _NEEDLES = (
-    b"Error (",
-    b"Warn ",
+    b"Error",
+    b"Warn",
     b"Version: ",
     b"finished successfully",
-    b"no CUDA-capable",
     b"to clean ghosts",
-    b".img image\n",
+    b".img image",
     START,
 )
+"""What a line that starts with a time must hold to be looked at. Each costs a pass over the log."""
 
 SPINS = (b"`- returned 0", b"Advanced iov 0 bytes")
 """What a restore writes that reads past the end of a pages image, millions of times."""
 
-_RAW = re.compile(rb"\n(?=[^(\n])")
-"""The start of a line that CRIU did not write, or wrote without a time."""
+_SPIN_SAMPLE = 64 << 10
+"""Bytes of a chunk's end that hold such a line if the restore was spinning there."""
+
+_RAW = re.compile(rb"\n(?=[^(\n])(?!pie: )")
+"""The start of a line that CRIU did not write, or wrote without a time; those of the code inside
+of tasks are looked at for their words."""
 
 
 class Buffer:
@@ -49,29 +53,41 @@ class Buffer:
         self._done = 0
         self.line_count = 0
         """Lines looked at so far."""
+        self._counted = 0
+        """Offset up to which newlines are in `line_count`."""
 
-    def feed(self, chunk: bytes, *, is_last: bool, found: Callable[[int, int], None]) -> int:
-        """Add `chunk`, and call `found(offset, number)` for each line that may matter, in order.
+    def feed(self, chunk: bytes, *, is_last: bool, found: Callable[[int], None]) -> int:
+        """Add `chunk`, and call `found(offset)` for each line that may matter, in order.
 
-        `offset` is that of the newline before the line, `number` counts from 1. Returns how many
-        lines of a spinning restore there were.
+        `offset` is that of the newline before the line. Returns how many lines of a spinning
+        restore there were.
         """
         kept_from = self.data.rfind(b"\n", 0, max(self._done - LOOK_AROUND, 0) + 1)
         kept_from = max(kept_from, 0)
         self.data = self.data[kept_from:] + without_colours(chunk)
         self._done -= kept_from
+        self._counted = self._done
         end = self._end(is_last)
         if end <= self._done:
             return 0
-        spins = [self.data.count(spin, self._done, end + 1) for spin in SPINS]
-        position, number = self._done, self.line_count
-        for offset in sorted(set(self._offsets(end, spins=any(spins)))):
-            number += self.data.count(b"\n", position, offset)
-            position = offset
-            found(offset, number + 1)
-        self.line_count = number + self.data.count(b"\n", position, end)
+        spins = self._spins(end, is_last=is_last)
+        for offset in sorted(set(self._offsets(end, spins=spins > 0))):
+            found(offset)
+        self.number(end)
         self._done = end
-        return sum(spins)
+        return spins
+
+    def number(self, offset: int) -> int:
+        """Return the number of the line at `offset`, counted from 1; not before one asked for."""
+        self.line_count += self.data.count(b"\n", self._counted, offset)
+        self._counted = offset
+        return self.line_count + 1
+
+    def _spins(self, end: int, *, is_last: bool) -> int:
+        start = self._done if is_last else max(self._done, end - _SPIN_SAMPLE)
+        if all(self.data.find(spin, start, end + 1) < 0 for spin in SPINS):
+            return 0
+        return sum(self.data.count(spin, self._done, end + 1) for spin in SPINS)
 
     def _end(self, is_last: bool) -> int:
         """Return the offset of the newline behind the last line to look at."""

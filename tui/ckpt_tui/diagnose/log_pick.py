@@ -1,0 +1,231 @@
+"""Choosing the one line of a log that is the reason, among all that CRIU and engines complained of.
+
+The earliest error that is neither noise nor the consequence of another is the reason: CRIU reports
+where it fails first, and then each caller on the way out. What departs from that is in `picked`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_tui.diagnose.log import MISSING_IMAGE, LogReading
+from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
+from ckpt_tui.diagnose.rules import Rule, RuleClass, first_match, rule_by_id, rules
+
+UNMATCHED = "unmatched"
+"""Id of a cause that is an error no rule knows."""
+
+_AFTER_SUCCESS = frozenset({"net-unlock-nft-busy", "gpu-cuda-no-device"})
+"""What can be wrong although CRIU calls it a success: traffic still blocked, no GPU."""
+
+_FALLBACKS = (
+    (": Cannot allocate memory", "mem-enomem"),
+    (": No space left on device", "storage-nospace"),
+    (": Disk quota exceeded", "storage-nospace"),
+)
+"""Error numbers that name the cause where no rule knows the message."""
+
+_SAME_ERROR_NUMBER_OTHER_REASON = ("cg: ", "fsnotify: ", "inotify: ")
+"""Subsystems where these numbers mean something else."""
+
+_FEW_SPINS = 3
+"""Lines of reading nothing that make it a spin and no last read."""
+
+_PROBES = re.compile(
+    r"Lazy pages are not available|Can't open sysctl net/ipv4/tcp_|retrieve restore tid: "
+)
+"""What CRIU and its plugins also complain of while they look around before the work."""
+
+_SEIZE_REFUSED = re.compile(r"Unable to interrupt task: \d+ \(Operation not permitted\)")
+"""The warning about a task that is traced already, or may not be; also about one that just ends."""
+
+_CALLERS_OF_HELPERS = ("net-", "mnt-tmpfs", "tcp-lock", "lsm-apparmor", "tun-")
+"""Causes that a missing helper program brings about."""
+
+_WIDTH = 60
+"""Characters below which a line is not one that a terminal broke."""
+
+_RAGGED = 24
+"""Characters by which a line's rest may be longer than its start, where words are kept whole."""
+
+_CUT_HEAD = re.compile(r"(?:Error|Warn)\s{0,2}\(?[\w./+-]*(?::\d*)?\)?:?$", re.ASCII)
+_REST_MARKS = re.compile(r"^[\s>]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line of a log that a rule knows, or an error."""
+
+    line: LogLine
+    rule: Rule | None
+    """None for an error that no rule knows."""
+
+    @property
+    def kind(self) -> RuleClass | None:
+        """What the line is worth; None for an error that no rule knows."""
+        return self.rule.kind if self.rule else None
+
+    @property
+    def id(self) -> str:
+        """The rule's id."""
+        return self.rule.id if self.rule else UNMATCHED
+
+
+def findings(reading: LogReading) -> list[Finding]:
+    """Return what the lines of a log say, in their order."""
+    found = []
+    for line in reading.lines:
+        rule = first_match(line)
+        line, rule = _of_wrapped(line, rule, reading.rests.get(line.number, ()))
+        if rule is None and not reading.has_criu_lines:
+            rule = next((r for r in rules() if r.matches_excerpt(line)), None)
+        if rule is None and line.severity is Severity.ERROR:
+            rule = _fallback(line)
+        if rule is not None or line.severity is Severity.ERROR:
+            found.append(Finding(line, rule))
+    return found
+
+
+def _of_wrapped(
+    line: LogLine, rule: Rule | None, rest: tuple[str, ...]
+) -> tuple[LogLine, Rule | None]:
+    """Match a line whose end stands on the next ones, as in what was pasted from a terminal.
+
+    What a line alone seems to be is worth less: the words that tell may be in its rest.
+    """
+    is_cut = line.severity is Severity.ERROR or _CUT_HEAD.search(line.text) is not None
+    if not is_cut and (line.severity is not Severity.OTHER or rule or len(line.text) < _WIDTH):
+        return line, rule
+    if rule is not None and len(line.text) < _WIDTH:
+        return line, rule
+    wholes = [parse_line(line.number, text) for text in _joined(line, rest)]
+    for whole in wholes:
+        found = first_match(whole)
+        if found is not None and found is not rule:
+            return whole, found
+    if line.severity is Severity.ERROR:
+        return line, rule
+    return next((whole for whole in wholes if whole.severity is Severity.ERROR), line), rule
+
+
+def _joined(line: LogLine, rest: tuple[str, ...]) -> Iterator[str]:
+    """Put lines together, as broken anywhere and then as broken where a space was."""
+    for glue in ("", " "):
+        text = line.text
+        for more in rest:
+            if len(more) > len(line.text) + _RAGGED:
+                break
+            text += glue + _REST_MARKS.sub("", more.rstrip())
+            yield text
+
+
+def _fallback(line: LogLine) -> Rule | None:
+    if line.message.startswith(_SAME_ERROR_NUMBER_OTHER_REASON):
+        return None
+    for ending, rule_id in _FALLBACKS:
+        if line.message.endswith(ending):
+            return rule_by_id(rule_id)
+    return None
+
+
+def after_success(told: list[Finding], reading: LogReading) -> list[Finding]:
+    """Leave what counts in spite of success: little, and what the engine said afterwards."""
+    end = max((n.number for n in reading.lines if "finished succ" in n.text), default=0)
+    return [
+        f
+        for f in told
+        if f.rule is not None
+        and (f.id in _AFTER_SUCCESS or (f.rule.phase == "runtime" and f.line.number > end))
+    ]
+
+
+def without_cleanup(told: list[Finding], reading: LogReading) -> list[Finding]:
+    """Drop the errors after CRIU began to clear up, if there was one before."""
+    start = next((n.number for n in reading.lines if "to clean ghosts" in n.text), None)
+    before = [f for f in told if start is None or f.line.number < start]
+    has_reason = any(f.kind not in (RuleClass.HINT, RuleClass.WRAPPER) for f in before)
+    return before if has_reason else told
+
+
+def picked(told: list[Finding], reading: LogReading) -> Finding | None:
+    """Choose the finding that is the root.
+
+    A complaint of a probe counts if nothing else does. A timeout gives way to the plugin it
+    interrupted. A spin counts unless an error came before it. A missing helper program counts
+    unless the first cause has nothing to do with it. An error no rule knows goes after known
+    causes, and before rows that always follow from something.
+    """
+    causes = [f for f in told if f.kind in (RuleClass.CAUSE, RuleClass.RESOURCE)]
+    causes = [f for f in causes if not _is_probe(f)] or causes
+    if reading.spin_count < _FEW_SPINS and len(causes) > 1:
+        causes = [f for f in causes if f.id != "pages-short-spin"]
+    first = next(iter(causes), None)
+    if first and first.id == "dump-timeout":
+        first = next((f for f in causes if f.rule and f.rule.subsystem == "gpu"), first)
+    helper = next((f for f in told if f.kind is RuleClass.HELPER), None)
+    if helper and (first is None or _is_behind(helper, first)):
+        return helper
+    if first is None and (unknown := _unknown(told)):
+        return unknown
+    if (first is None or first.id == "restore-segv") and (missing := _missing_image(reading)):
+        return missing
+    for kind in (RuleClass.CASCADE, RuleClass.WRAPPER):
+        first = first or next((f for f in told if f.kind is kind), None)
+    return first
+
+
+def _is_probe(found: Finding) -> bool:
+    return found.line.pid is None and _PROBES.search(found.line.message) is not None
+
+
+def _is_behind(helper: Finding, cause: Finding) -> bool:
+    return helper.line.number < cause.line.number and cause.id.startswith(_CALLERS_OF_HELPERS)
+
+
+def _unknown(told: list[Finding]) -> Finding | None:
+    """Return the first error that no rule knows, under the id of the step which it stopped.
+
+    The step is named by the follow-up after it. A follow-up before it is no follow-up.
+    """
+    errors = [f for f in told if f.kind in (None, RuleClass.CASCADE)]
+    unknown = next((f for f in errors if f.kind is None), None)
+    if unknown is None or errors[0] is not unknown:
+        return errors[0] if unknown else None
+    steps = (f for f in errors if f.kind is RuleClass.CASCADE and f.id != "restore-killed-9")
+    step = next(steps, None)
+    return Finding(unknown.line, step.rule) if step else unknown
+
+
+def _missing_image(reading: LogReading) -> Finding | None:
+    """Find the image whose absence CRIU mentions in passing, where it then fails without a word.
+
+    Descriptors lie in files.img or, in dumps of old versions, in reg-files.img and others.
+    """
+    if reading.attempt.outcome != "failed":
+        return None
+    silent = (Severity.INFO, Severity.OTHER)
+    told = [(MISSING_IMAGE.search(line.message), line) for line in reading.lines]
+    absent = {name[1]: line for name, line in told if name and line.severity in silent}
+    if "reg-files.img" not in absent:
+        absent.pop("files.img", None)
+    absent.pop("reg-files.img", None)
+    line = next(iter(absent.values()), None)
+    return Finding(line, rule_by_id("img-missing")) if line else None
+
+
+def last_resort(noise: list[Finding], reading: LogReading) -> Finding | None:
+    """Return what is left of a failure without a reason.
+
+    That is a warning which can be one, else its last noise, else its last word. What is noise
+    elsewhere may be the cause after all.
+    """
+    for line in reading.lines:
+        if line.severity is Severity.WARN and _SEIZE_REFUSED.search(line.message):
+            return Finding(line, rule_by_id("ptrace-busy"))
+    if noise:
+        causes = (r for r in rules() if r.kind is RuleClass.CAUSE and r.matches(noise[-1].line))
+        return Finding(noise[-1].line, next(causes, None))
+    ends = [n for n in reading.lines if n.severity is Severity.ERROR]
+    return Finding(ends[-1], None) if ends else None
