@@ -6,12 +6,13 @@ import dataclasses
 import time
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Prepared, Request, prepare
@@ -24,9 +25,22 @@ from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.rows.conversion import next_commands, plan_sections, result_sections
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.problem import problem_sections
+from ckpt_tui.ui.rows.table import fit
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.lines import Lines
+
+
+class Heading(Lines):
+    """The first line, shortened to the width of the screen."""
+
+    def __init__(self, heading: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self._heading = heading
+
+    def lines(self, width: int) -> list[Text]:
+        return [Text(f" {fit(self._heading, max(width - 2, 0), shrink='middle')}", no_wrap=True)]
 
 
 class ConvertScreen(JobHost, Screen[bool]):
@@ -46,7 +60,7 @@ class ConvertScreen(JobHost, Screen[bool]):
         self._asked = ""
 
     def compose(self) -> ComposeResult:
-        yield Static(f" Convert {printable(self._request.target)}", id="title", markup=False)
+        yield Heading(f"Convert {printable(self._request.target)}", id="title")
         with Vertical(classes="panel"):
             yield Facts(empty="")
         yield Input(id="asked", compact=True)
@@ -85,7 +99,6 @@ class ConvertScreen(JobHost, Screen[bool]):
             self._show(plan_sections(self._plan))
         elif isinstance(message.result, tuple):
             self._result, seconds = message.result
-            self._close_plan()
             self._title("Done")
             if self._plan is not None and self._result is not None:
                 self._show(result_sections(self._plan, self._result, seconds))
@@ -105,7 +118,8 @@ class ConvertScreen(JobHost, Screen[bool]):
             self.dismiss(False)
             return
         self._title("Stopped")
-        self._show([Section("", [Fact("", "Stopped; nothing was left behind.")])])
+        stopped = "Stopped; nothing was left behind. Enter plans it again."
+        self._show([Section("", [Fact("", stopped)])])
         self.refresh_bindings()
 
     def _title(self, text: str) -> None:
@@ -124,13 +138,20 @@ class ConvertScreen(JobHost, Screen[bool]):
         return True
 
     def action_start(self) -> None:
-        prepared = self._prepared
-        if prepared is None or self.job_running:
+        if self.job_running or self._result is not None:
+            return
+        # from here on it is the job's to close: who stops it and leaves does not wait for its end
+        prepared, self._prepared = self._prepared, None
+        if prepared is None:
+            self._make_plan()
             return
 
         def work(progress: Progress) -> tuple[Result, float]:
             start = time.monotonic()
-            return run(prepared.plan, progress), time.monotonic() - start
+            try:
+                return run(prepared.plan, progress), time.monotonic() - start
+            finally:
+                prepared.close()
 
         self._title("Writing")
         self.start_job("Converting", work)
