@@ -47,5 +47,9 @@ async def test_m_fills_in_seconds_and_leaves_nothing(data: Path, tmp_path: Path)
 async def test_what_cannot_be_opened_says_why(tmp_path: Path) -> None:
     async with CkptApp((), tmp_path).run_test(size=(80, 24)) as pilot:
         await opened(pilot, tmp_path / "none.tar")
-        assert "none.tar" in screen_text(pilot.app)
+        for _ in range(100):  # the error is drawn some messages after the job has ended
+            if "It cannot be read" in screen_text(pilot.app):
+                break
+            await pilot.pause()
         assert "It cannot be read" in screen_text(pilot.app)
+        assert "no such file" in screen_text(pilot.app)
