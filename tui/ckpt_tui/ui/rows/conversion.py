@@ -45,7 +45,7 @@ def _what(plan: Plan) -> Iterator[Fact]:
     yield Fact("to live in", printable(plan.repository))
     if plan.base is not None:
         digest = short_digest(plan.base.config_digest)
-        good = not any("base" in p for p in plan.problems)
+        good = not any("is not the base image" in p for p in plan.problems)
         mark = signed("good", "the image of the dump") if good else signed("fails", "another image")
         yield Fact("base", Text.assemble(printable(plan.base.reference), f" ({digest})  ", mark))
     elif plan.optimized:

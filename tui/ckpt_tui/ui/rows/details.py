@@ -90,8 +90,11 @@ def _files(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
 
 def _and_more(things: Sequence[object]) -> list[Fact]:
     """Say how many are not shown."""
-    more = len(things) - SHOWN_FILES
-    return [Fact("", f"and {more:,} more, in the tab Files")] if more > 0 else []
+    return _more(len(things) - SHOWN_FILES)
+
+
+def _more(count: int) -> list[Fact]:
+    return [Fact("", f"and {count:,} more, in the tab Files")] if count > 0 else []
 
 
 def file_text(file: OpenFile) -> str:
@@ -180,11 +183,8 @@ def file_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> l
         Section("", facts),
         Section(
             "Also held by",
-            [
-                Fact(str(p), f"fd {f}", link=f"file:{p}:{f}")
-                for p, f in file.shared_with[:SHOWN_FILES]
-            ]
-            + _and_more(file.shared_with),
+            [Fact(str(p), f"fd {f}", link=f"file:{p}:{f}") for p, f in file.shared_with]
+            + _more(file.sharers - len(file.shared_with)),
             empty="nobody else in this checkpoint",
         ),
     ]

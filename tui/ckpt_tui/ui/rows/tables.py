@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
 from ckpt_tui.checkpoint.index import index_of
-from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, OpenFile, Region, Socket
+from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.meanings import signed
@@ -71,7 +72,7 @@ def _file_row(file: OpenFile) -> Row:
             str(file.fd),
             file.kind,
             target,
-            f"+{len(file.shared_with)}" if file.shared_with else "",
+            f"+{file.sharers}" if file.sharers else "",
             " ".join(f.removeprefix("O_") for f in file.flags if f != "O_LARGEFILE"),
         ),
         values=(
@@ -79,7 +80,7 @@ def _file_row(file: OpenFile) -> Row:
             file.fd,
             file.kind,
             printable(file.target),
-            len(file.shared_with),
+            file.sharers,
             " ".join(file.flags),
         ),
         meaning="fails" if file.kind == "missing" else "",
@@ -194,31 +195,50 @@ MOUNT_COLUMNS = (
 
 def mount_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row a mount, indented below the mount it lies on."""
-    depth: dict[tuple[int, int], int] = {}
-    rows = []
-    for mount in checkpoint.mounts:
-        level = depth.get((mount.namespace, mount.parent_id), -1) + 1
-        depth[mount.namespace, mount.id] = level
-        rows.append(
-            Row(
-                key=("mount", mount.namespace, mount.id),
-                cells=(
-                    "  " * min(level, 12) + printable(mount.mountpoint),
-                    printable(mount.fstype),
-                    printable(mount.source),
-                    printable(mount.external_key),
-                    human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "",
-                ),
-                values=(
-                    mount.mountpoint,
-                    mount.fstype,
-                    mount.source,
-                    mount.external_key,
-                    mount.dumped_bytes,
-                ),
-            )
+    return [
+        Row(
+            key=("mount", mount.namespace, mount.id),
+            cells=(
+                "  " * min(depth, 12) + printable(mount.mountpoint),
+                printable(mount.fstype),
+                printable(mount.source),
+                printable(mount.external_key),
+                human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "",
+            ),
+            values=(
+                mount.mountpoint,
+                mount.fstype,
+                mount.source,
+                mount.external_key,
+                mount.dumped_bytes,
+            ),
         )
-    return rows
+        for depth, mount in mount_tree(checkpoint.mounts)
+    ]
+
+
+def mount_tree(mounts: Sequence[Mount]) -> Iterator[tuple[int, Mount]]:
+    """Yield (depth, mount), each below the one it lies on, by mount point; CRIU lists the last
+    one first. One that lies on itself in a damaged image stands at the root."""
+    known = {(m.namespace, m.id) for m in mounts}
+    children: dict[tuple[int, int], list[Mount]] = defaultdict(list)
+    roots = []
+    for mount in sorted(mounts, key=lambda m: (m.namespace, m.mountpoint), reverse=True):
+        above = (mount.namespace, mount.parent_id)
+        if above in known and mount.parent_id != mount.id:
+            children[above].append(mount)
+        else:
+            roots.append(mount)
+    seen: set[tuple[int, int]] = set()
+    for start in [*reversed(roots), *mounts]:
+        stack = [(0, start)]
+        while stack:
+            depth, mount = stack.pop()
+            key = (mount.namespace, mount.id)
+            if key not in seen:
+                seen.add(key)
+                yield depth, mount
+                stack += [(depth + 1, below) for below in children[key]]
 
 
 DELTA_COLUMNS = (
