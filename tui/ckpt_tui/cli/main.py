@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from ckpt_tui import __version__
 from ckpt_tui.core.errors import Cancelled, CkptError
@@ -32,18 +33,35 @@ TARGET is a path (archive, directory, OCI layout or archive), or one of skopeo's
   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  containers-storage:NAME
   docker://HOST/REPO[:TAG|@DIGEST]
 A single - reads standard input.
+
+\b
+Keys of your own, a theme and words to mask: config.toml in ~/.config/ckpt-tui.
+Completion of a shell:  eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"   (or zsh, fish)
 """
+
+
+def _files(
+    ctx: click.Context, param: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete names of files."""
+    del ctx, param
+    return [CompletionItem(incomplete, type="file")]
 
 
 class Commands(click.Group):
     """A group in which a first word that is no command is a target to open on the screen."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # a shell asks what could come next
+            return super().parse_args(ctx, args)
         words = [a for a in args if a == "-" or not a.startswith("-")]
         asks = {"--help", "-h", "--version"} & set(args[:1])
         if not asks and (not words or words[0] not in self.commands):
             args = ["open", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [*super().shell_complete(ctx, incomplete), *_files(ctx, None, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -56,7 +74,7 @@ class _ReaderGone(Exception):
     """Nobody reads standard output any more."""
 
 
-TARGET = click.argument("target")
+TARGET = click.argument("target", shell_complete=_files)
 
 
 def _use_access(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -109,10 +127,14 @@ def cli() -> None:
 
     Without a command: `ckpt-tui [TARGET]...` opens the screens.
     """
+    from ckpt_tui.core.config import load_config
+    from ckpt_tui.ui.rows.secrets import choose_masks
+
+    choose_masks(load_config().masks)
 
 
 @cli.command("open", hidden=True)
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=_files)
 def open_screens(targets: tuple[str, ...]) -> None:
     """Open the screens on TARGET..., or the browser."""
     from ckpt_tui.cli.screens import open_targets
@@ -178,8 +200,8 @@ def sizes(target: str, pages: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=_files)
+@click.argument("after", shell_complete=_files)
 @click.option("--no-pages", is_flag=True, help="Leave out the contents of memory.")
 @JSON
 @REVEAL
@@ -216,7 +238,7 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 
 @cli.command()
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=_files)
 @click.option("--log", "log", metavar="FILE", help="A dump.log or restore.log; - is stdin.")
 @click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")
 @click.option("--base", help="The image the container ran from, if it is not found by itself.")
@@ -239,8 +261,8 @@ def host() -> None:
 
 
 @cli.command()
-@click.argument("source")
-@click.argument("destination", required=False)
+@click.argument("source", shell_complete=_files)
+@click.argument("destination", required=False, shell_complete=_files)
 @click.option(
     "--to", type=click.Choice(["optimized", "archive"]), default="optimized", show_default=True
 )
@@ -281,7 +303,7 @@ def ls(target: str, every: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("source")
+@click.argument("source", shell_complete=_files)
 @click.argument("destination")
 @JSON
 @reaches_registries

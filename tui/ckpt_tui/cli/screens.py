@@ -16,18 +16,20 @@ def open_targets(targets: Sequence[str]) -> None:
     """Run the app on targets, or on the browser without any."""
     require_terminal()
     from ckpt_tui.ui.app import CkptApp  # Textual costs 150 ms
+    from ckpt_tui.ui.settings import load_settings
 
-    _run(CkptApp(targets))
+    _run(CkptApp(targets, settings=load_settings()))
 
 
 def open_demo() -> None:
     """Run the app on the checkpoints that come along."""
     require_terminal()
     from ckpt_tui.demo import demo_folder
+    from ckpt_tui.ui.settings import load_settings
     from ckpt_tui.ui.tour import DemoApp
 
     with demo_folder() as folder:
-        _run(DemoApp(folder))
+        _run(DemoApp(folder, load_settings()))
 
 
 def _run(app: App[None]) -> None:

@@ -10,8 +10,9 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from ckpt_tui.core.config import Config
 from ckpt_tui.ui.commands import palette
-from ckpt_tui.ui.theme import ThemedApp
+from ckpt_tui.ui.theme import DARK, ThemedApp
 
 
 class CkptApp(ThemedApp[None]):
@@ -27,10 +28,18 @@ class CkptApp(ThemedApp[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual types it
 
     def __init__(
-        self, targets: Sequence[str] = (), folder: Path | None = None, label: str = ""
+        self,
+        targets: Sequence[str] = (),
+        folder: Path | None = None,
+        label: str = "",
+        settings: Config | None = None,
     ) -> None:
-        """`folder` is what the browser shows first, and `label` what it calls it there."""
-        super().__init__()
+        """`folder` is what the browser shows first, and `label` what it calls it there;
+        `settings` must have been checked."""
+        super().__init__(settings.theme if settings and settings.theme else DARK.name)
+        self.own_keys = dict(settings.keys) if settings else {}
+        """The user's own keys by the id of a command."""
+        self.set_keymap(self.own_keys)
         self._targets = tuple(targets)
         self._folder = folder
         self._label = label
@@ -54,7 +63,7 @@ class CkptApp(ThemedApp[None]):
 
         name = getattr(self.screen, "name_in_commands", "")
         if name:
-            self.push_screen(HelpScreen(name))
+            self.push_screen(HelpScreen(name, self.own_keys))
 
     def action_export_view(self) -> None:
         """Ask for a file and save what is shown."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -225,14 +225,18 @@ def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
             )
 
 
-def help_text(screen_name: str) -> str:
-    """Return the keys of a screen as aligned lines of at most 80 cells; tabs share one line."""
+def help_text(screen_name: str, own_keys: Mapping[str, str] | None = None) -> str:
+    """Return the keys of a screen as aligned lines of at most 80 cells; tabs share one line.
+
+    `own_keys` are the user's by the id of a command.
+    """
+    own = own_keys or {}
     lines = [*MOVING]
     for command in commands_for(screen_name):
         if command.id.startswith("tab-"):
             if command.id == "tab-1":
                 lines.append(("1 … 9  0 -", "Show a tab", "In the order of the titles."))
             continue
-        keys = "  ".join(shown_key(key) for key in command.keys.split(","))
+        keys = "  ".join(shown_key(key) for key in own.get(command.id, command.keys).split(","))
         lines.append((keys, command.title, command.help))
     return "\n".join(f"{keys:<11} {title:<23} {help_line}" for keys, title, help_line in lines)

@@ -21,6 +21,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from ckpt_tui.core.config import Config
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.commands import TABS
 from ckpt_tui.ui.jobs import JobHost
@@ -83,8 +84,8 @@ class DemoApp(CkptApp):
         Binding("escape", "end_tour", "End the tour", show=False, priority=True),
     ]
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__((), folder, "demo checkpoints")
+    def __init__(self, folder: Path, settings: Config | None = None) -> None:
+        super().__init__((), folder, "demo checkpoints", settings)
         self.demo = folder
         self.stop = -1
         """Index of the step that is shown; -1 before the first and after the end."""

@@ -22,9 +22,23 @@ _VALUES = re.compile(
 """Private keys, JSON web tokens, keys of well-known clouds, a password in an address."""
 
 
+class _Chosen:
+    """What the settings add; it holds for the whole program."""
+
+    words: tuple[str, ...] = ()
+
+
+def choose_masks(words: Sequence[str]) -> None:
+    """From now on take variables for secrets, too, whose name has one of these words."""
+    _Chosen.words = tuple(word.lower() for word in words)
+
+
 def is_secret(name: str, value: str) -> bool:
     """Return whether the value of a variable looks like a key, token or password."""
-    return bool(value) and bool(_NAMES.search(name) or _VALUES.search(value))
+    if not value:
+        return False
+    known = _NAMES.search(name) or _VALUES.search(value)
+    return bool(known) or any(word in name.lower() for word in _Chosen.words)
 
 
 _PAIRS = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -33,14 +34,16 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,f1,enter", "dismiss", "Back", show=False),
     ]
 
-    def __init__(self, screen_name: str) -> None:
+    def __init__(self, screen_name: str, own_keys: Mapping[str, str] | None = None) -> None:
+        """`own_keys` are the user's by the id of a command."""
         super().__init__()
         self._screen_name = screen_name
+        self._own_keys = own_keys or {}
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as panel:
             panel.border_title = f"Keys of this screen: {self._screen_name}"
-            yield Static(Content(f"{help_text(self._screen_name)}\n\n{ABOUT}"))
+            yield Static(Content(f"{help_text(self._screen_name, self._own_keys)}\n\n{ABOUT}"))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()

@@ -62,10 +62,11 @@ class KeyLine(Widget):
     def keys(self) -> list[Key]:
         """Return every key that asks for a place, the important ones first."""
         found = []
+        own = {**getattr(self.app, "own_keys", {}), **self._keymap}
         for command in key_line_for(self._screen_name):
             usable = allowed(command, self.screen)
             if usable is not False:
-                key = shown_key(self._keymap.get(command.id, command.keys))
+                key = shown_key(own.get(command.id, command.keys))
                 found.append(Key(key, command.footer, command.action, bool(usable)))
         return found
 

@@ -1,0 +1,112 @@
+"""The settings of a person: `config.toml` in the config folder, read and checked.
+
+theme = "light"              # dark, light, ansi, or a theme that Textual brings
+masks = ["PIN", "DSN"]       # more words that make a variable's value a secret
+
+[keys]                       # id of a command to its keys; `?` and the README list the ids
+convert = "x"
+search = "ctrl+f,slash"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.paths import config_dir
+
+MAX_CONFIG = 64 << 10
+"""Bytes. Nobody writes more settings than that by hand."""
+
+MAX_WORD = 60
+"""Characters of a word among the masks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What may be set; empty where it is not."""
+
+    theme: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Id of a command to its keys, comma between."""
+    masks: tuple[str, ...] = ()
+    """Words that make a variable's value a secret, beside those that always do."""
+
+
+def config_file() -> Path:
+    """Return where the settings are."""
+    return config_dir() / "config.toml"
+
+
+def load_config() -> Config:
+    """Return the settings of whoever runs the program; without a file all are empty.
+
+    Raises:
+        UsageError: the file cannot be read or has something wrong in it; names file and key.
+    """
+    path = config_file()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Config()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read.", f"{error.strerror}.") from error
+    return parse_config(data, str(path))
+
+
+def parse_config(data: bytes, where: str) -> Config:
+    """Return the settings in a TOML document; `where` is what errors call it.
+
+    Raises:
+        UsageError: it is no TOML, has an unknown key, or a value of the wrong kind.
+    """
+    import tomllib  # 6 ms, and most people have no such file
+
+    if len(data) > MAX_CONFIG:
+        raise UsageError(f"{where} has {len(data):,} bytes, too many for settings.")
+    try:
+        found = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{where} is not TOML.", f"{error}.") from error
+    for key in found:
+        if key not in ("theme", "keys", "masks"):
+            raise wrong(where, key, "no such setting", "There are theme, keys and masks.")
+    return Config(
+        theme=_theme(found.get("theme", ""), where),
+        keys=_keys(found.get("keys", {}), where),
+        masks=_masks(found.get("masks", []), where),
+    )
+
+
+def wrong(where: str, key: str, problem: str, hint: str = "") -> UsageError:
+    """Return the error for one setting."""
+    return UsageError(f"{where}: {key}: {problem}.", hint=hint)
+
+
+def _theme(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise wrong(where, "theme", "it is no text")
+    return value
+
+
+def _keys(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise wrong(where, "keys", "it is no table", 'Write [keys], then lines as convert = "x".')
+    for command, keys in value.items():
+        if not isinstance(keys, str) or not all(part.strip() for part in keys.split(",")):
+            raise wrong(where, f"keys.{command}", "keys are a text with commas between them")
+    return {
+        name: ",".join(part.strip() for part in keys.split(",")) for name, keys in value.items()
+    }
+
+
+def _masks(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise wrong(where, "masks", "it is no list of words")
+    for word in value:
+        if not isinstance(word, str) or not 0 < len(word.strip()) <= MAX_WORD:
+            raise wrong(where, "masks", f"{word!r} is no word of at most {MAX_WORD} characters")
+    return tuple(word.strip() for word in value)
