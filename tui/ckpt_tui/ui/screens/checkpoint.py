@@ -198,17 +198,20 @@ class CheckpointScreen(JobHost, Screen[None]):
         """Show a tab by its number, made when first shown, and there the thing of `key`."""
         if self.opened is None or self.checkpoint is None or not 1 <= number <= len(PANES):
             return
-        switcher = self.query_one(ContentSwitcher)
+        switcher = self.query_one_optional(ContentSwitcher)
         identity = f"pane-{number}"
-        if not self.query(f"#{identity}"):
+        if switcher is not None and not self.query(f"#{identity}"):
             pane = PANES[number - 1].make(self.opened, self.checkpoint)
             pane.id = identity
             await switcher.mount(pane)
             pane.reveal_secrets(self._reveal)
             self._show_diagnosis()
+        tabs = self.query_one_optional(TabLine)
+        shown = self.query_one_optional(f"#{identity}", Pane)
+        if switcher is None or tabs is None or shown is None:  # the screen was left meanwhile
+            return
         switcher.current = identity
-        self.query_one(TabLine).show(number)
-        shown = self.query_one(f"#{identity}", Pane)
+        tabs.show(number)
         shown.take_focus()
         if key is not None and not shown.go_to(key):
             self.notify("It is not in this checkpoint.", severity="warning", markup=False)
