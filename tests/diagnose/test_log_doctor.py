@@ -170,6 +170,19 @@ def test_helper_that_is_missing_counts_only_for_what_calls_it() -> None:
     assert root(missing + other + END) == "file-bad-size"
 
 
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("Can't open file srv/a on restore: No such file or directory", "file-missing"),
+        ("Can't open file srv/a on restore: Permission denied", "file-open-denied"),
+        ("Can't bind id 0x5 ino 77 addr /run/a: Address already in use", "unix-bind-failed"),
+        ("mnt: Can't mount at ./etc/hosts: Not a directory", "mnt-type-mismatch"),
+    ],
+)
+def test_message_is_known_from_a_source_file_of_another_name(message: str, cause: str) -> None:
+    assert root(f"(00.1)  5: Error (criu/moved.c:9): {message}\n" + END) == cause
+
+
 def test_cleanup_after_the_failure_is_no_cause() -> None:
     log = (
         "(00.1)  5: Error (criu/strange.c:9): what happened\n"
