@@ -10,7 +10,7 @@ import pytest
 from ckpt_tui.checkpoint import filetable, openfiles
 from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Socket
 from ckpt_tui.criu.schema import descriptors_pb2
-from crafted import IMAGES, copied, image_of, loaded, rewrite
+from crafted import DATA, IMAGES, copied, image_of, loaded, rewrite
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,14 @@ def test_both_ends_of_a_connection_know_each_other(sockets: Checkpoint) -> None:
         12: (1, 13),
         13: (1, 12),
     }
+
+
+def test_an_address_mapped_into_ipv6_is_the_other_end_of_one_that_is_not() -> None:
+    found = loaded(DATA / "demo-web/web.tar.zst").sockets
+    listener = next(s for s in found if s.local.startswith("[::ffff:127.0.0.1]"))
+    client = next(s for s in found if s.local.startswith("127.0.0.1"))
+    assert listener.peer == (client.pid, client.fd)
+    assert client.peer == (listener.pid, listener.fd)
 
 
 def test_unread_bytes_are_counted(sockets: Checkpoint) -> None:

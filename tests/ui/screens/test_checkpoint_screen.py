@@ -71,6 +71,13 @@ def checking(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
+async def reached(pilot: Any, gate: Gate) -> None:
+    """Wait until the job stands at the gate."""
+    while not gate.entered.is_set():
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
 def screen(pilot: Any) -> CheckpointScreen:
     found = pilot.app.screen
     assert isinstance(found, CheckpointScreen)
@@ -94,8 +101,7 @@ async def test_loading_shows_what_is_opened_and_how_to_stop_it(opening: Gate) ->
 async def test_a_key_ends_the_opening_and_goes_back(opening: Gate, key: str) -> None:
     app = CkptApp([str(COUNTER)], ARCHIVES)
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause()
-        opening.entered.wait(5)
+        await reached(pilot, opening)
         await pilot.press(key)
         await pilot.pause()
         assert isinstance(app.screen, BrowseScreen)
@@ -152,8 +158,7 @@ async def test_escape_in_the_first_tab_goes_back() -> None:
 async def test_the_verdict_comes_when_the_checks_are_done(checking: Gate) -> None:
     app = CheckpointDemo(WEB)
     async with app.run_test(size=(120, 40)) as pilot:
-        while screen(pilot).checkpoint is None:
-            await pilot.pause(0.01)
+        await reached(pilot, checking)
         await pilot.press("0")
         await pilot.pause(0.05)
         text = screen_text(app)
@@ -169,8 +174,7 @@ async def test_the_verdict_comes_when_the_checks_are_done(checking: Gate) -> Non
 async def test_checks_that_were_stopped_say_so(checking: Gate) -> None:
     app = CheckpointDemo(WEB)
     async with app.run_test(size=(120, 40)) as pilot:
-        while screen(pilot).checkpoint is None:
-            await pilot.pause(0.01)
+        await reached(pilot, checking)
         await pilot.press("0")
         await pilot.pause(0.05)
         await pilot.press("escape")
@@ -184,9 +188,7 @@ async def test_checks_that_were_stopped_say_so(checking: Gate) -> None:
 async def test_leaving_while_it_is_checked_goes_back_once(checking: Gate) -> None:
     app = CkptApp([str(WEB)], ARCHIVES)
     async with app.run_test(size=(120, 40)) as pilot:
-        while screen(pilot).checkpoint is None:
-            await pilot.pause(0.01)
-        checking.entered.wait(5)
+        await reached(pilot, checking)
         await pilot.press("q")
         await settle(pilot)
         assert isinstance(app.screen, BrowseScreen)

@@ -78,6 +78,12 @@ class Gate:
         self.ended.set()
 
 
+async def reached(pilot: Any, gate: Gate) -> None:
+    """Wait until the job stands at the gate."""
+    while not gate.entered.is_set():
+        await pilot.pause(0.01)
+
+
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """The conversion waits at the gate."""
@@ -142,7 +148,7 @@ async def test_stopping_the_work_leaves_nothing_behind(
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await pilot.press("enter")
-        running.entered.wait(5)
+        await reached(pilot, running)
         await pilot.pause()
         assert "esc cancels" in screen_text(app)
         await pilot.press(key)
@@ -160,7 +166,7 @@ async def test_a_stopped_conversion_can_be_planned_again(
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await pilot.press("enter")
-        running.entered.wait(5)
+        await reached(pilot, running)
         await pilot.press("escape")
         await settle(pilot)
         running.open.set()
@@ -192,7 +198,7 @@ async def test_leaving_at_once_closes_the_source_only_when_the_work_has_ended(
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await pilot.press("enter")
-        running.entered.wait(5)
+        await reached(pilot, running)
         await pilot.press("escape", "escape")
         await pilot.pause()
         assert app.returned == [False]

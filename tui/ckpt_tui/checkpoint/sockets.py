@@ -64,11 +64,22 @@ class SocketEnds:
 def _ends(message: Any, *, swapped: bool = False) -> tuple[Hashable, ...]:
     """Return what a connection is known by, as its other end knows it if `swapped`."""
     ends = (
-        (message.src_port, *message.src_addr),
-        (message.dst_port, *message.dst_addr),
+        (message.src_port, *_plain_address(message.src_addr)),
+        (message.dst_port, *_plain_address(message.dst_addr)),
     )
-    family = (message.ns_id, message.proto, message.family)
-    return (*family, *reversed(ends)) if swapped else (*family, *ends)
+    where = (message.ns_id, message.proto)
+    return (*where, *reversed(ends)) if swapped else (*where, *ends)
+
+
+MAPPED = (0xFFFF0000, 0x0000FFFF)
+"""Third word of an IPv4 address as an IPv6 one (::ffff:127.0.0.1), on either order of bytes."""
+
+
+def _plain_address(words: Sequence[int]) -> Sequence[int]:
+    """Return an address in words, of an IPv4 address only the one it has: the other end of a
+    connection need not have been opened as IPv6, too."""
+    mapped = len(words) == 4 and not any(words[:2]) and words[2] & 0xFFFFFFFF in MAPPED
+    return words[3:] if mapped else words
 
 
 def build_socket(found: FileObject, pid: int, fd: int, ends: SocketEnds) -> Socket:

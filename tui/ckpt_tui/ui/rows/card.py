@@ -38,11 +38,11 @@ def card_sections(
         ("by", f"{release}, {facts.runtime or checkpoint.format.engine}, {criu.architecture}"),
         ("inside", count_line(checkpoint)),
     ]
-    sections = [
+    return [
         Section("", rows),
+        Section("", list(_verdict(diagnosis))),
         Section("", [Fact(label, printable(value)) for label, value in details if value]),
     ]
-    return [*sections, Section("", list(_verdict(diagnosis)))]
 
 
 def _verdict(diagnosis: TargetDiagnosis) -> Iterator[Fact]:

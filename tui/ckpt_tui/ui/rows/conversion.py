@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import Result
 from ckpt_tui.core.text import human_bytes, printable, short_digest
@@ -25,6 +26,10 @@ ROLE_MEANING = {
 
 BAR = 12
 """Cells of a bar in the comparison of before and after."""
+
+
+NAMED = 2
+"""Files of a layer that are named; more are counted."""
 
 
 def plan_sections(plan: Plan) -> list[Section]:
@@ -57,8 +62,9 @@ def _what(plan: Plan) -> Iterator[Fact]:
 def _layers(plan: Plan) -> Iterator[Fact]:
     scale = max((layer.plain_size for layer in plan.layers), default=0)
     for layer in plan.layers:
-        names = ", ".join(m.name.rpartition("/")[2] for m in layer.members[:3])
-        more = f" and {len(layer.members) - 3} more" if len(layer.members) > 3 else ""
+        files = [m for m in layer.members if m.kind is not MemberKind.DIRECTORY]
+        names = ", ".join(m.name.rpartition("/")[2] for m in files[:NAMED])
+        more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
         yield _bar_fact(layer.role, layer.plain_size, scale, f"{names}{more}")
     if plan.delta is not None:
         facts, size = plan.delta.facts, sum(m.size for m in plan.delta.members)

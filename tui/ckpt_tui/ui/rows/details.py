@@ -100,7 +100,8 @@ def _more(count: int) -> list[Fact]:
 def file_text(file: OpenFile) -> str:
     """Return a descriptor in one line: kind and target, and whether the path is gone."""
     target = printable(file.target)
-    words = target if file.kind in ("regular", "directory", "device") else f"{file.kind} {target}"
+    named = file.kind in ("regular", "directory", "device") or target.startswith(file.kind)
+    words = target if named else f"{file.kind} {target}"
     return words.strip() + (" (deleted)" if file.deleted else "")
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from ckpt_tui.checkpoint.model import Checkpoint, Share
 from ckpt_tui.core.text import (
     human_bytes,
+    human_count,
     human_duration,
     printable,
     short_digest,
@@ -137,13 +138,18 @@ def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
     established = sum(s.state == "ESTABLISHED" for s in checkpoint.sockets)
     deleted = sum(f.deleted for f in checkpoint.files)
     if established:
-        yield Fact("", signed("may-fail", f"{established} established TCP: --tcp-established"))
+        yield Fact("", signed("may-fail", f"{_established(established)} --tcp-established"))
     if deleted:
-        yield Fact("", f"{deleted} open but deleted files")
+        yield Fact("", f"{human_count(deleted, 'descriptor')} of files that were deleted")
     changes = checkpoint.delta.entries
     if changes:
         gone = sum(e.change == "deleted" for e in changes)
-        yield Fact("", f"{len(changes) - gone} files written, {gone} deleted in its root")
+        yield Fact("", f"root filesystem: {len(changes) - gone:,} written, {gone:,} deleted")
+
+
+def _established(count: int) -> str:
+    needs = "needs" if count == 1 else "need"
+    return f"{human_count(count, 'established TCP socket')} {needs}"
 
 
 def _notes(checkpoint: Checkpoint) -> list[Fact]:

@@ -164,11 +164,11 @@ class BrowseScreen(JobHost, Screen[None]):
         self._show(found.sections)
         bar = self.query_one(StackedBar)
         bar.show(found.parts)
-        bar.display = True
+        bar.add_class("-there")
 
     def _show(self, sections: Sequence[Section]) -> None:
         self.query_one(Facts).show(sections)
-        self.query_one(StackedBar).display = False
+        self.query_one(StackedBar).remove_class("-there")
 
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:
