@@ -337,3 +337,29 @@ class Layout:
     def _top(self, descriptor: dict[str, Any]) -> None:
         document = {"schemaVersion": 2, "manifests": [descriptor]}
         (self.folder / "index.json").write_text(json.dumps(document))
+
+
+def test_an_image_without_one_of_its_layers_shows_the_others(tmp_path: Path) -> None:
+    folder = unpacked(DEMO / "counter-optimized.oci.tar", tmp_path / "layout")
+    whole = loaded(folder)
+    for layer in whole.sizes.layers:
+        if layer.role == "pages":
+            (folder / "blobs/sha256" / layer.digest.removeprefix("sha256:")).unlink()
+    found = loaded(folder)
+    assert [p.comm for p in found.processes] == [p.comm for p in whole.processes]
+    assert found.files == whole.files
+    assert [(la.role, la.digest) for la in found.sizes.layers] == [
+        (la.role, la.digest) for la in whole.sizes.layers
+    ]
+    assert any(n.where.startswith("layer ") for n in found.notes)
+    assert any("The page image is missing" in n.text for n in found.notes)
+
+
+def test_an_image_with_one_layer_that_is_gone_cannot_be_opened(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layer = layout.blob(tar_bytes(IMAGE_MEMBERS), "application/vnd.oci.image.layer.v1.tar")
+    config = layout.blob(b"{}", "application/vnd.oci.image.config.v1+json")
+    layout.manifest([layer], config, {})
+    (layout.folder / "blobs/sha256" / layer["digest"].removeprefix("sha256:")).unlink()
+    with pytest.raises(CkptError):
+        loaded(layout.folder)

@@ -158,8 +158,10 @@ def _opened(table: FileTable, found: FileObject) -> Any:
 
 
 def _optional(message: Any, field: str) -> int | None:
-    known = field in message.DESCRIPTOR.fields_by_name
-    return int(getattr(message, field)) if known and message.HasField(field) else None
+    try:
+        return int(getattr(message, field)) if message.HasField(field) else None
+    except ValueError:  # messages of this type have no such field
+        return None
 
 
 @lru_cache(maxsize=1024)

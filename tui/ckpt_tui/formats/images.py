@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
-from ckpt_tui.checkpoint.model import Delta, Layer, Note
+from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Layer, Note
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.formats.views import JoinedTree, MemoryTree
@@ -102,30 +103,40 @@ def _check_version(annotations: Mapping[str, str]) -> bool:
 
 def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
     optimized = _check_version(annotations)
+    trees: dict[int, Tree] = {}
+    notes: list[Note] = []
     blobs = image_layers(image)
-    trees = [blob.open_tree(progress) for blob in blobs]
-    tree = overlay(trees)
+    for number, blob in enumerate(blobs):
+        try:
+            trees[number] = blob.open_tree(progress)
+        except CkptError as error:
+            if len(blobs) == 1:
+                raise
+            notes.append(Note(f"layer {short_digest(blob.descriptor.digest)}", str(error)))
+    tree = overlay([*trees.values()])
+    hidden = dict(zip(trees, tree.hidden_bytes, strict=True))
     layers = tuple(
-        _layer(blob, one, "checkpoint", hidden)
-        for blob, one, hidden in zip(blobs, trees, tree.hidden_bytes, strict=True)
+        _layer(blob, trees.get(number), "checkpoint", hidden.get(number, 0))
+        for number, blob in enumerate(blobs)
     )
     return ImageContents(
-        tree=trees[0] if len(trees) == 1 else tree,
+        tree=trees[0] if len(blobs) == 1 else tree,
         annotations=annotations,
         layers=layers,
         packed=sum(layer.size for layer in layers),
         optimized=optimized,
+        notes=tuple(notes),
     )
 
 
-def _layer(blob: LayerBlob, tree: Tree, role: str, hidden: int = 0) -> Layer:
+def _layer(blob: LayerBlob, tree: Tree | None, role: str, hidden: int = 0) -> Layer:
     return Layer(
         digest=blob.descriptor.digest,
         media_type=blob.descriptor.media_type,
         size=blob.descriptor.size,
-        plain_size=sum(m.size for m in tree.members.values()),
+        plain_size=sum(m.size for m in tree.members.values()) if tree else None,
         role=blob.descriptor.annotations.get(LAYER_ROLE_KEY, role),
-        members=len(tree.members),
+        members=len(tree.members) if tree else 0,
         hidden=hidden,
     )
 
@@ -154,7 +165,7 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
         optimized=True,
         delta=delta,
         delta_blob=blob,
-        notes=notes,
+        notes=contents.notes + notes,
     )
 
 
@@ -182,10 +193,13 @@ def _rootfs(
             notes.append(Note("delta layer", str(error)))
             continue
         layers.append(_layer(blob, tree, "delta"))
-        entries = tuple(layer_entries(_without_parents(tree.members), None))
-        delta, delta_blob = Delta("layer", entries, one.size), blob
+        delta, delta_blob = Delta("layer", _changes(tree), one.size), blob
         tree.close()
     return tuple(layers), delta or Delta("none"), delta_blob, tuple(notes)
+
+
+def _changes(tree: Tree) -> tuple[DeltaEntry, ...]:
+    return tuple(layer_entries(_without_parents(tree.members), None))
 
 
 def _without_parents(members: Mapping[str, Member]) -> dict[str, Member]:
@@ -206,6 +220,8 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
     (containerd client/container_checkpoint_opts.go)."""
     parts: list[tuple[str, Tree]] = []
     layers: list[Layer] = []
+    delta: Delta | None = None
+    delta_blob: LayerBlob | None = None
     for one in _children(image):
         if one.media_type == CTR_CRIU:
             tree = LayerBlob(one, image.store).open_tree(progress)
@@ -216,8 +232,12 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
             parts.append(("", MemoryTree({"spec.dump": spec})))
             layers.append(Layer(one.digest, one.media_type, one.size, len(spec), "metadata"))
         elif one.media_type.startswith("application/vnd.oci.image.layer."):
-            tree = LayerBlob(one, image.store).open_tree(progress)
-            layers.append(_layer(LayerBlob(one, image.store), tree, "delta"))
+            blob = LayerBlob(one, image.store)
+            tree = blob.open_tree(progress)
+            layers.append(_layer(blob, tree, "delta"))
+            delta = delta or Delta("layer", _changes(tree), one.size)
+            delta_blob = delta_blob or blob
+            tree.close()
         elif is_manifest_type(one.media_type):
             layers.append(Layer(one.digest, one.media_type, one.size, None, "base"))
         else:
@@ -227,26 +247,9 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
         annotations=annotations,
         layers=tuple(layers),
         packed=sum(layer.size for layer in layers if layer.role != "base"),
-        delta=_ctr_delta(image, progress),
-        delta_blob=_ctr_layer(image),
+        delta=delta or Delta("none"),
+        delta_blob=delta_blob,
     )
-
-
-def _ctr_layer(image: OpenedImage) -> LayerBlob | None:
-    for one in _children(image):
-        if one.media_type.startswith("application/vnd.oci.image.layer."):
-            return LayerBlob(one, image.store)
-    return None
-
-
-def _ctr_delta(image: OpenedImage, progress: Progress) -> Delta:
-    blob = _ctr_layer(image)
-    if blob is None:
-        return Delta("none")
-    tree = blob.open_tree(progress)
-    entries = tuple(layer_entries(_without_parents(tree.members), None))
-    tree.close()
-    return Delta("layer", entries, blob.descriptor.size)
 
 
 def _any_value(window: ByteWindow) -> bytes:
