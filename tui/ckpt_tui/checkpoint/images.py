@@ -15,7 +15,7 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.decode import DecodedImage, decode_image
 from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import read_frames
-from ckpt_tui.criu.kinds import RECORDS, kind_of
+from ckpt_tui.criu.kinds import RECORDS, Format, kind_of
 
 MAX_KEPT = 4 << 20
 """Bytes of the messages of all images that stay decoded, `RECORD` counted for each: they take
@@ -151,7 +151,9 @@ class ImageDirectory:
 
     def _listed(self, name: str, progress: Progress) -> ImageFile:
         found = kind_of(name)
-        image = self.image(name, progress) if self._is_file(name) else None
+        # not even the head of memory is read: in a compressed archive that unpacks all of it
+        is_memory = found is not None and found[0].format is Format.PAGES
+        image = self.image(name, progress) if self._is_file(name) and not is_memory else None
         return ImageFile(
             name=name,
             kind=found[0].name if found else "unknown",
