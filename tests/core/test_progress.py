@@ -1,5 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from ckpt_tui.core import progress as progress_module
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress
 
@@ -23,3 +26,15 @@ def test_many_ticks_make_few_reports() -> None:
 def test_nobody_interested_ends_the_work() -> None:
     with pytest.raises(Cancelled):
         Progress(cancelled=lambda: True).start("anything")
+
+
+def test_only_beside_the_main_thread_the_interpreter_is_given_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr(progress_module.time, "sleep", given.append)
+    Progress().tick()
+    assert given == []
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(Progress().tick).result()
+    assert given == [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -60,7 +61,8 @@ class Progress:
         if now < self._next_yield:
             return
         self._next_yield = now + YIELD_S
-        time.sleep(0)
+        if threading.current_thread() is not threading.main_thread():  # which has the screen
+            time.sleep(0)
         if now < self._next_report:
             return
         self._next_report = now + REPORT_S
