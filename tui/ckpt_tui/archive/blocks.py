@@ -64,11 +64,11 @@ class StreamBlocks:
         return self._position
 
     def read(self, length: int) -> bytes:
-        view = memoryview(bytearray(length))
+        view = self._scratch if length <= CHUNK else memoryview(bytearray(length))
         filled = 0
         while filled < length:
             try:
-                count = self._fill(view[filled:])
+                count = self._fill(view[filled:length])
             except DamagedInput:
                 if filled:
                     break  # first what is there; the error comes with the next read

@@ -184,6 +184,9 @@ class SeekableZstdWriter:
 
     def write(self, data: bytes | memoryview) -> int:
         """Take plain bytes; returns their number. May wait for the sink."""
+        if isinstance(data, bytes) and len(data) == self._frame_size and not self._buffer:
+            self._submit(data)  # the common case of large members, without a copy
+            return len(data)
         view = memoryview(data)
         position = 0
         while position < len(view):
@@ -191,19 +194,19 @@ class SeekableZstdWriter:
             self._buffer += view[position : position + wanted]
             position += wanted
             if len(self._buffer) == self._frame_size:
-                self._submit()
+                self.end_frame()
         return len(view)
 
     def end_frame(self) -> None:
         """Begin a frame with the next byte, so that what comes can be read without what came."""
         if self._buffer:
-            self._submit()
+            frame, self._buffer = self._buffer, bytearray()
+            self._submit(frame)
 
     def close(self) -> Totals:
         """Write what is left and the seek table; the sink stays open."""
         try:
-            if self._buffer:
-                self._submit()
+            self.end_frame()
             while self._pending:
                 self._write_first()
             frames = len(self._entries) // _ENTRY.size
@@ -229,8 +232,7 @@ class SeekableZstdWriter:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _submit(self) -> None:
-        frame, self._buffer = self._buffer, bytearray()
+    def _submit(self, frame: bytes | bytearray) -> None:
         self._pending.append((len(frame), self._pool.submit(self._compress, frame)))
         while len(self._pending) > self._waiting or (self._pending and self._pending[0][1].done()):
             self._write_first()
@@ -243,7 +245,7 @@ class SeekableZstdWriter:
         self._packed_size += len(packed)
         self._plain_size += plain_size
 
-    def _compress(self, frame: bytearray) -> bytes:
+    def _compress(self, frame: bytes | bytearray) -> bytes:
         compressor = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = zstandard.ZstdCompressor(self._level, write_checksum=True)
