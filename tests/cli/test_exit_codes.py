@@ -162,3 +162,18 @@ def test_help_names_every_command_and_exits_well(run: Run) -> None:
     for command in ("inspect", "images", "decode", "sizes", "diagnose", "convert", "demo"):
         assert f"\n  {command} " in found.out
     assert run("--version").out.startswith("ckpt-tui, version ")
+
+
+def test_the_first_frame_waits_for_nothing_that_looks_into_checkpoints() -> None:
+    shown = "ckpt_tui.ui.app, ckpt_tui.ui.screens.browse, ckpt_tui.ui.tour"
+    code = f"import sys, {shown}; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    modules = set(found.stdout.split())
+    heavy = {"google.protobuf", "oras", "requests", "ckpt_tui.convert.run"}
+    assert not {*heavy, "ckpt_tui.diagnose.checks"} & modules

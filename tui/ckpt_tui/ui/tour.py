@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -26,11 +26,11 @@ from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.commands import TABS
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.screens.browse import BrowseScreen
-from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
-from ckpt_tui.ui.screens.compare import CompareScreen
-from ckpt_tui.ui.screens.convert import ConvertScreen
-from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.widgets.key_line import KeyLine
+
+if TYPE_CHECKING:  # these screens cost 200 ms, which the first frame need not wait for
+    from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+    from ckpt_tui.ui.screens.convert import ConvertScreen
 
 PATIENCE_S = 60.0
 """Seconds that a step waits for a screen to have worked out what it shows."""
@@ -172,6 +172,8 @@ class DemoApp(CkptApp):
 
     async def tab(self, name: str, number: int, key: Hashable = None) -> CheckpointScreen:
         """Show a tab of one of the bundled checkpoints, which may be open already."""
+        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+
         target = str(self.demo / name)
         while len(self.screen_stack) > 3:
             await self.pop_screen()
@@ -222,6 +224,8 @@ async def _diagnosis(app: DemoApp) -> None:
 
 
 async def _ways(app: DemoApp) -> None:
+    from ckpt_tui.ui.screens.formats import FormatsScreen
+
     screen = FormatsScreen(str(app.demo / "counter.tar.zst"))
     await app.open(screen)
     screen.action_measure()
@@ -229,6 +233,8 @@ async def _ways(app: DemoApp) -> None:
 
 
 def _convert_screen(app: DemoApp) -> ConvertScreen:
+    from ckpt_tui.ui.screens.convert import ConvertScreen
+
     return ConvertScreen(str(app.demo / "counter.tar.zst"), f"oci:{app.made}/store:counter")
 
 
@@ -237,6 +243,8 @@ async def _plan(app: DemoApp) -> None:
 
 
 async def _converted(app: DemoApp) -> None:
+    from ckpt_tui.ui.screens.convert import ConvertScreen
+
     screen: Screen[Any] = app.screen
     if not isinstance(screen, ConvertScreen) or screen.finished:
         screen = _convert_screen(app)
@@ -246,6 +254,8 @@ async def _converted(app: DemoApp) -> None:
 
 
 async def _before_and_after(app: DemoApp) -> None:
+    from ckpt_tui.ui.screens.compare import CompareScreen
+
     converted = f"oci:{app.made}/store:counter"
     if not (app.made / "store").exists():
         await _converted(app)
