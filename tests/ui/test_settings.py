@@ -62,6 +62,15 @@ async def test_an_own_key_works_and_is_shown(data: Path) -> None:
         assert isinstance(app.screen, ConvertScreen)
 
 
+@pytest.mark.parametrize("name", ["dark", "light", "ansi"])
+async def test_the_app_starts_in_every_theme_of_ours(data: Path, name: str) -> None:
+    settings = checked(Config(theme=name), "c")
+    app = CkptApp((), data / "archives", "archives", settings)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(app, pilot)
+        assert "counter.tar.zst" in screen_text(app)
+
+
 def test_more_words_can_be_masked() -> None:
     assert covered("MY_PIN=1234", False) == "MY_PIN=1234"
     choose_masks(("pin",))

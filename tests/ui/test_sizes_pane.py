@@ -83,7 +83,7 @@ async def test_p_counts_what_the_pages_hold(data: Path) -> None:
     app = CkptApp([str(data / "archives/counter.tar.zst")])
     async with app.run_test(size=(80, 24)) as pilot:
         before = await sizes(app, pilot)
-        assert "p counts zero" in before
+        assert "p counts zero and equal" in before
         await pilot.press("p")
         await settle(app, pilot)
         assert "unique pages" in screen_text(app)

@@ -166,7 +166,11 @@ ANSI = Theme(
     ansi=True,
     variables=_ANSI
     | _furniture("ansi_magenta", "ansi_bright_black", "ansi_white", "ansi_bright_blue")
-    | {"block-cursor-foreground": "ansi_black", "block-cursor-background": "ansi_white"},
+    | {
+        "ansi-background": "ansi_default",  # Textual's screen names it, for the others it is made
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+    },
 )
 
 THEMES = (DARK, LIGHT, ANSI)

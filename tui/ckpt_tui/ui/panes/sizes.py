@@ -25,7 +25,7 @@ from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
-NOT_COUNTED = "p counts zero, duplicate and unique pages"
+NOT_COUNTED = "p counts zero and equal pages"
 
 
 class SizesPane(Pane):

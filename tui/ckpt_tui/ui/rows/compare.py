@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
 from ckpt_tui.checkpoint.compare import Change, Comparison, ProcessPair
 from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair
-from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import sign, signed
@@ -52,34 +52,51 @@ class Line:
     region: RegionPair | None = None
 
 
-def lines(comparison: Comparison, memory: MemoryComparison | None) -> list[Line]:
-    """Return every difference in order: notes, container, processes with all theirs, mounts,
-    delta."""
+MOST_LINES = 5_000
+"""Differences shown under one heading on the screen, which makes them all between two frames."""
+
+
+def lines(
+    comparison: Comparison, memory: MemoryComparison | None, most: int | None = None
+) -> list[Line]:
+    """Return the differences in order: notes, container, processes with all theirs, mounts, delta;
+    no more than `most` under one heading, and then how many there are."""
     found = [Line(0, printable(n), NOTE) for n in comparison.notes]
     found += [Line(0, printable(n), NOTE) for n in (memory.notes if memory else ())]
-    found += _under("Container", comparison.container)
+    found += _under("Container", comparison.container, most)
     regions = {id(pair): some for pair, some in memory.processes} if memory else {}
     for pair in comparison.processes:
-        found += _process(pair, regions.get(id(pair), ()))
-    found += _under("Mounts", comparison.mounts)
-    found += _under("Root filesystem", comparison.delta)
+        found += _process(pair, regions.get(id(pair), ()), most)
+    found += _under("Mounts", comparison.mounts, most)
+    found += _under("Root filesystem", comparison.delta, most)
     return found or [Line(0, "Nothing differs", "")]
 
 
-def _under(title: str, changes: Iterable[Change]) -> Iterator[Line]:
-    below = [Line(1, printable(c.what), c.how, c) for c in changes]
-    if below:
+def _under(title: str, changes: Sequence[Change], most: int | None) -> Iterator[Line]:
+    if changes:
         yield Line(0, title)
-        yield from below
+        yield from (Line(1, printable(c.what), c.how, c) for c in changes[:most])
+        yield from _more(len(changes), most)
 
 
-def _process(pair: ProcessPair, regions: tuple[RegionPair, ...]) -> Iterator[Line]:
+def _more(count: int, most: int | None) -> Iterator[Line]:
+    """Yield a line that says how many are not shown, if there are some."""
+    if most is not None and count > most:
+        more = human_count(count - most, "more difference")
+        yield Line(1, f"{more}: `ckpt-tui compare` prints them", NOTE)
+
+
+def _process(
+    pair: ProcessPair, regions: tuple[RegionPair, ...], most: int | None
+) -> Iterator[Line]:
     yield Line(0, _pair_title(pair), "" if pair.how == "same" else pair.how, pair=pair)
-    for change in pair.changes:
+    for change in pair.changes[:most]:
         yield Line(1, printable(f"{change.area} {change.what}"), change.how, change)
-    for region in regions:
-        if region.differs or region.problem:
-            yield Line(1, _region_title(region), _region_how(region), region=region)
+    yield from _more(len(pair.changes), most)
+    differing = [region for region in regions if region.differs or region.problem]
+    for region in differing[:most]:
+        yield Line(1, _region_title(region), _region_how(region), region=region)
+    yield from _more(len(differing), most)
 
 
 def _pair_title(pair: ProcessPair) -> str:

@@ -26,6 +26,7 @@ from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.rows.choice import Choice, find_row
 from ckpt_tui.ui.rows.compare import (
     COLUMNS,
+    MOST_LINES,
     Line,
     line_rows,
     line_sections,
@@ -160,7 +161,7 @@ class CompareScreen(JobHost, Screen[None]):
         if self._found is None:
             return
         comparison = self._found.comparison
-        self._lines = lines(comparison, self.memory)
+        self._lines = lines(comparison, self.memory, MOST_LINES)
         rows = line_rows(self._lines, self._reveal)
         shown = Choice(self._needle).rows(rows, _no_problem, quiet())
         self.table.set_rows(shown, "No line has all of these words")

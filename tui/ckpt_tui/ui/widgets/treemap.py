@@ -22,6 +22,8 @@ from ckpt_tui.ui.rows.table import fit, plain
 from ckpt_tui.ui.rows.treemap import Tile, kept_apart, neighbour, tiles
 from ckpt_tui.ui.widgets.painting import Palette
 
+# Beside the heavy edge only the line with the name is drawn as chosen: the rest keeps the colour
+# that says what it is.
 _EDGES = ("┌", "─", "│")
 _CHOSEN_EDGES = ("┏", "━", "┃")
 """Left upper corner, upper edge, left edge: the right and lower ones are those of neighbours."""
@@ -178,7 +180,7 @@ class Treemap(Widget, can_focus=True):
         tile, part = self._tiles[number], self._shown[number]
         chosen = number == self.chosen
         text = tile_line(part, tile, y - tile.y, chosen)
-        if chosen and self.has_focus:
+        if chosen and self.has_focus and y == tile.y:
             style = self.get_component_rich_style("treemap--chosen")
         else:
             colour = self.rich_style + palette.style(part.meaning)
