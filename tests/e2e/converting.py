@@ -52,30 +52,34 @@ json.dump(spec, open(bundle + "/config.json", "w"))
 """
 """Makes the config.json of a runc bundle from spec.dump, with what its bind mounts lead to."""
 
-LIST_TREE = r"""
+LISTING = r"""
 import hashlib, json, os, stat, sys
-top = os.fsencode(sys.argv[1])
-found, inodes = {}, {}
-for folder, names, files in os.walk(top):
-    for path in [folder, *(os.path.join(folder, n) for n in names + files)]:
-        s = os.lstat(path)
-        name = os.path.relpath(path, top).decode("utf-8", "surrogateescape")
-        entry = [stat.filemode(s.st_mode), s.st_uid, s.st_gid, s.st_rdev]
-        if stat.S_ISREG(s.st_mode):
-            entry += [s.st_size, hashlib.sha256(open(path, "rb").read()).hexdigest()]
-        elif stat.S_ISLNK(s.st_mode):
-            entry.append(os.fsdecode(os.readlink(path)))
-        keys = sorted(os.listxattr(path, follow_symlinks=False))
-        entry.append([
-            [k, os.getxattr(path, k, follow_symlinks=False).hex()]
-            for k in keys if not k.startswith(("trusted.", "security.selinux", "user.overlay"))
-        ])
-        if not stat.S_ISDIR(s.st_mode) and s.st_nlink > 1:
-            entry.append("link " + inodes.setdefault((s.st_dev, s.st_ino), name))
-        found[name] = entry
-print(json.dumps(found))
+def listing(top):
+    top = os.fsencode(top)
+    found, inodes = {}, {}
+    for folder, names, files in os.walk(top):
+        for path in [folder, *(os.path.join(folder, n) for n in sorted(names + files))]:
+            s = os.lstat(path)
+            name = os.path.relpath(path, top).decode("utf-8", "surrogateescape")
+            entry = [stat.filemode(s.st_mode), s.st_uid, s.st_gid, s.st_rdev]
+            if stat.S_ISREG(s.st_mode):
+                with open(path, "rb") as file:
+                    entry += [s.st_size, hashlib.sha256(file.read()).hexdigest()]
+            elif stat.S_ISLNK(s.st_mode):
+                entry.append(os.fsdecode(os.readlink(path)))
+            keys = sorted(os.listxattr(path, follow_symlinks=False))
+            entry.append([
+                [k, os.getxattr(path, k, follow_symlinks=False).hex()]
+                for k in keys if not k.startswith(("trusted.", "security.selinux", "user.overlay"))
+            ])
+            if not stat.S_ISDIR(s.st_mode) and s.st_nlink > 1:
+                entry.append(["linked", inodes.setdefault((s.st_dev, s.st_ino), name)])
+            found[name] = entry
+    return found
 """
-"""Prints a file tree: kind, mode, owner, device, size, data, target, attributes, hard links."""
+"""Python: a file tree as kind, mode, owner, device, size, data, target, attributes, hard links."""
+
+LIST_TREE = LISTING + "print(json.dumps(listing(sys.argv[1])))"
 
 Listing = dict[str, list[Any]]
 
