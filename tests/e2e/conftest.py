@@ -28,6 +28,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     )
 
 
+@pytest.fixture(autouse=True)
+def _base_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Bring the base image of the checkpoints back after a test that emptied podman's store."""
+    yield
+    if "lab" in request.fixturenames:
+        made: Lab = request.getfixturevalue("lab")
+        made.restock()
+
+
 @pytest.fixture
 def registry(lab: Lab) -> Iterator[str]:
     """The `127.0.0.1:PORT` of an empty registry, over plain HTTP, that is this test's own."""

@@ -17,6 +17,9 @@ from pathlib import Path
 
 LAB = Path(__file__).parent / "lab" / "lab"
 
+BASE = "localhost/bb:1"
+"""The image that the containers of lab/make-checkpoints are made of."""
+
 BUILD_TIMEOUT_S = 1800
 """Seconds for building the lab from nothing; it takes one or two minutes on a quick network."""
 
@@ -79,6 +82,13 @@ class Lab:
         if not archive.exists():
             self.run("bash", "/lab/make-checkpoints", name)
         return archive
+
+    def restock(self) -> None:
+        """Load the base image of the checkpoints again, if it was made and is no longer there."""
+        names = self.storage / "storage" / "overlay-images" / "images.json"
+        there = names.exists() and f'"{BASE}"' in names.read_text()
+        if not there and (self.host / "base-bb.oci.tar").exists():
+            self.run("podman", "load", "-q", "-i", "/host/base-bb.oci.tar")
 
     @contextmanager
     def registry(self, http: str = "", more: str = "") -> Iterator[str]:
