@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ckpt_tui.archive import header_window
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert import nested, roles
@@ -164,6 +165,18 @@ def test_a_delta_with_too_many_entries_is_a_problem_but_not_for_the_half_step(
     monkeypatch.setattr(nested, "MAX_ENTRIES", 5)
     assert "--keep-delta-tar" in plan_of(rootfs, base_bb).problems[0]
     assert plan_of(rootfs, None, options=Options(keep_delta_tar=True)).problems == ()
+
+
+def test_a_large_delta_is_read_alike_by_kept_headers_and_in_a_pass(
+    data: Path, open_source: OpenSource, rootfs: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = nested.read_diff(rootfs, quiet())
+    monkeypatch.setattr(header_window, "MAX_KEPT_HEADERS", 0)
+    again = open_source(data / "archives/rootfs.tar.zst")
+    assert isinstance(again.tree, ArchiveTree)
+    assert again.tree.headers("rootfs-diff.tar") is None
+    assert nested.read_diff(again, quiet()) == kept
+    assert kept.entries
 
 
 def test_an_open_file_that_is_not_as_criu_left_it_is_a_loss(

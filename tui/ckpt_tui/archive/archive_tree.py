@@ -7,6 +7,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from ckpt_tui.archive.compression import Compression, PlainStream, decompressed, sniff
+from ckpt_tui.archive.header_window import HeaderWindow, keep_headers
 from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
 from ckpt_tui.archive.tar import MemberReader, TarIndex, index, walk
@@ -37,10 +38,12 @@ class ArchiveTree:
         stored: ByteWindow,
         kept: Mapping[str, bytes] | None = None,
         close: Callable[[], None] | None = None,
+        headers: Mapping[str, HeaderWindow] | None = None,
     ) -> None:
         self._found = found
         self._plain = plain
         self._kept = kept or {}
+        self._headers = headers or {}
         self._close = close
         self.compression: Compression = compression
         self.stored = stored
@@ -66,6 +69,11 @@ class ArchiveTree:
         if kept is not None:
             return BytesWindow(kept)
         return self._found.places[name].window(self._plain, self.members[name].size)
+
+    def headers(self, name: str) -> ByteWindow | None:
+        """Return a nested archive without the data of its members, where a read of it would
+        spill and its headers were kept."""
+        return self._headers.get(name)
 
     def spills(self, name: str) -> bool:
         """Return whether a read of this file makes a spill file of all large members."""
@@ -124,7 +132,8 @@ def open_archive(
         again.start(f"reading {name} again", window.size)
         return decompressed(window, compression, again, name)
 
-    found, kept, plain_size = _one_pass(decompressed(window, compression, progress, name), name)
+    plain_stream = decompressed(window, compression, progress, name)
+    found, kept, headers, plain_size = _one_pass(plain_stream, name)
     reread = RereadWindow(restart, plain_size)
     reread.allow(
         [
@@ -133,25 +142,34 @@ def open_archive(
             if member not in kept
         ]
     )
-    return ArchiveTree(found, reread, compression, window, kept, close)
+    return ArchiveTree(found, reread, compression, window, kept, close, headers)
 
 
-def _one_pass(stream: PlainStream, name: str) -> tuple[TarIndex, dict[str, bytes], int]:
-    """Index a stream and keep the small members; also return the number of plain bytes."""
+def _one_pass(
+    stream: PlainStream, name: str
+) -> tuple[TarIndex, dict[str, bytes], dict[str, HeaderWindow], int]:
+    """Index a stream; keep the small members, and the headers of archives among the large ones;
+    also return the number of plain bytes."""
     kept = _Kept()
+    headers: dict[str, HeaderWindow] = {}
     members = walk(stream, name)
     found = TarIndex(members.note_list)
     for member, reader in members:
         place = members.place
+        headers.pop(member.name, None)
         if member.kind is MemberKind.FILE and member.size <= MAX_KEPT_MEMBER:
             data = _all_there(reader)
             kept.add(member.name, data)
         else:
             kept.forget(member.name)
+            if member.name.endswith(".tar") and member.kind is MemberKind.FILE:
+                nested = keep_headers(reader, member.size, member.name)
+                if nested is not None:
+                    headers[member.name] = nested
         if not found.add(member, place):
             break
     found.end_at(members.position)
-    return found, kept.members, members.position
+    return found, kept.members, headers, members.position
 
 
 def _all_there(reader: MemberReader) -> bytes:

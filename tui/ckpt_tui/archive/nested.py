@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.compression import Compression, sniff
-from ckpt_tui.archive.tar import MemberReader, stream, walk
+from ckpt_tui.archive.tar import MemberReader, index, stream, walk
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -25,13 +25,16 @@ class Nested:
 def read_nested(tree: Tree, name: str, progress: Progress) -> Nested:
     """Return the members of the archive that is the member `name` of `tree`.
 
-    In a compressed archive that keeps no bytes of the member, one pass over the outer archive
-    reads the headers as they come by; a random read would spill every large member.
+    In a compressed archive that kept neither the member nor its headers, one pass over the outer
+    archive reads these as they come by; a random read would spill every large member.
 
     Raises:
         KeyError: there is no such file.
         CkptError: it is no tar archive, or damaged before its first member.
     """
+    if isinstance(tree, ArchiveTree) and (headers := tree.headers(name)):
+        index_of = index(headers, name, progress)
+        return Nested(index_of.members, index_of.notes(), "plain")
     if isinstance(tree, ArchiveTree) and tree.spills(name):
         found = _in_passing(tree, name, progress)
         if found is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER
+from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
 from ckpt_tui.archive.blocks import Blocks, WindowBlocks
 from ckpt_tui.archive.compression import Compression, sniff
 from ckpt_tui.archive.headers import Header, HeaderReader
@@ -46,7 +46,8 @@ class Diff:
 def read_diff(source: Source, progress: Progress) -> Diff:
     """Read the delta of a checkpoint without its data.
 
-    In a compressed archive that takes one pass; a window would have to spill all large members.
+    In a compressed archive that kept no headers of it this takes one pass; a window would have to
+    spill all large members.
 
     Raises:
         DamagedInput: the tar or the list is damaged.
@@ -55,8 +56,10 @@ def read_diff(source: Source, progress: Progress) -> Diff:
     member = source.tree.members.get(DIFF_TAR)
     if member is None:
         return Diff(deleted=deleted)
-    blocks: Blocks | None = None
-    if source.compression in ("zstd", "gzip") and member.size > MAX_KEPT_MEMBER:
+    tree = source.tree
+    headers = tree.headers(DIFF_TAR) if isinstance(tree, ArchiveTree) else None
+    blocks: Blocks | None = WindowBlocks(headers, progress) if headers else None
+    if blocks is None and source.compression in ("zstd", "gzip") and member.size > MAX_KEPT_MEMBER:
         progress.start(f"reading {DIFF_TAR}", source.stored_size or None)
         pieces = next((found for each, found in source.feed(progress) if each.name == DIFF_TAR), ())
         streamed = _PieceBlocks(pieces)
