@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from converting import LIST_TREE, Listing, assert_counted_on, convert, restore_in_place
+from converting import (
+    COUNTS_ON,
+    LIST_TREE,
+    Listing,
+    assert_counted_on,
+    convert,
+    restore_in_place,
+)
 from lab import Lab
 
 COUNTED = "tar -xOf /host/{name}/a.tar rootfs-diff.tar | tar -xO{gzip}f - tmp/count"
@@ -197,4 +204,37 @@ def test_a_dump_goes_into_the_registry_without_an_archive_in_between(
     )
     assert found == expected
     assert found["data"][0] == "drwxrwx--T"
+    assert_counted_on(counts)
+
+
+def test_podmans_checkpoint_image_goes_from_registry_to_registry(lab: Lab, registry: str) -> None:
+    lab.checkpoint("counter")
+    legacy, place = f"{registry}/legacy/counter:1", f"{registry}/app/counter"
+    printed = lab.script(
+        f"""
+        podman image exists localhost/bb:1 || podman load -q -i /host/base-bb.oci.tar >&2
+        podman run -d --name counter --network none localhost/bb:1 sh /programs/counter.sh >&2
+        until podman exec counter grep -q . /tmp/count; do :; done
+        podman container checkpoint --create-image {legacy} counter >&2
+        cat "$(podman mount counter)"/tmp/count
+        podman rm -f counter >&2
+        podman push -q {legacy} >&2
+        """
+    ).stdout
+    convert(
+        f"docker://{legacy}",
+        f"docker://{place}:opt",
+        "--base",
+        f"oci-archive:{lab.host / 'base-bb.oci.tar'}",
+    )
+    counts = lab.script(
+        f"""
+        before={printed.strip()}
+        podman rmi -af >&2
+        podman pull -q {place}:opt >&2
+        podman container restore {place}:opt >&2
+        {COUNTS_ON % "podman exec counter"}
+        podman rm -f -t 0 counter >&2
+        """
+    ).stdout
     assert_counted_on(counts)
