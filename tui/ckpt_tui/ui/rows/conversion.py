@@ -133,7 +133,7 @@ def next_commands(plan: Plan, result: Result) -> list[str]:
     commands = [] if is_there else [f"skopeo copy --all {result.name} docker://{reference}"]
     if plan.source.engine == "podman":
         commands += [f"podman pull {reference}", f"podman container restore {reference}"]
-    elif result.rootfs:
+    elif result.rootfs and not plan.source.bare:
         commands.append(f"crictl pull {result.repository}@{result.rootfs}")
     return [printable(c) for c in commands]
 

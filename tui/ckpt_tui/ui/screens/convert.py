@@ -158,7 +158,10 @@ class ConvertScreen(JobHost, Screen[bool]):
         self.refresh_bindings()
 
     def action_change_target(self) -> None:
-        self._ask("destination", "oci:DIR[:TAG] or oci-archive:FILE[:TAG]; empty: the own store")
+        self._ask(
+            "destination",
+            "oci:DIR[:TAG], oci-archive:FILE or docker://HOST/REPO[:TAG]; empty: the own store",
+        )
 
     def action_change_base(self) -> None:
         self._ask(
