@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ckpt_tui.archive.layers import is_whiteout
-from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage
-from ckpt_tui.convert.delta_stream import write_delta
-from ckpt_tui.convert.filetree import Content
+from ckpt_tui.convert.delta_output import DeltaOutput
 from ckpt_tui.convert.images import (
     BASE_DIGEST,
     BASE_NAME,
@@ -29,11 +25,11 @@ from ckpt_tui.convert.images import (
     timestamp,
 )
 from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob, pass_through
+from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob
 from ckpt_tui.convert.layout import Descriptor, Staging
 from ckpt_tui.convert.names import sort_key
 from ckpt_tui.convert.plan import Plan
-from ckpt_tui.convert.record import DeltaRecord, FromLayer, Record, SourceRecord
+from ckpt_tui.convert.record import Record, SourceRecord
 from ckpt_tui.convert.roles import (
     CONFIG_DUMP,
     CRIU_PARENT,
@@ -49,8 +45,6 @@ from ckpt_tui.convert.roles import (
     role_of,
 )
 from ckpt_tui.convert.spool import Spool
-from ckpt_tui.convert.upper import UpperFolder, deleted_names, write_upper
-from ckpt_tui.convert.verify import check_contents, check_delta
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 
@@ -134,17 +128,14 @@ class _Conversion:
         self._written: dict[int, Layer] = {}
         self._members: dict[str, Member] = {}
         self._digests: dict[str, str] = {}
-        self._delta: Layer | None = None
-        self._delta_record: DeltaRecord | None = None
-        self._delta_digests: Mapping[int, str] = {}
-        self._upper_contents: Sequence[Content] = ()
-        self._made: dict[str, bytes] = {}
+        self._delta = DeltaOutput(plan, staging, progress)
 
     def run(self) -> Result:
         try:
             base_layers = self._copy_base()
             self._read_source()
-            self._finish_delta()
+            self._delta.finish()
+            self._members |= self._delta.legacy
             return self._write_images(base_layers)
         finally:
             self._spool.close()
@@ -191,7 +182,7 @@ class _Conversion:
     def _take(self, member: Member, pieces: Iterable[bytes]) -> None:
         """Send the bytes of one file where they belong."""
         if member.name == DIFF_TAR and self._plan.optimized:
-            self._take_delta(pieces)
+            self._delta.take(pieces)
             return
         if role_of(member.name) in (DEVSHM, VOLUMES):
             pieces = self._hashed(member.name, pieces)
@@ -216,67 +207,6 @@ class _Conversion:
         plain = planned.role in (PAGES, CRIU_PARENT) and self._plan.options.plain_pages
         return LayerWriter(self._staging, planned.role, plain=plain)
 
-    def _take_delta(self, pieces: Iterable[bytes]) -> None:
-        plan = self._plan
-        if plan.diff.compression != "plain":
-            self._delta = pass_through(self._staging, pieces, DELTA, self._progress)
-            blob = self._delta.descriptor
-            self._delta_record = DeltaRecord(blob.size, blob.digest, whole_blob=True)
-        elif plan.delta is None:
-            with LayerWriter(self._staging, DELTA) as writer:
-                for piece in pieces:
-                    writer.write(piece)
-                self._delta = writer.finish(end=False)
-            size, digest = self._delta.plain_size, self._delta.diff_id
-            self._delta_record = DeltaRecord(size, digest, pieces=(FromLayer(0, size),))
-        else:
-            self._write_delta(pieces)
-
-    def _write_delta(self, pieces: Iterable[bytes]) -> None:
-        if self._plan.delta is None:
-            return
-        if not self._plan.delta.parts:
-            self._delta_record, _ = write_delta(self._plan.delta, (), pieces, len)
-            return
-        with LayerWriter(self._staging, DELTA) as writer:
-            self._delta_record, digests = write_delta(
-                self._plan.delta,
-                self._plan.diff.entries,
-                pieces,
-                writer.write,
-                writer.end_frame,
-            )
-            self._delta = writer.finish(end=False)
-        self._delta_digests = digests.found
-
-    def _finish_delta(self) -> None:
-        """Write a delta of deletions alone, or one that lies in a folder."""
-        if self._plan.source.upper:
-            self._write_upper(self._plan.source.upper)
-        elif self._plan.optimized and not self._plan.diff.has_tar:
-            self._write_delta(())
-            self._delta_record = None
-
-    def _write_upper(self, upper: UpperFolder) -> None:
-        """Write the layer, and record what makes a legacy delta of it on the way back."""
-        self._progress.start(f"reading {upper.path}", sum(m.size for m in upper.members.values()))
-        base = self._plan.base
-        if base is None or len(upper.members) < 2:  # the root alone
-            return
-        with LayerWriter(self._staging, DELTA) as writer:
-            self._upper_contents = write_upper(upper, writer)
-            self._delta = writer.finish()
-        upper.check()
-        marks = tuple(name for name in upper.members if is_whiteout(name))
-        self._delta_record = DeltaRecord(0, "", exact=False, synthetic=(ROOT, *marks))
-        self._members[DIFF_TAR] = Member(DIFF_TAR, MemberKind.FILE, 0, mode=0o600)
-        if deleted := deleted_names(upper, base.tree):
-            data = json.dumps(deleted).encode()
-            self._members[DELETED_FILES] = Member(
-                DELETED_FILES, MemberKind.FILE, len(data), mode=0o600
-            )
-            self._made[DELETED_FILES] = data
-
     def _write_images(self, base_layers: Sequence[Layer]) -> Result:
         base = self._plan.base
         rootfs = self._add_rootfs_image(base, base_layers) if base else None
@@ -286,11 +216,12 @@ class _Conversion:
         if rootfs:
             manifests = (checkpoint, rootfs.manifest)
             root = add_index(self._staging, manifests, self._plan.annotations)
-        self._verify()
+        self._staging.check(self._progress)
+        self._delta.check()
         self._publish(root)
         written = [Written("base", (), layer) for layer in base_layers]
-        if self._delta:
-            written.append(Written(DELTA, (), self._delta))
+        if self._delta.layer:
+            written.append(Written(DELTA, (), self._delta.layer))
         written += [
             Written(planned.role, tuple(m.name for m in planned.members), layer)
             for planned, layer in zip(self._plan.layers, layers, strict=True)
@@ -303,7 +234,7 @@ class _Conversion:
             checkpoint.digest,
             rootfs.manifest.digest if rootfs else "",
             tuple(written),
-            self._delta_record is None or self._delta_record.exact,
+            self._delta.record is None or self._delta.record.exact,
         )
 
     def _add_rootfs_image(self, base: BaseImage, base_layers: Sequence[Layer]) -> _Rootfs:
@@ -311,12 +242,12 @@ class _Conversion:
         container = plan.source.container
         config = rootfs_config(
             base.document,
-            self._delta,
+            self._delta.layer,
             plan.command,
             timestamp(container.checkpointed),
             container_name(container),
         )
-        layers = [*base_layers, *([self._delta] if self._delta else [])]
+        layers = [*base_layers, *([self._delta.layer] if self._delta.layer else [])]
         manifest = add_manifest(
             self._staging,
             config,
@@ -339,7 +270,7 @@ class _Conversion:
             config = originals.get(CONFIG_DUMP) or bare_config(plan.source.container)
             changes[CONFIG_DUMP] = with_values(config, values, CONFIG_DUMP)
             if DELETED_FILES in self._members:
-                made = self._made.get(DELETED_FILES)
+                made = self._delta.deleted_files
                 originals[DELETED_FILES] = made or self._spool.read(DELETED_FILES)
         source = plan.source
         changes[RECORD] = Record(
@@ -347,7 +278,7 @@ class _Conversion:
             tuple(self._members.values()),
             originals,
             self._digests,
-            self._delta_record,
+            self._delta.record,
         ).encode()
         return changes
 
@@ -389,20 +320,6 @@ class _Conversion:
             {"os": "linux", "architecture": plan.architecture},
             CHECKPOINT_ROLE,
         )
-
-    def _verify(self) -> None:
-        plan, staging = self._plan, self._staging
-        staging.check(self._progress)
-        if plan.base is None or plan.delta is None or self._delta is None:
-            return
-        self._progress.start("comparing the delta with its layer", None)
-        base, progress = plan.base.tree, self._progress
-        with staging.window(self._delta.descriptor.digest) as layer:
-            if plan.source.upper:
-                check_contents(base, self._upper_contents, layer, progress)
-                return
-            entries, deleted = plan.diff.entries, plan.diff.deleted
-            check_delta(base, entries, deleted, self._delta_digests, layer, progress)
 
     def _publish(self, root: Descriptor) -> None:
         destination = self._plan.destination
