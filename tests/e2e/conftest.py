@@ -29,8 +29,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(autouse=True)
-def _base_stays(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Bring the base image of the checkpoints back after a test that emptied podman's store."""
+def _bases_stay(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Bring the base images of the checkpoints back after a test that emptied podman's store."""
     yield
     if "lab" in request.fixturenames:
         made: Lab = request.getfixturevalue("lab")

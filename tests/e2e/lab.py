@@ -17,9 +17,6 @@ from pathlib import Path
 
 LAB = Path(__file__).parent / "lab" / "lab"
 
-BASE = "localhost/bb:1"
-"""The image that the containers of lab/make-checkpoints are made of."""
-
 BUILD_TIMEOUT_S = 1800
 """Seconds for building the lab from nothing; it takes one or two minutes on a quick network."""
 
@@ -84,11 +81,13 @@ class Lab:
         return archive
 
     def restock(self) -> None:
-        """Load the base image of the checkpoints again, if it was made and is no longer there."""
+        """Load the base images of the checkpoints again that were made and are no longer there."""
         names = self.storage / "storage" / "overlay-images" / "images.json"
-        there = names.exists() and f'"{BASE}"' in names.read_text()
-        if not there and (self.host / "base-bb.oci.tar").exists():
-            self.run("podman", "load", "-q", "-i", "/host/base-bb.oci.tar")
+        there = names.read_text() if names.exists() else ""
+        for archive in self.host.glob("base-*.oci.tar"):
+            image = archive.name.removeprefix("base-").removesuffix(".oci.tar")
+            if f'"localhost/{image}:1"' not in there:
+                self.run("podman", "load", "-q", "-i", f"/host/{archive.name}")
 
     @contextmanager
     def registry(self, http: str = "", more: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ import subprocess
 import urllib.request
 
 import pytest
-from lab import BASE, LAB, Lab
+from lab import LAB, Lab
 
 
 def test_lab_has_the_programs_the_tests_rely_on(lab: Lab) -> None:
@@ -69,8 +69,10 @@ def test_call_without_a_command_says_how_to_call() -> None:
     assert "lab run COMMAND" in done.stdout
 
 
-def test_base_is_back_after_the_store_was_emptied(lab: Lab) -> None:
+def test_bases_are_back_after_the_store_was_emptied(lab: Lab) -> None:
     lab.checkpoint("counter")
+    lab.checkpoint("kinds")
     lab.run("podman", "rmi", "-af")
     lab.restock()
-    lab.run("podman", "image", "exists", BASE)
+    for image in ("bb", "py"):
+        lab.run("podman", "image", "exists", f"localhost/{image}:1")
