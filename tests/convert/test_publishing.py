@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from ckpt_tui.convert.publishing import RegistryStaging
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.sources.reference import parse_reference
 
 
 def _fault_server() -> ModuleType:
@@ -195,3 +198,24 @@ def test_config_dump_names_the_repository_that_it_was_sent_to(data: Path, server
     manifest = json.loads(server.manifests["app/c", result.checkpoint][1])
     assert result.repository == f"{server.host}/app/c"
     assert manifest["annotations"]["org.criu.checkpoint.format.version"] == "0.1"
+
+
+def test_an_upload_under_way_ends_when_nobody_wants_it(server: Any) -> None:
+    """The registry answers the beginning of the upload only once it is not wanted any more."""
+    place = parse_reference(f"docker://{server.host}/app/c")
+    staging = RegistryStaging(place, (), quiet())
+    begun, never = threading.Event(), threading.Event()
+
+    def answer_late(seen: Any) -> None:
+        while seen.method == "POST" and not staging._ended:
+            begun.set()
+            never.wait(0.001)
+
+    server.rules.append(answer_late)
+    with staging:
+        blob = staging.new_blob()
+        blob.write(bytes(4 << 20))
+        staging.keep(blob)
+        assert begun.wait(10)
+    assert not server.blobs
+    assert nothing_left_behind()

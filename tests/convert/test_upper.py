@@ -298,12 +298,14 @@ def test_an_upper_folder_with_nothing_in_it_gives_no_layer(
     assert [w.role for w in result.layers if w.role in ("base", "delta")] == ["base"]
 
 
+@pytest.mark.parametrize("content", [b"10\n", b"9\n"], ids=["another size", "the same size"])
 def test_a_file_of_the_upper_folder_that_changes_meanwhile_ends_the_conversion(
-    dumped: tuple[Request, Path], folder: Path
+    dumped: tuple[Request, Path], folder: Path, content: bytes
 ) -> None:
     request, target = dumped
     prepared = prepare(request, quiet())
-    (folder / "tmp/count").write_bytes(b"10\n")
+    (folder / "tmp/count").write_bytes(content)
+    os.utime(folder / "tmp/count", ns=(1, 1))
     with pytest.raises(CkptError, match="changed while it was read"):
         run(prepared.plan, quiet())
     prepared.close()
