@@ -17,6 +17,7 @@ import pytest
 from ckpt_tui.convert.publishing import RegistryStaging
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
+from ckpt_tui.core import progress
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, quiet
@@ -200,8 +201,12 @@ def test_config_dump_names_the_repository_that_it_was_sent_to(data: Path, server
     assert manifest["annotations"]["org.criu.checkpoint.format.version"] == "0.1"
 
 
-def test_an_upload_under_way_ends_when_nobody_wants_it(server: Any) -> None:
+def test_an_upload_under_way_ends_when_nobody_wants_it(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The registry answers the beginning of the upload only once it is not wanted any more."""
+    monkeypatch.setattr(progress, "YIELD_S", 0.0)  # else 4 MiB may be there before one looks
+    monkeypatch.setattr(progress, "REPORT_S", 0.0)
     place = parse_reference(f"docker://{server.host}/app/c")
     staging = RegistryStaging(place, (), quiet())
     begun, never = threading.Event(), threading.Event()
