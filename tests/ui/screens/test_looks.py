@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from driving import UI, settle
 
-from ckpt_tui.core.errors import CkptError
 from ckpt_tui.ui import places
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.rows import browse as browse_rows
@@ -49,11 +48,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browse, "PAUSE_S", 0.001)
     monkeypatch.setattr("ckpt_tui.diagnose.host.this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "this_host", lambda: None)
-
-    def no_base(*_: object) -> None:
-        raise CkptError("There is none.")
-
-    monkeypatch.setattr(checkpoint, "base_for", no_base)
+    monkeypatch.setattr(checkpoint, "base_members", lambda *_: None)
 
 
 def keys(*pressed: str) -> Callable[[Any], Any]:

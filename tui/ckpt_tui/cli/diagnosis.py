@@ -9,8 +9,8 @@ from typing import Any
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.convert.request import base_for
-from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.convert.request import base_members
+from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.diagnose import host as hosts
 from ckpt_tui.diagnose.doctor import diagnose_log, to_json
@@ -90,21 +90,13 @@ def _diagnosed(
     target: str, log: str | None, host: HostProfile | None, base: str, progress: Progress
 ) -> TargetDiagnosis:
     opened = open_checkpoint(target, progress)
-    found = None
     window = open_log(log) if log else None
     try:
         checkpoint = opened.load(progress)
-        try:
-            found = base_for(opened, base, progress)
-        except CkptError:
-            if base:
-                raise
-        members = found.tree if found else None
+        members = base_members(opened, base, progress)
         given = (log, window) if log and window else None
         return diagnose_opened(opened, checkpoint, progress, host, members, given)
     finally:
-        if found is not None:
-            found.close()
         if window is not None:
             window.close()
         opened.close()

@@ -19,7 +19,7 @@ from ckpt_tui.cli.diagnosis import document as diagnosis_document
 from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
 from ckpt_tui.cli.reports import masked_checkpoint, opened_target
 from ckpt_tui.cli.tables import narrate
-from ckpt_tui.convert.request import base_for
+from ckpt_tui.convert.request import base_members
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.saving import save_window
@@ -94,16 +94,8 @@ def _rendered(gathered: Gathered, suffix: str) -> str:
 def gather(opened: OpenCheckpoint, progress: Progress, reveal: bool) -> Gathered:
     """Read everything: decode, check, hash."""
     checkpoint = opened.load(progress)
-    try:
-        base = base_for(opened, "", progress)
-    except CkptError:  # what needs one is among the checks left out
-        base = None
-    try:
-        members = base.tree if base else None
-        diagnosis = diagnose_opened(opened, checkpoint, progress, None, members)
-    finally:
-        if base is not None:
-            base.close()
+    base = base_members(opened, "", progress)
+    diagnosis = diagnose_opened(opened, checkpoint, progress, None, base)
     return Gathered(
         checkpoint=masked_checkpoint(checkpoint, reveal),
         diagnosis=diagnosis,

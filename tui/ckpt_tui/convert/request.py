@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from ckpt_tui.archive.tree import Member
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
-from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.base_search import Search, search_base
 from ckpt_tui.convert.destination import Destination, destination_of
 from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, source_of
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
-from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 
@@ -94,16 +94,27 @@ def _repository(named: str, destination: Destination) -> str:
     return place
 
 
-def base_for(opened: OpenCheckpoint, named: str, progress: Progress) -> BaseImage | None:
-    """Find the image a checkpoint's container ran from: `named`, in podman's local store, or
-    beside the checkpoint. The caller closes it.
+def base_members(
+    opened: OpenCheckpoint, named: str, progress: Progress
+) -> Mapping[str, Member] | None:
+    """Return the members of the image a checkpoint's container ran from: `named`, in podman's
+    local store, or beside the checkpoint; None, and checks that need one are left out.
 
     Raises:
         CkptError: the named one cannot be read, or is no image.
     """
-    with ExitStack() as closing:
-        source = source_of(opened, NOTHING_BESIDE, closing, progress)
-        return search_base(source, opened, named, progress, reach_out=False).base
+    try:
+        with ExitStack() as closing:
+            source = source_of(opened, NOTHING_BESIDE, closing, progress)
+            base = search_base(source, opened, named, progress, reach_out=False).base
+    except CkptError:
+        if named:
+            raise
+        return None
+    if base is None:
+        return None
+    base.close()
+    return base.tree
 
 
 def _options(opened: OpenCheckpoint, request: Request) -> Options:

@@ -15,8 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.convert.request import base_for
-from ckpt_tui.core.errors import CkptError
+from ckpt_tui.convert.request import base_members
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.host import this_host
@@ -129,16 +128,8 @@ class CheckpointScreen(JobHost, Screen[None]):
     def _check(self, progress: Progress) -> TargetDiagnosis:
         assert self.opened is not None
         assert self.checkpoint is not None
-        try:
-            base = base_for(self.opened, "", progress)
-        except CkptError:  # the checks that need one are left out
-            base = None
-        try:
-            members = base.tree if base else None
-            return diagnose_opened(self.opened, self.checkpoint, progress, this_host(), members)
-        finally:
-            if base is not None:
-                base.close()
+        base = base_members(self.opened, "", progress)
+        return diagnose_opened(self.opened, self.checkpoint, progress, this_host(), base)
 
     def _show_diagnosis(self) -> None:
         if self.diagnosis is not None:
