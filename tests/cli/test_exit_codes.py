@@ -52,6 +52,15 @@ def test_failures_have_their_code_and_their_sentences(
         assert sentence in found.err
 
 
+def test_a_log_that_is_no_file_is_not_taken_for_an_empty_one(run: Run, tmp_path: Path) -> None:
+    fifo = tmp_path / "restore.log"
+    os.mkfifo(fifo)
+    found = run("diagnose", "--log", fifo)
+    assert (found.code, found.out) == (3, "")
+    assert "It is no regular file." in found.err
+    assert "`--log -` reads standard input." in found.err
+
+
 def test_an_empty_file_says_so(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.tar"
     path.touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from ckpt_tui.archive.tree import MemberKind, Tree
@@ -44,4 +45,9 @@ def open_log(path: str | Path) -> FileWindow:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SourceUnreachable(f"{path} cannot be read:", f"{error.strerror}.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SourceUnreachable(
+            f"{path} cannot be read:", "It is no regular file.", "`--log -` reads standard input."
+        )
     return FileWindow(descriptor)
