@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from fault_server import INDEX, Answer, FaultServer, sha256
 
+from ckpt_tui.cli.stores import ls
 from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.listing import RepositoryListing, list_repository
@@ -125,6 +127,28 @@ def test_a_damaged_tag_comes_with_its_name(server: FaultServer) -> None:
     found = {entry.tag: entry.kind for entry in list_repository(store, quiet())}
     store.close()
     assert found == {"good": "image", "bad": ""}
+
+
+def test_ls_names_a_damaged_tag_and_describes_the_others(
+    server: FaultServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.add_manifest("app", "bad", b"[]")
+    server.add_manifest("app", "good", image())
+    ls(f"docker://{server.host}/app", every=False, as_json=True)
+    printed = capsys.readouterr()
+    tags = json.loads(printed.out)["tags"]
+    assert [(tag["tag"], tag["kind"]) for tag in tags] == [("bad", ""), ("good", "image")]
+    assert "bad: " in printed.err
+
+
+def test_tags_that_are_too_many_come_by_name_from_one_request(server: FaultServer) -> None:
+    for tag in "123":
+        server.add_manifest("app", tag, image())
+    store = open_repository(parse_place(f"docker://{server.host}/app"))
+    found = [(entry.tag, entry.kind) for entry in list_repository(store, quiet(), 2)]
+    store.close()
+    assert found == [("1", "image"), ("2", "image"), ("3", "")]
+    assert sum("/tags/list" in seen.path for seen in server.seen) == 1
 
 
 def test_a_limit_of_requests_ends_the_list(server: FaultServer) -> None:

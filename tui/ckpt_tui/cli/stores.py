@@ -13,7 +13,7 @@ from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import narrate, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.core.errors import SourceUnreachable
+from ckpt_tui.core.errors import DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, human_duration, printable, short_digest
 from ckpt_tui.formats.images import LAYER_ROLE_KEY
@@ -110,7 +110,7 @@ def _list_tags(place: Reference, every: bool, as_json: bool, progress: Progress)
             except TooManyRequests as error:
                 narrate(f"{error} The tags that follow are listed by name.")
                 break
-            except Refused as error:  # gone meanwhile, or not for us
+            except (DamagedInput, Refused) as error:  # gone meanwhile, not for us, or no manifest
                 narrate(f"{name}: {error}")
     finally:
         listing.close()

@@ -226,17 +226,17 @@ def total_size(
 
 
 def list_repository(
-    store: RegistryStore, progress: Progress, *, details: bool = True
+    store: RegistryStore, progress: Progress, most: int | None = None
 ) -> Iterator[TagEntry]:
-    """Yield the tags of a repository one by one; without `details`, nothing but their names.
+    """Yield the tags of a repository one by one, after the first `most` nothing but their names.
 
     A tag whose manifest is damaged or refused comes with its name alone.
     """
     from ckpt_tui.sources.registry_errors import Refused, TooManyRequests
 
     listing = RepositoryListing(store)
-    for tag in listing.tags(progress):
-        if not details:
+    for number, tag in enumerate(listing.tags(progress)):
+        if most is not None and number >= most:
             yield TagEntry(tag)
             continue
         try:

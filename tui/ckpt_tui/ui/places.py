@@ -142,13 +142,8 @@ def _remote(path: str, progress: Progress) -> Iterator[Node]:
             for name in store.client.catalog(progress):
                 yield Node(name, f"{path}/{name}")
             return
-        entries = list_repository(store, progress)
-        for number, entry in enumerate(entries):
+        for entry in list_repository(store, progress, MAX_DESCRIBED):
             yield _tagged(entry, path, f"{path}:{entry.tag}")
-            if number + 1 == MAX_DESCRIBED:
-                break
-        rest = list(list_repository(store, progress, details=False))[MAX_DESCRIBED:]
-        yield from (_tagged(entry, path, f"{path}:{entry.tag}") for entry in rest)
     finally:
         store.close()
 
