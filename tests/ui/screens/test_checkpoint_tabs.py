@@ -154,6 +154,22 @@ async def test_memory_is_searched_and_matches_are_shown(data: Path) -> None:
         assert not here.has_class("-found")
 
 
+async def test_a_search_in_vain_leaves_what_was_found_before(data: Path) -> None:
+    keys = ("5", "slash", "text:*TOKEN", "enter")
+    async with shown(data / "demo-web/web.tar.zst", *keys) as pilot:
+        memory = pane(pilot)
+        assert isinstance(memory, MemoryPane)
+        before = len(memory.found.rows)
+        assert before > 1
+        await press(pilot, "slash", "text:*zzzzqqq", "enter")
+        assert "no place in" in pilot.app.said
+        await press(pilot, "down")
+        assert len(memory.found.rows) == before
+        assert memory.found.cursor == 1
+        await press(pilot, "n")
+        assert memory.found.cursor == 2
+
+
 async def test_a_search_that_is_none_is_said(data: Path) -> None:
     async with shown(data / "images/counter", "5", "slash", "text:re:(", "enter") as pilot:
         assert "That is no regular expression" in pilot.app.said

@@ -176,9 +176,9 @@ class MemoryPane(ListPane):
 
     def _show_found(self, found: Matches) -> None:
         self.notify(found_text(found), markup=False)
-        self._matches = found.matches
         if not found.matches:
             return
+        self._matches = found.matches
         self.add_class("-found")
         self.remove_class("-hex")
         self.found.set_rows(LazyRows(range(len(self._matches)), self._found_row, _number))
