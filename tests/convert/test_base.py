@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.convert.base import BaseImage, find_base, read_base, wrong_base
-from ckpt_tui.convert.layout import CONFIG, INDEX, LAYER, MANIFEST, Staging
+from ckpt_tui.convert.layout import LAYER, Staging
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST
 from conftest import repacked
 
 OpenSource = Callable[[Path], Source]
@@ -107,13 +108,13 @@ def test_of_an_index_the_image_with_the_recorded_config_is_taken(
         for config in (b'{"os":"linux","rootfs":{"diff_ids":["sha256:00"]}}', base_bb.config):
             manifest = {
                 "schemaVersion": 2,
-                "mediaType": MANIFEST,
-                "config": staging.add(config, CONFIG).document(),
+                "mediaType": MEDIA_MANIFEST,
+                "config": staging.add(config, MEDIA_CONFIG).document(),
                 "layers": [blob.document()],
             }
-            entries.append(staging.add(json.dumps(manifest).encode(), MANIFEST))
+            entries.append(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST))
         index = {"schemaVersion": 2, "manifests": [entry.document() for entry in entries]}
-        root = staging.add(json.dumps(index).encode(), INDEX)
+        root = staging.add(json.dumps(index).encode(), MEDIA_INDEX)
         staging.publish(root, "many")
     base = find_base(counter, f"oci:{tmp_path / 'out'}:many", quiet())
     assert base is not None

@@ -19,13 +19,14 @@ from ckpt_tui.convert.back import convert_back
 from ckpt_tui.convert.destination import destination_of
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.layers import LayerWriter
-from ckpt_tui.convert.layout import CONFIG, MANIFEST, Staging
+from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST
 from conftest import Layout, contents, repacked
 
 PODMAN = {
@@ -57,15 +58,15 @@ def checkpoint_image(folder: Path, archive: Path, split: int = 1) -> str:
                     data = tree.window(member.name).read(0, member.size) if is_file else b""
                     writer.add(member, (data,) if data else ())
                 layers.append(writer.finish())
-        config = staging.add(json.dumps({"rootfs": {"type": "layers"}}).encode(), CONFIG)
+        config = staging.add(json.dumps({"rootfs": {"type": "layers"}}).encode(), MEDIA_CONFIG)
         manifest = {
             "schemaVersion": 2,
-            "mediaType": MANIFEST,
+            "mediaType": MEDIA_MANIFEST,
             "config": config.document(),
             "layers": [layer.descriptor.document() for layer in layers],
             "annotations": PODMAN,
         }
-        staging.publish(staging.add(json.dumps(manifest).encode(), MANIFEST), "legacy")
+        staging.publish(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST), "legacy")
     tree.close()
     return f"oci:{folder}:legacy"
 

@@ -14,13 +14,14 @@ from typing import BinaryIO
 
 import pytest
 
-from ckpt_tui.convert.layout import CONFIG, INDEX, Descriptor, Staging
+from ckpt_tui.convert.layout import Staging
 from ckpt_tui.core.progress import quiet
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, Descriptor
 
 
 def publish(folder: Path, data: bytes, tag: str) -> Descriptor:
     with Staging(folder) as staging:
-        root = staging.add(data, INDEX)
+        root = staging.add(data, MEDIA_INDEX)
         staging.publish(root, tag)
     return root
 
@@ -63,7 +64,7 @@ def test_foreign_parts_of_an_index_stay(tmp_path: Path) -> None:
 
 def test_leaving_without_publishing_leaves_nothing(tmp_path: Path) -> None:
     with Staging(tmp_path / "new" / "store") as staging:
-        staging.add(b"data", CONFIG)
+        staging.add(b"data", MEDIA_CONFIG)
         staging.new_blob().write(b"half")
     assert files(tmp_path) == set()
     assert not (tmp_path / "new" / "store").exists()
@@ -73,7 +74,7 @@ def test_a_blob_that_is_there_in_full_is_used_again(tmp_path: Path) -> None:
     publish(tmp_path, b"same", "one")
     before = next((tmp_path / "blobs/sha256").iterdir()).stat()
     with Staging(tmp_path) as staging:
-        again = staging.add(b"same", CONFIG)
+        again = staging.add(b"same", MEDIA_CONFIG)
         assert staging.holds(again.digest, 4)
         assert not staging.holds(again.digest, 5)
         staging.publish(again, "two")
@@ -107,7 +108,7 @@ def test_a_full_disk_leaves_the_layout_as_it_was(tmp_path: Path) -> None:
         return FullDisk()
 
     with pytest.raises(OSError, match="No space"), Staging(tmp_path, create) as staging:
-        staging.add(b"more than ten bytes", CONFIG)
+        staging.add(b"more than ten bytes", MEDIA_CONFIG)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
@@ -130,7 +131,7 @@ def test_an_archive_is_a_layout_in_a_tar_and_always_the_same(tmp_path: Path) -> 
     for number in range(2):
         target = tmp_path / f"{number}.tar"
         with Staging(tmp_path, final=False) as staging:
-            root = staging.add(b"{}", INDEX)
+            root = staging.add(b"{}", MEDIA_INDEX)
             staging.publish_archive(root, "one", target, quiet())
         made.append(target.read_bytes())
     assert made[0] == made[1]

@@ -19,7 +19,7 @@ from ckpt_tui.convert.filetree import apply_layer, apply_legacy, differences, fa
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import checkpoint_annotations, container_name, local_repository
 from ckpt_tui.convert.layers import LayerWriter, copy_blob
-from ckpt_tui.convert.layout import Descriptor, Staging
+from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.names import real_name
 from ckpt_tui.convert.spool import Spool
 from ckpt_tui.convert.unpacking import TarEntry
@@ -27,6 +27,7 @@ from ckpt_tui.convert.verify import check_blobs, check_delta
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.sources.base import Descriptor
 
 
 @pytest.fixture

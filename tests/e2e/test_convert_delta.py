@@ -24,10 +24,11 @@ from converting import LIST_TREE, LISTING, Listing
 from lab import Lab
 
 from ckpt_tui.convert.inputs import Beside
-from ckpt_tui.convert.layout import CONFIG, LAYER, MANIFEST, Descriptor, Staging
+from ckpt_tui.convert.layout import LAYER, Staging
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.progress import quiet
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, Descriptor
 
 CASES = 25
 """Generated cases for overlayfs."""
@@ -316,11 +317,11 @@ def base_image(folder: Path, base: bytes) -> str:
     with Staging(folder) as staging:
         manifest = {
             "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": staging.add(config, CONFIG).document(),
+            "mediaType": MEDIA_MANIFEST,
+            "config": staging.add(config, MEDIA_CONFIG).document(),
             "layers": [staging.add(blob, LAYER + "+gzip").document()],
         }
-        staging.publish(staging.add(json.dumps(manifest).encode(), MANIFEST), "base")
+        staging.publish(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST), "base")
     return hashlib.sha256(config).hexdigest()
 
 
@@ -419,7 +420,7 @@ def test_podman_and_umoci_show_what_unpacking_by_hand_gives(lab: Lab, data: Path
         expected[str(seed)] = really(BY_HAND, made.folder)
         size = (layout / "blobs/sha256" / made.result.rootfs[7:]).stat().st_size
         with Staging(layout) as staging:
-            staging.publish(Descriptor(MANIFEST, made.result.rootfs, size), f"rootfs-{seed}")
+            staging.publish(Descriptor(MEDIA_MANIFEST, made.result.rootfs, size), f"rootfs-{seed}")
     printed = lab.script(
         f"""
         cd /host/delta

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from ckpt_tui.convert.destination import Destination as Place
 from ckpt_tui.convert.destination import destination_of
 from ckpt_tui.convert.layout import Blob, Staging
-from ckpt_tui.convert.layout import Descriptor as Written
 from ckpt_tui.convert.repoint import repoint
 from ckpt_tui.convert.staged import StagedStore, compressed, repository_named_in, staged_image
 from ckpt_tui.core.errors import CkptError, DamagedInput, UsageError
@@ -160,7 +159,7 @@ class _LayoutDestination:
 
     def publish(self, root: Descriptor, data: bytes, progress: Progress) -> None:
         self.put_manifest(root, data, progress)
-        written = Written(root.media_type, root.digest, root.size)
+        written = Descriptor(root.media_type, root.digest, root.size)
         if self._place.archive:
             self._staging.publish_archive(written, self._place.tag, self._place.path, progress)
         else:

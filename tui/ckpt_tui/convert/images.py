@@ -6,7 +6,6 @@ containerd look for before they treat an image as a checkpoint.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.checkpoint.model import ContainerFacts
-from ckpt_tui.convert.layout import CONFIG, INDEX, MANIFEST, Descriptor, Staging
+from ckpt_tui.convert.layout import Staging, dump
 from ckpt_tui.convert.record import FORMAT_VERSION
 from ckpt_tui.core.document import text_at, value_at
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST, Descriptor
 
 CRIU_PREFIX = "org.criu.checkpoint."
 ROLE_KEY = CRIU_PREFIX + "role"
@@ -161,8 +161,8 @@ def add_manifest(
     """Stage config and manifest; return the manifest as the index names it."""
     document = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": staging.add(config, CONFIG).document(),
+        "mediaType": MEDIA_MANIFEST,
+        "config": staging.add(config, MEDIA_CONFIG).document(),
         "layers": [layer.document() for layer in layers],
         **({"annotations": dict(sorted(annotations.items()))} if annotations else {}),
     }
@@ -170,7 +170,7 @@ def add_manifest(
     if any(layer.media_type.endswith("+zstd") for layer in layers):
         marks[ZSTD_KEY] = "true"
     return staging.add(
-        dump(document), MANIFEST, annotations=marks, platform=platform or _NO_PLATFORM
+        dump(document), MEDIA_MANIFEST, annotations=marks, platform=platform or _NO_PLATFORM
     )
 
 
@@ -180,11 +180,11 @@ def add_index(
     """Stage the index that the tag names."""
     document = {
         "schemaVersion": 2,
-        "mediaType": INDEX,
+        "mediaType": MEDIA_INDEX,
         "manifests": [manifest.document() for manifest in manifests],
         "annotations": dict(sorted(annotations.items())),
     }
-    return staging.add(dump(document), INDEX)
+    return staging.add(dump(document), MEDIA_INDEX)
 
 
 def bare_config(container: ContainerFacts) -> bytes:
@@ -217,8 +217,3 @@ def recorded_image(engine: str, config_dump: object) -> str:
     """Return the image id that config.dump recorded, 64 hex digits, or "" where it has none."""
     key = {"cri-o": "rootfsImageRef", "podman": "rootfsImageID"}.get(engine, "")
     return text_at(config_dump, key).removeprefix("sha256:") if key else ""
-
-
-def dump(document: Mapping[str, Any]) -> bytes:
-    """Return JSON as it is stored: the same document, the same bytes."""
-    return json.dumps(document, separators=(",", ":")).encode()

@@ -11,11 +11,12 @@ from ckpt_tui.archive.seekable import FRAME_SIZE, SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import Layer
-from ckpt_tui.convert.layout import LAYER, Descriptor, Staging
+from ckpt_tui.convert.layout import LAYER, Staging
 from ckpt_tui.convert.roles import DELTA, ROLE_KEY
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+from ckpt_tui.sources.base import Descriptor
 
 LEVEL = 1
 """Of zstd. Memory pages compress little better at 3, and take twice as long."""

@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -24,45 +23,16 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.verify import check_blobs
-from ckpt_tui.core.document import read_object
+from ckpt_tui.core.document import read_object, text_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, FileWindow
+from ckpt_tui.sources.base import REF_NAME, Descriptor
 
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
-
-REF_NAME = "org.opencontainers.image.ref.name"
-"""Annotation of an index entry that holds its tag."""
 
 _STAGING = ".ckpt-tui-"
 _MARKER = b'{"imageLayoutVersion":"1.0.0"}'
-
-
-@dataclass(frozen=True, slots=True)
-class Descriptor:
-    """A blob as manifests and indexes name it."""
-
-    media_type: str
-    digest: str
-    size: int
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    platform: Mapping[str, str] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON form, in the order of image-spec's Go types, as tools rewrite it."""
-        found: dict[str, Any] = {
-            "mediaType": self.media_type,
-            "digest": self.digest,
-            "size": self.size,
-        }
-        if self.annotations:
-            found["annotations"] = dict(sorted(self.annotations.items()))
-        if self.platform:
-            found["platform"] = dict(sorted(self.platform.items()))
-        return found
 
 
 def _create(path: Path) -> BinaryIO:
@@ -167,12 +137,18 @@ class Staging:
             self._blobs[digest] = blob.path
         return digest, blob.size
 
-    def add(self, data: bytes, media_type: str, **more: Mapping[str, str]) -> Descriptor:
+    def add(
+        self,
+        data: bytes,
+        media_type: str,
+        annotations: Mapping[str, str] | None = None,
+        platform: Mapping[str, str] | None = None,
+    ) -> Descriptor:
         """Stage a small blob."""
         blob = self.new_blob()
         blob.write(data)
         digest, size = self.keep(blob)
-        return Descriptor(media_type, digest, size, **more)
+        return Descriptor(media_type, digest, size, annotations or {}, platform or {})
 
     def holds(self, digest: str, size: int) -> bool:
         """Tell whether the target already has this blob in full."""
@@ -235,7 +211,7 @@ class Staging:
             if not marker.exists():
                 self._replace(marker, _MARKER)
             index = self.folder / "index.json"
-            self._replace(index, _dump(_with_entry(_read_index(index), root, tag)))
+            self._replace(index, dump(_with_entry(_read_index(index), root, tag)))
 
     def publish_archive(self, root: Descriptor, tag: str, file: Path, progress: Progress) -> None:
         """Write every blob and an index that names `root` into an OCI archive, `file`."""
@@ -253,7 +229,7 @@ class Staging:
                         progress.tick(len(piece))
                 out.write(padding(path.stat().st_size))
             for name, data in (
-                ("index.json", _dump(_with_entry({}, root, tag))),
+                ("index.json", dump(_with_entry({}, root, tag))),
                 ("oci-layout", _MARKER),
             ):
                 out.write(_file_header(name, len(data)) + data + padding(len(data)))
@@ -273,7 +249,8 @@ def _file_header(name: str, size: int) -> bytes:
     return header(Member(name, MemberKind.FILE, size, mode=0o644))
 
 
-def _dump(document: Mapping[str, Any]) -> bytes:
+def dump(document: Mapping[str, Any]) -> bytes:
+    """Return JSON without white space, keys in their order."""
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -300,14 +277,12 @@ def _with_entry(index: dict[str, Any], root: Descriptor, tag: str) -> dict[str, 
     entries = index.get("manifests", [])
     if not isinstance(entries, list):
         raise CkptError("index.json of the layout cannot be read:", "its manifests are no list.")
-    others = [other for other in entries if other != entry and not (tag and _tag_of(other) == tag)]
+    others = [
+        other
+        for other in entries
+        if other != entry and not (tag and text_at(other, "annotations", REF_NAME) == tag)
+    ]
     return {"schemaVersion": 2, **index, "manifests": [*others, entry]}
-
-
-def _tag_of(entry: object) -> str:
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    tag = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return tag if isinstance(tag, str) else ""
 
 
 @contextmanager

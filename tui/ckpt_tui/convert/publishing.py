@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from ckpt_tui.convert.layout import INDEX, MANIFEST, Blob, Descriptor, Staging
+from ckpt_tui.convert.layout import Blob, Staging
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
-from ckpt_tui.sources.base import Descriptor as Sent
+from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
 from ckpt_tui.sources.registry_destination import RegistryDestination
 from ckpt_tui.sources.registry_store import open_repository
@@ -46,9 +46,9 @@ class RegistryStaging(Staging):
         self._store = open_repository(repository)
         self._destination = RegistryDestination(self._store.client, repository)
         self._sender = ThreadPoolExecutor(1, "upload")
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, Descriptor] = {}
         self._jobs: list[Future[None]] = []
-        self._manifests: list[tuple[Sent, bytes]] = []
+        self._manifests: list[tuple[Descriptor, bytes]] = []
         self._ended = False
         self._wanted = progress
         self._uploading = Progress(cancelled=lambda: self._ended)
@@ -67,7 +67,7 @@ class RegistryStaging(Staging):
     def holds(self, digest: str, size: int) -> bool:
         if digest in self._sent:
             return True
-        blob = Sent("", digest, size)
+        blob = Descriptor("", digest, size)
 
         def ask() -> bool:
             has = self._destination.has(blob, self._uploading)
@@ -84,19 +84,25 @@ class RegistryStaging(Staging):
         if needed:
             self._blobs[digest] = blob.path
         if not self.holds(digest, blob.size):
-            self._sent[digest] = Sent("", digest, blob.size)
+            self._sent[digest] = Descriptor("", digest, blob.size)
             self._send(self._sent[digest], blob.path, keeps=needed)
         elif not needed:
             blob.path.unlink()
         return digest, blob.size
 
-    def add(self, data: bytes, media_type: str, **more: Mapping[str, str]) -> Descriptor:
-        if media_type not in (MANIFEST, INDEX):
-            return super().add(data, media_type, **more)
+    def add(
+        self,
+        data: bytes,
+        media_type: str,
+        annotations: Mapping[str, str] | None = None,
+        platform: Mapping[str, str] | None = None,
+    ) -> Descriptor:
+        if media_type not in (MEDIA_MANIFEST, MEDIA_INDEX):
+            return super().add(data, media_type, annotations, platform)
         digest = self.new_digest()
         digest.update(data)
-        made = Descriptor(media_type, digest.value(), len(data), **more)
-        self._manifests.append((Sent(media_type, made.digest, made.size), data))
+        made = Descriptor(media_type, digest.value(), len(data), annotations or {}, platform or {})
+        self._manifests.append((made, data))
         return made
 
     def check(self, progress: Progress) -> None:
@@ -124,7 +130,7 @@ class RegistryStaging(Staging):
         manifest, data = next(one for one in self._manifests if one[0].digest == root.digest)
         self._answer(partial(named.publish, manifest, data, self._uploading))
 
-    def _send(self, blob: Sent, path: Path, *, keeps: bool) -> None:
+    def _send(self, blob: Descriptor, path: Path, *, keeps: bool) -> None:
         def send() -> None:
             self._destination.put(blob, lambda: verified(_pieces(path), blob), self._uploading)
             if not keeps:

@@ -12,19 +12,18 @@ from typing import Any
 
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import MemberKind, Tree
-from ckpt_tui.convert.images import ROLE_KEY, ROOTFS_ROLE, Layer, base_image_values, dump
+from ckpt_tui.convert.images import ROLE_KEY, ROOTFS_ROLE, Layer, base_image_values
 from ckpt_tui.convert.jsonedit import with_values
 from ckpt_tui.convert.layers import LayerWriter
-from ckpt_tui.convert.layout import CONFIG, INDEX, MANIFEST, Descriptor, Staging
+from ckpt_tui.convert.layout import Staging, dump
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
 from ckpt_tui.convert.roles import ROLE_KEY as LAYER_ROLE_KEY
-from ckpt_tui.core.document import texts_at
+from ckpt_tui.core.document import text_at, texts_at
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
 from ckpt_tui.formats.table import ENGINE_KEY
-from ckpt_tui.sources.base import Descriptor as Found
-from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import config_of, descriptors_of, image_layers, load, open_image
 
 
@@ -50,15 +49,18 @@ def repoint(image: OpenedImage, repository: str, staging: Staging, progress: Pro
         raise DamagedInput("the index", 0, "it does not name a checkpoint and a rootfs image.")
     opened = open_image(image.target, image.store, checkpoint)
     rootfs_config = config_of(open_image(image.target, image.store, rootfs)).digest
-    engine = opened.document.get("annotations", {}).get(ENGINE_KEY, "")
+    engine = text_at(opened.document, "annotations", ENGINE_KEY)
     values = base_image_values(engine, f"{repository}@{rootfs.digest}", rootfs_config)
     replaced = [image.descriptor.digest, checkpoint.digest, config_of(opened).digest]
     manifest, old_layer = _moved_manifest(opened, values, staging, progress)
     new = staging.add(
-        dump(manifest), MANIFEST, annotations=checkpoint.annotations, platform=checkpoint.platform
+        dump(manifest),
+        MEDIA_MANIFEST,
+        annotations=checkpoint.annotations,
+        platform=checkpoint.platform,
     )
-    documents = [new.document() if e is checkpoint else _as_is(e).document() for e in entries]
-    index = staging.add(dump({**image.document, "manifests": documents}), INDEX)
+    documents = [new.document() if e is checkpoint else e.document() for e in entries]
+    index = staging.add(dump({**image.document, "manifests": documents}), MEDIA_INDEX)
     return Repointed(index, (*replaced, old_layer))
 
 
@@ -69,7 +71,7 @@ def _moved_manifest(
     layers = image_layers(opened)
     config = load(opened.store, config_of(opened))[0]
     diff_ids = list(texts_at(config, "rootfs", "diff_ids"))
-    documents = [_as_is(layer.descriptor).document() for layer in layers]
+    documents = [layer.descriptor.document() for layer in layers]
     for number, layer in enumerate(layers):
         if layer.descriptor.annotations.get(LAYER_ROLE_KEY) != METADATA:
             continue
@@ -83,7 +85,10 @@ def _moved_manifest(
         documents[number] = written.descriptor.document()
         diff_ids[number] = written.diff_id
         config["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
-        changed = {"config": staging.add(dump(config), CONFIG).document(), "layers": documents}
+        changed = {
+            "config": staging.add(dump(config), MEDIA_CONFIG).document(),
+            "layers": documents,
+        }
         return {**opened.document, **changed}, layer.descriptor.digest
     raise DamagedInput("the checkpoint image", 0, "no layer of it holds config.dump.")
 
@@ -100,7 +105,3 @@ def _rewritten(tree: Tree, values: Mapping[str, str], staging: Staging) -> Layer
             elif name != ROOT:
                 writer.add(member, ())
         return writer.finish()
-
-
-def _as_is(found: Found) -> Descriptor:
-    return Descriptor(found.media_type, found.digest, found.size, found.annotations, found.platform)

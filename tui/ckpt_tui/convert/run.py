@@ -26,7 +26,7 @@ from ckpt_tui.convert.images import (
 )
 from ckpt_tui.convert.jsonedit import with_values
 from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob
-from ckpt_tui.convert.layout import Descriptor, Staging
+from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.names import sort_key
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import Record, SourceRecord
@@ -47,6 +47,7 @@ from ckpt_tui.convert.roles import (
 from ckpt_tui.convert.spool import Spool
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.sources.base import Descriptor
 
 
 @dataclass(frozen=True, slots=True)

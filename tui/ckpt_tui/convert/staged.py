@@ -8,17 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.convert.images import dump
 from ckpt_tui.convert.layers import compress_layer
-from ckpt_tui.convert.layout import CONFIG, MANIFEST, Staging
-from ckpt_tui.convert.layout import Descriptor as Written
+from ckpt_tui.convert.layout import Staging, dump
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA, ROLE_KEY
 from ckpt_tui.core.document import parse_document, read_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow, FileWindow, chunks
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
-from ckpt_tui.sources.base import BlobStore, Descriptor, OpenedImage
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, BlobStore, Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.oci import (
     descriptors_of,
@@ -67,7 +65,7 @@ class StagedStore:
             window.close()
 
 
-def staged_image(image: OpenedImage, staging: Staging, root: Written) -> OpenedImage:
+def staged_image(image: OpenedImage, staging: Staging, root: Descriptor) -> OpenedImage:
     """Return the image whose manifest or index was staged; other blobs come from `image`."""
     with staging.window(root.digest) as window:
         data = window.read(0, window.size)
@@ -100,9 +98,14 @@ def compressed(
         documents.append(replace(made, annotations=layer.descriptor.annotations).document())
     config = dict(image.document["config"])
     if text_at(config, "mediaType").startswith("application/vnd.docker."):
-        config["mediaType"] = CONFIG
-    document = {**image.document, "mediaType": MANIFEST, "config": config, "layers": documents}
-    return staged_image(image, staging, staging.add(dump(document), MANIFEST))
+        config["mediaType"] = MEDIA_CONFIG
+    document = {
+        **image.document,
+        "mediaType": MEDIA_MANIFEST,
+        "config": config,
+        "layers": documents,
+    }
+    return staged_image(image, staging, staging.add(dump(document), MEDIA_MANIFEST))
 
 
 def repository_named_in(image: OpenedImage, progress: Progress) -> str:

@@ -43,6 +43,22 @@ class Descriptor:
     platform: Mapping[str, str] = field(default_factory=dict)
     artifact_type: str = ""
 
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form, in the order of image-spec's Go types, as tools rewrite it.
+
+        The type of an artifact is left out: nothing that is written here is one.
+        """
+        found: dict[str, Any] = {
+            "mediaType": self.media_type,
+            "digest": self.digest,
+            "size": self.size,
+        }
+        if self.annotations:
+            found["annotations"] = dict(sorted(self.annotations.items()))
+        if self.platform:
+            found["platform"] = dict(sorted(self.platform.items()))
+        return found
+
 
 class BlobStore(Protocol):
     """Blobs by digest, and layers as trees."""
