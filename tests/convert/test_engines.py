@@ -25,7 +25,7 @@ from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, OpenedImage
 from ckpt_tui.sources.table import resolve
 from conftest import Layout, contents, repacked
 
@@ -174,6 +174,29 @@ def test_the_way_back_with_another_delta_layer_is_damage(
     with pytest.raises(DamagedInput):
         restore_archive(layout.tree(result.checkpoint), other, tmp_path / "again.tar", quiet())
     assert not (tmp_path / "again.tar").exists()
+
+
+def test_a_checkpoint_without_annotations_is_moved_like_another(
+    data: Path, open_source: OpenSource, base_bb: BaseImage, tmp_path: Path
+) -> None:
+    result, layout = converted(
+        open_source(data / "archives/counter.tar.zst"), base_bb, tmp_path / "out"
+    )
+    manifest = {**layout.document(result.checkpoint), "annotations": None}
+    index = layout.document(result.digest)
+    with Staging(tmp_path / "out") as staging:
+        bare = staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST)
+        index["manifests"][0] |= {"digest": bare.digest, "size": bare.size}
+        staging.publish(staging.add(json.dumps(index).encode(), MEDIA_INDEX), "bare")
+    image = resolve(f"oci:{tmp_path / 'out'}:bare", quiet())
+    assert isinstance(image, OpenedImage)
+    with Staging(tmp_path / "out") as staging:
+        moved = repoint(image, "quay.example/other/place", staging, quiet())
+        staging.publish(moved.index, "moved")
+    image.close()
+    entries = layout.document(moved.index.digest)["manifests"]
+    assert [entry["digest"] for entry in entries][1] == result.rootfs
+    assert layout.document(entries[0]["digest"])["annotations"] is None
 
 
 def test_another_repository_changes_five_small_blobs_and_gives_what_converting_for_it_gives(
