@@ -6,10 +6,10 @@ import dataclasses
 import gzip
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from layouts import repacked
 
 from ckpt_tui.convert.base import BaseImage, find_base, read_base, wrong_base
 from ckpt_tui.convert.layout import LAYER, Staging
@@ -18,14 +18,6 @@ from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST
-from conftest import repacked
-
-OpenSource = Callable[[Path], Source]
-
-
-@pytest.fixture
-def counter(data: Path, open_source: OpenSource) -> Source:
-    return open_source(data / "archives/counter.tar.zst")
 
 
 def test_the_headers_of_the_base_are_read_and_its_digest_is_the_recorded_one(

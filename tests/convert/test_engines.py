@@ -7,10 +7,10 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from layouts import Layout, OpenSource, contents, repacked
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.convert.base import BaseImage
@@ -27,9 +27,7 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, OpenedImage
 from ckpt_tui.sources.table import resolve
-from conftest import Layout, contents, repacked
 
-OpenSource = Callable[[Path], Source]
 REPOSITORY = "registry.example/app/counter"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from layouts import Layout, contents, repacked
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.checkpoint.inventory import build_criu_facts
@@ -27,7 +28,6 @@ from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST
-from conftest import Layout, contents, repacked
 
 PODMAN = {
     "io.podman.annotations.checkpoint.name": "counter",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from layouts import OpenSource, repacked
 
 from ckpt_tui.archive import header_window
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
@@ -22,19 +22,6 @@ from ckpt_tui.convert.roles import plan_layers, role_of
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-from conftest import repacked
-
-OpenSource = Callable[[Path], Source]
-
-
-@pytest.fixture
-def counter(data: Path, open_source: OpenSource) -> Source:
-    return open_source(data / "archives/counter.tar.zst")
-
-
-@pytest.fixture
-def rootfs(data: Path, open_source: OpenSource) -> Source:
-    return open_source(data / "archives/rootfs.tar.zst")
 
 
 def plan_of(source: Source, base: BaseImage | None, **more: object) -> Plan:

@@ -10,12 +10,12 @@ import json
 import os
 import random
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 import zstandard
+from layouts import Layout, OpenSource, contents, repacked
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.convert import layout as layout_module
@@ -30,20 +30,8 @@ from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import Cancelled, CkptError, UsageError
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
-from conftest import Layout, contents, repacked
 
-OpenSource = Callable[[Path], Source]
 REPOSITORY = "registry.example/app/counter"
-
-
-@pytest.fixture
-def counter(data: Path, open_source: OpenSource) -> Source:
-    return open_source(data / "archives/counter.tar.zst")
-
-
-@pytest.fixture
-def rootfs(data: Path, open_source: OpenSource) -> Source:
-    return open_source(data / "archives/rootfs.tar.zst")
 
 
 def planned(source: Source, base: BaseImage | None, target: Path, **options: bool) -> Plan:

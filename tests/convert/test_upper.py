@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from layouts import Layout, contents
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.tree import Member, MemberKind
@@ -22,7 +23,6 @@ from ckpt_tui.convert.upper import UpperFolder, deleted_names, plan_upper
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-from conftest import Layout, contents
 
 Opener = Callable[[], UpperFolder]
 
