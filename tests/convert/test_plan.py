@@ -8,10 +8,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 from layouts import OpenSource, repacked
 
 from ckpt_tui.archive import header_window
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
+from ckpt_tui.archive.seekable import SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert import nested, roles
 from ckpt_tui.convert.base import BaseImage
@@ -19,8 +21,8 @@ from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
 from ckpt_tui.convert.roles import plan_layers, role_of
-from ckpt_tui.convert.source import Source
-from ckpt_tui.core.progress import quiet
+from ckpt_tui.convert.source import Feed, Source
+from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
 
 
@@ -152,6 +154,43 @@ def test_a_delta_with_too_many_entries_is_a_problem_but_not_for_the_half_step(
     monkeypatch.setattr(nested, "MAX_ENTRIES", 5)
     assert "--keep-delta-tar" in plan_of(rootfs, base_bb).problems[0]
     assert plan_of(rootfs, None, options=Options(keep_delta_tar=True)).problems == ()
+
+
+def test_what_all_entries_have_in_common_is_kept_once(
+    data: Path, open_source: OpenSource, tmp_path: Path
+) -> None:
+    sink = io.BytesIO()
+    shared = {f"SCHILY.xattr.user.{number}": "x" for number in range(100)}
+    with tarfile.open(fileobj=sink, mode="w", pax_headers=shared) as tar:
+        for name in "abc":
+            tar.addfile(tarfile.TarInfo(name))
+    archive = repacked(
+        data / "archives/counter.tar.zst",
+        tmp_path / "shared.tar",
+        {"rootfs-diff.tar": sink.getvalue()},
+    )
+    entries = nested.read_diff(open_source(archive), quiet()).entries
+    assert [entry.member.pax["SCHILY.xattr.user.7"] for entry in entries] == ["x"] * 3
+    assert len({id(entry.member.pax) for entry in entries}) == 1
+
+
+def test_a_delta_in_an_archive_that_can_be_read_anywhere_costs_no_pass(
+    data: Path, open_source: OpenSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header_window, "MAX_KEPT_HEADERS", 0)
+    stream = data / "archives/rootfs.tar.zst"
+    path = tmp_path / "seekable.tar.zst"
+    with stream.open("rb") as packed, path.open("wb") as file, SeekableZstdWriter(file) as writer:
+        for piece in zstandard.ZstdDecompressor().read_to_iter(packed):
+            writer.write(piece)
+        writer.close()
+
+    def refuse(_: Progress) -> Feed:
+        raise AssertionError("a whole pass")
+
+    source = dataclasses.replace(open_source(path), feed=refuse)
+    expected = nested.read_diff(open_source(stream), quiet())
+    assert nested.read_diff(source, quiet()) == expected
 
 
 def test_a_large_delta_is_read_alike_by_kept_headers_and_in_a_pass(

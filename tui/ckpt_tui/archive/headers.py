@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ckpt_tui.archive.blocks import Blocks
 from ckpt_tui.archive.sparse import Run, gnu_runs, pax_runs
-from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import DamagedInput
 
 BLOCK = 512
@@ -74,6 +74,24 @@ class Header:
     def end(self) -> int:
         """Where the next header begins."""
         return self.data_offset + _padded(self.stored)
+
+    def member(self, name: str, link: str) -> Member:
+        """Return the member by a name and a link that may be used; records are shared, not copied:
+        each member may repeat some MiB of the archive's globals."""
+        return Member(
+            name=name,
+            kind=self.kind,
+            size=self.size,
+            mode=self.mode,
+            uid=self.uid,
+            gid=self.gid,
+            uname=self.uname,
+            gname=self.gname,
+            mtime=self.mtime,
+            link=link,
+            device=self.device,
+            pax=self.pax,
+        )
 
 
 @dataclass(slots=True)

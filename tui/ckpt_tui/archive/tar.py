@@ -283,20 +283,7 @@ def member_of(header: Header, notes: Notes) -> Member | None:
         link = cleaned
     elif header.kind is not MemberKind.SYMLINK:
         link = ""
-    return Member(
-        name=name,
-        kind=header.kind,
-        size=header.size,
-        mode=header.mode,
-        uid=header.uid,
-        gid=header.gid,
-        uname=header.uname,
-        gname=header.gname,
-        mtime=header.mtime,
-        link=link,
-        device=header.device,
-        pax=header.pax,
-    )
+    return header.member(name, link)
 
 
 _REFUSED = "such a name would lead outside of the archive, or is none."

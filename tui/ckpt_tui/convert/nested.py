@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
 from ckpt_tui.archive.blocks import Blocks, WindowBlocks
 from ckpt_tui.archive.compression import Compression, sniff
 from ckpt_tui.archive.headers import Header, HeaderReader
-from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
@@ -25,7 +24,7 @@ MAX_ENTRIES = 100_000
 """Entries of rootfs-diff.tar that are planned; each takes some 1.5 KiB of memory until all is
 checked, and the program may take 200 MiB."""
 
-_NO_PAX: Mapping[str, str] = {}
+_LINKS = (MemberKind.HARDLINK, MemberKind.SYMLINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,6 @@ class Diff:
     compression: Compression = "plain"
     layer: bool = False
     """The tar is an OCI layer already, with whiteouts of its own."""
-    layer_files: int = 0
-    layer_whiteouts: int = 0
 
 
 def read_diff(source: Source, progress: Progress) -> Diff:
@@ -59,7 +56,7 @@ def read_diff(source: Source, progress: Progress) -> Diff:
     tree = source.tree
     headers = tree.headers(DIFF_TAR) if isinstance(tree, ArchiveTree) else None
     blocks: Blocks | None = WindowBlocks(headers, progress) if headers else None
-    if blocks is None and source.compression in ("zstd", "gzip") and member.size > MAX_KEPT_MEMBER:
+    if blocks is None and _costs_a_pass(source, member.size):
         progress.start(f"reading {DIFF_TAR}", source.stored_size or None)
         pieces = next((found for each, found in source.feed(progress) if each.name == DIFF_TAR), ())
         streamed = _PieceBlocks(pieces)
@@ -68,20 +65,20 @@ def read_diff(source: Source, progress: Progress) -> Diff:
         window = source.tree.window(DIFF_TAR)
         compression = sniff(window.read(0, 4))
         if compression != "plain":
-            names = [entry.name for entry, _ in stream(window, DIFF_TAR, progress)]
-            return _layer(names, deleted, compression)
+            next(stream(window, DIFF_TAR, progress), None)  # raises where it is no tar
+            return Diff((), deleted, True, compression, layer=True)
         blocks = WindowBlocks(window, progress)
     entries = scan_entries(blocks, member.size)
     if is_layer(entries, deleted):
-        return _layer([entry.raw_name for entry in entries], deleted, "plain")
+        return Diff((), deleted, True, layer=True)
     return Diff(entries, deleted, has_tar=True)
 
 
-def _layer(names: list[str], deleted: tuple[str, ...], compression: Compression) -> Diff:
-    whiteouts = sum(name.rpartition("/")[2].startswith(WHITEOUT) for name in names)
-    return Diff(
-        (), deleted, True, compression, True, len(names) - whiteouts, layer_whiteouts=whiteouts
-    )
+def _costs_a_pass(source: Source, size: int) -> bool:
+    """Tell whether a window on the delta would spill all large members of the archive."""
+    if isinstance(source.tree, ArchiveTree):
+        return source.tree.spills(DIFF_TAR)
+    return source.compression in ("zstd", "gzip") and size > MAX_KEPT_MEMBER
 
 
 def _read_deleted(tree: Tree) -> tuple[str, ...]:
@@ -127,25 +124,9 @@ def _member(header: Header) -> Member:
     name, link = clean_name(header.name), header.link
     if header.kind is MemberKind.HARDLINK:
         link = clean_name(link) or link
-    return Member(
-        # A name that is clean already is kept once, not twice.
-        name=header.name if name in (None, header.name) else name,
-        kind=header.kind,
-        size=header.size,
-        mode=header.mode,
-        uid=header.uid,
-        gid=header.gid,
-        uname=header.uname,
-        gname=header.gname,
-        mtime=header.mtime,
-        link=link if header.kind in (MemberKind.HARDLINK, MemberKind.SYMLINK) else "",
-        device=header.device,
-        pax=_kept(header.pax),
-    )
-
-
-def _kept(pax: Mapping[str, str]) -> Mapping[str, str]:
-    return dict(pax) if pax else _NO_PAX
+    # a name that is clean already is kept once, not twice
+    clean = header.name if name in (None, header.name) else name
+    return header.member(clean, link if header.kind in _LINKS else "")
 
 
 class _PieceBlocks(Blocks):
