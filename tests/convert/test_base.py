@@ -6,17 +6,22 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from layouts import repacked
 
+from ckpt_tui.convert import base, base_search
 from ckpt_tui.convert.base import BaseImage, find_base, read_base, wrong_base
 from ckpt_tui.convert.layout import LAYER, Staging
+from ckpt_tui.convert.request import Request, base_members, prepare
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST
 
 
@@ -151,3 +156,43 @@ def test_whiteouts_of_upper_layers_count(base_bb: BaseImage, tmp_path: Path, dat
     base = read_base("x", json.dumps(config).encode(), layers, [], quiet())
     assert "tmp/.wh.x" not in base.tree
     assert "config.dump" in base.tree
+
+
+def beside(tmp_path: Path, *archives: Path) -> OpenCheckpoint:
+    for archive in archives:
+        shutil.copy(archive, tmp_path)
+    return open_checkpoint(str(tmp_path / archives[0].name), quiet())
+
+
+def test_an_image_beside_the_checkpoint_is_read_only_if_it_is_the_base(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def reading(reference: str, *rest: Any) -> BaseImage:
+        read.append(Path(reference).name)
+        return read_base(reference, *rest)
+
+    monkeypatch.setattr(base, "read_base", reading)
+    archives = data / "archives"
+    opened = beside(tmp_path, archives / "counter.tar.zst", archives / "cri-base-bb.oci.tar")
+    assert base_members(opened, "", quiet()) is None
+    assert read == []
+    shutil.copy(archives / "base-bb.oci.tar", tmp_path)
+    assert "tmp" in (base_members(opened, "", quiet()) or {})
+    assert read == ["base-bb.oci.tar"]
+    opened.close()
+
+
+def test_a_folder_that_may_not_be_listed_is_no_place_to_look(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise SourceUnreachable("It cannot be read.")
+
+    monkeypatch.setattr(base_search, "list_folder", refuse)
+    shutil.copy(data / "archives/counter.tar.zst", tmp_path)
+    prepared = prepare(Request(str(tmp_path / "counter.tar.zst"), f"oci:{tmp_path / 'o'}"), quiet())
+    assert prepared.plan.base is None
+    assert any("--keep-delta-tar" in problem for problem in prepared.plan.problems)
+    prepared.close()

@@ -16,7 +16,7 @@ from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.convert.source import Source
 from ckpt_tui.convert.trees import HeaderTree
-from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
+from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow
@@ -168,8 +168,13 @@ def find_base(source: Source, target: str, progress: Progress) -> BaseImage | No
     return None
 
 
-def open_base(opened: Opened, source: Source, progress: Progress) -> BaseImage:
-    """Read an opened image as the base of `source`; it is closed with the result, or on failure."""
+def open_base(
+    opened: Opened, source: Source, progress: Progress, config_digest: str = ""
+) -> BaseImage:
+    """Read an opened image as the base of `source`; it is closed with the result, or on failure.
+
+    With `config_digest` only an image with that config is taken; of another no layer is read.
+    """
     if not isinstance(opened, OpenedImage):
         opened.close()
         raise UsageError(f"{opened.target} is no image and cannot be a base.")
@@ -178,6 +183,8 @@ def open_base(opened: Opened, source: Source, progress: Progress) -> BaseImage:
     try:
         image, digests = _manifest_of(opened, source)
         config = load(image.store, config_of(image))[1]
+        if config_digest and f"sha256:{hashlib.sha256(config).hexdigest()}" != config_digest:
+            raise UsageError(f"{opened.target} is another image.")
         layers: list[tuple[str, str, int, ByteWindow]] = []
         for layer in image_layers(image):
             descriptor = layer.descriptor
@@ -249,4 +256,4 @@ def _refusal(base: BaseImage, name: str, expected: str, found: str) -> str:
 
 def architecture_of(base: BaseImage | None) -> str:
     """Return the architecture that the base image is for, "" without one."""
-    return text_at(value_at(base.document), "architecture") if base else ""
+    return text_at(base.document, "architecture") if base else ""

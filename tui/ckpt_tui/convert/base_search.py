@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.convert.base import BaseImage, find_base, open_base
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
 from ckpt_tui.convert.source import Source
-from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.opened import OpenCheckpoint
@@ -17,6 +18,7 @@ from ckpt_tui.sources.base import BlobStore, Descriptor, OpenedImage
 from ckpt_tui.sources.browse import EntryKind, list_folder
 from ckpt_tui.sources.oci import descriptors_of, open_image
 from ckpt_tui.sources.reference import SCHEME
+from ckpt_tui.sources.table import resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +93,13 @@ def _beside(source: Source, progress: Progress) -> BaseImage | None:
     wanted = f"sha256:{source.container.image_id}"
     if not os.path.isfile(target) or not source.container.image_id:
         return None
-    for entry in list_folder(folder, progress):
-        is_image = entry.kind is EntryKind.LAYOUT or entry.compression == "plain"
-        if not is_image or os.path.samefile(entry.path, target):
-            continue
-        try:
-            found = find_base(source, entry.path, progress)
-        except CkptError:
-            continue
-        if found is not None and found.config_digest == wanted:
-            return found
-        if found is not None:
-            found.close()
+    with suppress(SourceUnreachable):  # the folder may be one that nobody may list
+        for entry in list_folder(folder, progress):
+            is_image = entry.kind is EntryKind.LAYOUT or entry.compression == "plain"
+            if not is_image or os.path.samefile(entry.path, target):
+                continue
+            with suppress(CkptError):
+                return open_base(resolve(entry.path, progress), source, progress, wanted)
     return None
 
 
