@@ -105,7 +105,6 @@ class DeltaOutput:
         with LayerWriter(self._staging, DELTA) as writer:
             self._contents = write_upper(upper, writer)
             self.layer = writer.finish()
-        upper.check()
         marks = tuple(name for name in upper.members if is_whiteout(name))
         self.record = DeltaRecord(0, "", exact=False, synthetic=(ROOT, *marks))
         self.legacy[DIFF_TAR] = Member(DIFF_TAR, MemberKind.FILE, 0, mode=0o600)

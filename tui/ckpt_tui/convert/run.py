@@ -27,7 +27,6 @@ from ckpt_tui.convert.images import (
 from ckpt_tui.convert.jsonedit import with_values
 from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob
 from ckpt_tui.convert.layout import Staging
-from ckpt_tui.convert.names import sort_key
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import Record, SourceRecord
 from ckpt_tui.convert.roles import (
@@ -37,7 +36,6 @@ from ckpt_tui.convert.roles import (
     DELTA,
     DEVSHM,
     DIFF_TAR,
-    METADATA,
     PAGES,
     RECORD,
     VOLUMES,
@@ -136,6 +134,7 @@ class _Conversion:
             base_layers = self._copy_base()
             self._read_source()
             self._delta.finish()
+            self._plan.source.check()
             self._members |= self._delta.legacy
             return self._write_images(base_layers)
         finally:
@@ -178,7 +177,6 @@ class _Conversion:
         missing = next((name for name in expected if name not in self._members), None)
         if missing is not None:
             raise CkptError(f"{source.label} changed while it was read:", f"{missing} is gone.")
-        source.check()
 
     def _take(self, member: Member, pieces: Iterable[bytes]) -> None:
         """Send the bytes of one file where they belong."""
@@ -285,22 +283,15 @@ class _Conversion:
 
     def _write_layers(self, changes: Mapping[str, bytes]) -> list[Layer]:
         """Write the layers of small files; return all of the checkpoint image in order."""
-        found = []
-        for planned in self._plan.layers:
-            done = self._written.get(id(planned))
-            if done is None:
-                members = {member.name: member for member in planned.members}
-                own = changes if planned.role == METADATA else {}
-                done = self._write_small(planned, members, own)
-            found.append(done)
-        return found
+        return [
+            self._written.get(id(planned)) or self._write_small(planned, changes)
+            for planned in self._plan.layers
+        ]
 
-    def _write_small(
-        self, planned: PlannedLayer, members: Mapping[str, Member], changes: Mapping[str, bytes]
-    ) -> Layer:
+    def _write_small(self, planned: PlannedLayer, changes: Mapping[str, bytes]) -> Layer:
         with self._writer(planned) as writer:
-            for name in sorted(members, key=sort_key):
-                member = members[name]
+            for member in planned.members:
+                name = member.name
                 self._progress.tick(0)
                 if member.kind is not MemberKind.FILE:
                     writer.add(member, ())

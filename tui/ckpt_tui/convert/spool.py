@@ -28,9 +28,6 @@ class Spool:
             self._end += len(piece)
         self._spans[name] = (start, self._end - start)
 
-    def size(self, name: str) -> int:
-        return self._spans[name][1]
-
     def pieces(self, name: str) -> Iterator[bytes]:
         """Yield the bytes of `name`."""
         start, left = self._spans[name]

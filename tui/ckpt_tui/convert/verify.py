@@ -9,7 +9,7 @@ from pathlib import Path
 from ckpt_tui.archive.compression import decompressed, sniff
 from ckpt_tui.archive.tar import walk
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.filetree import Content, apply_layer, apply_legacy, differences
+from ckpt_tui.convert.filetree import Content, FileTree, apply_layer, apply_legacy, differences
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -61,14 +61,12 @@ def check_delta(
     expected = apply_legacy(base, tar, deleted, progress=progress)
     known = {entry.member.name: entry.member for entry in entries}
     found = apply_layer(base, read_contents(layer, known, progress) if layer else ())
-    wrong = differences(expected, found)
-    if wrong:
-        named = "; ".join(f"{d.name}: {d.expected} became {d.found}" for d in wrong[:MAX_NAMED])
-        raise CkptError(
-            "The delta layer does not mean what the archive means:",
-            f"{len(wrong):,} names differ. {named}.",
-            "Keep the delta as it is with --keep-delta-tar, and report this.",
-        )
+    _expect_same(
+        expected,
+        found,
+        "The delta layer does not mean what the archive means:",
+        "Keep the delta as it is with --keep-delta-tar, and report this.",
+    )
 
 
 def check_contents(
@@ -79,15 +77,19 @@ def check_contents(
     Raises:
         CkptError: they differ.
     """
-    expected = apply_layer(base, written)
-    wrong = differences(expected, apply_layer(base, read_contents(layer, {}, progress)))
+    _expect_same(
+        apply_layer(base, written),
+        apply_layer(base, read_contents(layer, {}, progress)),
+        "The delta layer was not written as it should be:",
+        "Check the disk, and convert again.",
+    )
+
+
+def _expect_same(expected: FileTree, found: FileTree, what: str, hint: str) -> None:
+    wrong = differences(expected, found)
     if wrong:
         named = "; ".join(f"{d.name}: {d.expected} became {d.found}" for d in wrong[:MAX_NAMED])
-        raise CkptError(
-            "The delta layer was not written as it should be:",
-            f"{len(wrong):,} names differ. {named}.",
-            "Check the disk, and convert again.",
-        )
+        raise CkptError(what, f"{len(wrong):,} names differ. {named}.", hint)
 
 
 def read_contents(
