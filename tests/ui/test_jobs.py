@@ -116,6 +116,125 @@ async def test_a_stale_result_is_dropped(open_gate: threading.Event) -> None:
         assert screen.told == [("done", "young")]
 
 
+class Opening:
+    """A task whose result holds something open; it does not hear that nobody wants it."""
+
+    def __init__(self, gate: threading.Event) -> None:
+        self._gate = gate
+        self.entered = threading.Event()
+        self.closed: list[object] = []
+
+    def run(self, progress: Progress) -> str:
+        del progress
+        self.entered.set()
+        self._gate.wait(10)
+        return "opened"
+
+    async def closed_in_time(self, pilot: Any) -> list[object]:
+        """Wait until something is closed, and a little longer."""
+        for _ in range(1000):
+            await pilot.pause(0.001)
+            if self.closed:
+                break
+        await pilot.pause(0.01)
+        return self.closed
+
+
+async def cancel(app: Office) -> None:
+    desk(app).cancel_job()
+
+
+async def replace(app: Office) -> None:
+    desk(app).start_job("next", lambda progress: None)
+
+
+async def leave(app: Office) -> None:
+    await app.pop_screen()
+
+
+OUTDATING = (cancel, replace, leave)
+
+
+@pytest.mark.parametrize("outdate", OUTDATING)
+async def test_what_a_result_holds_is_let_go_of_if_it_comes_too_late(
+    open_gate: threading.Event, outdate: Any
+) -> None:
+    app, opening = Office(), Opening(open_gate)
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        screen.start_job("opening", opening.run, opening.closed.append)
+        await pilot.pause()
+        assert opening.entered.wait(10)
+        await outdate(app)
+        await pilot.pause()
+        assert opening.closed == []
+        open_gate.set()
+        assert await opening.closed_in_time(pilot) == ["opened"]
+    assert opening.closed == ["opened"]
+    assert ("done", "opened") not in screen.told
+
+
+@pytest.mark.parametrize("outdate", OUTDATING)
+async def test_what_a_result_holds_is_let_go_of_if_nobody_has_looked_at_it(
+    open_gate: threading.Event, outdate: Any
+) -> None:
+    app, opening = Office(), Opening(open_gate)
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        posted = threading.Event()
+        real = screen.post_message
+
+        def hold_back(message: Message) -> bool:
+            if not isinstance(message, JobDone):
+                return real(message)
+            posted.set()
+            return True
+
+        screen.post_message = hold_back  # type: ignore[method-assign]
+        screen.start_job("opening", opening.run, opening.closed.append)
+        await pilot.pause()
+        open_gate.set()
+        assert posted.wait(10)
+        assert opening.closed == []
+        await outdate(app)
+        assert await opening.closed_in_time(pilot) == ["opened"]
+    assert opening.closed == ["opened"]
+
+
+@pytest.mark.parametrize("outdate", OUTDATING)
+async def test_a_result_that_was_looked_at_is_the_handlers(
+    open_gate: threading.Event, outdate: Any
+) -> None:
+    app, opening = Office(), Opening(open_gate)
+    open_gate.set()
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        screen.start_job("opening", opening.run, opening.closed.append)
+        await settle(app, pilot)
+        assert ("done", "opened") in screen.told
+        await outdate(app)
+        await pilot.pause(0.01)
+    assert opening.closed == []
+
+
+async def test_quitting_lets_go_of_a_result_that_comes_later(open_gate: threading.Event) -> None:
+    app, opening = Office(), Opening(open_gate)
+    closed = threading.Event()
+
+    def let_go(result: object) -> None:
+        opening.closed.append(result)
+        closed.set()
+
+    async with app.run_test() as pilot:
+        desk(app).start_job("opening", opening.run, let_go)
+        await pilot.pause()
+        assert opening.entered.wait(10)
+        await app.action_quit()
+    open_gate.set()
+    assert closed.wait(10)
+    assert opening.closed == ["opened"]
+
+
 async def test_a_handler_may_start_the_next_job() -> None:
     app = Office()
     async with app.run_test() as pilot:

@@ -1,14 +1,16 @@
 """Core work in a thread: the only worker that computes, and the messages it sends.
 
 A cancelled thread is only asked to stop, and its last messages arrive all the same. So jobs are
-numbered, and a message of any but the latest is dropped before a handler sees it.
+numbered, and a message of any but the latest is dropped before a handler sees it. What its result
+holds open is let go of then: `start_job` is told how.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from textual import work
 from textual.dom import DOMNode
@@ -62,9 +64,17 @@ class JobProgress(JobMessage, no_dispatch=None):
 
 @dataclass(eq=False)
 class JobDone(JobMessage, no_dispatch=None):
-    """The job returned `result`."""
+    """The job returned `result`. Who reads that owns it, and does so before the next job starts:
+    what nobody has read is let go of then."""
 
-    result: object
+    returned: object
+    """The result, for `result` alone."""
+
+    @property
+    def result(self) -> object:
+        """What the task returned; the reader's from now on."""
+        self.host.take_over(self.job)
+        return self.returned
 
 
 @dataclass(eq=False)
@@ -119,6 +129,13 @@ class JobHost(DOMNode):
     """Number of the latest job, one more once it was cancelled."""
     _current: tuple[int, str] | None = None
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._unclaimed: dict[int, Callable[[], object]] = {}
+        """By the number of a job, how to let go of its result; until somebody takes it. The thread
+        stores and then looks whether it is wanted, the loop outdates a job and then sweeps: `pop`
+        gives each to one of them only."""
+
     @property
     def job_bars(self) -> Iterable[JobBar]:
         """Where the job is shown."""
@@ -129,16 +146,19 @@ class JobHost(DOMNode):
         """Whether a job has been started and has not ended."""
         return self._current is not None
 
-    def start_job(self, name: str, task: Task) -> int:
+    def start_job(
+        self, name: str, task: Task, let_go: Callable[[Any], object] | None = None
+    ) -> int:
         """Run `task` in a thread and return the job's number; a running job is cancelled.
 
-        `name` is what is being done, for a person: "Opening web-0.tar".
+        `name` is what is being done, for a person: "Opening web-0.tar". `let_go` closes what the
+        result holds open, if nobody gets to see it.
         """
-        self.latest_news += 1
+        self._outdate()
         self._current = (self.latest_news, name)
         for bar in self.job_bars:
             bar.begin(name)
-        self._work(self.latest_news, name, task)
+        self._work(self.latest_news, name, task, let_go)
         return self.latest_news
 
     def cancel_job(self) -> bool:
@@ -147,14 +167,34 @@ class JobHost(DOMNode):
             return False
         job, name = self._current
         self._end_job()
-        self.latest_news += 1
+        self._outdate()
         self.workers.cancel_group(self, "job")
         self.post_message(JobCancelled(self, job, name))
         return True
 
+    def take_over(self, job: int) -> None:
+        """Leave the result of a job to who calls this."""
+        self._unclaimed.pop(job, None)
+
+    def _outdate(self) -> None:
+        """Let no news of the jobs so far be handled, and let go of the results among it."""
+        self.latest_news += 1
+        for job in tuple(self._unclaimed):
+            self._drop(job)
+
+    def _drop(self, job: int) -> None:
+        let_go = self._unclaimed.pop(job, None)
+        if let_go is not None:
+            let_go()
+
+    def on_unmount(self) -> None:
+        self._outdate()
+
     # With a description of its own: Textual's would be the repr of the task, a whole checkpoint.
     @work(thread=True, exclusive=True, group="job", exit_on_error=False, description="job")
-    def _work(self, job: int, name: str, task: Task) -> None:
+    def _work(
+        self, job: int, name: str, task: Task, let_go: Callable[[Any], object] | None
+    ) -> None:
         worker = get_current_worker()
 
         def report(step: str, done: int, total: int | None) -> None:
@@ -164,12 +204,17 @@ class JobHost(DOMNode):
             return worker.is_cancelled or self.latest_news != job
 
         try:
-            news: JobMessage = JobDone(self, job, name, task(Progress(report, unwanted)))
+            result = task(Progress(report, unwanted))
         except Cancelled:
             return
         except Exception as error:  # whatever it is becomes words on the screen, never a crash
-            news = JobFailed(self, job, name, explained(name, error))
-        self.post_message(news)
+            self.post_message(JobFailed(self, job, name, explained(name, error)))
+            return
+        if let_go is not None:
+            self._unclaimed[job] = partial(let_go, result)
+        self.post_message(JobDone(self, job, name, result))
+        if self.latest_news != job:
+            self._drop(job)
 
     def _end_job(self) -> None:
         self._current = None

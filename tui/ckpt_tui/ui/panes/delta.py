@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from ckpt_tui.archive.tree import MemberKind, Tree
@@ -35,7 +36,7 @@ class DeltaPane(ListPane):
         def show(window: ByteWindow) -> None:
             self.app.push_screen(ViewScreen(entry.path, window, reveal=self._reveal))
 
-        self.run_job(f"Reading {entry.path}", lambda progress: self._window(entry, progress), show)
+        self._read(entry, show)
 
     def save(self) -> None:
         entry = self._entry()
@@ -46,29 +47,33 @@ class DeltaPane(ListPane):
         def ask(window: ByteWindow) -> None:
             ask_where_to_save(self, window, entry.path, SAVING)
 
-        self.run_job(f"Reading {entry.path}", lambda progress: self._window(entry, progress), ask)
+        self._read(entry, ask)
 
     def job_result(self, name: str, result: object) -> None:
         if name == SAVING:
             self.notify(f"Saved. SHA-256 {result}", markup=False, timeout=15)
 
-    def _window(self, entry: DeltaEntry, progress: Progress) -> ByteWindow:
-        """Return the bytes of a file. Runs in a thread, the only one that opens the archive."""
-        if self._tree is None:
-            self._tree = self.opened.open_delta(progress)
-        name = entry.path.lstrip("/")
-        members = self._tree.members if self._tree else {}
-        for _ in range(len(members)):
-            member = members.get(name)
-            if member is None or member.kind is not MemberKind.HARDLINK:
-                break
-            name = member.link
-        if self._tree is None or name not in members:
-            raise CkptError(f"{entry.path} is not among the changes that were saved.")
-        try:
-            return self._tree.window(name)
-        except KeyError:
-            raise CkptError(f"{entry.path} has no bytes.") from None
+    def _read(self, entry: DeltaEntry, then: Callable[[ByteWindow], None]) -> None:
+        """Call `then` with the bytes of a file, which a job looks for."""
+        kept = self._tree
+
+        def close_new(tree: Tree | None) -> None:
+            if tree is not None and tree is not kept:
+                tree.close()
+
+        def read(progress: Progress) -> tuple[Tree | None, ByteWindow]:
+            tree = self.opened.open_delta(progress) if kept is None else kept
+            try:
+                return tree, _window(tree, entry)
+            except BaseException:
+                close_new(tree)
+                raise
+
+        def show(found: tuple[Tree | None, ByteWindow]) -> None:
+            self._tree, window = found
+            then(window)
+
+        self.run_job(f"Reading {entry.path}", read, show, lambda found: close_new(found[0]))
 
     def on_unmount(self) -> None:
         if self._tree is not None:
@@ -77,3 +82,20 @@ class DeltaPane(ListPane):
 
 def _has_bytes(entry: DeltaEntry) -> bool:
     return entry.change != "deleted" and entry.kind in ("file", "hard link")
+
+
+def _window(tree: Tree | None, entry: DeltaEntry) -> ByteWindow:
+    """Return the bytes of a file, a hard link's those of its target."""
+    name = entry.path.lstrip("/")
+    members = tree.members if tree else {}
+    for _ in range(len(members)):
+        member = members.get(name)
+        if member is None or member.kind is not MemberKind.HARDLINK:
+            break
+        name = member.link
+    if tree is None or name not in members:
+        raise CkptError(f"{entry.path} is not among the changes that were saved.")
+    try:
+        return tree.window(name)
+    except KeyError:
+        raise CkptError(f"{entry.path} has no bytes.") from None

@@ -116,10 +116,17 @@ class Pane(JobHost, Widget):
     def job_bars(self) -> Iterable[JobBar]:
         return self.screen.query(JobBar)
 
-    def run_job(self, name: str, task: Task, then: Callable[[Any], None]) -> None:
-        """Run `task` in a thread and call `then` with its result; another job is cancelled."""
+    def run_job(
+        self,
+        name: str,
+        task: Task,
+        then: Callable[[Any], None],
+        let_go: Callable[[Any], object] | None = None,
+    ) -> None:
+        """Run `task` in a thread and call `then` with its result, or `let_go` if nobody wants it
+        any more; another job is cancelled."""
         self._then = then
-        self.start_job(name, task)
+        self.start_job(name, task, let_go)
 
     @on(JobDone)
     def _job_done(self, message: JobDone) -> None:

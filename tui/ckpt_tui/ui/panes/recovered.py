@@ -68,7 +68,8 @@ class RecoveredPane(ListPane):
             opened = self.opened
             return recover(opened.tree, opened.images, opened.memory, self.checkpoint, progress)
 
-        self.run_job("Looking for data outside of memory", look, self._show_found)
+        name = "Looking for data outside of memory"
+        self.run_job(name, look, self._show_found, Recovered.close)
 
     def _show_found(self, found: Recovered) -> None:
         self._recovered = found

@@ -95,16 +95,13 @@ class CheckpointScreen(JobHost, Screen[None]):
         yield KeyLine(CHECKPOINT)
 
     def on_mount(self) -> None:
-        self.start_job(f"Opening {self.target}", self._open)
+        self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
 
     def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
         opened = open_checkpoint(self.target, progress)
         try:
             checkpoint = opened.load(progress)
             index_of(checkpoint, progress)
-            # it stays as it is, and the collector would stop the screen to look at all of it:
-            # half a second for a million descriptors
-            gc.freeze()
             return opened, checkpoint
         except BaseException:
             opened.close()
@@ -118,6 +115,9 @@ class CheckpointScreen(JobHost, Screen[None]):
             self._show_diagnosis()
         elif isinstance(message.result, tuple):
             self.opened, self.checkpoint = message.result
+            # it stays as it is, and the collector would stop the screen to look at all of it:
+            # half a second for a million descriptors
+            gc.freeze()
             title.checkpoint = self.checkpoint
             holder = None if self._first_key is None else pane_holding(self._first_key)
             first = self._first_tab if holder is None else holder + 1

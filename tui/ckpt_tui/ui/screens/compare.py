@@ -56,6 +56,10 @@ class _Opened:
     sides: tuple[Side, Side]
     comparison: Comparison
 
+    def close(self) -> None:
+        for opened in self.opened:
+            opened.close()
+
 
 class CompareScreen(JobHost, Screen[None]):
     """Opens two targets, compares all but memory, then memory in a job of its own.
@@ -97,12 +101,11 @@ class CompareScreen(JobHost, Screen[None]):
 
     def on_mount(self) -> None:
         self.table.focus()
-        self.start_job("Comparing", self._open)
+        self.start_job("Comparing", self._open, _Opened.close)
 
     def on_unmount(self) -> None:
         if self._found is not None:
-            for opened in self._found.opened:
-                opened.close()
+            self._found.close()
 
     @property
     def table(self) -> VirtualTable:

@@ -89,7 +89,11 @@ class ConvertScreen(JobHost, Screen[bool]):
         self._plan = self._result = None
         request = self._request
         self._title("Plan")
-        self.start_job("Planning", lambda progress: prepare(request, progress))
+        self.start_job(
+            "Planning",
+            lambda progress: prepare(request, progress),
+            lambda prepared: prepared.close(),
+        )
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:

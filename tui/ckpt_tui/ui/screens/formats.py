@@ -65,7 +65,7 @@ class FormatsScreen(JobHost, Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(VirtualTable).focus()
-        self.start_job(f"Opening {self.target}", self._open)
+        self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
 
     def on_unmount(self) -> None:
         if self._measurement is not None:
