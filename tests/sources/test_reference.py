@@ -61,6 +61,13 @@ def test_a_host_alone_is_a_registry(target: str) -> None:
     assert (found.host.partition(":")[0], found.repository) == ("q.io", "")
 
 
+@pytest.mark.parametrize("target", ["docker://localhost:5000", "docker://q.io", "docker://a:1/"])
+def test_a_registry_is_no_image(target: str) -> None:
+    with pytest.raises(UsageError, match="a registry, not an image") as caught:
+        parse_reference(target)
+    assert f"ckpt-tui ls {target.removesuffix('/')}" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("target", "host", "repository"),
     [

@@ -73,9 +73,15 @@ def parse_reference(target: str) -> Reference:
     Raises:
         UsageError: it is written wrong.
     """
-    found = _parsed(target)
+    rest = target.removeprefix(SCHEME)
+    # a word and a number may be an image and its tag: `redis:7`
+    if _is_host(rest):
+        found = Reference(_checked_host(target, rest.removesuffix("/")))
+    else:
+        found = _parsed(target)
     if not found.repository:
-        raise UsageError(f"{target} names no repository.", "", _HINT)
+        what = f"{target} names a registry, not an image in it."
+        raise UsageError(what, "", f"`ckpt-tui ls {SCHEME}{found.host}` says what is there.")
     return found if found.wanted else replace(found, tag="latest")
 
 
@@ -89,13 +95,18 @@ def parse_place(target: str) -> Reference:
         UsageError: it is written wrong.
     """
     rest = target.removeprefix(SCHEME)
-    host = rest.removesuffix("/")
-    is_host = rest.endswith("/") or "." in host or host.startswith("[")
-    is_host = is_host or host.partition(":")[0] == "localhost"
-    is_host = is_host or re.fullmatch(r"[^:]+:[0-9]{2,5}", host) is not None
-    if "/" not in host and is_host:
-        return Reference(_checked_host(target, host))
+    if _is_host(rest) or re.fullmatch(r"[^:/]+:[0-9]{2,5}", rest):
+        return Reference(_checked_host(target, rest.removesuffix("/")))
     return _parsed(target)
+
+
+def _is_host(rest: str) -> bool:
+    """Whether a name without its scheme can be nothing but a registry."""
+    host = rest.removesuffix("/")
+    if "/" in host:
+        return False
+    is_name = "." in host or host.startswith("[") or host.partition(":")[0] == "localhost"
+    return rest.endswith("/") or is_name
 
 
 def _parsed(target: str) -> Reference:
