@@ -7,7 +7,12 @@ import pytest
 from ckpt_tui.core.errors import Cancelled, SourceUnreachable
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.sources.browse import EntryKind, list_folder, own_store_entry
+from ckpt_tui.sources.browse import (
+    EntryKind,
+    is_folder_of_checkpoints,
+    list_folder,
+    own_store_entry,
+)
 
 
 @pytest.fixture
@@ -66,3 +71,12 @@ def test_the_own_store_is_listed_once_it_exists() -> None:
     entry = own_store_entry()
     assert entry is not None
     assert (entry.kind, entry.path) == (EntryKind.STORE, str(own_store()))
+
+
+def test_a_folder_to_look_around_in_is_no_checkpoint_itself(folder: Path) -> None:
+    assert is_folder_of_checkpoints(str(folder))
+    (folder / "plain/core-1.img").touch()
+    for name in ("plain", "layout", "images", "unpacked", "unpacked/..", "nowhere", "notes.txt"):
+        assert is_folder_of_checkpoints(str(folder / name)) == (name == "unpacked/..")
+    (folder / "none").mkdir()
+    assert not is_folder_of_checkpoints(str(folder / "none"))

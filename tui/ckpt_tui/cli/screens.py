@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ckpt_tui.core.errors import UsageError
+from ckpt_tui.sources.browse import is_folder_of_checkpoints
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
 def open_targets(targets: Sequence[str]) -> None:
-    """Run the app on targets, or on the browser without any."""
+    """Run the app on targets, or on the browser without any and for one folder of checkpoints."""
     require_terminal()
     from ckpt_tui.ui.app import CkptApp  # Textual costs 150 ms
     from ckpt_tui.ui.settings import load_settings
 
-    _run(CkptApp(targets, settings=load_settings()))
+    folder = None
+    if len(targets) == 1 and is_folder_of_checkpoints(targets[0]):
+        folder, targets = Path(targets[0]).resolve(), ()
+    _run(CkptApp(targets, folder, settings=load_settings()))
 
 
 def open_demo() -> None:

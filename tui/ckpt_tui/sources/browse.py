@@ -76,6 +76,20 @@ def list_folder(path: str, progress: Progress) -> Iterator[FolderEntry]:
                 yield listed
 
 
+def is_folder_of_checkpoints(path: str) -> bool:
+    """Whether a path is a folder to look around in, and no checkpoint or layout itself.
+
+    Images without their inventory are a damaged checkpoint, and no such folder.
+    """
+    try:
+        names = os.listdir(path)
+    except (OSError, ValueError):
+        return False
+    if any(name == "config.dump" or name.endswith(".img") for name in names):
+        return False
+    return bool(names) and _kind(path) is EntryKind.FOLDER
+
+
 def own_store_entry() -> FolderEntry | None:
     """Return the program's own store, or None as long as nothing is in it."""
     path = own_store()
@@ -88,8 +102,7 @@ def own_store_entry() -> FolderEntry | None:
 
 def _listed(name: str, path: str, found: os.stat_result) -> FolderEntry | None:
     if stat.S_ISDIR(found.st_mode):
-        marks = (kind for mark, kind in _MARKS if os.path.exists(os.path.join(path, mark)))
-        return FolderEntry(name, path, next(marks, EntryKind.FOLDER), 0, found.st_mtime)
+        return FolderEntry(name, path, _kind(path), 0, found.st_mtime)
     if not stat.S_ISREG(found.st_mode):
         return None
     head = _head(path)
@@ -97,6 +110,11 @@ def _listed(name: str, path: str, found: os.stat_result) -> FolderEntry | None:
     if compression == "plain" and head[_USTAR] != b"ustar":
         return None
     return FolderEntry(name, path, EntryKind.ARCHIVE, found.st_size, found.st_mtime, compression)
+
+
+def _kind(folder: str) -> EntryKind:
+    marks = (kind for mark, kind in _MARKS if os.path.exists(os.path.join(folder, mark)))
+    return next(marks, EntryKind.FOLDER)
 
 
 def _head(path: str) -> bytes:
