@@ -159,3 +159,17 @@ def test_no_control_character_of_a_checkpoint_reaches_the_terminal(
     if command != "images" and command != "sizes":
         assert "[kthreadd] [red]x[/]" in shown
     assert run(command, images, *rest, "--json").out.isascii()
+
+
+@pytest.mark.parametrize("words", [("sizes", "--pages"), ("compare",)])
+def test_a_link_in_place_of_an_image_ends_no_command(
+    words: tuple[str, ...], tmp_path: Path, run: Run
+) -> None:
+    images = copied("counter", tmp_path)
+    pages = next(images.glob("pages-*.img"))
+    pages.unlink()
+    pages.symlink_to("/etc/passwd")
+    targets = (images, images) if words == ("compare",) else (images,)
+    ran = run(words[0], *words[1:], "--json", *targets)
+    assert ran.document["schema_version"] == 1
+    assert "root:" not in ran.out

@@ -293,6 +293,12 @@ def test_host_that_lacks_one_thing_is_told_only_that(
     assert problems(found) == {wanted}
 
 
+def test_link_in_place_of_rules_does_not_stop_the_check(counter: Path) -> None:
+    (counter / "checkpoint" / "iptables-10.img").symlink_to("/etc/passwd")
+    host = dataclasses.replace(HOST, helpers=("ip",))
+    assert "helper-exec" in problems(findings(counter, host=host))
+
+
 def test_kernel_that_is_newer_than_criu_expects_is_told(counter: Path) -> None:
     host = dataclasses.replace(HOST, kernel="6.13.0", criu="4.0")
     assert "vdso-rt-bounds" in problems(findings(counter, host=host))

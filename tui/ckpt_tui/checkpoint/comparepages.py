@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ckpt_tui.archive.tree import ByteRange
 from ckpt_tui.checkpoint.compare import ProcessPair
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
@@ -75,7 +74,7 @@ def compare_memory(
     if reason:
         return MemoryComparison((), (reason,))
     for side in (before, after):
-        _preload(side, progress)
+        side.images.preload_pages(progress)
     memories = [{m.pid: m for m in s.checkpoint.memory} for s in (before, after)]
     total = sum(m.dumped_bytes for some in memories for m in some.values())
     progress.start("comparing memory", total)
@@ -101,13 +100,6 @@ def _not_comparable(before: Checkpoint, after: Checkpoint) -> str:
             how = "encrypted" if criu.encrypted else "compressed"
             return f"Memory is not compared: CRIU wrote the pages of the {word} {how}."
     return ""
-
-
-def _preload(side: Side, progress: Progress) -> None:
-    """Have the page images of a compressed archive at hand after one pass over it."""
-    names = [n for n in side.images.named("pages-") if n.endswith(".img")]
-    ranges = [ByteRange(side.images.member_name(n), 0, side.images.window(n).size) for n in names]
-    side.images.preload(ranges, progress)
 
 
 def _regions(memory: ProcessMemory | None) -> tuple[Region, ...]:

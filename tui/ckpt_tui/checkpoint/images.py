@@ -74,6 +74,19 @@ class ImageDirectory:
         """Make the coming reads of these ranges cheap; see `Tree.preload`."""
         self._tree.preload(ranges, progress)
 
+    @property
+    def page_images(self) -> tuple[str, ...]:
+        """Names of the files with page contents: the bulk of a checkpoint."""
+        names = self.named("pages-")
+        return tuple(n for n in names if n.endswith(".img") and self._is_file(n))
+
+    def preload_pages(self, progress: Progress) -> None:
+        """Have all page contents at hand after one pass over a compressed archive."""
+        names = self.page_images
+        self.preload(
+            [ByteRange(self.member_name(n), 0, self.window(n).size) for n in names], progress
+        )
+
     def image(self, name: str, progress: Progress | None = None) -> DecodedImage | None:
         """Return a decoded image, None where it is absent or cannot be read at all."""
         with self._lock:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ckpt_tui.archive.tree import ByteRange
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint, ProcessMemory
 from ckpt_tui.core.errors import CkptError
@@ -71,8 +70,7 @@ def page_images(
             page_size=page_size,
             pid=owners.get(name),
         )
-        for name in images.named("pages-")
-        if name.endswith(".img")
+        for name in images.page_images
     )
 
 
@@ -89,9 +87,7 @@ def count_checkpoint(
         how = "encrypted" if criu.encrypted else "compressed"
         raise CkptError("The pages cannot be counted.", f"CRIU wrote them {how}.")
     found = page_images(images, checkpoint.memory, criu.page_size)
-    names = [n for n in images.named("pages-") if n.endswith(".img")]
-    wanted = [ByteRange(images.member_name(n), 0, images.window(n).size) for n in names]
-    images.preload(wanted, progress)
+    images.preload_pages(progress)
     return count_pages(found, progress)
 
 

@@ -330,7 +330,7 @@ def helpers(facts: Facts) -> Iterator[Finding]:
         "tar": facts.images.named(NEEDS_TAR),
         "ip": facts.images.named("ifaddr-"),
         "iptables-restore": tuple(
-            n for n in facts.images.named("iptables-") if facts.images.window(n).size
+            n for n in facts.images.named("iptables-") if facts.images.size(n)
         ),
         "nft": facts.images.named("nftables-"),
         "apparmor_parser": facts.images.named("apparmor.img"),
