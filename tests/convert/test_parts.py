@@ -7,6 +7,7 @@ import io
 import tarfile
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,12 @@ from ckpt_tui.convert import spool as spool_module
 from ckpt_tui.convert.digest import SMALL, Digest
 from ckpt_tui.convert.filetree import apply_layer, apply_legacy, differences, faults
 from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.images import checkpoint_annotations, container_name, local_repository
+from ckpt_tui.convert.images import (
+    checkpoint_annotations,
+    container_name,
+    default_tag,
+    local_repository,
+)
 from ckpt_tui.convert.layers import LayerWriter, copy_blob
 from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.names import real_name
@@ -208,6 +214,21 @@ def test_names_are_followed_inside_the_root(name: str, real: str) -> None:
 )
 def test_a_container_name_becomes_a_repository(name: str, repository: str) -> None:
     assert local_repository(name) == repository
+
+
+@pytest.mark.parametrize(
+    ("name", "moment", "tag"),
+    [
+        ("web", None, "web"),
+        ("web", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "web-20260102-030405"),
+        ("web", datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=1))), "web-20260101-230000"),
+        ("w" * 200, datetime(2026, 1, 2, tzinfo=UTC), "w" * 100 + "-20260102-000000"),
+    ],
+)
+def test_every_checkpoint_of_a_container_has_a_tag_of_its_own(
+    name: str, moment: datetime | None, tag: str
+) -> None:
+    assert default_tag(ContainerFacts(name=name, checkpointed=moment)) == tag
 
 
 def test_a_pods_container_goes_by_its_short_name_and_its_runtime_by_podmans_word() -> None:

@@ -18,12 +18,14 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert import nested, roles
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
 from ckpt_tui.convert.roles import plan_layers, role_of
 from ckpt_tui.convert.source import Feed, Source
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.sources.base import MEDIA_INDEX
 
 
 def plan_of(source: Source, base: BaseImage | None, **more: object) -> Plan:
@@ -36,7 +38,7 @@ def test_a_sound_checkpoint_with_its_base_has_no_problems(
     plan = plan_of(counter, base_bb)
     assert plan.problems == ()
     assert plan.losses == ()
-    assert (plan.tag, plan.repository) == ("counter", "localhost/counter")
+    assert (plan.tag, plan.repository) == ("counter-20261124-030146", "localhost/counter")
     assert [layer.role for layer in plan.layers] == ["metadata", "criu", "pages", "devshm"]
     assert plan.architecture == "amd64"
 
@@ -84,6 +86,23 @@ def test_names_that_registries_take_are_taken(
     counter: Source, base_bb: BaseImage, repository: str
 ) -> None:
     assert plan_of(counter, base_bb, repository=repository).problems == ()
+
+
+def test_a_name_that_is_taken_is_said(counter: Source, base_bb: BaseImage, tmp_path: Path) -> None:
+    def said() -> list[str]:
+        plan = make_plan(counter, base_bb, Destination(tmp_path, "web"))
+        return [warning for warning in plan.warnings if "is there already" in warning]
+
+    assert said() == []
+    with Staging(tmp_path) as staging:
+        staging.publish(staging.add(b"{}", MEDIA_INDEX), "other")
+    assert said() == []
+    with Staging(tmp_path) as staging:
+        staging.publish(staging.add(b"[]", MEDIA_INDEX), "web")
+    assert said() == [
+        f"oci:{tmp_path}:web is there already. If that is another image, nothing will name it any "
+        "more."
+    ]
 
 
 def test_a_bad_tag_is_a_problem(counter: Source, base_bb: BaseImage) -> None:

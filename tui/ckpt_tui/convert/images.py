@@ -36,6 +36,9 @@ CREATED = "org.opencontainers.image.created"
 _NO_PLATFORM = {"os": "unknown", "architecture": "unknown"}
 """Keeps a pull by tag from choosing the rootfs image."""
 
+_NAME_IN_TAG = 100
+"""Characters; a tag has at most 128 (distribution-spec, "Pulling manifests")."""
+
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 
 
@@ -52,6 +55,15 @@ def local_repository(name: str) -> str:
     """Return the repository that a result without a destined one is said to live in."""
     cleaned = _NOT_IN_NAMES.sub("-", name.lower()).strip("-._")
     return f"localhost/{re.sub(r'[._-]{2,}', '-', cleaned) or 'checkpoint'}"
+
+
+def default_tag(container: ContainerFacts) -> str:
+    """Return the tag of a result that nobody named: container and time of the dump, in UTC, so that
+    the next checkpoint does not take the name away from this one."""
+    name = local_repository(container_name(container)).partition("/")[2][:_NAME_IN_TAG]
+    if container.checkpointed is None:
+        return name
+    return f"{name}-{container.checkpointed.astimezone(UTC):%Y%m%d-%H%M%S}"
 
 
 def timestamp(moment: datetime | None) -> str:

@@ -257,13 +257,30 @@ def dump(document: Mapping[str, Any]) -> bytes:
 def _read_index(path: Path) -> dict[str, Any]:
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     window = FileWindow(descriptor)
     try:
         return read_object(window, str(path))
     finally:
         window.close()
+
+
+def names(folder: Path, tag: str) -> bool:
+    """Whether the index of a layout, if there is one, has an entry of that tag.
+
+    Raises:
+        CkptError: the index cannot be read.
+    """
+    entries = _entries(_read_index(folder / "index.json"))
+    return any(text_at(entry, "annotations", REF_NAME) == tag for entry in entries)
+
+
+def _entries(index: Mapping[str, Any]) -> list[Any]:
+    entries = index.get("manifests", [])
+    if not isinstance(entries, list):
+        raise CkptError("index.json of the layout cannot be read:", "its manifests are no list.")
+    return entries
 
 
 def _with_entry(index: dict[str, Any], root: Descriptor, tag: str) -> dict[str, Any]:
@@ -274,12 +291,9 @@ def _with_entry(index: dict[str, Any], root: Descriptor, tag: str) -> dict[str, 
         {**root.annotations, **({REF_NAME: tag} if tag else {})},
         root.platform,
     ).document()
-    entries = index.get("manifests", [])
-    if not isinstance(entries, list):
-        raise CkptError("index.json of the layout cannot be read:", "its manifests are no list.")
     others = [
         other
-        for other in entries
+        for other in _entries(index)
         if other != entry and not (tag and text_at(other, "annotations", REF_NAME) == tag)
     ]
     return {"schemaVersion": 2, **index, "manifests": [*others, entry]}

@@ -12,7 +12,12 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage, architecture_of
 from ckpt_tui.convert.delta import DeltaPlan, plan_delta
 from ckpt_tui.convert.destination import Destination
-from ckpt_tui.convert.images import checkpoint_annotations, container_name, local_repository
+from ckpt_tui.convert.images import (
+    checkpoint_annotations,
+    container_name,
+    default_tag,
+    local_repository,
+)
 from ckpt_tui.convert.nested import Diff, read_diff
 from ckpt_tui.convert.remarks import (
     RecordedFile,
@@ -22,6 +27,7 @@ from ckpt_tui.convert.remarks import (
     lost_files,
     page_warnings,
     place_problems,
+    place_warnings,
     shape_problems,
     shortened,
 )
@@ -147,9 +153,10 @@ def make_plan(
     layers = _layers(source, base, whole)
     name = container_name(source.container)
     repository = repository or local_repository(name)
-    tag = destination.tag or local_repository(name).partition("/")[2]
+    tag = destination.tag or default_tag(source.container)
     problems += place_problems(destination, repository, tag)
     architecture = options.architecture or architecture_of(base) or "amd64"
+    warnings += place_warnings(destination, tag)
     warnings += engine_warnings(source, whole=whole)
     warnings += page_warnings(
         compressed=options.compressed_pages, encrypted=options.encrypted_pages

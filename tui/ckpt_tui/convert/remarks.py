@@ -14,6 +14,7 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage, wrong_base
 from ckpt_tui.convert.delta import DeltaPlan
 from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.layout import names
 from ckpt_tui.convert.names import real_name
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, RECORD, SPEC_DUMP
 from ckpt_tui.convert.source import Source
@@ -102,6 +103,14 @@ def place_problems(destination: Destination, repository: str, tag: str) -> list[
     if not _TAG.fullmatch(tag):
         problems.append(f"{tag!r} is no tag: letters, digits, `_`, `.` and `-`.")
     return problems
+
+
+def place_warnings(destination: Destination, tag: str) -> list[str]:
+    """Return what is lost by writing where it shall go."""
+    if destination.repository or destination.archive or not names(destination.path, tag):
+        return []
+    name = destination.named(tag)
+    return [f"{name} is there already. If that is another image, nothing will name it any more."]
 
 
 def delta_warnings(delta: DeltaPlan) -> list[str]:
