@@ -17,8 +17,10 @@ from ckpt_tui.convert.request import Prepared
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui.screens import convert
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.theme import ThemedApp
+from ckpt_tui.ui.widgets.key_line import KeyLine, chosen
 from crafted import ARCHIVES, loaded
 
 DEMO = UI.parent / "demo"
@@ -57,6 +59,11 @@ def store(folder: Path) -> Path:
 
 def app_for(folder: Path, store: Path) -> ConvertDemo:
     return ConvertDemo(folder / "web.tar.zst", f"oci:{store}:web")
+
+
+def key_line(app: ConvertDemo) -> list[str]:
+    line = app.screen.query_one(KeyLine)
+    return [key.word for key in chosen(line.keys(), 78)]
 
 
 class Gate:
@@ -124,8 +131,13 @@ async def test_enter_writes_and_the_result_opens(folder: Path, store: Path) -> N
         text = screen_text(app)
         assert "✔ Written and verified in" in text
         assert "sha256:" in text
-        await press(pilot, "escape")
+        assert key_line(app) == ["open it", "copy", "back", "help"]
+        await press(pilot, "o")
         assert app.returned == [True]
+        assert isinstance(app.screen, CheckpointScreen)
+        assert "optimized" in screen_text(app)
+        await press(pilot, "escape")
+        assert not isinstance(app.screen, ConvertScreen)
     written, legacy = loaded(f"oci:{store}:web"), loaded(folder / "web.tar.zst")
     assert written.format.optimized
     assert written.processes == legacy.processes

@@ -26,10 +26,16 @@ from ckpt_tui.ui.rows.conversion import next_commands, plan_sections, result_sec
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import fit
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.lines import Lines
+
+_WITH_THE_PLAN = ("start", "change_target", "change_base", "change_repository", "keep_delta")
+"""Actions that end when the result is there."""
+_WITH_THE_RESULT = ("open_result", "copy")
+"""Actions that begin then."""
 
 
 class Heading(Lines):
@@ -134,12 +140,14 @@ class ConvertScreen(JobHost, Screen[bool]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
-        if action == "start":
-            ready = self._plan is not None and not self._plan.problems and self._result is None
-            return True if ready and not self.job_running else None
-        if action in ("change_target", "change_base", "change_repository", "keep_delta"):
-            return None if self.job_running or self._result is not None else True
-        return True
+        if action in _WITH_THE_RESULT:
+            return self.finished
+        if action not in _WITH_THE_PLAN:
+            return True
+        if self.finished:
+            return False
+        ready = action != "start" or (self._plan is not None and not self._plan.problems)
+        return True if ready and not self.job_running else None
 
     def action_start(self) -> None:
         if self.job_running or self._result is not None:
@@ -209,6 +217,12 @@ class ConvertScreen(JobHost, Screen[bool]):
         if self._plan is not None and self._result is not None:
             commands = "\n".join(next_commands(self._plan, self._result))
             await send_to_clipboard(self.app, commands, "the commands")
+
+    def action_open_result(self) -> None:
+        if self._result is not None:
+            app, opened = self.app, CheckpointScreen(self._result.name)
+            self.dismiss(True)
+            app.push_screen(opened)
 
     def action_back(self) -> None:
         if self.query_one(Input).display:
