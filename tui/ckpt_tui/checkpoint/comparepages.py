@@ -73,8 +73,12 @@ def compare_memory(
     reason = _not_comparable(before.checkpoint, after.checkpoint)
     if reason:
         return MemoryComparison((), (reason,))
-    for side in (before, after):
-        side.images.preload_pages(progress)
+    notes = []
+    for word, side in (("first", before), ("second", after)):
+        try:
+            side.images.preload_pages(progress)
+        except CkptError as error:
+            notes.append(f"Not all pages of the {word} can be read: {error}")
     memories = [{m.pid: m for m in s.checkpoint.memory} for s in (before, after)]
     total = sum(m.dumped_bytes for some in memories for m in some.values())
     progress.start("comparing memory", total)
@@ -89,12 +93,10 @@ def compare_memory(
             for a, b in match_regions(_regions(one), _regions(other))
         )
         found.append((pair, regions))
-    return MemoryComparison(tuple(found))
+    return MemoryComparison(tuple(found), tuple(notes))
 
 
 def _not_comparable(before: Checkpoint, after: Checkpoint) -> str:
-    if before.criu.page_size != after.criu.page_size:
-        return "Pages of different sizes are not compared."
     for word, criu in (("first", before.criu), ("second", after.criu)):
         if criu.compressed_pages or criu.encrypted:
             how = "encrypted" if criu.encrypted else "compressed"
@@ -146,7 +148,8 @@ def _compare(
             only_before=one.dumped if one else 0,
             only_after=other.dumped if other else 0,
         )
-    counter = _Counter(before.checkpoint.criu.page_size)
+    # of two page sizes the smaller one divides the other
+    counter = _Counter(min(side.checkpoint.criu.page_size for side in (before, after)))
     problem = ""
     try:
         memories = _memory_of(before, one), _memory_of(after, other)

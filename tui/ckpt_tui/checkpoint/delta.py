@@ -14,6 +14,7 @@ from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
 from ckpt_tui.core.document import read_document
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import ByteWindow
 
 DIFF = "rootfs-diff.tar"
 DELETED = "deleted.files"
@@ -76,6 +77,32 @@ def layer_entries(
                 mode=member.mode,
                 link=member.link,
             )
+
+
+def has_bytes(entry: DeltaEntry) -> bool:
+    """Return whether an entry is a file whose contents were saved."""
+    return entry.change != "deleted" and entry.kind in ("file", "hard link")
+
+
+def file_window(tree: Tree | None, path: str) -> ByteWindow:
+    """Return the bytes of a file of an opened delta, a hard link's those of its target.
+
+    Raises:
+        CkptError: it is not there, or has none.
+    """
+    name = path.lstrip("/")
+    members = tree.members if tree else {}
+    for _ in range(len(members)):
+        member = members.get(name)
+        if member is None or member.kind is not MemberKind.HARDLINK:
+            break
+        name = member.link
+    if tree is None or name not in members:
+        raise CkptError(f"{path} is not among the changes that were saved.")
+    try:
+        return tree.window(name)
+    except KeyError:
+        raise CkptError(f"{path} has no bytes.") from None
 
 
 def _change(name: str, base: Mapping[str, Member] | None) -> str:

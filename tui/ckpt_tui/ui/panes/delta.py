@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from ckpt_tui.archive.tree import MemberKind, Tree
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.checkpoint.delta import file_window, has_bytes
 from ckpt_tui.checkpoint.model import DeltaEntry
-from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
@@ -29,7 +29,7 @@ class DeltaPane(ListPane):
     def choose(self) -> None:
         """Show the bytes of a file; of anything else the panel says all there is."""
         entry = self._entry()
-        if entry is None or not _has_bytes(entry):
+        if entry is None or not has_bytes(entry):
             super().choose()
             return
 
@@ -40,7 +40,7 @@ class DeltaPane(ListPane):
 
     def save(self) -> None:
         entry = self._entry()
-        if entry is None or not _has_bytes(entry):
+        if entry is None or not has_bytes(entry):
             self.notify("Only a file has bytes to save.", markup=False)
             return
 
@@ -64,7 +64,7 @@ class DeltaPane(ListPane):
         def read(progress: Progress) -> tuple[Tree | None, ByteWindow]:
             tree = self.opened.open_delta(progress) if kept is None else kept
             try:
-                return tree, _window(tree, entry)
+                return tree, file_window(tree, entry.path)
             except BaseException:
                 close_new(tree)
                 raise
@@ -78,24 +78,3 @@ class DeltaPane(ListPane):
     def on_unmount(self) -> None:
         if self._tree is not None:
             self._tree.close()
-
-
-def _has_bytes(entry: DeltaEntry) -> bool:
-    return entry.change != "deleted" and entry.kind in ("file", "hard link")
-
-
-def _window(tree: Tree | None, entry: DeltaEntry) -> ByteWindow:
-    """Return the bytes of a file, a hard link's those of its target."""
-    name = entry.path.lstrip("/")
-    members = tree.members if tree else {}
-    for _ in range(len(members)):
-        member = members.get(name)
-        if member is None or member.kind is not MemberKind.HARDLINK:
-            break
-        name = member.link
-    if tree is None or name not in members:
-        raise CkptError(f"{entry.path} is not among the changes that were saved.")
-    try:
-        return tree.window(name)
-    except KeyError:
-        raise CkptError(f"{entry.path} has no bytes.") from None
