@@ -69,10 +69,10 @@ PASTED: dict[str, tuple[Callable[[str], str], set[str]]] = {
     "HTML": (html.escape, set()),
     "curly quotes": (lambda text: text.replace("'", "\u2019"), set()),
     "80 columns": (broken(80), {"006", "117"}),
-    "132 columns": (broken(132), {"016"}),
+    "132 columns": (broken(132), {"016", "169"}),
     "bytes of Python": (each(lambda s: f"2023-12-28T07:09:22.4Z {s.encode()!r}"), {"016"}),
-    "JSON": (each(in_json), {"016", "018", "085"}),
-    "runc's warnings": (each(in_a_warning), {"016", "018", "085"}),
+    "JSON": (each(in_json), {"016", "018", "085", "201"}),
+    "runc's warnings": (each(in_a_warning), {"016", "018", "085", "201"}),
     "grep": (each(lambda s: "1606:" + s), {"016"}),
 }
 """How excerpts are pasted, and the ones that it makes hard to read: those that came broken."""

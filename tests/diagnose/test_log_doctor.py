@@ -265,3 +265,19 @@ def test_places_of_logs_are_found_by_any_common_name() -> None:
     assert crio.engine == "cri-o"
     assert all(place.dump and place.restore and place.note for place in LOG_PLACES)
     assert log_place("nothing") is None
+
+
+def test_failure_after_old_versions_said_success_counts() -> None:
+    log = (
+        "(00.100001) pie: 14: Error (criu/pie/restorer.c:297): Unable to restore capabilities: -1\n"
+        "(00.200001) Restore finished successfully. Resuming tasks.\n"
+    )
+    late = "(00.300001) Error (compel/src/lib/infect.c:1440): Task 14 is in unexpected state: b7f\n"
+    assert root(log) is None
+    assert root(log + late) == "creds-caps"
+
+
+def test_reason_beside_the_engine_s_word_is_found() -> None:
+    told = '"criu failed: type NOTIFY errno 0" Error in dump.log is : '
+    assert root(told + "Can't turn TCP repair mode ON: no") == "tcp-repair-unavailable"
+    assert root(told + "something of another kind") == "rt-criu-failed"

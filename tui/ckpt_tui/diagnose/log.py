@@ -52,7 +52,10 @@ _VERSION = re.compile(rb"(?:^|\) )Version: \d")
 _START_TIME = re.compile(rb"\((\d+\.\d+)\)")
 _DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
 _SUCCESS = re.compile(r"^(Dumping|Pre-dumping|Restore) finished successfully")
-_FAILURE = re.compile(r"^(?:(Pre-dumping|Dumping|Restoring) FAILED)")
+_FAILURE = re.compile(
+    r"^(?:(Pre-dumping|Dumping|Restoring) FAILED|Task \d+ is in unexpected state)"
+)
+"""Old versions call a restore a success before they let the tasks go, which can fail too."""
 _ACTIONS = {
     "Dumping": "dump",
     "Pre-dumping": "pre-dump",
@@ -153,7 +156,7 @@ class _Collector:
         if no_error and (end := _SUCCESS.match(line.message)):
             self.outcome, self.action = "succeeded", _ACTIONS[end[1]]
         elif line.severity is Severity.ERROR and (end := _FAILURE.match(line.message)):
-            self.outcome, self.action = "failed", _ACTIONS[end[1]]
+            self.outcome, self.action = "failed", _ACTIONS.get(end[1], self.action)
 
 
 class _Reader:

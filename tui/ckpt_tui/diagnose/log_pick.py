@@ -79,8 +79,8 @@ def findings(reading: LogReading) -> list[Finding]:
     for line in reading.lines:
         rule = first_match(line)
         line, rule = _of_wrapped(line, rule, reading.rests.get(line.number, ()))
-        if rule is None and not reading.has_criu_lines:
-            rule = next((r for r in rules() if r.matches_excerpt(line)), None)
+        if not reading.has_criu_lines and (rule is None or rule.kind is RuleClass.WRAPPER):
+            rule = next((r for r in rules() if r.matches_excerpt(line)), rule)
         if rule is None and line.severity is Severity.ERROR:
             rule = _fallback(line)
         if rule is not None or line.severity is Severity.ERROR:
