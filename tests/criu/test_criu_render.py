@@ -9,9 +9,10 @@ from criu_images import REAL, decoded, image, real, word
 
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.criu.bpf import MAX_INSTRUCTIONS
 from ckpt_tui.criu.decode import decode_image
-from ckpt_tui.criu.render import FieldView, fields, to_plain, walk
-from ckpt_tui.criu.schema import descriptors_pb2, files_pb2, sockets_pb2
+from ckpt_tui.criu.render import FieldView, fields, summary, to_plain, walk
+from ckpt_tui.criu.schema import descriptors_pb2, files_pb2, process_pb2, sockets_pb2
 from ckpt_tui.criu.values import Host
 
 
@@ -73,10 +74,47 @@ def test_text_that_is_no_utf8_is_escaped_and_kept_whole() -> None:
 
 
 def test_long_lists_and_long_bytes_are_cut_and_say_so() -> None:
-    filters = sockets_pb2.sk_opts_entry(so_filter=range(70))
-    assert fields(filters)[0].value_text.endswith("63 … and 6 more")
+    listed = process_pb2.pstree_entry(threads=range(70))
+    assert fields(listed)[0].value_text.endswith("63 … and 6 more")
     unix = sockets_pb2.packet_mclist(addr=bytes(40))
     assert fields(unix)[0].value_text.endswith("00 … and 8 more bytes")
+
+
+def test_a_seccomp_filter_is_a_program_of_named_calls() -> None:
+    message: Any = real("counter/seccomp.img").first
+    host = Host(arch="x86_64")
+    view = field_of(fields(message, host), "seccomp_filters[0].filter")
+    assert (view.kind, view.value_text, view.has_children) == (
+        "program",
+        "1,179 instructions",
+        True,
+    )
+    assert len(view.children) == 1179
+    assert summary(message.seccomp_filters[0]) == "filter 1,179 instructions, flags TSYNC"
+    assert field_of(view.children, "0").value_text == "A = architecture"
+    assert any(line.value_text == "if system call == read: go to 149" for line in view.children)
+    plain = to_plain(message, host=host)["seccomp_filters"][0]
+    assert plain["filter_text"] == [line.value_text for line in view.children]
+    assert "filter_text" not in to_plain(message, names=False)["seccomp_filters"][0]
+
+
+def test_a_socket_filter_reads_packets() -> None:
+    load, accept = 0x28 | 12 << 32, 0x06 | 96 << 32
+    options = sockets_pb2.sk_opts_entry(so_filter=[load, accept])
+    view = field_of(fields(options), "so_filter")
+    assert (view.kind, view.value_text) == ("program", "2 instructions")
+    assert [(v.name, v.value_text) for v in view.children] == [
+        ("0", "A = half-word at 12"),
+        ("1", "take 96 bytes"),
+    ]
+    assert to_plain(options)["so_filter_text"] == ["A = half-word at 12", "take 96 bytes"]
+
+
+def test_a_program_that_no_kernel_takes_is_cut_and_says_so() -> None:
+    options = sockets_pb2.sk_opts_entry(so_filter=[6] * (MAX_INSTRUCTIONS + 3))
+    view = fields(options)[0]
+    assert view.value_text == "4,099 instructions"
+    assert view.children[-1].value_text == "… and 3 more, which no kernel takes"
 
 
 def test_every_real_image_has_a_tree_and_a_json_form() -> None:

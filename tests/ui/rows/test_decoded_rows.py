@@ -9,6 +9,7 @@ from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu import decode
 from ckpt_tui.criu.decode import DecodedImage, decode_image
 from ckpt_tui.criu.schema import process_pb2
+from ckpt_tui.criu.values import Host
 from ckpt_tui.ui.rows import decoded
 from ckpt_tui.ui.rows.decoded import LEFT_OUT, DecodedRows
 from ckpt_tui.ui.rows.meanings import OPEN, SHUT
@@ -79,6 +80,18 @@ def test_a_message_in_a_record_opens_below_it() -> None:
     assert entry is rows.image.entries[0]
     rows.toggle(key)
     assert len(rows) == before
+
+
+def test_a_program_opens_to_its_instructions() -> None:
+    rows = DecodedRows(real("counter/seccomp.img"), Host(arch="x86_64"))
+    for wanted in ("seccomp_filters[0]", "filter"):
+        rows.toggle(rows[next(i for i, n in enumerate(labels(rows)) if n.endswith(wanted))].key)
+    at = next(i for i, n in enumerate(labels(rows)) if n.strip() == f"{OPEN} filter")
+    assert [plain(rows[at + i].cells[1]) for i in (0, 1)] == [
+        "1,179 instructions",
+        "A = architecture",
+    ]
+    assert plain(rows[at + 1].cells[2]) == "step"
 
 
 def test_records_beyond_the_limit_are_counted_in_the_last_row(

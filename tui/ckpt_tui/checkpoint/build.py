@@ -24,6 +24,7 @@ from ckpt_tui.checkpoint.model import (
 from ckpt_tui.checkpoint.openfiles import build_files
 from ckpt_tui.checkpoint.places import build_cgroups, build_mounts, build_namespaces
 from ckpt_tui.checkpoint.processes import build_processes
+from ckpt_tui.checkpoint.seccomp import build_seccomp
 from ckpt_tui.checkpoint.sizes import build_sizes
 from ckpt_tui.core.progress import Progress
 
@@ -91,6 +92,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
             memory,
             parts.layers,
         ),
+        seccomp=build_seccomp(images),
         notes=_limited([*notes, *images.notes]),
     )
 

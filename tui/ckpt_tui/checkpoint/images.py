@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -16,6 +17,8 @@ from ckpt_tui.criu.decode import DecodedImage, decode_image
 from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import RECORDS, Format, kind_of
+from ckpt_tui.criu.schema import process_pb2
+from ckpt_tui.criu.values import ANY_HOST, Host
 
 MAX_KEPT = 4 << 20
 """Bytes of the messages of all images that stay decoded, `RECORD` counted for each: they take
@@ -73,6 +76,17 @@ class ImageDirectory:
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         """Make the coming reads of these ranges cheap; see `Tree.preload`."""
         self._tree.preload(ranges, progress)
+
+    @cached_property
+    def host(self) -> Host:
+        """The host that was dumped, as the first readable core image tells it."""
+        cores = (self.image(name) for name in self.named("core-"))
+        core = next((image for image in cores if image and image.first is not None), None)
+        if core is None:
+            return ANY_HOST
+        message: Any = core.first
+        arch = process_pb2.core_entry.march.Name(message.mtype).lower()
+        return Host(arch, core.head.byte_order)
 
     @property
     def page_images(self) -> tuple[str, ...]:

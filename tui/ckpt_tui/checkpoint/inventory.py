@@ -13,7 +13,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.criu.decode import decode_image, unknown_fields
 from ckpt_tui.criu.pages import page_size_of
-from ckpt_tui.criu.schema import inventory_pb2, process_pb2
+from ckpt_tui.criu.schema import inventory_pb2
 from ckpt_tui.criu.values import text, value_name
 
 VERSION_KEYS = (
@@ -41,7 +41,6 @@ def build_criu_facts(
             Note("inventory.img", "There is no readable inventory: CRIU refuses such a checkpoint.")
         )
         inventory = inventory_pb2.inventory_entry()
-    core = next((m for n in images.named("core-") if (m := images.message(n))), None)
     mm = next((m for n in images.named("mm-") if (m := images.message(n))), None)
     lock = inventory.network_lock_method
     return CriuFacts(
@@ -56,7 +55,7 @@ def build_criu_facts(
         if inventory.HasField("plugins_entry")
         else None,
         run_id=text(inventory.dump_criu_run_id),
-        architecture=_architecture(core),
+        architecture=images.host.arch,
         page_size=page_size_of(list(mm.mm_saved_auxv)) if mm else 4096,
         compressed_pages=any(
             f.number == COMPRESS_FIELD and f.value for f in unknown_fields(inventory)
@@ -64,10 +63,6 @@ def build_criu_facts(
         encrypted="cipher.img" in images,
         stats=_stats(tree, images, notes),
     )
-
-
-def _architecture(core: Any) -> str:
-    return process_pb2.core_entry.march.Name(core.mtype).lower() if core is not None else ""
 
 
 def _at_least(images: ImageDirectory, inventory: Any) -> str:

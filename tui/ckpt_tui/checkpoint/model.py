@@ -90,10 +90,26 @@ class Thread:
     blocked_in: str = ""
     """The system call it sleeps in, with its arguments; empty when it ran in user space."""
     seccomp: str = ""
+    """strict, filter, or empty for none."""
+    seccomp_filters: tuple[int, ...] = ()
+    """Numbers of its filters, see `SeccompFilter`, in the order in which they were installed."""
     scheduler: str = ""
     nice: int = 0
     blocked_signals: tuple[str, ...] = ()
     pending_signals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeccompFilter:
+    """A filter of system calls; the kernel takes the strictest of all that a thread has."""
+
+    numbers: tuple[int, ...]
+    """Its places in seccomp.img: equal filters are one."""
+    instructions: int
+    flags: tuple[str, ...] = ()
+    verdicts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Action to the system calls that it is for, by the numbers of the dumped architecture:
+    `fail with EPERM`; `allow or fail with EPERM` where the arguments decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +389,7 @@ class Checkpoint:
     delta: Delta
     images: tuple[ImageFile, ...]
     sizes: Sizes
+    seccomp: tuple[SeccompFilter, ...] = ()
     notes: tuple[Note, ...] = ()
 
     def process(self, pid: int) -> Process | None:

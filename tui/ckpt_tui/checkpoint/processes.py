@@ -12,6 +12,7 @@ from typing import Any
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Credentials, Note, Process, Thread
+from ckpt_tui.checkpoint.seccomp import filters_of, seccomp_mode
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.blocked import argument_text, blocked_in
 from ckpt_tui.criu.values import (
@@ -113,6 +114,7 @@ def _threads(
 ) -> Iterator[Thread]:
     """Yield the threads, leader first. Never called for a zombie: its thread list is garbage."""
     descriptors = _Descriptors(images, table, ids.files_id if ids is not None else None)
+    filters = images.message("seccomp.img")
     missing = []
     for tid in dict.fromkeys((entry.pid, *entry.threads)):
         core = leader if tid == entry.pid else images.message(f"core-{tid}.img")
@@ -130,7 +132,8 @@ def _threads(
             comm=text(thread.comm) or (text(leader.tc.comm) if tid == entry.pid else ""),
             registers=registers(core),
             blocked_in=_blocked(core, descriptors),
-            seccomp=_seccomp(thread),
+            seccomp=seccomp_mode(core),
+            seccomp_filters=filters_of(core, filters),
             scheduler=value_name("sched.policy", thread.sched_policy),
             nice=thread.sched_nice,
             blocked_signals=signal_names(mask),
@@ -205,10 +208,6 @@ def registers(core: Any) -> dict[str, int]:
 def _pending(siginfo: Any) -> str:
     raw = siginfo.siginfo[:4]
     return signal_name(int.from_bytes(raw, "little")) if len(raw) == 4 else "?"
-
-
-def _seccomp(thread: Any) -> str:
-    return {0: "", 1: "strict", 2: "filter"}.get(int(thread.seccomp_mode), "?")
 
 
 def _credentials(images: ImageDirectory, pid: int, core: Any) -> Credentials | None:

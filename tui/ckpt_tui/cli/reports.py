@@ -15,14 +15,16 @@ from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
+from ckpt_tui.criu.values import Host
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.rows import processes, tables
-from ckpt_tui.ui.rows.details import process_sections
+from ckpt_tui.ui.rows.details import filter_facts, process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
 from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments
 
-LONG_SECTIONS = ("Registers", "Limits", "Files")
-"""What a person does not want to scroll through for each process; --json has it."""
+LONG_SECTIONS = ("Registers", "Limits", "Files", "Seccomp")
+"""What a person does not want to scroll through for each process; --json has it. Filters of system
+calls are told once."""
 
 
 @contextmanager
@@ -58,6 +60,9 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
             if section.title not in LONG_SECTIONS
             for fact in section.facts
         )
+    for one in checkpoint.seccomp:
+        print_heading("Seccomp filter " + ", ".join(map(str, one.numbers)))
+        print_facts((fact.label, str(fact.value)) for fact in filter_facts(one))
     for title, columns, rows in (
         ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
@@ -131,12 +136,12 @@ def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool) -> N
         if crit:
             print_json(to_crit(image, opened.images.window(name), pretty=pretty))
         elif as_json:
-            print_json(_image_document(image))
+            print_json(_image_document(image, opened.images.host))
         else:
-            _print_image(image)
+            _print_image(image, opened.images.host)
 
 
-def _image_document(image: DecodedImage) -> dict[str, Any]:
+def _image_document(image: DecodedImage, host: Host) -> dict[str, Any]:
     from ckpt_tui.criu.render import to_plain
 
     return {
@@ -152,14 +157,14 @@ def _image_document(image: DecodedImage) -> dict[str, Any]:
                 "size": entry.size,
                 "extra": {"offset": entry.extra[0], "size": entry.extra[1]},
                 "problem": entry.problem,
-                "message": to_plain(entry.message) if entry.message is not None else None,
+                "message": None if entry.message is None else to_plain(entry.message, host=host),
             }
             for entry in image.entries
         ],
     }
 
 
-def _print_image(image: DecodedImage) -> None:
+def _print_image(image: DecodedImage, host: Host) -> None:
     from ckpt_tui.criu.render import fields, walk
 
     kind = f"{image.kind.name}: {image.kind.description}" if image.kind else "unknown kind"
@@ -167,7 +172,7 @@ def _print_image(image: DecodedImage) -> None:
     for index, entry in enumerate(image.entries):
         print(f"\n[{index}] at byte {entry.offset}, {entry.size} bytes")
         if entry.message is not None:
-            for depth, view in walk(fields(entry.message)):
+            for depth, view in walk(fields(entry.message, host)):
                 print(f"  {'  ' * depth}{printable(view.name)}  {printable(view.value_text)}")
         if entry.extra[1]:
             print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")

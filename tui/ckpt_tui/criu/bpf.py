@@ -31,7 +31,7 @@ _ERRORS = {
     30: "EROFS", 38: "ENOSYS", 95: "EOPNOTSUPP", 97: "EAFNOSUPPORT",
 }  # fmt: skip
 
-_ARCHS = {
+ARCHS = {
     0xC000003E: "x86_64",
     0x40000003: "i386",
     0xC00000B7: "aarch64",
@@ -134,14 +134,14 @@ def _flow(
     if kind == 6:
         return
     if kind != 5:
-        loaded = _source(step, seccomp) if kind == 0 else here.loaded if kind in (1, 2, 3) else ""
-        yield index + 1, _Known(loaded, here.arch)
+        held = loaded(step, seccomp=seccomp) if kind == 0 else here.loaded if kind < 4 else ""
+        yield index + 1, _Known(held, here.arch)
     elif step.code & 0xF0 == 0:
         yield index + 1 + step.k, here
     else:
         there, otherwise = here, here
         if here.loaded == ARCH and step.code == 0x15:
-            compared = _ARCHS.get(step.k, "other")
+            compared = ARCHS.get(step.k, "other")
             there = _Known(ARCH, compared)
             otherwise = _Known(ARCH, "" if here.arch == compared else here.arch)
         yield index + 1 + step.jump_true, there
@@ -151,9 +151,9 @@ def _flow(
 def _text(index: int, step: Instruction, here: _Known, seccomp: bool) -> str:
     match step.code & 7:
         case 0:
-            return f"A = {_source(step, seccomp)}"
+            return f"A = {loaded(step, seccomp=seccomp)}"
         case 1:
-            return f"X = {_source(step, seccomp)}"
+            return f"X = {loaded(step, seccomp=seccomp)}"
         case 2:
             return f"M[{step.k}] = A"
         case 3:
@@ -167,7 +167,7 @@ def _text(index: int, step: Instruction, here: _Known, seccomp: bool) -> str:
     return "X = A" if step.code & 0xF8 == 0 else "A = X"
 
 
-def _source(step: Instruction, seccomp: bool) -> str:
+def loaded(step: Instruction, *, seccomp: bool) -> str:
     """Return what a load loads."""
     width = {0x00: "word", 0x08: "half-word", 0x10: "byte"}.get(step.code & 0x18, "?")
     match step.code & 0xE0:
@@ -229,18 +229,23 @@ def _operand(k: int, here: _Known) -> str:
         syscall = syscall_of(here.arch, k)
         return syscall.name if syscall else f"{k:#x}" if k >= 0x40000000 else str(k)
     if here.loaded == ARCH:
-        return _ARCHS.get(k, f"{k:#x}")
+        return ARCHS.get(k, f"{k:#x}")
     return f"{k:#x}"
 
 
 def _return(step: Instruction, seccomp: bool) -> str:
+    if seccomp or step.code & 0x18:
+        return action_text(step)
+    return f"take {step.k} bytes" if step.k else "drop"
+
+
+def action_text(step: Instruction) -> str:
+    """Return what a seccomp filter does when it returns: `allow`, `fail with EPERM`."""
     source = step.code & 0x18
     if source == 0x10:
         return "return A"
     if source == 0x08:
         return "return X"
-    if not seccomp:
-        return f"take {step.k} bytes" if step.k else "drop"
     data = step.k & 0xFFFF
     action = _ACTIONS.get(step.k & 0xFFFF0000)
     if action is None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import Message
 
-from ckpt_tui.core.text import printable
+from ckpt_tui.core.text import human_count, printable
+from ckpt_tui.criu.bpf import Instruction, disassemble, instructions_of, instructions_of_words
 from ckpt_tui.criu.decode import UnknownField, own_unknown
 from ckpt_tui.criu.names import by_value
 from ckpt_tui.criu.shown import Shown, shown
@@ -36,26 +37,70 @@ MAX_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A program in a field."""
+
+    count: int
+    """Instructions in it."""
+    instructions: Callable[[], Sequence[Instruction]]
+    """The first `MAX_INSTRUCTIONS` of them."""
+    arch: str = ""
+    seccomp: bool = False
+
+    @property
+    def size(self) -> str:
+        """How long it is."""
+        return human_count(self.count, "instruction")
+
+    @property
+    def lines(self) -> list[str]:
+        """The instructions in words."""
+        found = disassemble(self.instructions(), self.arch, seccomp=self.seccomp)
+        lines = [line.text for line in found]
+        more = self.count - len(lines)
+        return lines + ([f"… and {more:,} more, which no kernel takes"] if more > 0 else [])
+
+
+PROGRAMS: Mapping[str, Callable[[Any, Host], Program]] = {
+    "ckpt_tui.criu.seccomp_filter.filter": lambda value, host: Program(
+        len(value) // 8, lambda: instructions_of(value, host.byte_order), host.arch, seccomp=True
+    ),
+    "ckpt_tui.criu.sk_opts_entry.so_filter": lambda value, _host: Program(
+        len(value), lambda: instructions_of_words(value)
+    ),
+}
+"""Full name of a field that holds a program to how it is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldView:
     """One field of a message, or one item of a list of messages."""
 
     name: str
-    """`vmas[3]` for an item; `#21` for a field the schema does not have."""
+    """`vmas[3]` for an item, `12` for a step; `#21` for a field the schema does not have."""
     number: int
     value_text: str
     """Foreign text in it is not cleaned."""
     kind: str
-    """message, enum, flags, int, bool, string, bytes, list or unknown."""
+    """message, program, step (of a program), enum, flags, int, bool, string, bytes, list or
+    unknown."""
     message: Message | None = None
     host: Host = ANY_HOST
     in_hex: bool = False
+    program: Program | None = None
+
+    @property
+    def has_children(self) -> bool:
+        """Whether it is told by what is below it."""
+        return self.message is not None or self.program is not None
 
     @property
     def children(self) -> tuple[FieldView, ...]:
-        """The fields of a message; made when asked for."""
-        if self.message is None:
-            return ()
-        return fields(self.message, self.host, in_hex=self.in_hex)
+        """The fields of a message, or the instructions of a program; made when asked for."""
+        if self.message is not None:
+            return fields(self.message, self.host, in_hex=self.in_hex)
+        lines = enumerate(self.program.lines if self.program else ())
+        return tuple(FieldView(str(index), index, line, "step") for index, line in lines)
 
 
 def fields(
@@ -69,6 +114,12 @@ def fields(
     for field, value in message.ListFields():
         show = shown(field)
         deep = in_hex or show.hexadecimal
+        if field.full_name in PROGRAMS:
+            program = PROGRAMS[field.full_name](value, host)
+            found.append(
+                FieldView(show.name, show.number, program.size, "program", program=program)
+            )
+            continue
         if show.type != "message":
             number = FieldView(show.name, show.number, *_shown_value(show, value, host, deep))
             found.append(number)
@@ -93,7 +144,9 @@ def summary(message: Message, host: Host = ANY_HOST, *, in_hex: bool = False) ->
     parts: list[str] = []
     for field, value in message.ListFields():
         show = shown(field)
-        if show.type != "message" and not show.repeated:
+        if field.full_name in PROGRAMS:
+            parts.append(f"{show.name} {PROGRAMS[field.full_name](value, host).size}")
+        elif show.type != "message" and not show.repeated:
             parts.append(f"{show.name} {_shown_value(show, value, host, in_hex)[0]}")
         if len(parts) == 3:
             break
@@ -174,13 +227,15 @@ def to_plain(
     """Return a message as JSON values.
 
     Numbers stay numbers, enums become names, bytes base64. With `names`, what has a name has it
-    under `<field>_text` beside. Text that is no UTF-8 is escaped, and whole under `<field>_base64`.
-    Fields the schema does not have are under `_unknown`.
+    under `<field>_text` beside, a program in a list of lines. Text that is no UTF-8 is escaped, and
+    whole under `<field>_base64`. Fields the schema does not have are under `_unknown`.
     """
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
         show = shown(field)
         found |= _plain_field(show, value, names, host)
+        if names and field.full_name in PROGRAMS:
+            found[f"{show.name}_text"] = PROGRAMS[field.full_name](value, host).lines
     unknown = own_unknown(message)
     if unknown:
         found["_unknown"] = [_plain_unknown(field) for field in unknown]

@@ -38,3 +38,9 @@ def syscall_of(arch: str, number: int) -> Syscall | None:
     """Return a system call by its number; None for other architectures and unknown numbers."""
     column = COLUMNS.get(arch)
     return None if column is None else _table(column).get(number)
+
+
+def syscalls_of(arch: str) -> dict[int, str]:
+    """Return the names of the system calls by number; empty for other architectures."""
+    column = COLUMNS.get(arch)
+    return {} if column is None else {n: call.name for n, call in _table(column).items()}

@@ -77,7 +77,8 @@ class ImagesPane(ListPane):
         self.records.set_rows(rows, empty)
 
     def _show_records(self, image: DecodedImage | None) -> None:
-        self._decoded = DecodedRows(image) if image and image.entries else None
+        host = self.opened.images.host
+        self._decoded = DecodedRows(image, host) if image and image.entries else None
         self._fill(COLUMNS, self._decoded or ListRows(), self._why_empty(image))
 
     def _show_raw(self, window: ByteWindow, form: Format) -> None:

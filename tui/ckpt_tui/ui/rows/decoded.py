@@ -10,6 +10,7 @@ from rich.text import Text
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage, Entry
 from ckpt_tui.criu.render import FieldView, fields, summary
+from ckpt_tui.criu.values import ANY_HOST, Host
 from ckpt_tui.ui.rows.meanings import OPEN, SHUT
 from ckpt_tui.ui.rows.table import Column, Row
 
@@ -33,8 +34,8 @@ class DecodedRows:
     """The rows of one image, made when they are seen. Only open records have lines for their
     fields, so an image of any number of records costs what is open."""
 
-    def __init__(self, image: DecodedImage) -> None:
-        self.image = image
+    def __init__(self, image: DecodedImage, host: Host = ANY_HOST) -> None:
+        self.image, self._host = image, host
         many = len(image.entries) > OPEN_AT_FIRST
         self._open: set[Path] = {(i,) for i in range(1 if many else len(image.entries))}
         self._fields: dict[int, list[tuple[Path, FieldView]]] = {}
@@ -110,7 +111,7 @@ class DecodedRows:
     def _walk(self, record: int) -> Iterator[tuple[Path, FieldView]]:
         message = self.image.entries[record].message
         if message is not None:
-            yield from self._below((record,), fields(message))
+            yield from self._below((record,), fields(message, self._host))
 
     def _below(self, path: Path, views: tuple[FieldView, ...]) -> Iterator[tuple[Path, FieldView]]:
         for index, view in enumerate(views):
@@ -128,7 +129,7 @@ class DecodedRows:
         if entry.message is None:
             text: Text | str = Text(printable(entry.problem) or "not decoded", "fails")
         else:
-            text = printable(summary(entry.message))
+            text = printable(summary(entry.message, self._host))
         mark = OPEN if path in self._open else SHUT
         extra = f", and {entry.extra[1]} bytes of its own" if entry.extra[1] else ""
         name = type(entry.message).__name__ if entry.message is not None else "bytes"
@@ -136,8 +137,8 @@ class DecodedRows:
         return Row(key=path, cells=(label, text if not extra else f"{text}{extra}", name))
 
     def _field(self, path: Path, view: FieldView) -> Row:
-        branch = view.kind == "message"
-        mark = (f"{OPEN} " if path in self._open else f"{SHUT} ") if branch else "  "
+        opened = f"{OPEN} " if path in self._open else f"{SHUT} "
+        mark = opened if view.has_children else "  "
         label = "  " * (len(path) - 1) + mark + printable(view.name)
         meaning = "unknown" if view.kind == "unknown" else ""
         return Row(key=path, cells=(label, printable(view.value_text), view.kind), meaning=meaning)

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.index import index_of
-from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket, Thread
+from ckpt_tui.checkpoint.model import (
+    Checkpoint,
+    OpenFile,
+    Process,
+    Region,
+    SeccompFilter,
+    Socket,
+    Thread,
+)
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.processes import command_line, exit_text
@@ -38,6 +46,7 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
         Section("Files", list(_files(checkpoint, pid))),
         Section("Memory", list(_memory(checkpoint, pid))),
         Section("Credentials", list(_credentials(process))),
+        Section("Seccomp", list(_seccomp(checkpoint, process))),
         Section("Signals", list(_signals(process))),
         Section("Timers", [Fact("", t) for t in process.timers]),
         Section("Limits", [Fact(n, _limit(*v)) for n, v in process.limits.items()]),
@@ -132,6 +141,36 @@ def _credentials(process: Process) -> Iterator[Fact]:
         yield Fact("no new privileges", "set")
     if who.lsm_profile:
         yield Fact("label", printable(who.lsm_profile))
+
+
+SHOWN_CALLS = 60
+"""System calls named for one action of a filter; of more only the number is told."""
+
+
+def _seccomp(checkpoint: Checkpoint, process: Process) -> Iterator[Fact]:
+    """Yield what the filters of the main thread say to system calls."""
+    main = process.threads[0] if process.threads else None
+    if main is None or not main.seccomp:
+        return
+    if main.seccomp == "strict":
+        yield Fact("mode", "strict: read, write, exit and sigreturn only")
+        return
+    found = [f for f in checkpoint.seccomp if set(f.numbers) & set(main.seccomp_filters)]
+    if not found:
+        yield Fact("mode", "filter, which is missing from seccomp.img")
+    for one in found:
+        number = next(n for n in one.numbers if n in main.seccomp_filters)
+        yield Fact("filter", f"number {number} of seccomp.img")
+        yield from filter_facts(one)
+
+
+def filter_facts(one: SeccompFilter) -> Iterator[Fact]:
+    """Yield what a filter says to system calls; where it lets most pass, how many."""
+    flags = "".join(f", {flag}" for flag in one.flags)
+    yield Fact("size", f"{human_count(one.instructions, 'instruction')}{flags}")
+    for action, calls in one.verdicts.items():
+        many = len(calls) > SHOWN_CALLS
+        yield Fact(action, human_count(len(calls), "system call") if many else " ".join(calls))
 
 
 def _signals(process: Process) -> Iterator[Fact]:

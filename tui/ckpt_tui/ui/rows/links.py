@@ -118,6 +118,8 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Li
         yield Link(f"fd {file.fd}  {printable(f'{file.kind} {file.target}')}", _file(file).key)
     if process.cgroup_set is not None:
         yield from _image(checkpoint, "cgroup.img", f"cgroup set {process.cgroup_set} in")
+    if any(thread.seccomp_filters for thread in process.threads):
+        yield from _image(checkpoint, "seccomp.img", "seccomp filter in")
     for kind, number in process.namespaces.items():
         for pattern in NAMESPACE_IMAGES.get(kind, ()):
             yield from _image(checkpoint, pattern.format(number), f"{kind} namespace in")
