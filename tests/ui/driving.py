@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import ckpt_tui.ui
+from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.theme import ThemedApp
 
@@ -39,12 +40,18 @@ class CheckpointDemo(ThemedApp[None]):
         return "\n".join(str(n.message) for n in self._notifications)
 
 
+def without_pause(screen: BrowseScreen, seconds: float, look: Callable[[], None]) -> None:
+    """In place of `BrowseScreen.set_timer`: look into what is under the cursor at once."""
+    del seconds
+    screen.call_later(look)
+
+
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until no worker runs and every message is handled."""
+    """Wait until no worker runs and every message is handled, those that start another included."""
     await pilot.pause()
     while any(not worker.is_finished for worker in pilot.app.workers):
         await pilot.pause(0.01)
-    await pilot.pause()
+        await pilot.pause()
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from demo import screen_text
-from driving import settle
+from driving import settle, without_pause
 
 from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.progress import Progress
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copied("kinds", here / "more")
     (here / "notes.txt").write_text("nothing")
     monkeypatch.setattr(places, "KUBELET", str(tmp_path / "none"))
-    monkeypatch.setattr(browse, "PAUSE_S", 0.001)
+    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
     return here
 
 
@@ -58,13 +58,6 @@ async def go_to(pilot: Any, label: str) -> None:
     shown = screen(pilot.app)
     node = next(n for _, n in shown._rows._lines if n.label == label)
     assert shown.table.go_to(node.key)
-    await rest(pilot)
-
-
-async def rest(pilot: Any) -> None:
-    """Wait for the pause of the cursor as well as for jobs."""
-    await settle(pilot)
-    await pilot.pause(0.02)
     await settle(pilot)
 
 
@@ -79,7 +72,7 @@ def _lines(facts: Facts) -> list[Any]:
 async def test_the_folder_is_listed_and_what_is_no_checkpoint_left_out(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         found = labels(app)
         assert found[:5] == ["here", "counter.tar.zst", "cri-podman.tar", "cut.tar.zst", "more"]
         assert "notes.txt" not in found
@@ -89,7 +82,7 @@ async def test_the_folder_is_listed_and_what_is_no_checkpoint_left_out(folder: P
 async def test_the_card_tells_what_is_under_the_cursor(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "counter.tar.zst")
         assert "podman archive, zstd, legacy" in card(app)
         assert "2 processes, 6 descriptors, 0 sockets" in card(app)
@@ -102,7 +95,7 @@ async def test_the_card_tells_what_is_under_the_cursor(folder: Path) -> None:
 async def test_what_cannot_be_opened_says_why_in_the_card(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "cut.tar.zst")
         assert "ends too early" in card(app)
         await go_to(pilot, "counter.tar.zst")
@@ -112,13 +105,13 @@ async def test_what_cannot_be_opened_says_why_in_the_card(folder: Path) -> None:
 async def test_enter_opens_and_closes_a_folder(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "more")
         await pilot.press("enter")
-        await rest(pilot)
+        await settle(pilot)
         assert "kinds" in labels(app)
         await pilot.press("enter")
-        await rest(pilot)
+        await settle(pilot)
         assert "kinds" not in labels(app)
 
 
@@ -128,10 +121,10 @@ async def test_a_folder_that_is_empty_or_unreadable_says_so(
     (folder / "bare").mkdir()
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "bare")
         await pilot.press("enter")
-        await rest(pilot)
+        await settle(pilot)
         assert "No checkpoint in it." in card(app)
 
         def refuse(*_: object) -> Any:
@@ -140,7 +133,7 @@ async def test_a_folder_that_is_empty_or_unreadable_says_so(
         monkeypatch.setattr(browse, "list_children", refuse)
         await go_to(pilot, "more")
         await pilot.press("enter")
-        await rest(pilot)
+        await settle(pilot)
         assert "Permission denied." in screen_text(app)
 
 
@@ -149,7 +142,7 @@ async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
 ) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "counter.tar.zst")
         held = threading.Event()
         real = browse.list_children
@@ -164,60 +157,60 @@ async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
         await pilot.pause()
         await pilot.press("enter")
         shown.table.go_to(next(n.key for _, n in shown._rows._lines if n.label == "cri-podman.tar"))
-        await pilot.pause(0.05)
+        await pilot.pause()
         held.set()
-        await rest(pilot)
+        await settle(pilot)
         assert "kinds" in labels(app)
 
 
 async def test_what_was_read_once_is_read_again_when_asked_to(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "counter.tar.zst")
         shutil.copy(ARCHIVES / "cri-crio.tar", folder / "counter.tar.zst")
         await pilot.press("r")
-        await rest(pilot)
+        await settle(pilot)
         assert "CRI-O archive" in card(app)
 
 
 async def test_a_filter_leaves_lines_with_the_text_and_escape_ends_it(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await pilot.press("slash", *"podman")
-        await rest(pilot)
+        await settle(pilot)
         assert labels(app) == ["cri-podman.tar"]
         await pilot.press("escape")
-        await rest(pilot)
+        await settle(pilot)
         if screen(app).query_one(SearchBar).is_open:
             await pilot.press("escape")
-            await rest(pilot)
+            await settle(pilot)
         assert len(labels(app)) > 4
 
 
 async def test_keys_lead_to_the_screens(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         screens = {"enter": CheckpointScreen, "d": CheckpointScreen, "c": ConvertScreen}
         for key, kind in screens.items():
             await go_to(pilot, "counter.tar.zst")
             await pilot.press(key)
-            await rest(pilot)
+            await settle(pilot)
             assert isinstance(app.screen, kind), key
             await pilot.press("q")
-            await rest(pilot)
+            await settle(pilot)
             assert isinstance(app.screen, BrowseScreen), key
 
 
 async def test_a_folder_cannot_be_converted_and_that_is_said(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, "here")
         await pilot.press("c")
-        await rest(pilot)
+        await settle(pilot)
         assert isinstance(app.screen, BrowseScreen)
         assert "Only a checkpoint can be converted." in [n.message for n in app._notifications]
 
@@ -237,12 +230,12 @@ async def test_names_of_files_are_harmless(folder: Path) -> None:
     shutil.copy(ARCHIVES / "counter.tar.zst", os.path.join(os.fsencode(folder), name))
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
-        await rest(pilot)
+        await settle(pilot)
         await go_to(pilot, os.fsdecode(name))
         for key in ("", "enter", "0", "c"):
             if key:
                 await pilot.press(key)
-                await rest(pilot)
+                await settle(pilot)
             text = screen_text(app)
             assert all(line.isprintable() for line in text.split("\n")), key
             assert "[kthreadd] [red" in text, key

@@ -160,7 +160,7 @@ async def test_the_verdict_comes_when_the_checks_are_done(checking: Gate) -> Non
     async with app.run_test(size=(120, 40)) as pilot:
         await reached(pilot, checking)
         await pilot.press("0")
-        await pilot.pause(0.05)
+        await pilot.pause()
         text = screen_text(app)
         assert "checking …" in text.split("\n")[0]
         assert "Checking …" in text
@@ -176,7 +176,7 @@ async def test_checks_that_were_stopped_say_so(checking: Gate) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await reached(pilot, checking)
         await pilot.press("0")
-        await pilot.pause(0.05)
+        await pilot.pause()
         await pilot.press("escape")
         await settle(pilot)
         text = screen_text(app)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import UI, settle
+from driving import UI, press, without_pause
 
 from ckpt_tui.ui import places
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.rows import browse as browse_rows
 from ckpt_tui.ui.rows import card, overview
-from ckpt_tui.ui.screens import browse, checkpoint
+from ckpt_tui.ui.screens import checkpoint
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 
@@ -45,7 +45,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (browse_rows, card, overview):
         monkeypatch.setattr(module, "datetime", Stopped)
     monkeypatch.setattr(places, "KUBELET", "/nowhere")
-    monkeypatch.setattr(browse, "PAUSE_S", 0.001)
+    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
     monkeypatch.setattr("ckpt_tui.diagnose.host.this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "base_members", lambda *_: None)
@@ -53,18 +53,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def keys(*pressed: str) -> Callable[[Any], Any]:
     """Return what presses keys, each when the screen rests."""
-
-    async def press(pilot: Any) -> None:
-        await settle(pilot)
-        await pilot.pause(0.02)
-        await settle(pilot)
-        for key in pressed:
-            await pilot.press(key)
-            await settle(pilot)
-            await pilot.pause(0.02)
-            await settle(pilot)
-
-    return press
+    return lambda pilot: press(pilot, *pressed)
 
 
 @pytest.mark.parametrize("size", SIZES)
