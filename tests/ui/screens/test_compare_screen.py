@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from demo import screen_text
 from screenshots import settle
+from textual.widgets import Input
 
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.rows.compare import Line
 from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.chain import ChainScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from crafted import ARCHIVES, tarred, unpacked
 
 
 async def comparing(pilot: Any, *targets: Path) -> CkptApp:
@@ -59,10 +62,14 @@ async def test_enter_on_a_region_shows_the_changed_bytes_of_both(data: Path) -> 
         await pilot.press("enter")
         await settle(app, pilot)
         assert app.screen.has_class("-hex")
-        assert [v.place for v in app.screen.query(HexView)] == [region.places[0][0]] * 2
+        before, after = app.screen.query(HexView)
+        first = before.place
+        page, length = region.places[0]
+        assert page <= first < page + length, "the byte, not the page it is in"
+        data = [view._window.read(first, 1) for view in (before, after)]
+        assert data[0] != data[1]
         await pilot.press("n")
-        more = len(region.places) > 1
-        assert app.screen.query_one("#after", HexView).place == region.places[more][0]
+        assert after.place == before.place > first
         await pilot.press("escape")
         assert not app.screen.has_class("-hex")
 
@@ -113,3 +120,70 @@ async def test_space_marks_two_in_the_browser(data: Path) -> None:
         await pilot.press("down", "space")
         await settle(app, pilot)
         assert isinstance(app.screen, CompareScreen)
+
+
+def crio_with(folder: Path, name: str, **files: bytes) -> Path:
+    """Return the CRI-O checkpoint with these files in its delta."""
+    target = unpacked(ARCHIVES / "cri-crio.tar", folder / name)
+    (target / "rootfs-diff.tar").unlink()
+    tarred(target / "rootfs-diff.tar", files)
+    return target
+
+
+async def test_enter_on_a_file_goes_to_the_first_changed_byte(tmp_path: Path) -> None:
+    old = crio_with(tmp_path, "old", log=b"x" * 5000, grown=b"1")
+    new = crio_with(tmp_path, "new", log=b"x" * 4000 + b"y" + b"x" * 999, grown=b"12")
+    async with CkptApp((), tmp_path).run_test(size=(120, 40)) as pilot:
+        app = await comparing(pilot, old, new)
+        lines = {ln.title: (i, ln) for i, ln in enumerate(found(app)) if ln.file}
+        assert set(lines) == {"/log", "/grown"}
+        assert lines["/grown"][1].change is not None, "its size has a line already"
+        await go_to(app, pilot, lines["/log"][0])
+        row = app.screen.query_one(VirtualTable).highlighted
+        assert row is not None
+        assert row.cells[3] == "1 byte changed from byte 4,000"
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert app.screen.has_class("-hex")
+        assert [v.place for v in app.screen.query(HexView)] == [4000, 4000]
+        assert "before: /log   1 changed place" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_three_checkpoints_are_a_time_line(data: Path, size: tuple[int, int]) -> None:
+    archives = data / "archives"
+    targets = [str(archives / n) for n in ("cri-crio.tar", "base-bb.oci.tar", "cri-podman.tar")]
+    app = CkptApp(compared=targets)
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        text = screen_text(app)
+        assert "3 checkpoints in a row" in text
+        assert "✖" in text, "the image without a checkpoint is named"
+        rows = app.screen.query_one(VirtualTable).rows
+        assert "~2" in str(rows[2].cells[2]), "both processes changed since the last readable one"
+        await go_to(app, pilot, 2)
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert "cri-crio.tar  ↔  cri-podman.tar" in screen_text(app)
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert isinstance(app.screen, ChainScreen)
+
+
+async def test_a_third_one_makes_a_time_line_of_two(data: Path) -> None:
+    archives = data / "archives"
+    crio = archives / "cri-crio.tar"
+    async with CkptApp((), archives).run_test(size=(80, 24)) as pilot:
+        app = await comparing(pilot, crio, crio)
+        await pilot.press("a")
+        await settle(app, pilot)
+        line = app.focused
+        assert isinstance(line, Input)
+        assert line.value == f"{archives}/"
+        line.value = str(archives / "cri-podman.tar")
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert isinstance(app.screen, ChainScreen)
+        assert [link.problem for link in app.screen.links] == ["", "", ""]
+        assert app.screen.links[1].counts is not None
+        assert app.screen.links[1].counts.complete

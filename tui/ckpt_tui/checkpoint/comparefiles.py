@@ -85,7 +85,8 @@ def _compare(
     progress: Progress,
 ) -> FilePair:
     keys = ("delta", places[0]), ("delta", places[1])
-    changed, runs, problem = 0, [], ""
+    changed, problem = 0, ""
+    runs: list[Run] = []
     sizes = one.size, other.size
     try:
         windows = file_window(tree, one.path), file_window(other_tree, other.path)

@@ -1,16 +1,20 @@
-"""`compare`: two checkpoints beside each other."""
+"""`compare`: two checkpoints beside each other, or several as a time line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
-from ckpt_tui.checkpoint.compare import Change, Comparison, ProcessPair, compare_checkpoints
-from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair, Side, compare_memory
+from ckpt_tui.checkpoint.compare import Change, ProcessPair
+from ckpt_tui.checkpoint.comparefiles import FilePair
+from ckpt_tui.checkpoint.comparepages import RegionPair
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import print_facts, print_heading, print_json, print_table
-from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
+from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.formats.comparing import Difference, Link, compare_chain, compare_loaded
+from ckpt_tui.ui.rows import chain
 from ckpt_tui.ui.rows.compare import (
     COLUMNS,
     NOTE,
@@ -22,38 +26,92 @@ from ckpt_tui.ui.rows.compare import (
 )
 
 
-def compare(before: str, after: str, as_json: bool, reveal: bool, pages: bool) -> None:
-    """Print what differs; `pages` says whether to compare the contents of memory, too."""
-    with opened_target(before) as (one, progress), opened_target(after) as (other, _):
-        left, right = (Side(o.load(progress), o.images, o.memory) for o in (one, other))
-        comparison = compare_checkpoints(left.checkpoint, right.checkpoint, progress)
-        memory = compare_memory(left, right, comparison.processes, progress) if pages else None
+def compare(
+    targets: Sequence[str], as_json: bool, reveal: bool, contents: bool, exit_code: bool = False
+) -> int:
+    """Print what differs; `contents` says whether to compare those of memory and files, too.
+
+    Return 1 where a difference counts as failure and there is one, or not all could be compared.
+    """
+    if len(targets) > 2:
+        return _chain(targets, as_json, reveal, contents, exit_code)
+    with opened_target(targets[0]) as (one, progress), opened_target(targets[1]) as (other, _):
+        loaded = (one, one.load(progress)), (other, other.load(progress))
+        difference = compare_loaded(*loaded, progress, contents=contents)
     if as_json:
-        print_json(comparison_document(comparison, memory, reveal))
-        return
-    print_facts([("before", before), ("after", after), ("", summary(comparison))])
+        print_json({"schema_version": 1, **difference_document(difference, reveal)})
+    else:
+        print_facts([("before", targets[0]), ("after", targets[1])])
+        _print(difference, reveal)
+    return int(exit_code and not _equal(difference, contents))
+
+
+def _equal(difference: Difference, contents: bool) -> bool:
+    return difference.same and (difference.complete or (not contents and not difference.notes))
+
+
+def _chain(
+    targets: Sequence[str], as_json: bool, reveal: bool, contents: bool, exit_code: bool
+) -> int:
+    with told_progress() as progress:
+        links = list(compare_chain(targets, progress, contents=contents))
+    if as_json:
+        document = {"schema_version": 1, "chain": [_link(link, reveal) for link in links]}
+        print_json(document)
+    else:
+        print_table(chain.COLUMNS, chain.link_rows(links).rows)
+        for link in links:
+            if link.difference is not None:
+                print_heading(f"{printable(link.before)} → {printable(link.target)}")
+                _print(link.difference, reveal)
+    for link in links:
+        if link.problem:
+            narrate(link.problem)
+    failed = any(link.problem for link in links)
+    differ = any(link.difference and not _equal(link.difference, contents) for link in links)
+    return int(failed or (exit_code and differ))
+
+
+def _print(difference: Difference, reveal: bool) -> None:
+    comparison, memory, files = difference.comparison, difference.memory, difference.files
+    print_facts([("", summary(comparison, files))])
     if memory is not None:
         states = [(f, name) for f, _, name in PAGE_STATES if memory.total(f)]
         said = ", ".join(f"{human_bytes(memory.total(f))} {name}" for f, name in states)
         print_facts([("memory", said)])
-    notes = (*comparison.notes, *(memory.notes if memory else ()))
-    print_facts([("note", note) for note in notes])
+    if files is not None and (files.files or files.same):
+        same = human_count(files.same, "file")
+        print_facts([("contents", f"{same} the same, {len(files.files):,} not")])
+    print_facts([("note", note) for note in difference.notes])
     print_heading("Differences")
-    rows = line_rows([ln for ln in lines(comparison, memory) if ln.how != NOTE], reveal)
+    found = [line for line in lines(comparison, memory, files) if line.how != NOTE or line.file]
+    rows = line_rows(found, reveal)
     print_table(COLUMNS, (rows[number] for number in range(len(rows))))
 
 
-def comparison_document(
-    comparison: Comparison, memory: MemoryComparison | None, reveal: bool
-) -> dict[str, Any]:
-    """Return a comparison as JSON; `memory` is None where the contents were not compared."""
+def _link(link: Link, reveal: bool) -> dict[str, Any]:
+    return {
+        "source": plain(link.target),
+        "checkpointed": plain(link.checkpointed),
+        "processes": link.processes,
+        "dumped_bytes": link.dumped,
+        "packed": link.packed,
+        "problem": printable(link.problem),
+        "counts": plain(link.counts),
+        "changes": difference_document(link.difference, reveal) if link.difference else None,
+    }
+
+
+def difference_document(difference: Difference, reveal: bool) -> dict[str, Any]:
+    """Return a comparison as JSON; `memory` and `files` are None where contents were left out."""
+    comparison, memory, files = difference.comparison, difference.memory, difference.files
     regions = {id(pair): some for pair, some in memory.processes} if memory else {}
     return {
-        "schema_version": 1,
         "before": plain(comparison.before),
         "after": plain(comparison.after),
-        "same": comparison.same and not (memory and any(_memory_differs(memory))),
-        "notes": plain((*comparison.notes, *(memory.notes if memory else ()))),
+        "same": difference.same,
+        "complete": difference.complete,
+        "notes": plain(difference.notes),
         "container": _changes(comparison.container, reveal),
         "processes": [
             _process(pair, regions.get(id(pair)), reveal) for pair in comparison.processes
@@ -61,11 +119,10 @@ def comparison_document(
         "mounts": _changes(comparison.mounts, reveal),
         "delta": _changes(comparison.delta, reveal),
         "memory": {f: memory.total(f) for f, _, _ in PAGE_STATES} if memory else None,
+        "files": {"same": files.same, "changed": [_file(pair) for pair in files.files]}
+        if files
+        else None,
     }
-
-
-def _memory_differs(memory: MemoryComparison) -> Iterator[bool]:
-    return (region.differs for _, regions in memory.processes for region in regions)
 
 
 def _changes(changes: tuple[Change, ...], reveal: bool) -> list[Any]:
@@ -106,6 +163,17 @@ def _region(pair: RegionPair) -> dict[str, Any]:
         "before_start": pair.before.start if pair.before else None,
         "after_start": pair.after.start if pair.after else None,
         **counts,
+        "changed_places": [list(place) for place in pair.places],
+        "problem": printable(pair.problem),
+    }
+
+
+def _file(pair: FilePair) -> dict[str, Any]:
+    return {
+        "path": plain(pair.path),
+        "before_size": pair.before_size,
+        "after_size": pair.after_size,
+        "changed": pair.changed,
         "changed_places": [list(place) for place in pair.places],
         "problem": printable(pair.problem),
     }

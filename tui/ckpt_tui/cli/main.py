@@ -88,7 +88,7 @@ def _use_access(context: click.Context, parameter: click.Parameter, value: Any) 
     choose_access(Access(**settings))
 
 
-def reaches_registries(command: Callable[..., None]) -> Callable[..., None]:
+def reaches_registries(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the TLS options of registries."""
     for option in (
         click.option(
@@ -202,15 +202,41 @@ def sizes(target: str, pages: bool, as_json: bool) -> None:
 @cli.command()
 @click.argument("before", shell_complete=_files)
 @click.argument("after", shell_complete=_files)
-@click.option("--no-pages", is_flag=True, help="Leave out the contents of memory.")
+@click.argument("later", nargs=-1, shell_complete=_files)
+@click.option("--screen", is_flag=True, help="Show it on the screen.")
+@click.option("--no-pages", is_flag=True, help="Leave out the contents of memory and files.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 unless all is the same.")
 @JSON
 @REVEAL
 @reaches_registries
-def compare(before: str, after: str, no_pages: bool, as_json: bool, reveal: bool) -> None:
-    """Say what differs between two checkpoints: processes, files, sockets, memory, delta."""
+def compare(
+    before: str,
+    after: str,
+    later: tuple[str, ...],
+    screen: bool,
+    no_pages: bool,
+    exit_code: bool,
+    as_json: bool,
+    reveal: bool,
+) -> int:
+    """Say what differs between two checkpoints: processes, files, sockets, memory, delta.
+
+    With LATER ones it is a time line: each is compared with the one before.
+
+    \b
+      ckpt-tui compare web-1.tar web-2.tar --json | jq .memory
+      ckpt-tui compare --screen web-1.tar web-2.tar web-3.tar
+      ckpt-tui compare --exit-code before.tar after.tar && echo nothing has changed
+    """
+    targets = before, after, *later
+    if screen:
+        from ckpt_tui.cli.screens import open_comparison
+
+        open_comparison(targets)
+        return 0
     from ckpt_tui.cli.compare import compare as run
 
-    run(before, after, as_json, reveal, not no_pages)
+    return run(targets, as_json, reveal, not no_pages, exit_code)
 
 
 @cli.command()

@@ -26,6 +26,15 @@ def open_targets(targets: Sequence[str]) -> None:
     _run(CkptApp(targets, folder, settings=load_settings()))
 
 
+def open_comparison(targets: Sequence[str]) -> None:
+    """Run the app on two checkpoints beside each other, or on more as a time line."""
+    require_terminal()
+    from ckpt_tui.ui.app import CkptApp
+    from ckpt_tui.ui.settings import load_settings
+
+    _run(CkptApp(compared=targets, settings=load_settings()))
+
+
 def open_demo() -> None:
     """Run the app on the checkpoints that come along."""
     require_terminal()

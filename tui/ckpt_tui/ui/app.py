@@ -33,14 +33,16 @@ class CkptApp(ThemedApp[None]):
         folder: Path | None = None,
         label: str = "",
         settings: Config | None = None,
+        compared: Sequence[str] = (),
     ) -> None:
         """`folder` is what the browser shows first, and `label` what it calls it there;
-        `settings` must have been checked."""
+        `settings` must have been checked; two or more targets are `compared` over all that."""
         super().__init__(settings.theme if settings and settings.theme else DARK.name)
         self.own_keys = dict(settings.keys) if settings else {}
         """The user's own keys by the id of a command."""
         self.set_keymap(self.own_keys)
         self._targets = tuple(targets)
+        self._compared = tuple(compared)
         self._folder = folder
         self._label = label
 
@@ -50,12 +52,21 @@ class CkptApp(ThemedApp[None]):
         self.push_screen(BrowseScreen(self._folder, self._label))
         for target in reversed(self._targets):
             self.open_target(target)
+        if self._compared:
+            self.compare_targets(self._compared)
 
     def open_target(self, target: str) -> None:
         """Open one checkpoint over what is shown."""
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
         self.push_screen(CheckpointScreen(target))
+
+    def compare_targets(self, targets: Sequence[str]) -> None:
+        """Show two checkpoints beside each other, more of them as a time line."""
+        from ckpt_tui.ui.screens.chain import ChainScreen
+        from ckpt_tui.ui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(*targets) if len(targets) == 2 else ChainScreen(targets))
 
     def action_show_help(self) -> None:
         """Show the keys of the present screen."""

@@ -11,19 +11,20 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY, FORMATS = (
+BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, CHAIN, VIEW, COPY, FORMATS = (
     "browser",
     "checkpoint",
     "diagnosis",
     "convert",
     "compare",
+    "chain",
     "view",
     "copy",
     "formats",
 )
 """Names of the screens; `VIEW` is one thing in full: an image decoded, a file, bytes, a log."""
 
-SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, VIEW, COPY, FORMATS)
+SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, CHAIN, VIEW, COPY, FORMATS)
 
 TABS = (
     "Overview",
@@ -85,7 +86,7 @@ _READING = (DIAGNOSIS, VIEW)
 
 COMMANDS: tuple[Command, ...] = (
     Command("open", "enter", "open", "Open", "Go into what is under the cursor.",
-            "open", (BROWSER, CHECKPOINT, DIAGNOSIS, COMPARE)),
+            "open", (BROWSER, CHECKPOINT, DIAGNOSIS, COMPARE, CHAIN)),
     Command("start", "enter", "start", "Start", "Write the new image.", "start", (CONVERT,)),
     Command("open-result", "o", "open_result", "Open the result", "Look into the new image.",
             "open it", (CONVERT,)),
@@ -95,6 +96,8 @@ COMMANDS: tuple[Command, ...] = (
             "diagnose", (BROWSER, CHECKPOINT), line=(BROWSER,)),
     Command("mark", "space", "mark", "Mark to compare", "The second one marked opens both.",
             "compare", (BROWSER,)),
+    Command("add", "a", "add_checkpoint", "Add a checkpoint",
+            "Three and more are a time line.", "add one", (COMPARE, CHAIN)),
     Command("formats", "t", "formats", "Ways to restore", "What each engine would read and write.",
             screens=(BROWSER, CHECKPOINT)),
     Command("measure", "m", "measure", "Measure", "Run the data steps here and time them.",
@@ -140,7 +143,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
             screens=(CHECKPOINT,)),
     Command("copy", "y", "copy", "Copy the value", "Send it to the clipboard.",
-            "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, FORMATS, *_READING),
+            "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, CHAIN, FORMATS, *_READING),
             line=(CONVERT, *_READING)),
     Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard.",
             screens=(*_ROWS, VIEW)),
@@ -160,7 +163,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("export", "e", "app.export_view", "Save this view",
             "As .svg, or its list as .txt, .md, .json."),
     Command("back", "escape", "back", "Back", "Stop the work, close the panel, or go back.",
-            "back", line=(CONVERT, COMPARE, COPY, FORMATS, *_READING)),
+            "back", line=(CONVERT, COMPARE, CHAIN, COPY, FORMATS, *_READING)),
     Command("leave", "q", "leave", "Leave", "Go back; from the first screen, quit."),
     Command("quit", "ctrl+q", "app.quit", "Quit", "End the program."),
     Command("suspend", "ctrl+z", "app.suspend_process", "Suspend", "To the shell; fg returns."),

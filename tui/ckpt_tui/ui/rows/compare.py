@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from ckpt_tui.checkpoint.compare import Change, Comparison, ProcessPair
+from ckpt_tui.checkpoint.comparefiles import FileComparison, FilePair
 from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.bars import Part
@@ -50,6 +51,13 @@ class Line:
     change: Change | None = None
     pair: ProcessPair | None = None
     region: RegionPair | None = None
+    file: FilePair | None = None
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Runs of changed bytes, to look at; in a region those of the pages they are in."""
+        found = self.region or self.file
+        return found.places if found else ()
 
 
 MOST_LINES = 5_000
@@ -57,18 +65,22 @@ MOST_LINES = 5_000
 
 
 def lines(
-    comparison: Comparison, memory: MemoryComparison | None, most: int | None = None
+    comparison: Comparison,
+    memory: MemoryComparison | None,
+    files: FileComparison | None = None,
+    most: int | None = None,
 ) -> list[Line]:
     """Return the differences in order: notes, container, processes with all theirs, mounts, delta;
     no more than `most` under one heading, and then how many there are."""
     found = [Line(0, printable(n), NOTE) for n in comparison.notes]
-    found += [Line(0, printable(n), NOTE) for n in (memory.notes if memory else ())]
+    for part in (memory, files):
+        found += [Line(0, printable(n), NOTE) for n in (part.notes if part else ())]
     found += _under("Container", comparison.container, most)
     regions = {id(pair): some for pair, some in memory.processes} if memory else {}
     for pair in comparison.processes:
         found += _process(pair, regions.get(id(pair), ()), most)
     found += _under("Mounts", comparison.mounts, most)
-    found += _under("Root filesystem", comparison.delta, most)
+    found += _filesystem(comparison, files, most)
     return found or [Line(0, "Nothing differs", "")]
 
 
@@ -77,6 +89,22 @@ def _under(title: str, changes: Sequence[Change], most: int | None) -> Iterator[
         yield Line(0, title)
         yield from (Line(1, printable(c.what), c.how, c) for c in changes[:most])
         yield from _more(len(changes), most)
+
+
+def _filesystem(
+    comparison: Comparison, files: FileComparison | None, most: int | None
+) -> Iterator[Line]:
+    """Yield the changes of a delta, those of contents with them: a line a file."""
+    changes, others = comparison.delta, other_files(comparison, files)
+    by_path = {pair.path: pair for pair in files.files} if files else {}
+    shown = [Line(1, printable(c.what), c.how, c, file=by_path.get(c.what)) for c in changes[:most]]
+    for pair in others[: None if most is None else most - len(shown)]:
+        how = "changed" if pair.changed else NOTE
+        shown.append(Line(1, printable(pair.path), how, file=pair))
+    if shown:
+        yield Line(0, "Root filesystem")
+        yield from shown
+        yield from _more(len(changes) + len(others), most)
 
 
 def _more(count: int, most: int | None) -> Iterator[Line]:
@@ -152,6 +180,8 @@ def _cells(line: Line, reveal: bool) -> tuple[str, str]:
         return shown_values(line.change, reveal)
     if line.region is not None:
         return _region_cells(line.region)
+    if line.file is not None:
+        return _file_cells(line.file)
     if line.pair is not None:
         texts = [f"pid {p.pid}" if p else "" for p in (line.pair.before, line.pair.after)]
         return texts[0], texts[1] + ("  the same" if line.pair.how == "same" else "")
@@ -167,14 +197,29 @@ def _region_cells(region: RegionPair) -> tuple[str, str]:
     return gone, ", ".join(filter(None, parts))
 
 
+def _file_cells(pair: FilePair) -> tuple[str, str]:
+    if pair.problem:
+        return "", printable(pair.problem)
+    return human_bytes(pair.before_size), changed_text(pair)
+
+
+def changed_text(pair: FilePair) -> str:
+    """Return how many bytes differ, and the first."""
+    first = f" from byte {pair.places[0][0]:,}" if pair.places else ""
+    return f"{human_count(pair.changed, 'byte')} changed{first}"
+
+
 def line_sections(line: Line, reveal: bool) -> list[Section]:
     """Return everything known of one line."""
     if line.change is not None:
         before, after = shown_values(line.change, reveal)
         facts = [Fact("before", before or "–"), Fact("after", after or "–")]
+        facts += _file_facts(line.file) if line.file else []
         return [Section(printable(f"{line.change.area} {line.change.what}"), facts)]
     if line.region is not None:
         return [_region_section(line.region)]
+    if line.file is not None:
+        return [Section(printable(f"contents {line.file.path}"), _file_facts(line.file))]
     if line.pair is not None:
         return [_pair_section(line.pair)]
     return [Section("", [Fact("", signed(line.how, line.title) if line.how else line.title)])]
@@ -206,17 +251,37 @@ def _region_section(pair: RegionPair) -> Section:
     return Section("Memory", facts)
 
 
+def _file_facts(pair: FilePair) -> list[Fact]:
+    if pair.problem:
+        return [Fact("", signed("may-fail", printable(pair.problem)))]
+    sizes = [human_bytes(size) for size in (pair.before_size, pair.after_size)]
+    return [
+        Fact("size", " → ".join(dict.fromkeys(sizes))),
+        Fact("contents", changed_text(pair)),
+        Fact("", f"enter shows the bytes; n goes through {human_count(len(pair.places), 'place')}"),
+    ]
+
+
 def memory_parts(memory: MemoryComparison) -> list[Part]:
     """Return the pages of both checkpoints as shares of a bar."""
     return [Part(name, memory.total(field), meaning) for field, meaning, name in PAGE_STATES]
 
 
-def summary(comparison: Comparison) -> str:
+def summary(comparison: Comparison, files: FileComparison | None = None) -> str:
     """Return the differences counted: `2 processes the same, 1 new, 14 differences`."""
     counts = dict.fromkeys(("same", "changed", "added", "deleted"), 0)
     for pair in comparison.processes:
         counts[pair.how] += 1
     words = {"same": "the same", "changed": "changed", "added": "new", "deleted": "gone"}
     found = [f"{count} {words[how]}" for how, count in counts.items() if count]
-    differences = sum(1 for _ in comparison.changes())
-    return f"processes: {', '.join(found) or 'none'}; {differences:,} differences"
+    changes = sum(1 for _ in comparison.changes())
+    changes += sum(1 for pair in other_files(comparison, files) if pair.changed)
+    return f"processes: {', '.join(found) or 'none'}; {human_count(changes, 'difference')}"
+
+
+def other_files(comparison: Comparison, files: FileComparison | None) -> list[FilePair]:
+    """Return the files of which nothing but the contents differs."""
+    if files is None or not files.files:
+        return []
+    known = {change.what for change in comparison.delta}
+    return [pair for pair in files.files if pair.path not in known]

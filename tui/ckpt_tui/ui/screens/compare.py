@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,13 +14,17 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.checkpoint.bytediff import Run, changed_bytes
 from ckpt_tui.checkpoint.compare import Comparison, compare_checkpoints
-from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair, Side, compare_memory
-from ckpt_tui.checkpoint.model import Region
+from ckpt_tui.checkpoint.comparefiles import FileComparison, FilePair
+from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair, compare_memory
+from ckpt_tui.checkpoint.delta import file_window
 from ckpt_tui.checkpoint.regions import region_window
 from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.core.text import middle, printable
-from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.core.text import human_count, middle, printable
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.formats.comparing import Loaded, compare_deltas, load, side
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
@@ -48,21 +53,46 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 COMPARING = "Comparing memory …"
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """Both checkpoints, open, and what differs but for memory."""
+MOST_BYTES = 4 << 20
+"""Bytes of changed pages looked through for the bytes in them that differ."""
 
-    opened: tuple[OpenCheckpoint, OpenCheckpoint]
-    sides: tuple[Side, Side]
-    comparison: Comparison
+
+class _Opened:
+    """Both checkpoints, open, and what differs but for contents."""
+
+    def __init__(self, pair: tuple[Loaded, Loaded], comparison: Comparison) -> None:
+        self.pair = pair
+        self.comparison = comparison
+        self._deltas: list[Tree | None] = []
+
+    def deltas(self, progress: Progress) -> list[Tree | None]:
+        """Return the files that each container wrote, opened when first asked for."""
+        while len(self._deltas) < len(self.pair):
+            self._deltas.append(self.pair[len(self._deltas)][0].open_delta(progress))
+        return self._deltas
 
     def close(self) -> None:
-        for opened in self.opened:
+        for tree in self._deltas:
+            if tree is not None:
+                tree.close()
+        for opened, _ in self.pair:
             opened.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """The same thing in both checkpoints."""
+
+    names: tuple[str, str]
+    """Printable."""
+    windows: tuple[ByteWindow, ByteWindow]
+    bases: tuple[int, int]
+    """Address of the first byte, 0 in a file."""
+    runs: tuple[Run, ...]
+
+
 class CompareScreen(JobHost, Screen[None]):
-    """Opens two targets, compares all but memory, then memory in a job of its own.
+    """Opens two targets, compares all but contents, then memory and files in jobs of their own.
 
     Class `-hex`: the bytes of one region of both are shown.
     """
@@ -76,6 +106,7 @@ class CompareScreen(JobHost, Screen[None]):
         self.targets = before, after
         self._found: _Opened | None = None
         self.memory: MemoryComparison | None = None
+        self.files: FileComparison | None = None
         self._lines: list[Line] = []
         self._reveal = False
         self._needle = ""
@@ -118,34 +149,41 @@ class CompareScreen(JobHost, Screen[None]):
         return self._lines[row.key] if row and isinstance(row.key, int) else None
 
     def _open(self, progress: Progress) -> _Opened:
-        one = open_checkpoint(self.targets[0], progress)
+        one = load(self.targets[0], progress)
         try:
-            other = open_checkpoint(self.targets[1], progress)
+            other = load(self.targets[1], progress)
         except BaseException:
-            one.close()
+            one[0].close()
             raise
         try:
-            sides = tuple(Side(o.load(progress), o.images, o.memory) for o in (one, other))
-            comparison = compare_checkpoints(sides[0].checkpoint, sides[1].checkpoint, progress)
+            return _Opened((one, other), compare_checkpoints(one[1], other[1], progress))
         except BaseException:
-            one.close()
-            other.close()
+            one[0].close()
+            other[0].close()
             raise
-        return _Opened((one, other), (sides[0], sides[1]), comparison)
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:
-        if isinstance(message.result, _Opened):
-            found = self._found = message.result
+        result = message.result
+        if isinstance(result, _Opened):
+            self._found = result
+            sides = side(result.pair[0]), side(result.pair[1])
+            processes = result.comparison.processes
             self._refill()
             self.start_job(
-                "Comparing memory",
-                lambda progress: compare_memory(*found.sides, found.comparison.processes, progress),
+                "Comparing memory", lambda progress: compare_memory(*sides, processes, progress)
             )
-        elif isinstance(message.result, MemoryComparison):
-            self.memory = message.result
+        elif isinstance(result, MemoryComparison) and self._found is not None:
+            self.memory = result
+            pair = self._found.pair
             self.query_one(StackedBar).show(memory_parts(self.memory))
             self._refill()
+            self.start_job("Comparing files", lambda progress: compare_deltas(*pair, progress))
+        elif isinstance(result, FileComparison):
+            self.files = result
+            self._refill()
+        elif isinstance(result, _Bytes):
+            self._show_bytes(result)
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
@@ -164,11 +202,11 @@ class CompareScreen(JobHost, Screen[None]):
         if self._found is None:
             return
         comparison = self._found.comparison
-        self._lines = lines(comparison, self.memory, MOST_LINES)
+        self._lines = lines(comparison, self.memory, self.files, MOST_LINES)
         rows = line_rows(self._lines, self._reveal)
         shown = Choice(self._needle).rows(rows, _no_problem, quiet())
         self.table.set_rows(shown, "No line has all of these words")
-        self.query_one(".list").border_title = summary(comparison)
+        self.query_one(".list").border_title = summary(comparison, self.files)
         self._show_detail()
 
     @on(VirtualTable.RowHighlighted)
@@ -187,46 +225,74 @@ class CompareScreen(JobHost, Screen[None]):
         self._refill()
 
     def action_open(self) -> None:
-        """Show the changed bytes of a region, or the thing itself in its checkpoint."""
+        """Show the changed bytes of a region or file, or the thing itself in its checkpoint."""
         line = self.line
         if line is None or self._found is None:
             return
-        if line.region is not None and line.region.before and line.region.after:
-            self._show_bytes(line.region)
+        region, file = line.region, line.file
+        if region is not None and region.before and region.after:
+            self.start_job("Looking for the bytes", lambda p: self._region_bytes(region, p))
+        elif file is not None and not file.problem:
+            self.start_job("Looking for the bytes", lambda p: self._file_bytes(file, p))
         elif line.change is not None:
             after = line.change.after_key
             self._open_at(1 if after is not None else 0, after or line.change.before_key)
 
-    def _open_at(self, side: int, key: tuple[object, ...] | int | None) -> None:
+    def _open_at(self, which: int, key: tuple[object, ...] | int | None) -> None:
         if key is None:
             return
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
-        self.app.push_screen(CheckpointScreen(self.targets[side], key=key))
+        self.app.push_screen(CheckpointScreen(self.targets[which], key=key))
 
-    def _show_bytes(self, pair: RegionPair) -> None:
+    def _region_bytes(self, pair: RegionPair, progress: Progress) -> _Bytes:
+        """Runs in a thread."""
         assert self._found is not None
-        both = zip(("before", "after"), (pair.before, pair.after), self._found.opened, strict=True)
-        for name, region, opened in both:
-            if region is not None:
-                self._show_region(name, region, opened, pair)
+        assert pair.before is not None
+        assert pair.after is not None
+        progress.tick(0)
+        (one, _), (other, _) = self._found.pair
+        windows = region_window(one.memory, pair.before), region_window(other.memory, pair.after)
+        names = [f"process {r.pid}, {r.kind} {r.path}" for r in (pair.before, pair.after)]
+        return _Bytes(
+            (printable(names[0]), printable(names[1])),
+            windows,
+            (pair.before.start, pair.after.start),
+            tuple(changed_bytes(*windows, pair.places, MOST_BYTES)),
+        )
+
+    def _file_bytes(self, pair: FilePair, progress: Progress) -> _Bytes:
+        """Runs in a thread."""
+        assert self._found is not None
+        one, other = self._found.deltas(progress)
+        windows = file_window(one, pair.path), file_window(other, pair.path)
+        name = printable(pair.path)
+        return _Bytes((name, name), windows, (0, 0), pair.places)
+
+    def _show_bytes(self, found: _Bytes) -> None:
+        places = human_count(len(found.runs), "changed place")
+        for number, name in enumerate(("before", "after")):
+            view = self.query_one(f"#{name}", HexView)
+            view.show(found.windows[number], found.bases[number], "No bytes")
+            view.mark(found.runs)
+            said = f" {name}: {found.names[number]}   {places if name == 'before' else ''}"
+            self.query_one(f"#{name}-name", Static).update(Content(said))
         self.add_class("-hex")
         self.query_one("#after", HexView).focus()
-        if pair.places:
-            self._hex_goto(pair.places[0][0])
+        if found.runs:
+            for view in self.query(HexView):
+                view.goto(found.runs[0][0])
 
-    def _show_region(
-        self, name: str, region: Region, opened: OpenCheckpoint, pair: RegionPair
-    ) -> None:
-        view = self.query_one(f"#{name}", HexView)
-        view.show(region_window(opened.memory, region), region.start, "No bytes")
-        view.mark(pair.places)
-        said = f" {name}: process {region.pid}, {region.kind} {printable(region.path)}"
-        self.query_one(f"#{name}-name", Static).update(Content(said))
+    def action_add_checkpoint(self) -> None:
+        """Ask for one more, and show all of them as a time line."""
 
-    def _hex_goto(self, offset: int) -> None:
-        for view in self.query(HexView):
-            view.goto(offset)
+        def add(target: str | None) -> None:
+            if target:
+                from ckpt_tui.ui.screens.chain import ChainScreen
+
+                self.app.push_screen(ChainScreen((*self.targets, target)))
+
+        self.app.push_screen(ask_for_one_more(self.targets[-1]), add)
 
     def action_filter(self) -> None:
         self.query_one(SearchBar).open("filter")
@@ -293,3 +359,9 @@ class CompareScreen(JobHost, Screen[None]):
 def _no_problem(row: Row) -> bool:
     del row
     return False
+
+
+def ask_for_one_more(last: str) -> AskScreen:
+    """Return the question for a checkpoint more, which is likely to lie beside the last one."""
+    folder = os.path.dirname(last)
+    return AskScreen("one more", "a path or TARGET", f"{folder}/" if folder else "")
