@@ -112,3 +112,46 @@ def tarred(path: Path, members: Mapping[str, bytes]) -> Path:
             one.size = len(data)
             tar.addfile(one, io.BytesIO(data))
     return path
+
+
+PAGE = 4096
+
+IN_PARENT, PRESENT = 1, 4
+"""Flags of a run of pages (criu/include/pagemap.h)."""
+
+
+def cut_chain(folder: Path) -> None:
+    """Make a chain of the dump in `folder`/checkpoint: every second run of pages moves to
+    `folder`/pre-checkpoint, as CRIU leaves it where the kernel tracks changed memory."""
+    images, before = folder / "checkpoint", folder / "pre-checkpoint"
+    before.mkdir(mode=0o700)
+    for name in ("inventory.img", "pstree.img"):
+        shutil.copy(images / name, before)
+    moved = 0
+    for pagemap in images.glob("pagemap-[0-9]*.img"):
+        shutil.copy(pagemap, before)
+        runs: list[tuple[int, bool]] = []
+
+        def change(messages: list[Any], runs: list[tuple[int, bool]] = runs) -> None:
+            for number, entry in enumerate(messages[1:]):
+                present = bool(entry.flags & PRESENT)
+                moves = present and number % 2 == 0
+                if present:
+                    runs.append((entry.nr_pages or entry.compat_nr_pages, moves))
+                if moves:
+                    entry.flags = IN_PARENT
+
+        number: list[int] = []
+        rewrite(pagemap, lambda messages, n=number: n.append(messages[0].pages_id))
+        rewrite(pagemap, change)
+        pages = images / f"pages-{number[0]}.img"
+        shutil.copy(pages, before)
+        content, position, kept = pages.read_bytes(), 0, b""
+        for count, moves in runs:
+            if not moves:
+                kept += content[position : position + count * PAGE]
+            position += count * PAGE
+            moved += moves
+        pages.write_bytes(kept)
+    (images / "parent").symlink_to("../pre-checkpoint")
+    assert moved

@@ -32,14 +32,15 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def open_folder(path: str | os.PathLike[str]) -> int:
-    """Return a descriptor of the folder at `path`, which may be a link itself.
+def open_folder(path: str | os.PathLike[str], at: int | None = None) -> int:
+    """Return a descriptor of the folder at `path`, which may be a link itself, from the folder with
+    the descriptor `at`.
 
     Raises:
         SourceUnreachable: it is absent, no folder, or may not be read.
     """
     try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
     except (OSError, ValueError) as error:
         raise unreachable(os.fspath(path), error) from error
 
@@ -78,7 +79,7 @@ def unreachable(name: str, error: OSError | ValueError) -> SourceUnreachable:
 
 
 @dataclass(frozen=True, slots=True)
-class _FileBeneath:
+class FileBeneath:
     """A file that is opened for each read: a tree may have more files than descriptors."""
 
     folder: int
@@ -96,16 +97,26 @@ class _FileBeneath:
 class DirectoryTree:
     """The members below a folder, as they were when it was opened."""
 
-    def __init__(self, path: str | os.PathLike[str], progress: Progress | None = None) -> None:
-        """Walk the folder; what cannot be read in it is a note.
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        progress: Progress | None = None,
+        *,
+        at: int | None = None,
+    ) -> None:
+        """Walk the folder; what cannot be read in it is a note. `at` is the descriptor of a folder
+        that a relative path counts from.
 
         Raises:
             SourceUnreachable: the folder itself is absent or may not be read.
         """
-        self._folder = open_folder(path)
+        self._folder = open_folder(path, at)
         self._notes = Notes()
         self._members: dict[str, Member] = {}
-        self._device = os.fstat(self._folder).st_dev
+        found = os.fstat(self._folder)
+        self._device = found.st_dev
+        self.identity = (found.st_dev, found.st_ino)
+        """Equal for two trees of the same folder."""
         try:
             self._walk(self._folder, "", 0, progress or quiet())
         except OSError as error:
@@ -123,11 +134,19 @@ class DirectoryTree:
     def notes(self) -> tuple[str, ...]:
         return self._notes()
 
-    def window(self, name: str) -> _FileBeneath:
+    def window(self, name: str) -> FileBeneath:
         member = self._members[name]
         if member.kind is not MemberKind.FILE:
             raise KeyError(name)
-        return _FileBeneath(self._folder, name, member.size)
+        return FileBeneath(self._folder, name, member.size)
+
+    def linked(self, name: str) -> DirectoryTree:
+        """Open the folder that a link in this one leads to, wherever it is. Close it when done.
+
+        Raises:
+            SourceUnreachable: there is no such folder, or it may not be read.
+        """
+        return DirectoryTree(name, at=self._folder)
 
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         """Nothing to do: any file can be read anywhere."""

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from ckpt_tui.archive.tree import ByteRange, Tree
+from ckpt_tui.checkpoint.chain import LINK, MAX_CHAIN, Place
 from ckpt_tui.checkpoint.model import ImageFile, Note
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
@@ -35,11 +36,19 @@ class ImageDirectory:
     came before the damage, and a note, once.
     """
 
-    def __init__(self, tree: Tree, folder: str) -> None:
+    def __init__(self, tree: Tree, folder: str, later: ImageDirectory | None = None) -> None:
+        """`later` is the dump that goes on from this one; it gets the notes."""
         self._tree = tree
         self._folder = folder
+        self._later = later
+        self._chain: tuple[Place, ...] = (
+            *(later._chain if later else ()),
+            Place(tree, folder),
+        )
+        """The places of the later dumps, and of this one."""
         self._decoded: OrderedDict[str, DecodedImage] = OrderedDict()
         self._weight = 0
+        self._before: Place | None = None
         self._lock = Lock()
         """The checks and a tab may ask at the same time, each in its thread."""
         self._noted: set[Note] = set()
@@ -59,6 +68,9 @@ class ImageDirectory:
 
     def note(self, where: str, text: str) -> None:
         """Keep a note, if it is not there yet."""
+        if self._later is not None:
+            self._later.note(f"{LINK}/{where}", text)
+            return
         note = Note(where, text)
         if note not in self._noted:
             self._noted.add(note)
@@ -76,6 +88,24 @@ class ImageDirectory:
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         """Make the coming reads of these ranges cheap; see `Tree.preload`."""
         self._tree.preload(ranges, progress)
+
+    @cached_property
+    def previous(self) -> ImageDirectory | None:
+        """The images of the dump before this one in a chain, None where they are not at hand."""
+        place = self._chain[-1].before() if len(self._chain) < MAX_CHAIN else None
+        if place is None:
+            return None
+        if place.identity in (known.identity for known in self._chain):
+            place.close()
+            return None
+        self._before = place
+        return ImageDirectory(place.tree, place.folder, self)
+
+    def close(self) -> None:
+        """Let go of what was opened for the dumps before this one."""
+        if self._before is not None and self.previous is not None:
+            self.previous.close()
+            self._before.close()
 
     @cached_property
     def host(self) -> Host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from ckpt_tui.archive.tree import ByteRange
@@ -17,6 +18,7 @@ from ckpt_tui.criu.pages import (
     Memory,
     PageMap,
     PageState,
+    Span,
     page_size_of,
     strings_at,
 )
@@ -65,22 +67,47 @@ class MemoryReader:
             self._maps[name] = page_map
         return self._maps[name]
 
-    def memory(self, pid: int) -> Memory | None:
-        """Return the private memory of a process, None where it has no page map."""
+    def memory(self, pid: int, page_size: int = 0) -> Memory | None:
+        """Return the private memory of a process, None where it has no page map.
+
+        The images say how large a page is, but not those of a pre-dump.
+        """
         page_map = self.page_map(f"pagemap-{pid}.img")
-        # an empty page map is false, but it is there
-        return None if page_map is None else self._opened(page_map, self.page_size(pid))
+        if page_map is None:  # an empty page map is false, but it is there
+            return None
+        size = page_size or self.page_size(pid)
+        before = self.previous if page_map.parent else None
+        return self._opened(page_map, size, before.memory(pid, size) if before else None)
 
     def shared(self, shared_id: int, page_size: int) -> Memory | None:
         """Return a shared object; addresses count from its start."""
         page_map = self.page_map(f"pagemap-shmem-{shared_id}.img")
-        return None if page_map is None else self._opened(page_map, page_size)
+        if page_map is None:
+            return None
+        before = self.previous if page_map.parent else None
+        parent = before.shared(shared_id, page_size) if before else None
+        return self._opened(page_map, page_size, parent)
 
     def page_size(self, pid: int) -> int:
         mm = self._images.message(f"mm-{pid}.img")
         return page_size_of(list(mm.mm_saved_auxv)) if mm else 4096
 
-    def _opened(self, page_map: PageMap, page_size: int) -> Memory:
+    @cached_property
+    def previous(self) -> MemoryReader | None:
+        """That of the dump before this one in a chain, None where it is not at hand."""
+        images = self._images.previous
+        return None if images is None else MemoryReader(images)
+
+    def stored(self, memory: Memory, span: Span) -> ByteRange:
+        """Return where the bytes of a span are that is DATA."""
+        reader = self
+        for _ in range(span.level):
+            reader = reader.previous or reader
+        pages_id = memory.dump(span.level).pagemap.pages_id
+        name = reader._images.member_name(f"pages-{pages_id}.img")
+        return ByteRange(name, span.offset, span.end - span.start)
+
+    def _opened(self, page_map: PageMap, page_size: int, parent: Memory | None) -> Memory:
         name = f"pages-{page_map.pages_id}.img"
         try:
             window = self._images.window(name)
@@ -89,7 +116,7 @@ class MemoryReader:
         if problem := page_map.size_problem(window.size if window else 0, page_size):
             text = problem if window else f"The page image is missing: {problem}"
             self._images.note(name, text)
-        return Memory(page_map, window, page_size)
+        return Memory(page_map, window, page_size, parent)
 
 
 def read_strings(
@@ -104,7 +131,7 @@ def read_strings(
         for p in processes
         if (mm := images.message(f"mm-{p.pid}.img")) is not None
     }
-    ranges = [r for pid, where in asked.items() for r in _ranges(images, reader, pid, where)]
+    ranges = [r for pid, where in asked.items() for r in _ranges(reader, pid, where)]
     try:
         images.preload(ranges, progress)
     except CkptError as error:
@@ -121,17 +148,16 @@ def read_strings(
 
 
 def _ranges(
-    images: ImageDirectory, reader: MemoryReader, pid: int, where: Iterable[tuple[int, int]]
+    reader: MemoryReader, pid: int, where: Iterable[tuple[int, int]]
 ) -> Iterator[ByteRange]:
     memory = reader.memory(pid)
     if memory is None:
         return
-    name = images.member_name(f"pages-{memory.pagemap.pages_id}.img")
     for start, end in where:
         if start < end <= start + MAX_STRINGS:
             for span in memory.spans(start, end):
                 if span.state is PageState.DATA:
-                    yield ByteRange(name, span.offset, span.end - span.start)
+                    yield reader.stored(memory, span)
 
 
 def _strings(

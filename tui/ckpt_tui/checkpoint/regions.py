@@ -53,4 +53,6 @@ def absent_text(region: Region, state: PageState) -> str:
         return "not dumped: from the kernel"
     if state is PageState.ABSENT and region.protection.startswith("---"):
         return "not dumped: nobody may touch it"
+    if state is PageState.PARENT:
+        return "in the previous dump, which is not at hand"
     return "not dumped: zeros" if state is PageState.ABSENT else state.value

@@ -150,7 +150,7 @@ def search(
     Raises:
         Cancelled: the caller gave up.
     """
-    total = sum(area.memory.pagemap.present * area.memory.page_size for area in areas)
+    total = sum(area.memory.size for area in areas)
     progress.start("searching memory", total)
     for area in areas:
         for start, end in _stretches(area):

@@ -10,7 +10,7 @@ import bisect
 import enum
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ckpt_tui.core.errors import CkptError, DamagedInput
@@ -72,6 +72,8 @@ class Span:
     state: PageState
     offset: int = 0
     """Of DATA: bytes from the start of the page image."""
+    level: int = 0
+    """Whose page image: 0 that of the dump itself, 1 of the one before it in a chain …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +232,29 @@ class Memory:
         self._size = pages.size if pages else 0
         self._parent = parent
 
+    def dump(self, level: int) -> Memory:
+        """Return the memory of this dump (0) or of one before it in the chain."""
+        return self if not level or self._parent is None else self._parent.dump(level - 1)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are at hand, here and in previous dumps, as the page map has it."""
+        left = self.pagemap.parent if self._parent is not None else 0
+        return (self.pagemap.present + left) * self.page_size
+
     def spans(self, start: int, end: int) -> Iterator[Span]:
-        """Yield what the range from `start` to `end` consists of, without gaps."""
+        """Yield what the range from `start` to `end` consists of, without gaps; what was left to
+        previous dumps as it is there, where they are at hand."""
+        for span in self._own_spans(start, end):
+            if span.state is not PageState.PARENT or self._parent is None:
+                yield span
+                continue
+            for inner in self._parent.spans(span.start, span.end):
+                absent = inner.state is PageState.ABSENT  # promised, but not there
+                state = PageState.MISSING if absent else inner.state
+                yield replace(inner, state=state, level=inner.level + 1)
+
+    def _own_spans(self, start: int, end: int) -> Iterator[Span]:
         at = start
         index = max(self.pagemap.first_after(start) - 1, 0)
         while at < end and index < len(self.pagemap):
@@ -278,15 +301,12 @@ class Memory:
         holes: list[Span] = []
         for span in self.spans(address, address + length):
             size = span.end - span.start
-            if span.state is PageState.DATA and self._pages is not None:
-                data = self._pages.read(span.offset, size)
+            pages = self.dump(span.level)._pages
+            if span.state is PageState.DATA and pages is not None:
+                data = pages.read(span.offset, size)
                 parts.append(data.ljust(size, b"\0"))
                 if len(data) < size:
                     holes.append(Span(span.start + len(data), span.end, PageState.MISSING))
-            elif span.state is PageState.PARENT and self._parent is not None:
-                inner = self._parent.read(span.start, size)
-                parts.append(inner.data)
-                holes += inner.holes
             else:
                 parts.append(bytes(size))
                 holes.append(span)
@@ -300,7 +320,7 @@ class Memory:
             data = min(self._data_before(end) - self._data_before(start), end - start)
             return Dumped(data, absent=end - start - data)
         sums = dict.fromkeys(PageState, 0)
-        for span in self.spans(start, end):
+        for span in self._own_spans(start, end):
             sums[span.state] += span.end - span.start
         return Dumped(
             sums[PageState.DATA] + sums[PageState.MISSING],

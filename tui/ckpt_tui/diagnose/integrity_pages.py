@@ -189,27 +189,12 @@ def parent_chain(facts: Facts) -> Iterator[Finding]:
     if link is None or link.kind not in (MemberKind.SYMLINK, MemberKind.DIRECTORY):
         yield _no_parent(waiting[0], "there is no link `parent` to the previous dump")
         return
-    folder = _resolved(facts.images.member_name(""), link.link) if link.link else link.name
+    previous = facts.images.previous
     for page_map in facts.each(waiting):
-        if folder is None or f"{folder}/{page_map.name}" not in facts.tree.members:
+        if previous is None or page_map.name not in previous:
             target = link.link or "parent"
             yield _no_parent(page_map, f"`parent` leads to {target}, which has no {page_map.name}")
             return
-
-
-def _resolved(folder: str, target: str) -> str | None:
-    """Return where a relative link in `folder` leads inside the tree; None for outside."""
-    steps = [step for step in folder.split("/") if step]
-    if target.startswith("/"):
-        return None
-    for step in target.split("/"):
-        if step == "..":
-            if not steps:
-                return None
-            steps.pop()
-        elif step not in ("", "."):
-            steps.append(step)
-    return "/".join(steps)
 
 
 def _no_parent(page_map: PageMap, proof: str) -> Finding:

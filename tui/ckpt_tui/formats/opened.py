@@ -91,6 +91,7 @@ class OpenCheckpoint:
         return contents.packed if isinstance(contents, ImageContents) else contents.packed_size
 
     def close(self) -> None:
+        self.images.close()
         if isinstance(self._contents, ImageContents):
             self.tree.close()
         self.source.close()

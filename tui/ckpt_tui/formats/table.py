@@ -96,7 +96,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "podman",
         "podman pre-dump",
-        lambda f: f.has("pre-checkpoint/inventory.img"),
+        lambda f: f.has("pre-checkpoint/inventory.img") and not f.has("checkpoint/inventory.img"),
         podman_facts,
         images="pre-checkpoint/",
     ),
