@@ -120,7 +120,7 @@ def test_a_folder_too_large_or_too_deep_is_cut_with_a_note(
 
 
 def test_another_file_system_is_not_entered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fstat", lambda _descriptor: SimpleNamespace(st_dev=-1))
+    monkeypatch.setattr(os, "fstat", lambda _descriptor: SimpleNamespace(st_dev=-1, st_ino=0))
     tree = DirectoryTree(folder)
     assert "checkpoint" in tree.members
     assert "checkpoint/pages-1.img" not in tree.members

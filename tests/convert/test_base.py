@@ -8,21 +8,21 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from layouts import repacked
 
-from ckpt_tui.convert import base, base_search
-from ckpt_tui.convert.base import BaseImage, find_base, read_base, wrong_base
+from ckpt_tui.convert import base_search, request
+from ckpt_tui.convert.base import BaseImage, find_base, read_base, read_image, wrong_base
 from ckpt_tui.convert.layout import LAYER, Staging
-from ckpt_tui.convert.request import Request, base_members, prepare
+from ckpt_tui.convert.request import Request, base_tree, prepare
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST
+from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST, OpenedImage
+from ckpt_tui.sources.oci import LayerBlob, image_layers
 
 
 def test_the_headers_of_the_base_are_read_and_its_digest_is_the_recorded_one(
@@ -85,14 +85,14 @@ def test_a_base_that_nobody_has_is_none_unless_it_was_named(
             counter.container, image_id="ab" * 32, image="localhost/never-made-anywhere:1"
         ),
     )
-    assert find_base(source, "", quiet()) is None
+    assert find_base(source, "", quiet(), read_image) is None
     with pytest.raises(SourceUnreachable):
-        find_base(source, f"oci:{tmp_path}/nothing:1", quiet())
+        find_base(source, f"oci:{tmp_path}/nothing:1", quiet(), read_image)
 
 
 def test_an_archive_is_no_base(counter: Source, data: Path) -> None:
     with pytest.raises(UsageError, match="no image"):
-        find_base(counter, str(data / "archives/counter.tar.zst"), quiet())
+        find_base(counter, str(data / "archives/counter.tar.zst"), quiet(), read_image)
 
 
 def test_of_an_index_the_image_with_the_recorded_config_is_taken(
@@ -113,7 +113,7 @@ def test_of_an_index_the_image_with_the_recorded_config_is_taken(
         index = {"schemaVersion": 2, "manifests": [entry.document() for entry in entries]}
         root = staging.add(json.dumps(index).encode(), MEDIA_INDEX)
         staging.publish(root, "many")
-    base = find_base(counter, f"oci:{tmp_path / 'out'}:many", quiet())
+    base = find_base(counter, f"oci:{tmp_path / 'out'}:many", quiet(), read_image)
     assert base is not None
     assert base.config_digest == base_bb.config_digest
     assert base.digests == (root.digest, entries[1].digest)
@@ -169,17 +169,21 @@ def test_an_image_beside_the_checkpoint_is_read_only_if_it_is_the_base(
 ) -> None:
     read: list[str] = []
 
-    def reading(reference: str, *rest: Any) -> BaseImage:
-        read.append(Path(reference).name)
-        return read_base(reference, *rest)
+    def reading(image: OpenedImage) -> tuple[LayerBlob, ...]:
+        read.append(Path(image.target).name)
+        return image_layers(image)
 
-    monkeypatch.setattr(base, "read_base", reading)
+    monkeypatch.setattr(request, "image_layers", reading)
     archives = data / "archives"
     opened = beside(tmp_path, archives / "counter.tar.zst", archives / "cri-base-bb.oci.tar")
-    assert base_members(opened, "", quiet()) is None
+    with base_tree(opened, "", quiet()) as files:
+        assert files is None
     assert read == []
     shutil.copy(archives / "base-bb.oci.tar", tmp_path)
-    assert "tmp" in (base_members(opened, "", quiet()) or {})
+    with base_tree(opened, "", quiet()) as files:
+        assert files is not None
+        assert "tmp" in files.members
+        assert files.window("bin/busybox").read(0, 4) == b"\x7fELF"
     assert read == ["base-bb.oci.tar"]
     opened.close()
 

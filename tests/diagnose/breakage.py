@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,16 @@ from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.build import Parts, build_checkpoint
 from ckpt_tui.checkpoint.images import ImageDirectory
-from ckpt_tui.checkpoint.model import FormatFacts
+from ckpt_tui.checkpoint.model import ContainerFacts, FormatFacts
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.criu.frames import read_frames, read_head
-from ckpt_tui.criu.kinds import kind_of
 from ckpt_tui.criu.pages import PageMap
 from ckpt_tui.diagnose.checks import run_checks
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.formats.metadata import read_metadata
 from ckpt_tui.formats.table import Found, recognise
-
-DATA = Path(__file__).parent.parent / "data"
-ARCHIVES = DATA / "archives"
+from crafted import DATA
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -56,27 +52,6 @@ def whole_images(name: str, folder: Path) -> Path:
     return folder
 
 
-def rewrite(path: Path, change: Callable[[list[Any]], object]) -> None:
-    """Write an image anew after `change` did something to the list of its messages."""
-    window = BytesWindow(path.read_bytes())
-    found = kind_of(path.name)
-    assert found is not None
-    kind = found[0]
-    head = window.read(0, read_head(window, kind).offset)
-    frames = list(read_frames(window, path.name, kind, quiet()))
-    messages = [kind.message_class(i).FromString(f.payload) for i, f in enumerate(frames)]
-    extras = {
-        id(m): window.read(f.extra_offset, f.extra_size)
-        for m, f in zip(messages, frames, strict=True)
-    }
-    change(messages)
-    records = []
-    for message in messages:
-        payload = message.SerializeToString()
-        records.append(len(payload).to_bytes(4, "little") + payload + extras.get(id(message), b""))
-    path.write_bytes(head + b"".join(records))
-
-
 def facts_of(folder: Path, **more: Any) -> Facts:
     """Return the facts of a checkpoint in a folder, as the program gathers them."""
     tree = DirectoryTree(folder)
@@ -94,18 +69,12 @@ def facts_of(folder: Path, **more: Any) -> Facts:
         images=images,
         images_folder=images_folder,
         format=FormatFacts(f"{title} directory", engine, False, "plain"),
-        container=container(metadata) if container else _nothing(),
+        container=container(metadata) if container else ContainerFacts(),
         packed=0,
         notes=metadata.notes,
     )
     checkpoint = build_checkpoint(parts, quiet())
     return Facts(checkpoint, images, tree, metadata.documents, **more)
-
-
-def _nothing() -> Any:
-    from ckpt_tui.checkpoint.model import ContainerFacts
-
-    return ContainerFacts()
 
 
 def findings(folder: Path, **more: Any) -> tuple[Finding, ...]:

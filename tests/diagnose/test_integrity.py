@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from breakage import ARCHIVES, DATA, facts_of, findings, problems, rewrite, unpack, whole_images
+from breakage import facts_of, findings, problems, unpack, whole_images
 
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.diagnose import checks
 from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks
 from ckpt_tui.diagnose.finding import Finding, to_json, verdict
+from crafted import ARCHIVES, DATA, rewrite
 
 Break = Callable[[Path], object]
 
@@ -26,21 +27,6 @@ HEALTHY = (
     ARCHIVES / "cri-podman.tar",
     DATA / "demo-web" / "web.tar.zst",
 )
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Path:
-    return unpack(ARCHIVES / "counter.tar.zst", tmp_path / "counter")
-
-
-@pytest.fixture
-def kinds(tmp_path: Path) -> Path:
-    return whole_images("kinds", tmp_path / "kinds")
-
-
-@pytest.fixture
-def sockets(tmp_path: Path) -> Path:
-    return whole_images("sockets", tmp_path / "sockets")
 
 
 @pytest.mark.parametrize("archive", HEALTHY, ids=lambda path: path.name)

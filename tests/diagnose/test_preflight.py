@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from breakage import ARCHIVES, DATA, facts_of, findings, problems, rewrite, unpack, whole_images
+from breakage import facts_of, findings, problems, unpack
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.layers import overlay
-from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
 from ckpt_tui.core.document import parse_document
-from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.diagnose.checks import left_out, run_checks
 from ckpt_tui.diagnose.elf import build_id
@@ -24,6 +24,7 @@ from ckpt_tui.diagnose.finding import Finding, verdict
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.formats.opened import open_checkpoint
+from crafted import ARCHIVES, DATA, rewrite
 
 HOST = HostProfile(
     kernel="6.12.1-generic",
@@ -48,8 +49,26 @@ HOST = HostProfile(
 """A host on which every checkpoint of tests/data restores."""
 
 
-def base_image() -> tuple[dict[str, Member], Callable[[str], ByteWindow]]:
-    """Return the members of base-bb and a way to their bytes."""
+class Base:
+    """The base image bb, some of its files changed or gone."""
+
+    def __init__(self, members: Mapping[str, Member], **instead: ByteWindow) -> None:
+        self.members = members
+        self.notes = ()
+        self._instead = instead
+
+    def window(self, name: str) -> ByteWindow:
+        return self._instead.get(name.rpartition("/")[2]) or BB.window(name)
+
+    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
+        BB.preload(ranges, progress)
+
+    def close(self) -> None:
+        """BB stays open."""
+
+
+def base_image() -> Tree:
+    """Return the layers of base-bb, merged."""
     data = (ARCHIVES / "base-bb.oci.tar").read_bytes()
     layout = open_archive(BytesWindow(data), "base", quiet())
 
@@ -63,51 +82,31 @@ def base_image() -> tuple[dict[str, Member], Callable[[str], ByteWindow]]:
         open_archive(BytesWindow(blob(layer["digest"])), "layer", quiet())
         for layer in manifest["layers"]
     ]
-    tree = overlay(layers)
-    return dict(tree.members), tree.window
+    return overlay(layers)
 
 
-BASE, BASE_WINDOW = base_image()
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Path:
-    return unpack(ARCHIVES / "counter.tar.zst", tmp_path / "counter")
-
-
-@pytest.fixture
-def rootfs(tmp_path: Path) -> Path:
-    return unpack(ARCHIVES / "rootfs.tar.zst", tmp_path / "rootfs")
-
-
-@pytest.fixture
-def sockets(tmp_path: Path) -> Path:
-    return whole_images("sockets", tmp_path / "sockets")
-
-
-@pytest.fixture
-def kinds(tmp_path: Path) -> Path:
-    return whole_images("kinds", tmp_path / "kinds")
+BB = base_image()
+BASE = BB.members
 
 
 def ids(found: tuple[Finding, ...]) -> set[str]:
     return {f.id for f in found}
 
 
-def changed(name: str, **values: Any) -> Mapping[str, Member]:
-    return {**BASE, name: dataclasses.replace(BASE[name], **values)}
+def changed(name: str, **values: Any) -> Base:
+    return Base({**BASE, name: dataclasses.replace(BASE[name], **values)})
 
 
-def without(name: str) -> Mapping[str, Member]:
-    return {n: m for n, m in BASE.items() if n != name and not n.startswith(name + "/")}
+def without(name: str) -> Base:
+    return Base({n: m for n, m in BASE.items() if n != name and not n.startswith(name + "/")})
 
 
 @pytest.mark.parametrize("name", ["counter.tar.zst", "rootfs.tar.zst", "cri-podman.tar"])
 def test_right_base_and_host_leave_no_problem(name: str, tmp_path: Path) -> None:
     folder = unpack(ARCHIVES / name, tmp_path / "checkpoint")
-    found = findings(folder, host=HOST, base=BASE, base_window=BASE_WINDOW)
+    found = findings(folder, host=HOST, base=BB)
     assert problems(found) == set()
-    assert left_out(facts_of(folder, host=HOST, base=BASE)) == ()
+    assert left_out(facts_of(folder, host=HOST, base=BB)) == ()
 
 
 def test_checks_without_host_and_base_are_told_as_left_out(counter: Path) -> None:
@@ -125,7 +124,7 @@ def test_checks_without_host_and_base_are_told_as_left_out(counter: Path) -> Non
     ids=["missing", "grown", "empty", "mode"],
 )
 def test_executable_that_differs_from_the_dump_is_foreseen(
-    counter: Path, base: Mapping[str, Member], wanted: str
+    counter: Path, base: Base, wanted: str
 ) -> None:
     found = [f for f in findings(counter, base=base) if f.severity == "fails"]
     assert {f.id for f in found} == {wanted}
@@ -135,11 +134,14 @@ def test_executable_that_differs_from_the_dump_is_foreseen(
 
 
 def test_root_folder_of_another_mode_is_foreseen(counter: Path) -> None:
-    folder = dataclasses.replace(BASE["."], mode=0o755)
-    at_hand = {**BASE, ".": folder}
-    assert problems(findings(counter, base=at_hand)) == set()
-    found = findings(counter, base=at_hand, base_is_rootfs=True)
-    assert {f.id for f in found if f.severity == "fails"} == {"file-bad-mode"}
+    assert problems(findings(counter, base=changed(".", mode=0o755))) == set()
+
+    def narrow(messages: list[Any]) -> None:
+        next(m for m in messages if m.reg.name == "/").reg.mode = 0o40750
+
+    rewrite(counter / "checkpoint" / "files.img", narrow)
+    assert problems(findings(counter, base=BB)) == {"file-bad-mode"}
+    assert problems(findings(counter, base=changed(".", mode=0o750))) == set()
 
 
 def test_working_folder_that_is_gone_is_foreseen(counter: Path) -> None:
@@ -149,7 +151,7 @@ def test_working_folder_that_is_gone_is_foreseen(counter: Path) -> None:
         entry.reg.name, entry.reg.mode = "/data", 0o40755
 
     rewrite(counter / "checkpoint" / "files.img", go)
-    assert problems(findings(counter, base=BASE)) == set()
+    assert problems(findings(counter, base=BB)) == set()
     assert problems(findings(counter, base=without("data"))) == {"file-missing"}
 
 
@@ -159,7 +161,7 @@ def test_file_that_podman_left_out_is_explained(counter: Path) -> None:
         messages[0].reg.mode = 0o100000 | BASE["etc/motd"].mode
 
     rewrite(counter / "checkpoint" / "files.img", write)
-    found = [f for f in findings(counter, base=BASE) if f.severity == "fails"]
+    found = [f for f in findings(counter, base=BB) if f.severity == "fails"]
     assert [f.id for f in found] == ["file-bad-size"]
     assert "podman and CRI-O leave a changed file out" in found[0].why
 
@@ -170,7 +172,7 @@ def test_file_that_the_restore_deletes_again_is_foreseen(rootfs: Path) -> None:
         messages[0].reg.ClearField("size")
 
     rewrite(rootfs / "checkpoint" / "files.img", move)
-    assert "file-missing" in problems(findings(rootfs, base=BASE))
+    assert "file-missing" in problems(findings(rootfs, base=BB))
 
 
 def test_links_in_the_base_are_followed_and_loops_end(counter: Path) -> None:
@@ -182,9 +184,9 @@ def test_links_in_the_base_are_followed_and_loops_end(counter: Path) -> None:
         "usr/sbin": Member("usr/sbin", MemberKind.SYMLINK, 0, link="../bin"),
         "usr/loop": Member("usr/loop", MemberKind.DIRECTORY, 0),
     }
-    assert problems(findings(counter, base={**BASE, **link})) == set()
+    assert problems(findings(counter, base=Base({**BASE, **link}))) == set()
     link["usr/loop"] = Member("usr/loop", MemberKind.SYMLINK, 0, link="../usr/loop/x")
-    assert problems(findings(counter, base={**BASE, **link})) == {"file-missing"}
+    assert problems(findings(counter, base=Base({**BASE, **link}))) == {"file-missing"}
 
 
 def test_name_that_is_no_utf8_is_looked_for_all_the_same(counter: Path) -> None:
@@ -194,23 +196,23 @@ def test_name_that_is_no_utf8_is_looked_for_all_the_same(counter: Path) -> None:
     path = counter / "checkpoint" / "files.img"
     rewrite(path, move)
     path.write_bytes(path.read_bytes().replace(b"busyboz", b"busybo\xff"))
-    found = [f for f in findings(counter, base=BASE) if f.severity == "fails"]
+    found = [f for f in findings(counter, base=BB) if f.severity == "fails"]
     assert [f.id for f in found] == ["file-missing"]
     assert "busybo\udcff" in found[0].title
 
 
 def test_other_build_of_the_same_size_is_foreseen(counter: Path) -> None:
-    real = BASE_WINDOW("bin/busybox")
+    real = BB.window("bin/busybox")
     there = build_id(real)
     assert len(there) == 20
     other = BytesWindow(real.read(0, real.size).replace(there, bytes(20)))
-    found = findings(counter, base=BASE, base_window=lambda name: other)
+    found = findings(counter, base=Base(BASE, busybox=other))
     assert problems(found) == {"file-bad-build-id"}
 
 
 @pytest.mark.parametrize("size", [0, 3, 16, 52, 63, 64, 200, 4096])
 def test_cut_programs_have_no_build_id(size: int) -> None:
-    real = BASE_WINDOW("bin/busybox")
+    real = BB.window("bin/busybox")
     assert build_id(BytesWindow(real.read(0, size))) in (b"", build_id(real))
 
 
@@ -408,7 +410,7 @@ def test_path_longer_than_any_is_answered_at_once(counter: Path) -> None:
 
     rewrite(counter / "checkpoint" / "files.img", lengthen)
     link = Member("bin", MemberKind.SYMLINK, 0, link="../bin/" * 100_000)
-    assert problems(findings(counter, base={**BASE, "bin": link})) == {"file-missing"}
+    assert problems(findings(counter, base=Base({**BASE, "bin": link}))) == {"file-missing"}
 
 
 def test_what_podman_asks_for_is_told(counter: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
     monkeypatch.setattr("ckpt_tui.diagnose.host.this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "this_host", lambda: None)
-    monkeypatch.setattr(checkpoint, "base_members", lambda *_: None)
+    monkeypatch.setattr(checkpoint, "base_tree", lambda *_: nullcontext())
 
 
 def keys(*pressed: str) -> Callable[[Any], Any]:

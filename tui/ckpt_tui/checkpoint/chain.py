@@ -54,8 +54,9 @@ class Place:
             beside = self.folder == "checkpoint/" and f"{PODMAN}{INVENTORY}" in members
             return type(self)(self.tree, PODMAN) if beside else None
         folder = resolved(self.folder, link.link) if link.kind is MemberKind.SYMLINK else name
-        if folder is not None and f"{folder}/{INVENTORY}".lstrip("/") in members:
-            return type(self)(self.tree, f"{folder}/" if folder else "")
+        prefix = f"{folder}/" if folder else ""
+        if folder is not None and any(member.startswith(prefix) for member in members):
+            return type(self)(self.tree, prefix)
         if link.kind is not MemberKind.SYMLINK or not isinstance(self.tree, DirectoryTree):
             return None
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.convert.request import base_members
+from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.diagnose import host as hosts
@@ -93,9 +93,9 @@ def _diagnosed(
     window = open_log(log) if log else None
     try:
         checkpoint = opened.load(progress)
-        members = base_members(opened, base, progress)
         given = (log, window) if log and window else None
-        return diagnose_opened(opened, checkpoint, progress, host, members, given)
+        with base_tree(opened, base, progress) as files:
+            return diagnose_opened(opened, checkpoint, progress, host, files, given)
     finally:
         if window is not None:
             window.close()

@@ -19,7 +19,7 @@ from ckpt_tui.cli.diagnosis import document as diagnosis_document
 from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
 from ckpt_tui.cli.reports import masked_checkpoint, opened_target
 from ckpt_tui.cli.tables import narrate
-from ckpt_tui.convert.request import base_members
+from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.saving import save_window
@@ -94,8 +94,8 @@ def _rendered(gathered: Gathered, suffix: str) -> str:
 def gather(opened: OpenCheckpoint, progress: Progress, reveal: bool) -> Gathered:
     """Read everything: decode, check, hash."""
     checkpoint = opened.load(progress)
-    base = base_members(opened, "", progress)
-    diagnosis = diagnose_opened(opened, checkpoint, progress, None, base)
+    with base_tree(opened, "", progress) as base:
+        diagnosis = diagnose_opened(opened, checkpoint, progress, None, base)
     return Gathered(
         checkpoint=masked_checkpoint(checkpoint, reveal),
         diagnosis=diagnosis,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
@@ -24,6 +24,12 @@ from ckpt_tui.sources.base import Opened, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.oci import config_of, image_layers, load, manifests, open_image
 from ckpt_tui.sources.table import resolve
+
+T = TypeVar("T")
+
+Read = Callable[[OpenedImage, bytes, tuple[str, ...], ExitStack, Progress], T]
+"""How an image that was found is read, of its manifest, its config and the digests that led to it;
+what has to stay open with the result is in the stack."""
 
 _LAYER_TYPES = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER + "+gzip",
@@ -146,7 +152,29 @@ def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> H
     return HeaderTree(found.members, members.notes)
 
 
-def find_base(source: Source, target: str, progress: Progress) -> BaseImage | None:
+def read_image(
+    image: OpenedImage,
+    config: bytes,
+    digests: tuple[str, ...],
+    closing: ExitStack,
+    progress: Progress,
+) -> BaseImage:
+    """Read an image as a base to build on: `read_base` of its layers."""
+    layers: list[tuple[str, str, int, ByteWindow]] = []
+    for layer in image_layers(image):
+        descriptor = layer.descriptor
+        if isinstance(image.store, StoredImage):
+            tar = image.store.layer_tar(descriptor, progress)
+            closing.callback(tar.close)
+            layers.append((descriptor.media_type, "", tar.size, tar))
+        else:
+            blob = image.store.blob(descriptor.digest)
+            layers.append((descriptor.media_type, descriptor.digest, descriptor.size, blob))
+    base = read_base(image.target, config, layers, digests, progress)
+    return replace(base, close=closing.close)
+
+
+def find_base(source: Source, target: str, progress: Progress, read: Read[T]) -> T | None:
     """Find the base image of `source`: where `target` says, or else in podman's local store.
 
     The caller closes it. None: no target was named, and the store does not have it. Whether it is
@@ -156,21 +184,22 @@ def find_base(source: Source, target: str, progress: Progress) -> BaseImage | No
         CkptError: the target is no image, or is damaged.
     """
     if target:
-        return open_base(resolve(target, progress), source, progress)
+        return open_base(resolve(target, progress), source, progress, read)
     container = source.container
     for name in (container.image_id, container.image):
         if not name:
             continue
         try:
-            return open_base(resolve(f"containers-storage:{name}", progress), source, progress)
+            stored = resolve(f"containers-storage:{name}", progress)
+            return open_base(stored, source, progress, read)
         except (SourceUnreachable, UsageError):
             continue
     return None
 
 
 def open_base(
-    opened: Opened, source: Source, progress: Progress, config_digest: str = ""
-) -> BaseImage:
+    opened: Opened, source: Source, progress: Progress, read: Read[T], config_digest: str = ""
+) -> T:
     """Read an opened image as the base of `source`; it is closed with the result, or on failure.
 
     With `config_digest` only an image with that config is taken; of another no layer is read.
@@ -185,18 +214,7 @@ def open_base(
         config = load(image.store, config_of(image))[1]
         if config_digest and f"sha256:{hashlib.sha256(config).hexdigest()}" != config_digest:
             raise UsageError(f"{opened.target} is another image.")
-        layers: list[tuple[str, str, int, ByteWindow]] = []
-        for layer in image_layers(image):
-            descriptor = layer.descriptor
-            if isinstance(image.store, StoredImage):
-                tar = image.store.layer_tar(descriptor, progress)
-                closing.callback(tar.close)
-                layers.append((descriptor.media_type, "", tar.size, tar))
-            else:
-                blob = image.store.blob(descriptor.digest)
-                layers.append((descriptor.media_type, descriptor.digest, descriptor.size, blob))
-        base = read_base(opened.target, config, layers, digests, progress)
-        return replace(base, close=closing.close)
+        return read(image, config, tuple(digests), closing, progress)
     except BaseException:
         closing.close()
         raise

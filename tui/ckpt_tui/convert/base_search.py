@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Generic
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.convert.base import BaseImage, find_base, open_base
+from ckpt_tui.convert.base import Read, T, find_base, open_base
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
@@ -22,17 +23,23 @@ from ckpt_tui.sources.table import resolve
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class Search(Generic[T]):
     """What was found, or why the last place did not give it."""
 
-    base: BaseImage | None = None
+    base: T | None = None
     why_not: str = ""
 
 
 def search_base(
-    source: Source, opened: OpenCheckpoint, named: str, progress: Progress, *, reach_out: bool
-) -> Search:
-    """Find the image that the container ran from; the caller closes it.
+    source: Source,
+    opened: OpenCheckpoint,
+    named: str,
+    progress: Progress,
+    read: Read[T],
+    *,
+    reach_out: bool,
+) -> Search[T]:
+    """Find the image that the container ran from, and `read` it; the caller closes it.
 
     Where nothing is `named`: in the checkpoint itself, in podman's local store, beside the
     checkpoint, and with `reach_out` in the registry that the engine names.
@@ -41,20 +48,21 @@ def search_base(
         CkptError: the named one cannot be read, or is no image.
     """
     if named:
-        return Search(find_base(source, named, progress))
+        return Search(find_base(source, named, progress, read))
     if source.bare and not (source.base_digest or source.upper or DIFF_TAR in source.tree.members):
         return Search()
     found = (
-        _within(source, opened, progress)
-        or find_base(source, "", progress)
-        or _beside(source, progress)
+        _within(source, opened, progress, read)
+        or find_base(source, "", progress, read)
+        or _beside(source, progress, read)
     )
     if found or not reach_out:
         return Search(found)
-    return _in_registry(source, opened.metadata.text(CONFIG_DUMP, "rootfsImageRef"), progress)
+    recorded = opened.metadata.text(CONFIG_DUMP, "rootfsImageRef")
+    return _in_registry(source, recorded, progress, read)
 
 
-def _within(source: Source, opened: OpenCheckpoint, progress: Progress) -> BaseImage | None:
+def _within(source: Source, opened: OpenCheckpoint, progress: Progress, read: Read[T]) -> T | None:
     """Return the base image that an index of `ctr` has with it."""
     image = opened.source
     if not source.base_digest or not isinstance(image, OpenedImage):
@@ -63,7 +71,8 @@ def _within(source: Source, opened: OpenCheckpoint, progress: Progress) -> BaseI
         if one.digest == source.base_digest:
             try:
                 inner = open_image(image.target, image.store, one)
-                return open_base(replace(inner, store=_Lent(image.store)), source, progress)
+                lent = replace(inner, store=_Lent(image.store))
+                return open_base(lent, source, progress, read)
             except CkptError:
                 return None
     return None
@@ -85,7 +94,7 @@ class _Lent:
         """The store stays open."""
 
 
-def _beside(source: Source, progress: Progress) -> BaseImage | None:
+def _beside(source: Source, progress: Progress, read: Read[T]) -> T | None:
     """Return the image the container ran from, if it lies beside the checkpoint as an OCI layout
     or archive. Only one whose config has the digest that the engine recorded is taken."""
     target = source.label
@@ -99,11 +108,11 @@ def _beside(source: Source, progress: Progress) -> BaseImage | None:
             if not is_image or os.path.samefile(entry.path, target):
                 continue
             with suppress(CkptError):
-                return open_base(resolve(entry.path, progress), source, progress, wanted)
+                return open_base(resolve(entry.path, progress), source, progress, read, wanted)
     return None
 
 
-def _in_registry(source: Source, recorded: str, progress: Progress) -> Search:
+def _in_registry(source: Source, recorded: str, progress: Progress, read: Read[T]) -> Search[T]:
     """Ask the registry; `recorded` is the engine's reference, which may be by digest."""
     reference = recorded if "@sha256:" in recorded else source.container.image
     host, slash, _ = reference.partition("/")
@@ -111,6 +120,6 @@ def _in_registry(source: Source, recorded: str, progress: Progress) -> Search:
     if not slash or not ("." in host or ":" in host):
         return Search()
     try:
-        return Search(find_base(source, f"{SCHEME}{reference}", progress))
+        return Search(find_base(source, f"{SCHEME}{reference}", progress, read))
     except CkptError as error:
         return Search(why_not=str(error))

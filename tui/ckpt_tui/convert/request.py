@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from ckpt_tui.archive.tree import Member
+from ckpt_tui.archive.layers import overlay
+from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
+from ckpt_tui.convert.base import BaseImage, read_image
 from ckpt_tui.convert.base_search import Search, search_base
 from ckpt_tui.convert.destination import Destination, destination_of
 from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, source_of
@@ -20,6 +22,8 @@ from ckpt_tui.convert.remarks import RecordedFile
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.sources.oci import image_layers
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64": "ppc64le", "arm": "arm"}
 """CRIU's names of architectures to those of OCI platforms; others are the same."""
@@ -66,9 +70,9 @@ def prepare(request: Request, progress: Progress) -> Prepared:
                 hint="Copy it with `ckpt-tui copy`, or use `--to archive` for the way back.",
             )
         source = source_of(opened, request.beside, closing, progress)
-        found = Search()
+        found: Search[BaseImage] = Search()
         if not request.keep_delta_tar:
-            found = search_base(source, opened, request.base, progress, reach_out=True)
+            found = search_base(source, opened, request.base, progress, read_image, reach_out=True)
         if found.base is not None:
             closing.callback(found.base.close)
         plan = make_plan(
@@ -94,27 +98,42 @@ def _repository(named: str, destination: Destination) -> str:
     return place
 
 
-def base_members(
-    opened: OpenCheckpoint, named: str, progress: Progress
-) -> Mapping[str, Member] | None:
-    """Return the members of the image a checkpoint's container ran from: `named`, in podman's
-    local store, or beside the checkpoint; None, and checks that need one are left out.
+@contextmanager
+def base_tree(opened: OpenCheckpoint, named: str, progress: Progress) -> Iterator[Tree | None]:
+    """Lend the files of the image a checkpoint's container ran from: `named`, in podman's local
+    store, or beside the checkpoint; None, and checks that need one are left out.
+
+    Of a layer in the store, a plain one and one with a seek table only the headers are read.
 
     Raises:
         CkptError: the named one cannot be read, or is no image.
     """
-    try:
-        with ExitStack() as closing:
+    with ExitStack() as closing:
+        try:
             source = source_of(opened, NOTHING_BESIDE, closing, progress)
-            base = search_base(source, opened, named, progress, reach_out=False).base
-    except CkptError:
-        if named:
-            raise
-        return None
-    if base is None:
-        return None
-    base.close()
-    return base.tree
+            base = search_base(source, opened, named, progress, _tree_of, reach_out=False).base
+        except CkptError:
+            if named:
+                raise
+            base = None
+        if base is not None:
+            closing.callback(base[1].close)
+        yield base[0] if base is not None else None
+
+
+def _tree_of(
+    image: OpenedImage,
+    _config: bytes,
+    _digests: tuple[str, ...],
+    closing: ExitStack,
+    progress: Progress,
+) -> tuple[Tree, ExitStack]:
+    """Return the merged layers of an image, and what to close with them."""
+    layers = []
+    for layer in image_layers(image):
+        layers.append(layer.open_tree(progress))
+        closing.callback(layers[-1].close)
+    return overlay(layers), closing.pop_all()
 
 
 def _options(opened: OpenCheckpoint, request: Request) -> Options:

@@ -8,6 +8,9 @@ from ckpt_tui.core.window import ByteWindow
 
 PT_NOTE = 4
 NT_GNU_BUILD_ID = 3
+HEAD = 4096
+"""Bytes of the start of a file that have all of it in every usual case."""
+
 MAX_HEADERS = 256
 """Program headers looked at; real files have a dozen."""
 MAX_NOTES = 64 << 10
@@ -23,7 +26,7 @@ _LAYOUTS = {
 def build_id(window: ByteWindow) -> bytes:
     """Return the GNU build id of an ELF file; empty for none, and for what is no ELF file.
 
-    Reads some KiB from the start of the file in every usual case.
+    Reads the first `HEAD` bytes of the file in every usual case.
     """
     head = window.read(0, 64)
     if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in _LAYOUTS:
@@ -56,8 +59,3 @@ def _note(notes: bytes, order: str) -> bytes:
             return notes[data : data + min(size, 64)]
         at = data + (size + 3) // 4 * 4
     return b""
-
-
-def recorded_build_id(words: list[int]) -> bytes:
-    """Return the bytes of reg_file_entry.build_id: little-endian words, padded with zeros."""
-    return b"".join((word & 0xFFFFFFFF).to_bytes(4, "little") for word in words)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-from ckpt_tui.archive.tree import Member, MemberKind, Tree
+from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint, Mount
 from ckpt_tui.checkpoint.processes import DEAD
 from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.pages import PageMap
 from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.diagnose.rootfs import RootFilesystem
 from ckpt_tui.formats.opened import OpenCheckpoint
 
 T = TypeVar("T")
@@ -39,12 +39,8 @@ class Facts:
     documents: Mapping[str, Any] = field(default_factory=dict)
     """The engine's JSON documents by name."""
     host: HostProfile | None = None
-    base: Mapping[str, Member] | None = None
-    """Members of the base image, layers merged; or of the root folder of the restore itself."""
-    base_is_rootfs: bool = False
-    """`base` is the very folder that the restore will use, changes of the container included."""
-    base_window: Callable[[str], ByteWindow] | None = None
-    """Bytes of a file of the base, where they are cheap to get; KeyError for none."""
+    base: Tree | None = None
+    """The base image, layers merged."""
     progress: Progress = field(default_factory=quiet)
 
     @classmethod
@@ -171,6 +167,12 @@ class Facts:
         for entry in self.each(self.table.objects.values()):
             found[entry.type].append(entry)
         return {name: tuple(entries) for name, entries in found.items()}
+
+    @cached_property
+    def root(self) -> RootFilesystem:
+        """The root filesystem of the restore; without a base image the changes alone."""
+        members = self.base.members if self.base else {}
+        return RootFilesystem(members, self.checkpoint.delta, self.progress)
 
     @cached_property
     def mounts(self) -> dict[int, Mount]:

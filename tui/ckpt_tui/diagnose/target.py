@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ckpt_tui.archive.tree import Member
+from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -41,12 +40,13 @@ def diagnose_opened(
     checkpoint: Checkpoint,
     progress: Progress,
     host: HostProfile | None = None,
-    base: Mapping[str, Member] | None = None,
+    base: Tree | None = None,
     log: tuple[str, ByteWindow] | None = None,
 ) -> TargetDiagnosis:
     """Read the log that belongs to a checkpoint and run every check that can run.
 
-    `log` is the name and the bytes of the one to read; None: look for one.
+    `base` is the base image, layers merged; `log` is the name and the bytes of the one to read,
+    None: look for one.
 
     Raises:
         Cancelled: the caller gave up.
@@ -54,15 +54,7 @@ def diagnose_opened(
     unreadable: list[Finding] = []
     name, found = _log_of(opened, log, unreadable, progress)
     progress.start("checking")
-    facts = Facts(
-        checkpoint=checkpoint,
-        images=opened.images,
-        tree=opened.tree,
-        documents=opened.metadata.documents,
-        host=host,
-        base=base,
-        progress=progress,
-    )
+    facts = Facts.of(opened, checkpoint, host=host, base=base, progress=progress)
     findings = (*unreadable, *run_checks(facts, progress))
     return TargetDiagnosis(
         log_name=name,

@@ -7,6 +7,7 @@ import os
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.base import Opened, Source
+from ckpt_tui.sources.containerd import open_containerd
 from ckpt_tui.sources.containers import open_stored
 from ckpt_tui.sources.local import open_directory, open_file, open_layout, open_path, open_stdin
 
@@ -53,6 +54,10 @@ def _open_stored(target: str, progress: Progress) -> Opened:
     return open_stored(target, _after_scheme(target), progress)
 
 
+def _open_containerd(target: str, progress: Progress) -> Opened:
+    return open_containerd(target, _after_scheme(target), progress)
+
+
 def _open_registry(target: str, progress: Progress) -> Opened:
     # oras and requests cost 130 ms; only registries need them
     from ckpt_tui.sources.registry_store import open_registry_image
@@ -85,6 +90,12 @@ SOURCES: tuple[Source, ...] = (
         "an image in the local store of podman, CRI-O and buildah",
         lambda target: target.startswith("containers-storage:"),
         _open_stored,
+    ),
+    Source(
+        "containerd:NAME",
+        "an image in the local store of containerd",
+        lambda target: target.startswith("containerd:"),
+        _open_containerd,
     ),
     Source(
         "docker://HOST/REPO:TAG",

@@ -15,7 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.convert.request import base_members
+from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.host import this_host
@@ -128,8 +128,8 @@ class CheckpointScreen(JobHost, Screen[None]):
     def _check(self, progress: Progress) -> TargetDiagnosis:
         assert self.opened is not None
         assert self.checkpoint is not None
-        base = base_members(self.opened, "", progress)
-        return diagnose_opened(self.opened, self.checkpoint, progress, this_host(), base)
+        with base_tree(self.opened, "", progress) as base:
+            return diagnose_opened(self.opened, self.checkpoint, progress, this_host(), base)
 
     def _show_diagnosis(self) -> None:
         if self.diagnosis is not None:
