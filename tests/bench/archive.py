@@ -11,6 +11,7 @@ import random
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +28,42 @@ LEVEL = 3
 PATTERN = 48
 """MiB after which the bytes come again, many times farther than zstd looks back."""
 
+HEAP = 0x20
+"""Bit of vma_entry.status (criu/include/image.h)."""
+
 DELTA_FILE = 8
 """MiB of each file of the delta."""
 
-FREE_ADDRESS = 0x10000000
-"""Where the process has nothing mapped."""
+FREE_ADDRESS = 0x1000000000
+"""Where the process has nothing mapped: between its heap and its stack."""
 
 PAGES, DIFF = "checkpoint/pages-1.img", "rootfs-diff.tar"
+PAGE_MAP, MAPPINGS = "checkpoint/pagemap-1.img", "checkpoint/mm-1.img"
 
 
 class Repeated(io.RawIOBase):
-    """A file that begins with some bytes and goes on with a pattern, again and again."""
+    """A file: some bytes, then a pattern, again and again, for `size` bytes, then other bytes.
 
-    def __init__(self, first: bytes, pattern: bytes) -> None:
+    Every 64th page of the pattern begins with `mark`, so that files with other marks differ there.
+    """
+
+    def __init__(self, first: bytes, pattern: bytes, size: int, last: bytes, mark: int) -> None:
+        marked = bytearray(pattern)
+        marked[0 : len(marked) : 64 * PAGE] = bytes([mark]) * -(-len(marked) // (64 * PAGE))
         self._rest = memoryview(first)
-        self._pattern = memoryview(pattern)
+        self._pattern = memoryview(bytes(marked))
+        self._left = size
+        self._last: bytes | None = last
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._rest = self._rest or self._pattern
+        if not self._rest and self._left:
+            self._rest = self._pattern[: self._left]
+            self._left -= len(self._rest)
+        elif not self._rest and self._last is not None:
+            self._rest, self._last = memoryview(self._last), None
         length = min(len(buffer), len(self._rest))
         buffer[:length] = self._rest[:length]
         self._rest = self._rest[length:]
@@ -74,24 +90,36 @@ def delta(chosen: random.Random, size_mib: int) -> bytes:
     return out.getvalue()
 
 
-def _more_pages(count: int) -> Any:
-    def change(messages: list[Any]) -> list[Any]:
-        last = messages[-1]
-        added = type(last)()
-        added.CopyFrom(last)
+def _grown(like: dict[str, bytes], count: int) -> tuple[bytes, bytes, int]:
+    """Return the page map and the mappings with so many pages more, and the pages before these."""
+    before = 0
+
+    def more_pages(messages: list[Any]) -> list[Any]:
+        nonlocal before
+        head, *runs = messages
+        low = [run for run in runs if run.vaddr < FREE_ADDRESS]
+        before = sum(run.nr_pages for run in low)
+        added = type(runs[0])()
+        added.CopyFrom(runs[0])
         added.vaddr, added.nr_pages = FREE_ADDRESS, count
-        return [messages[0], added, *messages[1:]]
+        return [head, *low, added, *runs[len(low) :]]
 
-    return change
+    def more_mapped(messages: list[Any]) -> None:
+        mappings = messages[0].vmas
+        heap = next(vma for vma in mappings if vma.status & HEAP)
+        added = mappings.add()
+        added.CopyFrom(heap)
+        added.status &= ~HEAP
+        added.start, added.end = FREE_ADDRESS, FREE_ADDRESS + count * PAGE
+        mappings.sort(key=lambda vma: vma.start)
 
-
-def _with_pages(pagemap: bytes, count: int) -> bytes:
-    """Return a page map with so many pages more, the first of all."""
     with tempfile.TemporaryDirectory() as folder:
-        image = Path(folder) / "pagemap-1.img"
-        image.write_bytes(pagemap)
-        crafted.rewrite(image, _more_pages(count))
-        return image.read_bytes()
+        images = []
+        for name, change in ((PAGE_MAP, more_pages), (MAPPINGS, more_mapped)):
+            images.append(Path(folder) / Path(name).name)
+            images[-1].write_bytes(like[name])
+            crafted.rewrite(images[-1], change)
+        return images[0].read_bytes(), images[1].read_bytes(), before
 
 
 def _members(like: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
@@ -105,25 +133,38 @@ def _members(like: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
             yield member, content.read() if content else b""
 
 
-def write_archive(target: Path, memory_mib: int, delta_mib: int) -> None:
-    """Write the archive."""
-    chosen = random.Random(1)
-    pattern = memory_like(chosen)
+@contextmanager
+def _written(target: Path) -> Iterator[tarfile.TarFile]:
+    """Give the archive to fill: plain if it is called .tar."""
+    if target.suffix == ".tar":
+        with tarfile.open(target, "w") as tar:
+            yield tar
+        return
     packer = zstandard.ZstdCompressor(LEVEL, write_checksum=True, threads=-1)
     with (
         target.open("wb") as out,
         packer.stream_writer(out) as stream,
         tarfile.open(fileobj=stream, mode="w|") as tar,
     ):
-        for member, content in _members(crafted.ARCHIVES / "counter.tar.zst"):
+        yield tar
+
+
+def write_archive(target: Path, memory_mib: int, delta_mib: int, mark: int = 0) -> None:
+    """Write the archive, packed with zstd unless it is called .tar; those of two marks differ in
+    every 64th page."""
+    chosen = random.Random(1)
+    pattern = memory_like(chosen)
+    members = [*_members(crafted.ARCHIVES / "counter.tar.zst")]
+    size = memory_mib * MIB
+    page_map, mappings, before = _grown({m.name: c for m, c in members}, size // PAGE)
+    changed = {PAGE_MAP: page_map, MAPPINGS: mappings, DIFF: delta(chosen, delta_mib)}
+    with _written(target) as tar:
+        for member, content in members:
+            content = changed.get(member.name, content)
+            member.size = len(content)
             file: Any = io.BytesIO(content)
             if member.name == PAGES:
-                file = io.BufferedReader(Repeated(content, pattern), MIB)
-                member.size += memory_mib * MIB
-            elif member.name == "checkpoint/pagemap-1.img":
-                content = _with_pages(content, memory_mib * MIB // PAGE)
-                file, member.size = io.BytesIO(content), len(content)
-            elif member.name == DIFF:
-                content = delta(chosen, delta_mib)
-                file, member.size = io.BytesIO(content), len(content)
+                at = before * PAGE
+                filled = Repeated(content[:at], pattern, size, content[at:], mark)
+                file, member.size = io.BufferedReader(filled, MIB), len(content) + size
             tar.addfile(member, file)
