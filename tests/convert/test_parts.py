@@ -29,7 +29,7 @@ from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.names import real_name
 from ckpt_tui.convert.spool import Spool
 from ckpt_tui.convert.unpacking import TarEntry
-from ckpt_tui.convert.verify import check_blobs, check_delta
+from ckpt_tui.convert.verify import check_blob, check_delta
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
@@ -113,10 +113,10 @@ def test_a_blob_that_the_disk_changed_is_found(tmp_path: Path) -> None:
     path = tmp_path / "blob"
     path.write_bytes(b"right")
     digest = "sha256:" + hashlib.sha256(b"right").hexdigest()
-    check_blobs([(path, digest)], quiet())
+    check_blob(path, digest, quiet())
     path.write_bytes(b"wrong")
     with pytest.raises(CkptError, match=digest):
-        check_blobs([(path, digest)], quiet())
+        check_blob(path, digest, quiet())
 
 
 BASE = {

@@ -208,7 +208,7 @@ def test_an_upload_under_way_ends_when_nobody_wants_it(
     monkeypatch.setattr(progress, "YIELD_S", 0.0)  # else 4 MiB may be there before one looks
     monkeypatch.setattr(progress, "REPORT_S", 0.0)
     place = parse_reference(f"docker://{server.host}/app/c")
-    staging = RegistryStaging(place, (), quiet())
+    staging = RegistryStaging(place, quiet())
     begun, never = threading.Event(), threading.Event()
 
     def answer_late(seen: Any) -> None:

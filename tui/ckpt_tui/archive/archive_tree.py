@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from ckpt_tui.archive.compression import Compression, PlainStream, decompressed, sniff
 from ckpt_tui.archive.header_window import HeaderWindow, keep_headers
 from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
-from ckpt_tui.archive.tar import MemberReader, TarIndex, index, walk
+from ckpt_tui.archive.tar import MemberReader, Place, TarIndex, index, walk
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -27,6 +28,23 @@ _KEPT_LAST = "*pages-*.img"
 """Page images give way to other members: they are looked into, the others all are decoded."""
 
 
+class Taker(Protocol):
+    """Takes members of an archive while it is opened, where that reads all of it anyway."""
+
+    def watch(self, archive: ByteWindow) -> ByteWindow:
+        """Return the window to read in place of `archive`, the bytes as stored. Called first, and
+        only if there will be a pass over them."""
+
+    def sees(self, member: Member) -> bool:
+        """Hear of each member in the order of the archive; return whether to be given its bytes."""
+
+    def take(self, member: Member, pieces: Iterator[bytes]) -> ByteWindow | None:
+        """Take the bytes of a file; return where they can be had again without another pass.
+
+        `pieces` raises DamagedInput where the archive is damaged.
+        """
+
+
 class ArchiveTree:
     """The members of one archive."""
 
@@ -36,8 +54,8 @@ class ArchiveTree:
         plain: ByteWindow,
         compression: Compression,
         stored: ByteWindow,
-        kept: Mapping[str, bytes] | None = None,
         close: Callable[[], None] | None = None,
+        kept: Mapping[str, ByteWindow] | None = None,
         headers: Mapping[str, HeaderWindow] | None = None,
     ) -> None:
         self._found = found
@@ -67,8 +85,12 @@ class ArchiveTree:
     def window(self, name: str) -> ByteWindow:
         kept = self._kept.get(name)
         if kept is not None:
-            return BytesWindow(kept)
+            return kept
         return self._found.places[name].window(self._plain, self.members[name].size)
+
+    def place(self, name: str) -> Place:
+        """Return where a file lies in the plain archive; KeyError for no regular file."""
+        return self._found.places[name]
 
     def headers(self, name: str) -> ByteWindow | None:
         """Return a nested archive without the data of its members, where a read of it would
@@ -106,12 +128,13 @@ def open_archive(
     name: str,
     progress: Progress,
     close: Callable[[], None] | None = None,
+    taker: Taker | None = None,
 ) -> ArchiveTree:
     """Index an archive; `name` is what notes and errors call it, `close` lets go of `window`.
 
     A plain archive and a seekable zstd one cost a read of their headers, any other compressed one
-    a pass over all of it. Progress counts bytes of `window`. Damage after the first member is a
-    note.
+    a pass over all of it, in which `taker` has its share. Progress counts bytes of `window`. Damage
+    after the first member is a note.
 
     Raises:
         NotACheckpoint: it is no tar archive.
@@ -132,8 +155,9 @@ def open_archive(
         again.start(f"reading {name} again", window.size)
         return decompressed(window, compression, again, name)
 
-    plain_stream = decompressed(window, compression, progress, name)
-    found, kept, headers, plain_size = _one_pass(plain_stream, name)
+    watched = taker.watch(window) if taker else window
+    plain_stream = decompressed(watched, compression, progress, name)
+    found, kept, headers, plain_size = _one_pass(plain_stream, name, taker)
     reread = RereadWindow(restart, plain_size)
     reread.allow(
         [
@@ -142,24 +166,29 @@ def open_archive(
             if member not in kept
         ]
     )
-    return ArchiveTree(found, reread, compression, window, kept, close, headers)
+    return ArchiveTree(found, reread, compression, window, close, kept, headers)
 
 
 def _one_pass(
-    stream: PlainStream, name: str
-) -> tuple[TarIndex, dict[str, bytes], dict[str, HeaderWindow], int]:
+    stream: PlainStream, name: str, taker: Taker | None
+) -> tuple[TarIndex, dict[str, ByteWindow], dict[str, HeaderWindow], int]:
     """Index a stream; keep the small members, and the headers of archives among the large ones;
     also return the number of plain bytes."""
     kept = _Kept()
+    taken: dict[str, ByteWindow] = {}
     headers: dict[str, HeaderWindow] = {}
     members = walk(stream, name)
     found = TarIndex(members.note_list)
     for member, reader in members:
         place = members.place
-        headers.pop(member.name, None)
-        if member.kind is MemberKind.FILE and member.size <= MAX_KEPT_MEMBER:
-            data = _all_there(reader)
-            kept.add(member.name, data)
+        for earlier in (headers, taken):
+            earlier.pop(member.name, None)
+        if taker and taker.sees(member):
+            kept.forget(member.name)
+            if (window := taker.take(member, reader.chunks())) is not None:
+                taken[member.name] = window
+        elif member.kind is MemberKind.FILE and member.size <= MAX_KEPT_MEMBER:
+            kept.add(member.name, _all_there(reader))
         else:
             kept.forget(member.name)
             if member.name.endswith(".tar") and member.kind is MemberKind.FILE:
@@ -169,7 +198,8 @@ def _one_pass(
         if not found.add(member, place):
             break
     found.end_at(members.position)
-    return found, kept.members, headers, members.position
+    in_memory = {member: BytesWindow(data) for member, data in kept.members.items()}
+    return found, {**in_memory, **taken}, headers, members.position
 
 
 def _all_there(reader: MemberReader) -> bytes:

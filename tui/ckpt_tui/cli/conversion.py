@@ -40,7 +40,7 @@ def convert(
         source, destination or "", base or "", repository or "", keep_delta_tar, given
     )
     with told_progress() as progress:
-        prepared = prepare(request, progress)
+        prepared = prepare(request, progress, at_once=not dry_run)
         try:
             plan = prepared.plan
             if dry_run:

@@ -31,7 +31,7 @@ Examples:
 \b
 TARGET is a path (archive, directory, OCI layout or archive), or one of skopeo's names:
   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  containers-storage:NAME
-  docker://HOST/REPO[:TAG|@DIGEST]
+  docker://HOST/REPO[:TAG|@DIGEST], or containerd:NAME
 A single - reads standard input.
 
 \b
@@ -317,15 +317,19 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 
 
 @cli.command()
-@TARGET
+@click.argument("target", required=False, shell_complete=_files)
 @click.option("--all", "every", is_flag=True, help="Describe all tags, not the first 100 alone.")
 @JSON
 @reaches_registries
-def ls(target: str, every: bool, as_json: bool) -> None:
-    """Say what is in TARGET: docker://HOST, docker://HOST/REPO[:TAG], a layout or a folder."""
+def ls(target: str | None, every: bool, as_json: bool) -> None:
+    """Say what is in TARGET: docker://HOST, docker://HOST/REPO[:TAG], a layout, a folder, or the
+    root of a store of podman, CRI-O, containerd or Docker.
+
+    Without TARGET: what the engines of this machine keep in their stores.
+    """
     from ckpt_tui.cli.stores import ls as run
 
-    run(target, every, as_json)
+    run(target or "", every, as_json)
 
 
 @cli.command()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckpt_tui.core.errors import UsageError
+from ckpt_tui.convert.layout import Staging
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import own_store
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
 
 _HINT = "It is written oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]."
@@ -48,6 +52,31 @@ def destination_of(text: str) -> Destination:
     if scheme not in ("oci", "oci-archive") or not path:
         raise UsageError(f"{text} is no place to convert into.", "", _HINT)
     return Destination(Path(path), tag, archive=scheme == "oci-archive")
+
+
+def open_staging(destination: Destination, progress: Progress) -> Staging:
+    """Return where blobs on their way to `destination` lie; it is a context manager."""
+    if destination.repository:
+        # requests and oras cost 130 ms; only registries need them
+        from ckpt_tui.convert.publishing import RegistryStaging
+
+        return RegistryStaging(destination.repository, progress)
+    if destination.archive:
+        return Staging(destination.path.parent, final=False, checks=True)
+    return Staging(destination.path, checks=True)
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Say of what goes wrong with files that `name` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise CkptError(
+            f"{name} cannot be written:",
+            f"{error.strerror or error}.",
+            "Free some space or name another target.",
+        ) from error
 
 
 def _path_and_tag(rest: str) -> tuple[str, str]:

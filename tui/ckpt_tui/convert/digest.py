@@ -14,16 +14,19 @@ SMALL = 1 << 16
 
 
 class Digest:
-    """A digest whose large pieces `pool` hashes, which has one thread: their order counts."""
+    """A digest whose large pieces `pool` hashes, which has one thread: their order counts.
 
-    def __init__(self, pool: Executor) -> None:
+    Without a pool whoever adds bytes hashes them.
+    """
+
+    def __init__(self, pool: Executor | None = None) -> None:
         self._pool = pool
         self._hash = hashlib.sha256()
         self._waiting: deque[Future[None]] = deque()
 
-    def update(self, piece: bytes) -> None:
+    def update(self, piece: bytes | memoryview) -> None:
         """Add bytes; they must not change any more."""
-        if len(piece) < SMALL:
+        if self._pool is None or len(piece) < SMALL:
             self._wait(0)
             self._hash.update(piece)
         else:

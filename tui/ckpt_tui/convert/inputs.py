@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,8 +11,9 @@ from pathlib import Path
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.archive.tree import Tree
+from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, SPEC_DUMP
-from ckpt_tui.convert.source import Feed, Source, archive_source, tree_source
+from ckpt_tui.convert.source import Feed, Source, archive_source, tree_source, unchanged
 from ckpt_tui.convert.trees import OneFile, PartTree
 from ckpt_tui.convert.upper import UpperFolder
 from ckpt_tui.core.document import MAX_DOCUMENT
@@ -51,9 +51,15 @@ NOTHING_BESIDE = Beside()
 
 
 def source_of(
-    opened: OpenCheckpoint, beside: Beside, closing: ExitStack, progress: Progress
+    opened: OpenCheckpoint,
+    beside: Beside,
+    closing: ExitStack,
+    progress: Progress,
+    first: FirstPass | None = None,
 ) -> Source:
     """Return what is to be converted; what has to be closed with it goes to `closing`.
+
+    `first` had its share in opening it.
 
     Raises:
         CkptError: something named cannot be read, or does not go with this checkpoint.
@@ -69,13 +75,14 @@ def source_of(
     elif isinstance(opened.source, OpenedImage):
         source = _image_source(opened, opened.source)
     else:
-        source = _archive_source(opened)
+        source = _archive_source(opened, first)
     return _with_previous(source, beside.previous, closing, progress) if beside.previous else source
 
 
-def _archive_source(opened: OpenCheckpoint) -> Source:
+def _archive_source(opened: OpenCheckpoint, first: FirstPass | None) -> Source:
     tree = opened.tree
     assert isinstance(tree, ArchiveTree)
+    read = first.archive if first else None
     source = archive_source(
         tree.stored,
         opened.target,
@@ -84,29 +91,9 @@ def _archive_source(opened: OpenCheckpoint) -> Source:
         tree.compression,
         tree,
         opened.kind.container(opened.metadata),
+        read=read,
     )
-    return replace(source, check=_unchanged(opened.target))
-
-
-def _unchanged(path: str) -> Callable[[], None]:
-    """Return a check that the file at `path` is the one it is now; of a pipe it says nothing."""
-    before = _state(path)
-
-    def check() -> None:
-        if before is not None and _state(path) != before:
-            raise CkptError(
-                f"{path} changed while it was read:", "it has another size or time.", "Start again."
-            )
-
-    return check
-
-
-def _state(path: str) -> tuple[int, ...] | None:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return replace(source, check=first.check if first else unchanged(opened.target))
 
 
 def _image_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:

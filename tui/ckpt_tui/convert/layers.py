@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 
 from ckpt_tui.archive.compression import Compression, decompressed, sniff
 from ckpt_tui.archive.seekable import FRAME_SIZE, SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import Layer
 from ckpt_tui.convert.layout import LAYER, Staging
-from ckpt_tui.convert.roles import DELTA, ROLE_KEY
+from ckpt_tui.convert.roles import DELTA, DEVSHM, ROLE_KEY, VOLUMES, PlannedLayer
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
@@ -20,6 +22,9 @@ from ckpt_tui.sources.base import Descriptor
 
 LEVEL = 1
 """Of zstd. Memory pages compress little better at 3, and take twice as long."""
+
+NESTED = (DEVSHM, VOLUMES)
+"""Roles of files that are archives, whose digests the way back needs."""
 
 _SUFFIXES: dict[Compression, str] = {"zstd": "+zstd", "gzip": "+gzip", "plain": ""}
 
@@ -102,6 +107,39 @@ class LayerWriter:
         roles = {ROLE_KEY: self._role} if self._role else {}
         diff_id = self._digest.value()
         return Layer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLayer:
+    """A layer of one large file, as written."""
+
+    members: tuple[Member, ...]
+    layer: Layer
+    digest: str
+    """sha256:… of the file, where that is an archive of its own."""
+
+
+def write_own_layer(
+    staging: Staging, planned: PlannedLayer, pieces: Iterable[bytes], *, plain: bool = False
+) -> OwnLayer:
+    """Write the layer of one file from its bytes, the folders above it before it.
+
+    Raises: as `LayerWriter.add`.
+    """
+    digest = staging.new_digest() if planned.role in NESTED else None
+    with LayerWriter(staging, planned.role, plain=plain) as writer:
+        for folder in planned.members[:-1]:
+            writer.add(folder, ())
+        writer.add(planned.members[-1], hashed(pieces, digest) if digest else pieces)
+        layer = writer.finish()
+    return OwnLayer(planned.members, layer, digest.value() if digest else "")
+
+
+def hashed(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
+    """Pass bytes on, and their digest to `digest`."""
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
 
 
 def pass_through(staging: Staging, pieces: Iterable[bytes], role: str, progress: Progress) -> Layer:

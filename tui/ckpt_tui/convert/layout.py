@@ -12,9 +12,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.verify import check_blobs
+from ckpt_tui.convert.verify import check_blob
 from ckpt_tui.core.document import read_object, text_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -30,6 +31,12 @@ from ckpt_tui.core.window import CHUNK, FileWindow
 from ckpt_tui.sources.base import REF_NAME, Descriptor
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+DIGEST_THREADS = 2
+"""Threads that hash: the bytes of a layer and those of its blob, which are two digests."""
+
+ASK_S = 0.1
+"""Seconds of waiting after which it is asked whether anybody still wants the result."""
 
 _STAGING = ".ckpt-tui-"
 _MARKER = b'{"imageLayoutVersion":"1.0.0"}'
@@ -78,8 +85,15 @@ class Staging:
     """
 
     def __init__(
-        self, folder: Path, create: Callable[[Path], BinaryIO] = _create, *, final: bool = True
+        self,
+        folder: Path,
+        create: Callable[[Path], BinaryIO] = _create,
+        *,
+        final: bool = True,
+        checks: bool = False,
     ) -> None:
+        """`final`: blobs that `folder` has count as written. `checks`: each blob is read again as
+        soon as it is written, beside what is written next."""
         self.folder = folder
         self._create = create
         self._final = final
@@ -89,7 +103,13 @@ class Staging:
         self._open: list[Blob] = []
         self._count = 0
         self._path = Path()
-        self._pool = ThreadPoolExecutor(1, "sha256")
+        self._pools = [ThreadPoolExecutor(1, "sha256") for _ in range(DIGEST_THREADS)]
+        self._digests = cycle(self._pools)
+        self._checks = checks
+        self._checker = ThreadPoolExecutor(1, "check")
+        self._checked: dict[str, Future[None]] = {}
+        self._checking = Progress(cancelled=lambda: self._ended)
+        self._ended = False
         self._lock = -1
 
     def __enter__(self) -> Staging:
@@ -108,7 +128,9 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         del kind, error, trace
-        self._pool.shutdown(cancel_futures=True)
+        self._ended = True
+        for pool in (*self._pools, self._checker):
+            pool.shutdown(cancel_futures=True)
         for blob in self._open:
             blob.discard()
         shutil.rmtree(self._path, ignore_errors=True)
@@ -118,7 +140,10 @@ class Staging:
 
     def new_digest(self) -> Digest:
         """Return a digest that is worked out beside the main thread."""
-        return Digest(self._pool)
+        return Digest(next(self._digests))
+
+    def look_near(self, names: Iterable[str]) -> None:
+        """Name images whose layers may be where the result goes, in any form of a target."""
 
     def new_blob(self) -> Blob:
         self._count += 1
@@ -135,6 +160,8 @@ class Staging:
             blob.path.unlink()
         else:
             self._blobs[digest] = blob.path
+        if self._checks:
+            self._check_later(digest)
         return digest, blob.size
 
     def add(
@@ -190,7 +217,19 @@ class Staging:
         Raises:
             CkptError: one does not have its digest.
         """
-        check_blobs([(self.path(digest), digest) for digest in self.digests], progress)
+        progress.start("checking what was written", len(self.digests))
+        for digest in self.digests:
+            self._check_later(digest)
+        for job in self._checked.values():
+            while not wait([job], timeout=ASK_S).done:
+                progress.tick(0)
+            job.result()
+            progress.tick()
+
+    def _check_later(self, digest: str) -> None:
+        if digest not in self._checked:
+            job = self._checker.submit(check_blob, self.path(digest), digest, self._checking)
+            self._checked[digest] = job
 
     @property
     def scratch_folder(self) -> Path:

@@ -12,6 +12,7 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage, architecture_of
 from ckpt_tui.convert.delta import DeltaPlan, plan_delta
 from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.images import (
     checkpoint_annotations,
     container_name,
@@ -107,6 +108,8 @@ class Plan:
     losses: tuple[str, ...]
     """What the source itself has lost; no conversion brings it back."""
     warnings: tuple[str, ...]
+    first: FirstPass | None = None
+    """What was written already while the source was opened."""
 
     @property
     def optimized(self) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from ckpt_tui.convert.layout import Blob, Staging
+from ckpt_tui.convert.layout import ASK_S, Blob, Staging
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
@@ -28,9 +28,6 @@ from ckpt_tui.sources.transfer import verified
 MAX_WAITING = 2
 """Finished blobs that wait for the network, or else the disk fills where that is slow."""
 
-ASK_S = 0.1
-"""Seconds of waiting for the registry after which it is asked whether anybody still wants it."""
-
 _Answer = TypeVar("_Answer")
 
 
@@ -38,18 +35,16 @@ class RegistryStaging(Staging):
     """Blobs on their way into a repository. What was sent without `publish` has no name there, and
     the registry's garbage collection takes it."""
 
-    def __init__(self, repository: Reference, near: Iterable[str], progress: Progress) -> None:
-        """`near` names images whose layers the registry may have, in any form of a target."""
+    def __init__(self, repository: Reference, progress: Progress) -> None:
         super().__init__(cache_dir() / "converting", final=False)
         self._repository = repository
-        self._near = tuple(_references(near))
+        self._near: tuple[Reference, ...] = ()
         self._store = open_repository(repository)
         self._destination = RegistryDestination(self._store.client, repository)
         self._sender = ThreadPoolExecutor(1, "upload")
         self._sent: dict[str, Descriptor] = {}
         self._jobs: list[Future[None]] = []
         self._manifests: list[tuple[Descriptor, bytes]] = []
-        self._ended = False
         self._wanted = progress
         self._uploading = Progress(cancelled=lambda: self._ended)
 
@@ -63,6 +58,9 @@ class RegistryStaging(Staging):
         self._sender.shutdown(cancel_futures=True)
         self._store.close()
         super().__exit__(kind, error, trace)
+
+    def look_near(self, names: Iterable[str]) -> None:
+        self._near = tuple(_references(names))
 
     def holds(self, digest: str, size: int) -> bool:
         if digest in self._sent:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Tree
@@ -15,7 +16,8 @@ from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
 from ckpt_tui.convert.base import BaseImage, read_image
 from ckpt_tui.convert.base_search import Search, search_base
-from ckpt_tui.convert.destination import Destination, destination_of
+from ckpt_tui.convert.destination import Destination, destination_of, open_staging, writing
+from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, source_of
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
@@ -52,8 +54,11 @@ class Prepared:
     close: Callable[[], None]
 
 
-def prepare(request: Request, progress: Progress) -> Prepared:
+def prepare(request: Request, progress: Progress, *, at_once: bool = False) -> Prepared:
     """Open the source and the base image, and plan the conversion.
+
+    `at_once`: the plan will be run without asking anybody. Then what is written whatever is planned
+    is written while the source is opened, which saves a second pass over it.
 
     Raises:
         CkptError: the source or the named base cannot be read. What only forbids the conversion
@@ -62,29 +67,38 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     """
     destination = destination_of(request.destination)
     with ExitStack() as closing:
-        opened = open_checkpoint(request.target, progress)
+        first = None
+        if at_once and not request.beside.previous:
+            begin = partial(open_staging, destination, progress)
+            first = FirstPass(request.target, begin, keep_delta_tar=request.keep_delta_tar)
+            closing.enter_context(first)
+        with writing(destination.named(destination.tag)):
+            opened = open_checkpoint(request.target, progress, first)
         closing.callback(opened.close)
         if opened.format.optimized:
             raise UsageError(
                 f"{request.target} is in the optimized format already.",
                 hint="Copy it with `ckpt-tui copy`, or use `--to archive` for the way back.",
             )
-        source = source_of(opened, request.beside, closing, progress)
+        source = source_of(opened, request.beside, closing, progress, first)
         found: Search[BaseImage] = Search()
         if not request.keep_delta_tar:
             found = search_base(source, opened, request.base, progress, read_image, reach_out=True)
         if found.base is not None:
             closing.callback(found.base.close)
+        options = _options(opened, request)
         plan = make_plan(
             source,
             found.base,
             destination,
             _repository(request.repository, destination),
-            _options(opened, request),
+            options,
             _recorded(opened),
             progress,
             no_base=found.why_not,
         )
+        if first and first.fits(plan.layers, source.tree, plain_pages=options.plain_pages):
+            plan = replace(plan, first=first)
         return Prepared(plan, closing.pop_all().close)
 
 

@@ -57,14 +57,20 @@ class PlannedLayer:
 
 def role_of(name: str) -> str:
     """Return the role of the layer for a member that is no part of the filesystem delta."""
-    folder, _, rest = name.partition("/")
+    folder = name.partition("/")[0]
     if folder == PARENT_IMAGES:
         return CRIU_PARENT
     if folder == IMAGES:
-        return PAGES if _PAGES.fullmatch(rest) else CRIU
+        return PAGES if has_pages(name) else CRIU
     if name == "devshm-checkpoint.tar":
         return DEVSHM
     return VOLUMES if folder == "volumes" else METADATA
+
+
+def has_pages(name: str) -> bool:
+    """Tell whether a member is a page image, of the dump itself or of the one before."""
+    folder, _, rest = name.partition("/")
+    return folder in _IMAGE_FOLDERS and _PAGES.fullmatch(rest) is not None
 
 
 def plan_layers(members: Mapping[str, Member], left_out: Iterable[str]) -> list[PlannedLayer]:
@@ -81,7 +87,7 @@ def plan_layers(members: Mapping[str, Member], left_out: Iterable[str]) -> list[
         groups = [(together, False)] if together else []
         groups += [([name], True) for name in of_role if name in alone]
         for names, single in groups:
-            content = _with_folders(names, taken)
+            content = with_folders(names, taken)
             layers.append(PlannedLayer(role, content, single, tar_size(content)))
     return layers
 
@@ -92,8 +98,8 @@ def tar_size(members: Iterable[Member]) -> int:
     return sum(sizes) + len(END)
 
 
-def _with_folders(names: Iterable[str], members: Mapping[str, Member]) -> tuple[Member, ...]:
-    """Return the members of `names` with every folder above them, in order."""
+def with_folders(names: Iterable[str], members: Mapping[str, Member]) -> tuple[Member, ...]:
+    """Return the members of `names` with every folder above them, in order, as a layer has them."""
     wanted = set(names)
     for name in names:
         wanted.update(folder for folder in ancestors(name) if folder != ROOT)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.delta_output import DeltaOutput
+from ckpt_tui.convert.destination import open_staging, writing
 from ckpt_tui.convert.images import (
     BASE_DIGEST,
     BASE_NAME,
@@ -25,7 +26,15 @@ from ckpt_tui.convert.images import (
     timestamp,
 )
 from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layers import LayerWriter, compress_layer, copy_blob
+from ckpt_tui.convert.layers import (
+    NESTED,
+    LayerWriter,
+    OwnLayer,
+    compress_layer,
+    copy_blob,
+    hashed,
+    write_own_layer,
+)
 from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import Record, SourceRecord
@@ -34,17 +43,17 @@ from ckpt_tui.convert.roles import (
     CRIU_PARENT,
     DELETED_FILES,
     DELTA,
-    DEVSHM,
     DIFF_TAR,
     PAGES,
     RECORD,
-    VOLUMES,
     PlannedLayer,
     role_of,
 )
+from ckpt_tui.convert.source import members_of
 from ckpt_tui.convert.spool import Spool
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import chunks
 from ckpt_tui.sources.base import Descriptor
 
 
@@ -93,28 +102,11 @@ def run(plan: Plan, progress: Progress) -> Result:
     if plan.problems:
         raise UsageError("This cannot be converted:", plan.problems[0])
     destination = plan.destination
-    try:
-        with _staging(plan, progress) as staging:
+    with writing(destination.named(plan.tag)):
+        if plan.first and plan.first.staging:
+            return _Conversion(plan, plan.first.staging, progress).run()
+        with open_staging(destination, progress) as staging:
             return _Conversion(plan, staging, progress).run()
-    except OSError as error:
-        raise CkptError(
-            f"{destination.named(plan.tag)} cannot be written:",
-            f"{error.strerror or error}.",
-            "Free some space or name another target.",
-        ) from error
-
-
-def _staging(plan: Plan, progress: Progress) -> Staging:
-    destination = plan.destination
-    if destination.repository:
-        # requests and oras cost 130 ms; only registries need them
-        from ckpt_tui.convert.publishing import RegistryStaging
-
-        near = [plan.source.container.image, plan.base.reference if plan.base else ""]
-        return RegistryStaging(destination.repository, near, progress)
-    if destination.archive:
-        return Staging(destination.path.parent, final=False)
-    return Staging(destination.path)
 
 
 class _Conversion:
@@ -124,12 +116,16 @@ class _Conversion:
         self._progress = progress
         self._spool = Spool(staging.scratch_folder)
         self._alone = {layer.members[-1].name: layer for layer in plan.layers if layer.alone}
-        self._written: dict[int, Layer] = {}
+        self._written: dict[str, OwnLayer] = dict(plan.first.written) if plan.first else {}
+        """By the name of the file in it."""
         self._members: dict[str, Member] = {}
         self._digests: dict[str, str] = {}
         self._delta = DeltaOutput(plan, staging, progress)
 
     def run(self) -> Result:
+        plan = self._plan
+        base = plan.base.reference if plan.base else ""
+        self._staging.look_near([plan.source.container.image, base])
         try:
             base_layers = self._copy_base()
             self._read_source()
@@ -162,7 +158,9 @@ class _Conversion:
         plain_size = sum(member.size for member in expected.values())
         total = source.stored_size if source.compression else plain_size
         self._progress.start(f"converting {source.kind}", total)
-        for member, pieces in source.feed(self._progress):
+        first = self._plan.first
+        feed = members_of(source.tree, self._progress) if first else source.feed(self._progress)
+        for member, pieces in feed:
             there = expected.get(member.name)
             if there is None or there.kind is not member.kind:
                 raise CkptError(f"{source.label} changed while it was read:", f"{member.name}.")
@@ -180,31 +178,26 @@ class _Conversion:
 
     def _take(self, member: Member, pieces: Iterable[bytes]) -> None:
         """Send the bytes of one file where they belong."""
-        if member.name == DIFF_TAR and self._plan.optimized:
+        name = member.name
+        if name == DIFF_TAR and self._plan.optimized:
             self._delta.take(pieces)
             return
-        if role_of(member.name) in (DEVSHM, VOLUMES):
-            pieces = self._hashed(member.name, pieces)
-        planned = self._alone.get(member.name)
-        if planned is None:
-            self._spool.add(member.name, pieces)
-            return
-        with self._writer(planned) as writer:
-            for folder in planned.members[:-1]:
-                writer.add(folder, ())
-            writer.add(planned.members[-1], pieces)
-            self._written[id(planned)] = writer.finish()
+        planned = self._alone.get(name)
+        if planned:
+            if name not in self._written:
+                plain = self._is_plain(planned)
+                own = write_own_layer(self._staging, planned, pieces, plain=plain)
+                self._written[name] = own
+            self._digests[name] = self._written[name].digest
+        elif role_of(name) in NESTED:
+            digest = self._staging.new_digest()
+            self._spool.add(name, hashed(pieces, digest))
+            self._digests[name] = digest.value()
+        else:
+            self._spool.add(name, pieces)
 
-    def _hashed(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        found = hashlib.sha256()
-        for piece in pieces:
-            found.update(piece)
-            yield piece
-        self._digests[name] = "sha256:" + found.hexdigest()
-
-    def _writer(self, planned: PlannedLayer) -> LayerWriter:
-        plain = planned.role in (PAGES, CRIU_PARENT) and self._plan.options.plain_pages
-        return LayerWriter(self._staging, planned.role, plain=plain)
+    def _is_plain(self, planned: PlannedLayer) -> bool:
+        return planned.role in (PAGES, CRIU_PARENT) and self._plan.options.plain_pages
 
     def _write_images(self, base_layers: Sequence[Layer]) -> Result:
         base = self._plan.base
@@ -276,7 +269,7 @@ class _Conversion:
             SourceRecord(source.kind, source.engine, source.compression, source.digest()),
             tuple(self._members.values()),
             originals,
-            self._digests,
+            {name: digest for name, digest in self._digests.items() if digest},
             self._delta.record,
         ).encode()
         return changes
@@ -284,12 +277,15 @@ class _Conversion:
     def _write_layers(self, changes: Mapping[str, bytes]) -> list[Layer]:
         """Write the layers of small files; return all of the checkpoint image in order."""
         return [
-            self._written.get(id(planned)) or self._write_small(planned, changes)
+            self._written[planned.members[-1].name].layer
+            if planned.alone
+            else self._write_small(planned, changes)
             for planned in self._plan.layers
         ]
 
     def _write_small(self, planned: PlannedLayer, changes: Mapping[str, bytes]) -> Layer:
-        with self._writer(planned) as writer:
+        plain = self._is_plain(planned)
+        with LayerWriter(self._staging, planned.role, plain=plain) as writer:
             for member in planned.members:
                 name = member.name
                 self._progress.tick(0)
@@ -298,7 +294,7 @@ class _Conversion:
                 elif name in changes:
                     writer.add(replace(member, size=len(changes[name])), (changes[name],))
                 else:
-                    writer.add(member, self._spool.pieces(name))
+                    writer.add(member, chunks(self._spool.window(name)))
             return writer.finish()
 
     def _add_checkpoint_image(self, layers: Sequence[Layer]) -> Descriptor:

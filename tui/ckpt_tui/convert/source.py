@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import ContainerFacts
+from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.upper import UpperFolder
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -51,13 +52,14 @@ class Source:
 class HashedWindow:
     """A window that is read from start to end, and its digest."""
 
-    def __init__(self, window: ByteWindow) -> None:
+    def __init__(self, window: ByteWindow, new_digest: Callable[[], Digest] = Digest) -> None:
         self._window = window
+        self._new_digest = new_digest
         self.restart()
 
     def restart(self) -> None:
         """Begin anew: only the last pass counts."""
-        self._hash = hashlib.sha256()
+        self._digest = self._new_digest()
         self._position = 0
 
     @property
@@ -67,7 +69,7 @@ class HashedWindow:
     def read(self, offset: int, length: int) -> bytes:
         piece = self._window.read(offset, length)
         if offset <= self._position < offset + len(piece):
-            self._hash.update(memoryview(piece)[self._position - offset :])
+            self._digest.update(memoryview(piece)[self._position - offset :])
             self._position = offset + len(piece)
         return piece
 
@@ -79,7 +81,7 @@ class HashedWindow:
     def digest(self) -> str:
         """Return sha256:… of the window, or "" if it was not read to its end."""
         whole = self._position == self._window.size
-        return "sha256:" + self._hash.hexdigest() if whole else ""
+        return self._digest.value() if whole else ""
 
 
 def archive_source(
@@ -92,12 +94,14 @@ def archive_source(
     container: ContainerFacts,
     annotations: Mapping[str, str] | None = None,
     expected: str = "",
+    read: HashedWindow | None = None,
 ) -> Source:
     """Return the source for an archive: `window` holds its bytes as stored, `tree` its members.
 
-    `expected` is the digest that its bytes have to have, where it is the layer of an image.
+    `expected` is the digest that its bytes have to have, where it is the layer of an image; `read`
+    is the same window where it was read from start to end already.
     """
-    hashed = HashedWindow(window)
+    hashed = read or HashedWindow(window)
 
     def feed(progress: Progress) -> Feed:
         hashed.restart()
@@ -141,15 +145,41 @@ def tree_source(
     """Return the source for an image or a folder, whose members can be read in any order."""
 
     def feed(progress: Progress) -> Feed:
-        for name, member in tree.members.items():
-            if member.kind is MemberKind.FILE:
-                yield member, _ticking(tree.window(name), progress)
-            else:
-                yield member, ()
+        return members_of(tree, progress)
 
     return Source(
         label, kind, engine, "", tree, container, feed, lambda: digest, stored_size, annotations
     )
+
+
+def members_of(tree: Tree, progress: Progress) -> Feed:
+    """Yield the members of a tree whose files can be read in any order."""
+    for name, member in tree.members.items():
+        if member.kind is MemberKind.FILE:
+            yield member, _ticking(tree.window(name), progress)
+        else:
+            yield member, ()
+
+
+def unchanged(path: str) -> Callable[[], None]:
+    """Return a check that the file at `path` is the one it is now; of a pipe it says nothing."""
+    before = _state(path)
+
+    def check() -> None:
+        if before is not None and _state(path) != before:
+            raise CkptError(
+                f"{path} changed while it was read:", "it has another size or time.", "Start again."
+            )
+
+    return check
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _ticking(window: ByteWindow, progress: Progress) -> Iterator[bytes]:

@@ -1,13 +1,14 @@
-"""Keeps small members until their layer is written: in memory, above a limit in a scratch file."""
+"""Keeps members until their layer is written: in memory, above a limit in a scratch file."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from ckpt_tui.core.errors import CkptError
-from ckpt_tui.core.window import CHUNK
+from ckpt_tui.core.window import ByteWindow
 
 IN_MEMORY = 32 << 20
 """Bytes kept in memory. The CRIU images without pages of a hundred processes have some MiB."""
@@ -18,29 +19,49 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115
-        self._spans: dict[str, tuple[int, int]] = {}
+        self._windows: dict[str, ByteWindow] = {}
         self._end = 0
 
-    def add(self, name: str, pieces: Iterable[bytes]) -> None:
+    def add(self, name: str, pieces: Iterable[bytes]) -> ByteWindow:
+        """Keep the bytes of `name`; return where they can be read until the spool is closed."""
         start = self._end
         for piece in pieces:
+            self._file.seek(self._end)
             self._file.write(piece)
             self._end += len(piece)
-        self._spans[name] = (start, self._end - start)
+        window = self._windows[name] = _Span(self._file, start, self._end - start, name)
+        return window
 
-    def pieces(self, name: str) -> Iterator[bytes]:
-        """Yield the bytes of `name`."""
-        start, left = self._spans[name]
-        while left:
-            self._file.seek(start)
-            piece = self._file.read(min(CHUNK, left))
-            if not piece:
-                raise CkptError(f"{name} cannot be read back:", "the scratch file is too short.")
-            start, left = start + len(piece), left - len(piece)
-            yield piece
+    def window(self, name: str) -> ByteWindow:
+        """Return the bytes of `name`."""
+        return self._windows[name]
 
     def read(self, name: str) -> bytes:
-        return b"".join(self.pieces(name))
+        """Return all bytes of `name`."""
+        window = self._windows[name]
+        return window.read(0, window.size)
 
     def close(self) -> None:
         self._file.close()
+
+
+class _Span:
+    def __init__(self, file: IO[bytes], start: int, size: int, name: str) -> None:
+        self._file = file
+        self._start = start
+        self._size = size
+        self._name = name
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def read(self, offset: int, length: int) -> bytes:
+        length = min(length, self._size - offset)
+        if length <= 0:
+            return b""
+        self._file.seek(self._start + offset)
+        piece = self._file.read(length)
+        if len(piece) < length:
+            raise CkptError(f"{self._name} cannot be read back:", "the scratch file is too short.")
+        return piece

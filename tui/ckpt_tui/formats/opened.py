@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.archive_tree import Taker, open_archive
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.build import Parts, build_checkpoint
 from ckpt_tui.checkpoint.delta import DIFF
@@ -97,14 +97,14 @@ class OpenCheckpoint:
         self.source.close()
 
 
-def open_checkpoint(target: str, progress: Progress) -> OpenCheckpoint:
-    """Open what a person named: a path, or one of skopeo's names.
+def open_checkpoint(target: str, progress: Progress, taker: Taker | None = None) -> OpenCheckpoint:
+    """Open what a person named: a path, or one of skopeo's names; for `taker` see `resolve`.
 
     Raises:
         SourceUnreachable, UsageError: as `sources.table.resolve`.
         NotACheckpoint: it can be read, but there is no checkpoint in it.
     """
-    source = resolve(target, progress)
+    source = resolve(target, progress, taker)
     try:
         contents = read_image(source, progress) if isinstance(source, OpenedImage) else source
         return OpenCheckpoint(target, source, contents)

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
+from ckpt_tui.archive.archive_tree import ArchiveTree, Taker, open_archive
 from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.directory import DirectoryTree, unreachable
 from ckpt_tui.archive.spill import unlinked_file
@@ -32,8 +32,8 @@ _HINT = "A checkpoint is a tar archive, perhaps packed with zstd or gzip, a fold
 _USTAR = slice(257, 262)
 
 
-def open_path(target: str, progress: Progress) -> Opened:
-    """Open a file or a directory by what is in it."""
+def open_path(target: str, progress: Progress, taker: Taker | None = None) -> Opened:
+    """Open a file or a directory by what is in it; a file's members are offered to `taker`."""
     found = _stat(target)
     if stat.S_ISDIR(found.st_mode):
         if os.path.lexists(os.path.join(target, "oci-layout")):
@@ -41,14 +41,16 @@ def open_path(target: str, progress: Progress) -> Opened:
         return open_directory(target, target, progress)
     if stat.S_ISFIFO(found.st_mode):
         return _opened(target, _spooled(_descriptor(target), progress), "", progress)
-    return open_file(target, target, "", progress)
+    return open_file(target, target, "", progress, taker)
 
 
-def open_file(target: str, path: str, wanted: str, progress: Progress) -> Opened:
+def open_file(
+    target: str, path: str, wanted: str, progress: Progress, taker: Taker | None = None
+) -> Opened:
     """Open a regular file; `wanted` names an image where it is an archive of a layout."""
     if not stat.S_ISREG(_stat(path).st_mode):
         raise NotACheckpoint(f"{path} is no checkpoint.", "It is neither a file nor a folder.")
-    return _opened(target, FileWindow(_descriptor(path)), wanted, progress)
+    return _opened(target, FileWindow(_descriptor(path)), wanted, progress, taker)
 
 
 def open_directory(target: str, path: str, progress: Progress) -> OpenedTree:
@@ -88,11 +90,13 @@ def open_stdin(target: str, progress: Progress) -> Opened:
     return _opened(target, _spooled(pipe, progress), "", progress)
 
 
-def _opened(target: str, file: FileWindow, wanted: str, progress: Progress) -> Opened:
+def _opened(
+    target: str, file: FileWindow, wanted: str, progress: Progress, taker: Taker | None = None
+) -> Opened:
     try:
         _expect_archive(target, file)
         name = "standard input" if target == "-" else os.path.basename(target)
-        tree = open_archive(file, name, progress, file.close)
+        tree = open_archive(file, name, progress, file.close, taker)
     except BaseException:
         file.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ckpt_tui.archive.archive_tree import Taker
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.base import Opened, Source
@@ -108,10 +109,14 @@ SOURCES: tuple[Source, ...] = (
 """First match wins; the last one takes what is left."""
 
 
-def resolve(target: str, progress: Progress) -> Opened:
+def resolve(target: str, progress: Progress, taker: Taker | None = None) -> Opened:
     """Open what a person named. The caller closes it.
+
+    Members of an archive that is a file, named by its path, are offered to `taker`.
 
     Raises: as `Source.open` says.
     """
     source = next(source for source in SOURCES if source.accepts(target))
+    if taker and source.open is open_path:
+        return open_path(target, progress, taker)
     return source.open(target, progress)

@@ -1,0 +1,227 @@
+"""Archives that are converted as they are opened: the same result in one pass over their bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import gzip
+import io
+import os
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from layouts import Layout, contents
+
+from ckpt_tui.archive import archive_tree, compression, tar
+from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.compression import PlainStream
+from ckpt_tui.checkpoint.inventory import build_criu_facts
+from ckpt_tui.convert import first_pass, roles
+from ckpt_tui.convert import layout as layout_module
+from ckpt_tui.convert import request as request_module
+from ckpt_tui.convert.request import Prepared, Request, prepare
+from ckpt_tui.convert.run import Result, run
+from ckpt_tui.core.errors import Cancelled, CkptError, DamagedInput
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.window import BytesWindow
+
+PAGES = "checkpoint/pages-1.img"
+
+
+@pytest.fixture(autouse=True)
+def _much_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the members of small archives be taken as those of large ones are."""
+    for module in (roles, first_pass):
+        monkeypatch.setattr(module, "LARGE", 20_000)
+    for module in (archive_tree, first_pass):
+        monkeypatch.setattr(module, "MAX_KEPT_MEMBER", 3000)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is decompressed, by name."""
+    names: list[str] = []
+
+    def counted(*arguments: Any) -> PlainStream:
+        names.append(arguments[3])
+        return compression.decompressed(*arguments)
+
+    for module in (archive_tree, tar):
+        monkeypatch.setattr(module, "decompressed", counted)
+    return names
+
+
+def passes_over(archive: Path, passes: list[str]) -> int:
+    return sum(name in (archive.name, str(archive)) for name in passes)
+
+
+def prepared(
+    data: Path, archive: Path, folder: Path, progress: Progress | None = None, **more: Any
+) -> Prepared:
+    base = {"base": f"oci-archive:{data / 'archives/base-bb.oci.tar'}"}
+    if more.get("keep_delta_tar"):
+        base = {}
+    at_once = more.pop("at_once", True)
+    request = Request(str(archive), f"oci:{folder}:opt", **{**base, **more})
+    return prepare(request, progress or quiet(), at_once=at_once)
+
+
+def converted(data: Path, archive: Path, folder: Path, **more: Any) -> Result:
+    made = prepared(data, archive, folder, **more)
+    try:
+        return run(made.plan, quiet())
+    finally:
+        made.close()
+
+
+def gzipped(archive: Path, target: Path, change: Callable[[list[Any]], list[Any]]) -> Path:
+    """Pack the members of an archive, after a change to the list of them with their bytes."""
+    tree = open_archive(BytesWindow(archive.read_bytes()), archive.name, quiet())
+    data = dict(contents(tree))
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as written:
+        for name, kind, content in change(
+            [(m.name, m.kind.value, data.get(m.name, b"")) for m in tree.members.values()]
+        ):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE if kind == "d" else tarfile.REGTYPE
+            info.size, info.mode = len(content), 0o700
+            written.addfile(info, io.BytesIO(content))
+    tree.close()
+    target.write_bytes(gzip.compress(out.getvalue(), 1))
+    return target
+
+
+@pytest.mark.parametrize("name", ["counter", "rootfs"])
+@pytest.mark.parametrize("keep_delta_tar", [False, True], ids=["whole", "half"])
+def test_one_pass_gives_what_two_give(
+    data: Path, tmp_path: Path, passes: list[str], name: str, keep_delta_tar: bool
+) -> None:
+    archive = data / f"archives/{name}.tar.zst"
+    first = converted(data, archive, tmp_path / "1", keep_delta_tar=keep_delta_tar)
+    assert passes_over(archive, passes) == 1
+    passes.clear()
+    second = converted(data, archive, tmp_path / "2", keep_delta_tar=keep_delta_tar, at_once=False)
+    assert passes_over(archive, passes) > 1
+    assert Layout(tmp_path / "1").files() == Layout(tmp_path / "2").files()
+    assert dataclasses.replace(first, name="") == dataclasses.replace(second, name="")
+
+
+def test_what_is_taken_is_written_once_and_the_delta_waits(data: Path, tmp_path: Path) -> None:
+    made = prepared(data, data / "archives/rootfs.tar.zst", tmp_path / "out")
+    assert made.plan.first is not None
+    assert [*made.plan.first.written] == [PAGES, "checkpoint/pages-2.img"]
+    assert made.plan.diff.entries
+    made.close()
+
+
+def test_a_plan_that_nobody_runs_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    made = prepared(data, data / "archives/rootfs.tar.zst", tmp_path / "out")
+    assert [*tmp_path.rglob(".ckpt-tui-*")]
+    made.close()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_pages_that_must_stay_plain_are_read_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def marked(*arguments: Any) -> Any:
+        return dataclasses.replace(build_criu_facts(*arguments), compressed_pages=True)
+
+    monkeypatch.setattr(request_module, "build_criu_facts", marked)
+    archive = data / "archives/counter.tar.zst"
+    converted(data, archive, tmp_path / "1")
+    converted(data, archive, tmp_path / "2", at_once=False)
+    assert Layout(tmp_path / "1").files() == Layout(tmp_path / "2").files()
+
+
+def test_folders_that_come_after_their_files_are_read_again(data: Path, tmp_path: Path) -> None:
+    def late(members: list[Any]) -> list[Any]:
+        return [m for m in members if m[1] != "d"] + [m for m in members if m[1] == "d"]
+
+    archive = gzipped(data / "archives/counter.tar.zst", tmp_path / "late.tar.gz", late)
+    converted(data, archive, tmp_path / "1")
+    converted(data, archive, tmp_path / "2", at_once=False)
+    assert Layout(tmp_path / "1").files() == Layout(tmp_path / "2").files()
+
+
+def test_of_more_large_files_than_layers_the_smallest_go_together(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (roles, first_pass):
+        monkeypatch.setattr(module, "MAX_OWN_LAYERS", 1)
+    archive = data / "archives/counter.tar.zst"
+    converted(data, archive, tmp_path / "1")
+    converted(data, archive, tmp_path / "2", at_once=False)
+    assert Layout(tmp_path / "1").files() == Layout(tmp_path / "2").files()
+
+
+@pytest.mark.parametrize("name", [PAGES, "rootfs-diff.tar"])
+def test_what_is_large_and_comes_twice_is_refused(data: Path, tmp_path: Path, name: str) -> None:
+    def doubled(members: list[Any]) -> list[Any]:
+        return [*members, next(m for m in members if m[0] == name)]
+
+    archive = gzipped(data / "archives/rootfs.tar.zst", tmp_path / "twice.tar.gz", doubled)
+    with pytest.raises(CkptError, match=f"{name} comes twice"):
+        converted(data, archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_delta_larger_than_may_wait_is_read_again(
+    data: Path, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_pass, "MAX_WAITING", 5000)
+    archive = data / "archives/rootfs.tar.zst"
+    converted(data, archive, tmp_path / "1")
+    assert passes_over(archive, passes) > 1
+    converted(data, archive, tmp_path / "2", at_once=False)
+    assert Layout(tmp_path / "1").files() == Layout(tmp_path / "2").files()
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_a_cut_archive_is_damage_and_leaves_nothing(
+    data: Path, tmp_path: Path, part: float
+) -> None:
+    whole = (data / "archives/rootfs.tar.zst").read_bytes()
+    (tmp_path / "cut.tar.zst").write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(DamagedInput):
+        converted(data, tmp_path / "cut.tar.zst", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["cut.tar.zst"]
+
+
+def test_an_archive_that_changes_after_it_was_read_is_refused(data: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "a.tar.zst"
+    archive.write_bytes((data / "archives/counter.tar.zst").read_bytes())
+    made = prepared(data, archive, tmp_path / "out")
+    os.utime(archive, (1, 1))
+    with pytest.raises(CkptError, match="changed while it was read"):
+        run(made.plan, quiet())
+    made.close()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_fills_in_the_first_pass_is_one_error_and_leaves_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(layout_module.Staging.__init__, "__defaults__", (full,))
+    with pytest.raises(CkptError, match="No space left") as caught:
+        converted(data, data / "archives/rootfs.tar.zst", tmp_path / "out")
+    assert caught.value.hint
+    assert not [*tmp_path.iterdir()]
+
+
+def test_cancelling_the_first_pass_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    def cancelled() -> bool:
+        return bool([*tmp_path.rglob("blob-*")])
+
+    with pytest.raises(Cancelled):
+        prepared(
+            data, data / "archives/rootfs.tar.zst", tmp_path / "o", Progress(cancelled=cancelled)
+        )
+    assert not [*tmp_path.iterdir()]

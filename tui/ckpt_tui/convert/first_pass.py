@@ -1,0 +1,124 @@
+"""Writes the layers of large files while an archive is opened, so that it is read only once.
+
+What a conversion writes depends on the whole archive: the delta's layer on deleted.files, which
+comes last. So what is large and goes through as it is, page images before all, is written at once,
+and the delta waits in a scratch file. Whether that is what the plan then asks for is `fits`; where
+it is not, the archive is read a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+
+from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
+from ckpt_tui.convert.layers import OwnLayer, write_own_layer
+from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.roles import (
+    CONFIG_DUMP,
+    CRIU,
+    CRIU_PARENT,
+    DELETED_FILES,
+    DIFF_TAR,
+    LARGE,
+    MAX_OWN_LAYERS,
+    PAGES,
+    SPEC_DUMP,
+    PlannedLayer,
+    has_pages,
+    role_of,
+    with_folders,
+)
+from ckpt_tui.convert.source import HashedWindow, unchanged
+from ckpt_tui.convert.spool import Spool
+from ckpt_tui.core.window import ByteWindow
+
+MAX_WAITING = 1 << 30
+"""Bytes of a delta that wait in the scratch file. A larger one is better read again than stored
+twice."""
+
+_READ_AGAIN = (CONFIG_DUMP, SPEC_DUMP, DELETED_FILES)
+"""Members that are looked into after their layer could have been written."""
+
+
+class FirstPass:
+    """Takes the large members of an archive as they come by. A context manager."""
+
+    def __init__(self, path: str, begin: Callable[[], Staging], *, keep_delta_tar: bool) -> None:
+        """`begin` makes the staging of the result, if there is anything to take."""
+        self.check = unchanged(path)
+        """Raises CkptError if the archive changed since."""
+        self._begin = begin
+        self._keep_delta_tar = keep_delta_tar
+        self._closing = ExitStack()
+        self._seen: dict[str, Member] = {}
+        self._whole = True
+        self._spool: Spool | None = None
+        self.written: dict[str, OwnLayer] = {}
+        """By the name of the one file in it."""
+        self.archive: HashedWindow | None = None
+        """What was read; None: there was no pass to have a share in."""
+        self.staging: Staging | None = None
+
+    def __enter__(self) -> FirstPass:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._closing.close()
+
+    def watch(self, archive: ByteWindow) -> ByteWindow:
+        self.staging = self._closing.enter_context(self._begin())
+        self._spool = Spool(self.staging.scratch_folder)
+        self._closing.callback(self._spool.close)
+        self.archive = HashedWindow(archive, self.staging.new_digest)
+        return self.archive
+
+    def sees(self, member: Member) -> bool:
+        doubled = member.name in self._seen
+        self._seen[member.name] = member
+        if doubled and (member.name in self.written or self._wants(member)):
+            self._whole = False
+        return not doubled and self._wants(member)
+
+    def _wants(self, member: Member) -> bool:
+        if member.kind is not MemberKind.FILE:
+            return False
+        if has_pages(member.name):
+            return member.size >= LARGE and len(self.written) < MAX_OWN_LAYERS
+        if self._waits(member.name):
+            return MAX_KEPT_MEMBER < member.size <= MAX_WAITING
+        return member.size > MAX_KEPT_MEMBER and len(self.written) < MAX_OWN_LAYERS
+
+    def take(self, member: Member, pieces: Iterator[bytes]) -> ByteWindow | None:
+        assert self.staging  # of `watch`, which comes first
+        assert self._spool
+        if self._waits(member.name):
+            return self._spool.add(member.name, pieces)
+        members = with_folders([member.name], self._seen)
+        planned = PlannedLayer(role_of(member.name), members, alone=True, plain_size=0)
+        self.written[member.name] = write_own_layer(self.staging, planned, pieces)
+        return None
+
+    def _waits(self, name: str) -> bool:
+        if name == DIFF_TAR:
+            return not self._keep_delta_tar
+        looked_into = role_of(name) in (CRIU, CRIU_PARENT) and not has_pages(name)
+        return looked_into or name in _READ_AGAIN
+
+    def fits(self, layers: Iterable[PlannedLayer], tree: Tree, *, plain_pages: bool) -> bool:
+        """Tell whether nothing that was planned needs another pass over the archive.
+
+        `plain_pages`: page images are to go into layers without compression.
+        """
+        if not self._whole or self.staging is None or not isinstance(tree, ArchiveTree):
+            return False
+        planned = {layer.members[-1].name: layer for layer in layers if layer.alone}
+        for name, own in self.written.items():
+            layer = planned.get(name)
+            if layer is None or layer.members != own.members:
+                return False
+            if plain_pages and layer.role in (PAGES, CRIU_PARENT):
+                return False
+        files = (n for n, member in tree.members.items() if member.kind is MemberKind.FILE)
+        return not any(tree.spills(name) for name in files if name not in self.written)
