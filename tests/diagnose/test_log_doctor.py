@@ -13,7 +13,8 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log, to_json
 from ckpt_tui.diagnose.log import read_log
-from ckpt_tui.diagnose.where import LOG_PLACES, log_place
+from ckpt_tui.diagnose.where import LOG_PLACES, log_places
+from ckpt_tui.formats.table import FORMATS
 
 CASES = Path(__file__).parent / "cases"
 DATA = Path(__file__).parent.parent / "data"
@@ -258,13 +259,10 @@ def test_json_has_the_promised_keys_and_escapes_foreign_text() -> None:
     assert "\u202e" not in cause["text"]
 
 
-def test_places_of_logs_are_found_by_any_common_name() -> None:
-    assert {place.engine for place in LOG_PLACES} >= {"podman", "cri-o", "containerd", "docker"}
-    crio = log_place("CRIO")
-    assert crio is not None
-    assert crio.engine == "cri-o"
-    assert all(place.dump and place.restore and place.note for place in LOG_PLACES)
-    assert log_place("nothing") is None
+def test_engines_of_one_form_each_have_their_place_of_logs() -> None:
+    assert [place.engine for place in log_places("runc")] == ["runc", "crun", "Docker"]
+    assert log_places("nothing") == ()
+    assert {place.format for place in LOG_PLACES} <= {entry.engine for entry in FORMATS}
 
 
 def test_failure_after_old_versions_said_success_counts() -> None:

@@ -116,6 +116,7 @@ def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
         "findings": plain(diagnosis.findings),
         "restore": plain(diagnosis.restore),
         "left_out": [{"id": c.id, "needs": c.needs} for c in diagnosis.left_out],
+        "log_places": plain(diagnosis.log_places),
     }
 
 

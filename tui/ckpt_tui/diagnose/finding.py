@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ckpt_tui.core.text import printable
-
 Severity = Literal["fails", "may-fail", "advice"]
 """A restore fails; it may fail; it goes well if the advice is heeded."""
 
@@ -89,20 +87,3 @@ def verdict(findings: Sequence[Finding]) -> Verdict:
 
 def _reasons(count: int) -> str:
     return "1 reason" if count == 1 else f"{count} reasons"
-
-
-def to_json(finding: Finding) -> dict[str, object]:
-    """Return a finding as the value that `--json` prints."""
-    return {
-        "id": finding.id,
-        "topic": finding.topic,
-        "severity": finding.severity,
-        "certainty": finding.certainty,
-        "title": printable(finding.title),
-        "why": printable(finding.why),
-        "cure": printable(finding.cure),
-        "where": printable(finding.where),
-        "evidence": [
-            {"text": printable(e.text), "link": printable(e.link)} for e in finding.evidence
-        ],
-    }

@@ -23,11 +23,9 @@ _BARE_HEAD = re.compile(
 )
 """The head in builds that leave out the source file; without a time or pid it may be anyone's."""
 
-_TIME = re.compile(r"\((\d{1,9}\.\d+)\)", re.ASCII)
-_PIE = re.compile(r"\bpie: ?", re.ASCII)
 _PID = re.compile(r"(\d{1,10}): +$", re.ASCII)
 _INFO = re.compile(
-    r"(?:.{0,160}?[^\w(])?\((?P<time>\d{1,9}\.\d{4,6})\) ?(?P<pie>pie: ?)?"
+    r"(?:.{0,160}?[^\w(])?\(\d{1,9}\.\d{4,6}\) ?(?:pie: ?)?"
     r"(?: *(?P<pid>\d{1,10}): )?",
     re.ASCII,
 )
@@ -57,10 +55,6 @@ class LogLine:
     """Source file of CRIU, as the line names it."""
     pid: int | None = None
     """The process that wrote it, as it sees itself; the coordinator's lines have none."""
-    time_s: float | None = None
-    """Seconds since the start of the log."""
-    in_restorer: bool = False
-    """Written by the code inside of a task (`pie: `)."""
 
 
 def parse_line(number: int, text: str) -> LogLine:
@@ -69,9 +63,7 @@ def parse_line(number: int, text: str) -> LogLine:
     head = _HEAD.search(text)
     if head is None and (head := _BARE_HEAD.search(text)) is None:
         return _parse_other(number, text)
-    before = text[: head.start("word")]
-    time = _TIME.search(before)
-    pid = _PID.search(before)
+    pid = _PID.search(text[: head.start("word")])
     return LogLine(
         number=number,
         text=text,
@@ -79,8 +71,6 @@ def parse_line(number: int, text: str) -> LogLine:
         message=text[head.end() :],
         file=head.groupdict().get("file", ""),
         pid=int(pid[1]) if pid else None,
-        time_s=float(time[1]) if time else None,
-        in_restorer=_PIE.search(before) is not None,
     )
 
 
@@ -94,8 +84,6 @@ def _parse_other(number: int, text: str) -> LogLine:
         severity=Severity.INFO,
         message=text[info.end() :],
         pid=int(info["pid"]) if info["pid"] else None,
-        time_s=float(info["time"]),
-        in_restorer=info["pie"] is not None,
     )
 
 

@@ -16,7 +16,8 @@ from ckpt_tui.diagnose.finding import Finding, Verdict, verdict
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
-from ckpt_tui.formats.logs import log_beside, log_in, open_log
+from ckpt_tui.diagnose.where import LogPlace, log_places
+from ckpt_tui.formats.logs import log_beside, log_in, log_in_store, open_log
 from ckpt_tui.formats.opened import OpenCheckpoint
 
 
@@ -33,6 +34,8 @@ class TargetDiagnosis:
     """How each engine restores it, the one that made it first."""
     left_out: tuple[Check, ...]
     """Checks that want a host or a base image that is not at hand."""
+    log_places: tuple[LogPlace, ...] = ()
+    """Where a log of a restore would be, where none was found."""
 
 
 def diagnose_opened(
@@ -52,7 +55,7 @@ def diagnose_opened(
         Cancelled: the caller gave up.
     """
     unreadable: list[Finding] = []
-    name, found = _log_of(opened, log, unreadable, progress)
+    name, found = _log_of(opened, checkpoint, log, unreadable, progress)
     progress.start("checking")
     facts = Facts.of(opened, checkpoint, host=host, base=base, progress=progress)
     findings = (*unreadable, *run_checks(facts, progress))
@@ -63,11 +66,13 @@ def diagnose_opened(
         verdict=verdict(findings),
         restore=restore_commands(facts, findings),
         left_out=left_out(facts),
+        log_places=() if found else log_places(checkpoint.format.engine),
     )
 
 
 def _log_of(
     opened: OpenCheckpoint,
+    checkpoint: Checkpoint,
     given: tuple[str, ByteWindow] | None,
     unreadable: list[Finding],
     progress: Progress,
@@ -76,16 +81,20 @@ def _log_of(
     a finding, and the next one is taken."""
     if given is not None:
         return given[0], diagnose_log(read_log(given[1], progress))
+    container = checkpoint.container
     beside = log_beside(opened.target)
-    if beside is not None:
+    stored = log_in_store(container.id, container.checkpointed)
+    for path, name in ((beside, beside.name if beside else ""), (stored, str(stored))):
+        if path is None:
+            continue
         try:
-            window = open_log(beside)
+            window = open_log(path)
             try:
-                return beside.name, diagnose_log(read_log(window, progress))
+                return name, diagnose_log(read_log(window, progress))
             finally:
                 window.close()
         except CkptError as error:
-            unreadable.append(_unreadable(beside.name, error))
+            unreadable.append(_unreadable(name, error))
     found = log_in(opened.tree)
     if found is not None:
         name, member = found

@@ -11,6 +11,7 @@ from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, Note
 from ckpt_tui.diagnose.finding import Evidence, Finding
 from ckpt_tui.diagnose.log import Attempt
 from ckpt_tui.diagnose.target import TargetDiagnosis
+from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Column, Row
@@ -154,7 +155,20 @@ def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
         if way.refusal:
             facts.append(Fact("", signed("fails", printable(way.refusal.replace("`", "")))))
         sections.append(Section(f"With {way.engine}", facts))
-    return sections
+    return [
+        *sections,
+        *(Section(f"The log of {p.engine}", _place(p)) for p in diagnosis.log_places),
+    ]
+
+
+def _place(place: LogPlace) -> list[Fact]:
+    """Return where a log would be, as none was found."""
+    facts = [Fact("in" if not n else "or in", path) for n, path in enumerate(place.restore)]
+    facts.append(Fact("", place.note.replace("`", "")))
+    if place.config:
+        facts.append(Fact("keep it", f"with these lines in {place.config}:"))
+        facts += [Fact("copy", line) for line in KEEP_LOG]
+    return facts
 
 
 def finding_sections(finding: Finding) -> list[Section]:
@@ -168,7 +182,7 @@ def finding_sections(finding: Finding) -> list[Section]:
             "",
             [
                 Fact("sure", finding.certainty),
-                Fact("in", printable(finding.where)),
+                *([Fact("in", printable(finding.where))] if finding.where else []),
                 Fact("id", finding.id),
             ],
         ),
