@@ -8,6 +8,7 @@ import pytest
 from rich.text import Text
 
 from ckpt_tui.checkpoint.model import Process
+from ckpt_tui.ui.rows.details import process_sections
 from ckpt_tui.ui.rows.processes import command_line, exit_text, process_rows, walk
 from ckpt_tui.ui.rows.secrets import COVER, covered, is_secret, masked, masked_arguments
 from crafted import ARCHIVES, IMAGES, loaded
@@ -43,6 +44,16 @@ def test_without_arguments_there_is_the_short_name() -> None:
     assert command_line(dead) == "name (zombie, killed by signal 9)"
     assert exit_text(3 << 8) == "exit code 3"
     assert exit_text(None) == "no exit code"
+
+
+def test_a_long_command_does_not_hide_what_the_process_did() -> None:
+    counter = loaded(ARCHIVES / "counter.tar.zst")
+    long = dataclasses.replace(counter.processes[0], argv=(b"python3", b"-c", b"x" * 10_000))
+    checkpoint = dataclasses.replace(counter, processes=(long,))
+    first, arguments = process_sections(checkpoint, 1, reveal=False)[:2]
+    facts = {fact.label: str(fact.value) for fact in first.facts}
+    assert facts["command"] == f"python3 -c {'x' * 148}…"
+    assert [str(fact.value) for fact in arguments.facts] == ["python3", "-c", "x" * 10_000]
 
 
 def test_secrets_in_arguments_are_covered_until_asked_for() -> None:

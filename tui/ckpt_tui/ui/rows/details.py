@@ -15,9 +15,9 @@ from ckpt_tui.checkpoint.model import (
     Socket,
     Thread,
 )
-from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.processes import command_line, exit_text
+from ckpt_tui.ui.rows.processes import SHOWN_COMMAND, command_line, exit_text
 from ckpt_tui.ui.rows.secrets import covered, masked_arguments
 
 SHOWN_FILES = 200
@@ -55,7 +55,7 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
 
 
 def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterator[Fact]:
-    yield Fact("command", command_line(process, reveal))
+    yield Fact("command", shortened(command_line(process, reveal), SHOWN_COMMAND))
     parent = index_of(checkpoint).process.get(process.ppid)
     yield Fact("parent", f"{process.ppid} {printable(parent.comm)}" if parent else "none here")
     yield Fact("group, session", f"{process.pgid}, {process.sid}")

@@ -21,6 +21,7 @@ from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.rows.details import count_line
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import signed
+from ckpt_tui.ui.rows.processes import SHOWN_COMMAND
 from ckpt_tui.ui.rows.secrets import masked_arguments
 
 MEANING_OF_COMPONENT = {
@@ -32,9 +33,6 @@ MEANING_OF_COMPONENT = {
     "volumes": "volumes",
     "base": "base",
 }
-
-SHOWN_COMMAND = 160
-"""Characters of the command on the first page; the tab Processes has all of it."""
 
 SHOWN_NOTES = 8
 """Notes on the first page; the tab Diagnosis has all."""

@@ -22,6 +22,9 @@ COLUMNS = (
     Column("USER", width=5, align="right", optional=True),
 )
 
+SHOWN_COMMAND = 160
+"""Characters of a command among other facts; a process has all of its arguments below them."""
+
 BAR = 6
 """Cells of the memory bar."""
 
