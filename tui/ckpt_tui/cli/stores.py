@@ -13,15 +13,17 @@ from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import narrate, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.core.errors import DamagedInput, SourceUnreachable
+from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, human_duration, printable, short_digest
 from ckpt_tui.formats.images import LAYER_ROLE_KEY
 from ckpt_tui.formats.listing import RepositoryListing, TagEntry, list_layout
+from ckpt_tui.formats.local_stores import StoreEntry, list_store
 from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.browse import FolderEntry, list_folder
 from ckpt_tui.sources.oci import LayoutStore, image_layers, is_manifest_type, manifests, open_image
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
+from ckpt_tui.sources.stores import Store, known_stores, store_at
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.sources.transfer import BlobStep
 from ckpt_tui.ui.rows.table import Column, Row
@@ -40,6 +42,8 @@ TAG_COLUMNS = (
     Column("DIGEST", width=12),
 )
 
+_KINDS_IN_ORDER = ("checkpoint", "log", "artifact", "index", "image", "")
+
 FOLDER_COLUMNS = (
     Column("NAME", share=1, shrink="middle"),
     Column("WHAT", width=17),
@@ -54,12 +58,27 @@ LAYER_COLUMNS = (
 )
 
 
+STORE_COLUMNS = (
+    Column("NAME", share=2, least=12, shrink="middle"),
+    Column("WHAT", width=10),
+    Column("ENGINE", width=10),
+    Column("CONTAINER", share=1, least=10, optional=True),
+    Column("SIZE", width=9, align="right"),
+    Column("AGE", width=7, align="right", optional=True),
+    Column("TARGET", share=3, least=20, shrink="middle"),
+)
+
+
 def ls(target: str, every: bool, as_json: bool) -> None:
-    """Say what is in a registry, repository, image, layout or folder.
+    """Say what is in a registry, repository, image, layout, store or folder; without a target, in
+    the stores of this machine.
 
     `every`: describe all tags of a repository, however many there are.
     """
     with told_progress() as progress:
+        if not target:
+            _list_stores(target, list(known_stores()), as_json, progress)
+            return
         if target.startswith(SCHEME):
             place = parse_place(target)
             if not place.repository:
@@ -72,6 +91,8 @@ def ls(target: str, every: bool, as_json: bool) -> None:
         path = target.removeprefix("oci:")
         if os.path.exists(os.path.join(path, "oci-layout")):
             _list_layout(target, path, as_json, progress)
+        elif store := store_at(path):
+            _list_stores(target, [store], as_json, progress)
         else:
             _list_entries(path, as_json, progress)
 
@@ -120,6 +141,57 @@ def _list_tags(place: Reference, every: bool, as_json: bool, progress: Progress)
         narrate(f"{rest} listed by name only: --all describes them.")
 
 
+def _list_stores(target: str, stores: list[Store], as_json: bool, progress: Progress) -> None:
+    """Say what is in the stores of engines; what cannot be read there is said, and is no failure
+    of the rest."""
+    documents: list[dict[str, Any]] = []
+    for store in stores:
+        problems: list[CkptError] = []
+        entries = sorted(
+            list_store(store, progress, problems.append),
+            key=lambda e: (_KINDS_IN_ORDER.index(e.kind), e.namespace, e.name),
+        )
+        for problem in problems:
+            narrate(f"{store.kind.value}, {store.root}: {problem}")
+        told = [str(problem) for problem in problems]
+        documents.append(
+            {
+                "engine": store.kind.value,
+                "root": plain(store.root),
+                "problems": plain(told),
+                "entries": plain(entries),
+            }
+        )
+        if not as_json and entries:
+            print(f"{store.kind.value}  {printable(store.root)}")
+            print_table(STORE_COLUMNS, [_store_row(entry) for entry in entries], "  ")
+    if as_json:
+        print_json({"schema_version": 1, "target": plain(target), "stores": documents})
+    elif not stores:
+        narrate("No engine has a store on this machine.")
+
+
+def _store_row(entry: StoreEntry) -> Row:
+    place = f"{entry.namespace} " if entry.namespace else ""
+    return Row(
+        key=entry.target,
+        cells=(
+            printable(place + entry.name),
+            "optimized" if entry.optimized else entry.kind,
+            printable(entry.engine),
+            printable(entry.container),
+            "" if entry.size is None else human_bytes(entry.size),
+            _age(entry.created, datetime.now(UTC)),
+            printable(entry.target),
+        ),
+    )
+
+
+def _age(created: datetime | None, now: datetime) -> str:
+    seconds = (now - created).total_seconds() if created else -1
+    return human_duration(seconds) if seconds >= 0 else ""
+
+
 def _list_layout(target: str, path: str, as_json: bool, progress: Progress) -> None:
     store = LayoutStore(DirectoryTree(path, progress))
     try:
@@ -138,7 +210,6 @@ def _print_tags(target: str, entries: list[TagEntry], as_json: bool) -> None:
 
 
 def _tag_row(entry: TagEntry, now: datetime) -> Row:
-    seconds = (now - entry.created).total_seconds() if entry.created else -1
     return Row(
         key=entry.tag,
         cells=(
@@ -148,7 +219,7 @@ def _tag_row(entry: TagEntry, now: datetime) -> Row:
             printable(entry.criu),
             printable(entry.container),
             "" if entry.size is None else human_bytes(entry.size),
-            human_duration(seconds) if seconds >= 0 else "",
+            _age(entry.created, now),
             printable(short_digest(entry.digest)),
         ),
     )

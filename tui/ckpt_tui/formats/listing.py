@@ -17,7 +17,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.images import CTR_CRIU, CTR_PREFIX, LAYER_ROLE_KEY, ROLE_KEY
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
-from ckpt_tui.sources.base import REF_NAME, Descriptor, OpenedImage
+from ckpt_tui.sources.base import REF_NAME, BlobStore, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import (
     LayoutStore,
     descriptors_of,
@@ -199,7 +199,7 @@ def list_layout(store: LayoutStore, progress: Progress) -> Iterator[TagEntry]:
         name = one.annotations.get(REF_NAME, "") or f"@{one.digest}"
         try:
             document, _ = load(store, one)
-            size = total_size(document, lambda child: load(store, child)[0])
+            size = stored_size(store, document)
         except CkptError:
             yield TagEntry(name, one.digest, one.media_type)
             continue
@@ -223,6 +223,11 @@ def total_size(
         except CkptError:  # a sparse index: some of its images are elsewhere
             return None
     return size
+
+
+def stored_size(store: BlobStore, document: Mapping[str, Any]) -> int | None:
+    """Return the same for an image of a store at hand."""
+    return total_size(document, lambda child: load(store, child)[0])
 
 
 def list_repository(

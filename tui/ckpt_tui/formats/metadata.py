@@ -13,7 +13,7 @@ from typing import Any
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import ContainerFacts, Note
-from ckpt_tui.core.document import read_document, text_at, texts_at, value_at
+from ckpt_tui.core.document import read_document, read_object, text_at, texts_at, value_at
 from ckpt_tui.core.errors import CkptError
 
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
@@ -31,6 +31,7 @@ FILES = (
     "pod.options",
     "pod.dump",
     "conversion.json",
+    "config.json",
 )
 """Every metadata file that an engine or a conversion is known to write at the root."""
 
@@ -73,9 +74,23 @@ def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Me
             notes.append(Note(name, str(error)))
         except KeyError:
             notes.append(Note(name, "It is no regular file."))
+    if "spec.dump" not in documents and (spec := _bundle_spec(tree)):
+        documents["spec.dump"] = spec
     inventory = tree.members.get(f"{images}inventory.img")
     dumped = _time_of_file(inventory.mtime) if inventory and inventory.mtime else None
     return Metadata(documents, dict(annotations), tuple(notes), dumped)
+
+
+def _bundle_spec(tree: Tree) -> dict[str, Any] | None:
+    """Return the runtime spec of a bundle, which is beside the images of a container that an engine
+    keeps; it is damaged or another document: None."""
+    if "config.json" not in tree.members:
+        return None
+    try:
+        found = read_object(tree.window("config.json"), "config.json")
+    except (CkptError, KeyError):
+        return None
+    return found if "ociVersion" in found else None
 
 
 def _time_of_file(mtime: float) -> datetime | None:

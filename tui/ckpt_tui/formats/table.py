@@ -101,6 +101,12 @@ FORMATS: tuple[Format, ...] = (
         images="pre-checkpoint/",
     ),
     Format(
+        "podman",
+        "podman container's",
+        lambda f: f.has("checkpoint/inventory.img", "config.json") and f.manager == "libpod",
+        bare_facts,
+    ),
+    Format(
         "containerd",
         "ctr",
         lambda f: f.has("checkpoint/inventory.img", "spec.dump"),

@@ -12,6 +12,7 @@ from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.directory import unreachable
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.sources.stores import MARKS
 
 _HEAD = 512
 _USTAR = slice(257, 262)
@@ -26,6 +27,7 @@ class EntryKind(enum.Enum):
     CHECKPOINT = "checkpoint folder"
     ARCHIVE = "archive"
     STORE = "own store"
+    ENGINE = "engine's store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ _MARKS = (
     ("oci-layout", EntryKind.LAYOUT),
     ("inventory.img", EntryKind.CHECKPOINT),
     ("checkpoint/inventory.img", EntryKind.CHECKPOINT),
+    *((mark, EntryKind.ENGINE) for mark, _ in MARKS),
 )
 """Files by which a folder is more than a folder."""
 
@@ -87,7 +90,7 @@ def is_folder_of_checkpoints(path: str) -> bool:
         return False
     if any(name == "config.dump" or name.endswith(".img") for name in names):
         return False
-    return bool(names) and _kind(path) is EntryKind.FOLDER
+    return bool(names) and _kind(path) in (EntryKind.FOLDER, EntryKind.ENGINE)
 
 
 def own_store_entry() -> FolderEntry | None:

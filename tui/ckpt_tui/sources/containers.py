@@ -64,6 +64,7 @@ class StoredImage:
         self._id = _checked_id(text_at(image, "id"))
         self._top = text_at(image, "layer")
         self._blobs = self._read_blobs(texts_at(image, "big-data-names"))
+        self._layers: list[str] | None = None
 
     def manifest(self) -> Descriptor:
         """Return the descriptor of the image's manifest; not that of an index it came from."""
@@ -117,12 +118,17 @@ class StoredImage:
         return blobs
 
     def _chain(self) -> list[str]:
-        """Return the ids of the image's layers, lowest first."""
+        """Return the ids of the image's layers, lowest first; the store's list is read once."""
+        if self._layers is None:
+            self._layers = self._read_chain()
+        return self._layers
+
+    def _read_chain(self) -> list[str]:
         parents: dict[str, str] = {}
         folder = self._location.root / f"{self._location.driver}-layers"
         for name in ("layers.json", "volatile-layers.json"):
             with suppress(FileNotFoundError):
-                for layer in _read_list(folder / name):
+                for layer in read_list(folder / name):
                     parents[text_at(layer, "id")] = text_at(layer, "parent")
         chain: list[str] = []
         at = self._top
@@ -205,7 +211,7 @@ def open_stored(target: str, name: str, progress: Progress) -> OpenedImage:
     for location in places:
         progress.tick(0)
         try:
-            images = _read_list(location.root / f"{location.driver}-images" / "images.json")
+            images = read_list(location.root / f"{location.driver}-images" / "images.json")
         except FileNotFoundError:
             continue
         except SourceUnreachable as error:
@@ -220,6 +226,28 @@ def open_stored(target: str, name: str, progress: Progress) -> OpenedImage:
         f"Looked in {', '.join(dict.fromkeys(looked_in))}." if looked_in else "There is none.",
         f"Pull it first: `podman pull {name}`.",
     )
+
+
+def stored_images(location: Location, progress: Progress) -> Iterator[tuple[str, str, OpenedImage]]:
+    """Yield the images of a store: name, or id where it has none; when it was made, RFC 3339.
+
+    An image that is damaged is passed over.
+
+    Raises:
+        SourceUnreachable: the store may not be read.
+        DamagedInput: its list of images is damaged.
+    """
+    try:
+        images = read_list(location.root / f"{location.driver}-images" / "images.json")
+    except FileNotFoundError:
+        return
+    for image in images:
+        progress.tick()
+        for name in texts_at(image, "names") or (text_at(image, "id")[:12],):
+            target = f"containers-storage:[{location.driver}@{location.root}]{name}"
+            with suppress(SourceUnreachable, DamagedInput):
+                opened = _opened(target, StoredImage(location, image))
+                yield name, text_at(image, "created"), opened
 
 
 def _opened(target: str, store: StoredImage) -> OpenedImage:
@@ -282,7 +310,7 @@ def _read_file(path: Path, limit: int) -> bytes:
         file.close()
 
 
-def _read_list(path: Path) -> list[Any]:
+def read_list(path: Path) -> list[Any]:
     """Read a list of the store; FileNotFoundError where there is no store of that driver."""
     try:
         path.stat()
