@@ -5,9 +5,9 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from ckpt_tui.sources.containerd import DATABASE
+from ckpt_tui.sources.stores import DATABASE
 
-PACKED = Path(__file__).parents[1] / "data/containerd/store.tar.gz"
+PACKED = Path(__file__).parent / "data/containerd/store.tar.gz"
 
 
 def database() -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.local_stores import StoreEntry, list_store
 from ckpt_tui.formats.opened import open_checkpoint
-from ckpt_tui.sources import containerd, kept, stores
+from ckpt_tui.sources import kept, stores
 from ckpt_tui.sources.browse import EntryKind, is_folder_of_checkpoints, list_folder
 from ckpt_tui.sources.stores import Store, StoreKind, known_stores, store_at
 from containerd_store import unpack
@@ -179,16 +180,16 @@ def test_missing_rights_are_told_and_the_rest_goes_on(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights")
-def test_a_store_that_may_not_be_read_is_a_sentence(tmp_path: Path) -> None:
-    root = podman_store(tmp_path / "store")
-    for path in (tmp_path.parents[1], tmp_path.parents[0], tmp_path):
-        path.chmod(0o711)
-    (root / "overlay-containers").chmod(0o700)
-    os.seteuid(65534)
-    try:
-        entries, problems = listed(root)
-    finally:
-        os.seteuid(0)
+def test_a_store_that_may_not_be_read_is_a_sentence() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is behind folders of root's
+        Path(folder).chmod(0o711)
+        root = podman_store(Path(folder) / "store")
+        (root / "overlay-containers").chmod(0o700)
+        os.seteuid(65534)
+        try:
+            entries, problems = listed(root)
+        finally:
+            os.seteuid(0)
     assert [e.name for e in entries] == ["localhost/bb:1"]
     assert any("Permission denied" in p.why for p in problems)
 
@@ -231,8 +232,7 @@ def test_the_state_of_the_running_containerd_is_looked_into(
     task.mkdir(parents=True)
     (task / "restore.log").write_text("x")
     (task / "dump.log").symlink_to("/etc/passwd")
-    monkeypatch.setattr(kept, "ROOT", str(tmp_path))
-    monkeypatch.setattr(kept, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(kept, "CONTAINERD_ROOT", str(tmp_path))
+    monkeypatch.setattr(kept, "CONTAINERD_STATE", str(tmp_path / "state"))
     found = list(kept.containerd_kept(str(tmp_path), quiet()))
     assert [(one.container, one.name) for one in found] == [("web", "restore.log")]
-    assert containerd.ROOT == "/var/lib/containerd"

@@ -6,16 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
-from containerd_store import unpack
 
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.sources import containerd
 from ckpt_tui.sources.base import OpenedImage
-from ckpt_tui.sources.containerd import DATABASE, named_images
+from ckpt_tui.sources.containerd import named_images
 from ckpt_tui.sources.oci import image_config
+from ckpt_tui.sources.stores import DATABASE
 from ckpt_tui.sources.table import resolve
+from containerd_store import unpack
 
 IMAGE = "sha256:f1166ded68e57fdd11d251295a45746d6c152ab51e9313b6c029919ebbf4a1c6"
 

@@ -13,8 +13,8 @@ from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow, chunks
 from ckpt_tui.sources.base import OpenedImage
-from ckpt_tui.sources.containers import locations
 from ckpt_tui.sources.oci import image_config, image_layers
+from ckpt_tui.sources.stores import locations
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.sources.tar_split import TarSplitWindow
 

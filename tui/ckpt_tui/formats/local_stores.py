@@ -15,10 +15,10 @@ from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.sources.base import BlobStore
 from ckpt_tui.sources.browse import EntryKind, list_folder
 from ckpt_tui.sources.containerd import ContentStore, NamedImage, named_images
-from ckpt_tui.sources.containers import DRIVERS, Location, stored_images
+from ckpt_tui.sources.containers import stored_images
 from ckpt_tui.sources.kept import Kept, containerd_kept, docker_kept, podman_kept
 from ckpt_tui.sources.oci import load
-from ckpt_tui.sources.stores import Store, StoreKind
+from ckpt_tui.sources.stores import DRIVERS, Location, Store, StoreKind
 
 
 @dataclass(frozen=True, slots=True)

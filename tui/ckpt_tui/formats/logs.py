@@ -12,7 +12,7 @@ from pathlib import Path
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.window import ByteWindow, FileWindow
-from ckpt_tui.sources.containers import locations
+from ckpt_tui.sources.stores import locations
 
 INSIDE = ("restore.log", "checkpoint/restore.log", "dump.log", "checkpoint/dump.log")
 """Members that are logs, the more telling first: a dump that is here went well."""

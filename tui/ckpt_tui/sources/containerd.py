@@ -21,12 +21,8 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.sources.base import Descriptor, OpenedImage, checked_digest
 from ckpt_tui.sources.bolt import Bolt, Bucket
 from ckpt_tui.sources.oci import layer_archive, missing_blob, open_image
+from ckpt_tui.sources.stores import CONTAINERD_ROOT, DATABASE
 
-ROOT = "/var/lib/containerd"
-STATE = "/run/containerd"
-"""Where containerd keeps what lasts and what runs, unless its configuration says otherwise."""
-
-DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
 _CONTENT = "io.containerd.content.v1.content"
 
 ATTEMPTS = 3
@@ -95,15 +91,15 @@ def named_images(root: str, progress: Progress) -> tuple[NamedImage, ...]:
 
 
 def open_containerd(target: str, name: str, progress: Progress) -> OpenedImage:
-    """Open an image by name; `[NAMESPACE@ROOT]` before it says where it is looked for.
+    """Open an image by name; `[NAMESPACE@CONTAINERD_ROOT]` before it says where it is looked for.
 
     Raises:
         SourceUnreachable: it is not there, or the store may not be read.
         UsageError: the name is empty.
     """
-    root, space = ROOT, ""
+    root, space = CONTAINERD_ROOT, ""
     if match := _LOCATION.fullmatch(name):
-        root, space, name = match["root"] or ROOT, match["space"] or "", match["name"]
+        root, space, name = match["root"] or CONTAINERD_ROOT, match["space"] or "", match["name"]
     if not name:
         raise UsageError(f"{target} names no image.")
     images = [i for i in named_images(root, progress) if space in ("", i.namespace)]

@@ -10,10 +10,8 @@ import base64
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +26,8 @@ from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import BytesWindow, ByteWindow, FileWindow
 from ckpt_tui.sources.base import MEDIA_MANIFEST, Descriptor, OpenedImage, checked_digest
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of, missing_blob
+from ckpt_tui.sources.stores import DRIVERS, Location, locations
 from ckpt_tui.sources.tar_split import TarSplitWindow
-
-DRIVERS = ("overlay", "vfs")
-"""Drivers whose layers are folders."""
 
 MAX_STORE_JSON = 64 << 20
 """Bytes of layers.json; 10,000 layers take some 5 MiB."""
@@ -42,14 +38,6 @@ MAX_LAYERS = 500
 _ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN_KEY = re.compile(r"[.0-9a-z]+")
 _LOCATION = re.compile(r"\[(?:(?P<driver>[a-z]*)@)?(?P<root>[^\]+]*)[^\]]*\](?P<name>.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """One store."""
-
-    root: Path
-    driver: str
 
 
 class StoredImage:
@@ -152,44 +140,6 @@ class StoredImage:
             return TarSplitWindow(packed, open_folder(content), name, progress)
         finally:
             packed.close()
-
-
-def locations() -> Iterator[Location]:
-    """Yield where this user's podman would look for stores, and the system's; not all exist."""
-    roots: list[Path] = []
-    for path in _config_files():
-        with suppress(OSError, ValueError):
-            config = tomllib.loads(path.read_text("utf-8"))
-            roots += _configured(config)
-            break
-    user_data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
-    roots += [Path(user_data) / "containers/storage"] if os.geteuid() else []
-    roots.append(Path("/var/lib/containers/storage"))
-    for root in dict.fromkeys(roots):
-        for driver in DRIVERS:
-            yield Location(root, driver)
-
-
-def _config_files() -> Iterator[Path]:
-    if explicit := os.environ.get("CONTAINERS_STORAGE_CONF"):
-        yield Path(explicit)
-        return
-    if os.geteuid():
-        yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / (
-            "containers/storage.conf"
-        )
-    yield Path("/etc/containers/storage.conf")
-    yield Path("/usr/share/containers/storage.conf")
-
-
-def _configured(config: Mapping[str, Any]) -> list[Path]:
-    own = text_at(config, "storage", "graphroot")
-    if os.geteuid():
-        # For others than root, graphroot counts in their own file only; the key for all is:
-        own = text_at(config, "storage", "rootless_storage_path") or own
-    more = texts_at(config, "storage", "options", "additionalimagestores")
-    expanded = (os.path.expandvars(path).replace("$UID", str(os.getuid())) for path in (own, *more))
-    return [Path(path) for path in expanded if os.path.isabs(path)]
 
 
 def open_stored(target: str, name: str, progress: Progress) -> OpenedImage:

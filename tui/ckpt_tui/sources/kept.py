@@ -19,8 +19,8 @@ from ckpt_tui.archive.directory import unreachable
 from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.sources.containerd import ROOT, STATE
-from ckpt_tui.sources.containers import Location, read_list
+from ckpt_tui.sources.containers import read_list
+from ckpt_tui.sources.stores import CONTAINERD_ROOT, CONTAINERD_STATE, Location
 
 LOGS = ("restore.log", "dump.log", "criu-dump.log")
 """CRIU's logs as engines name them, the more telling first."""
@@ -97,8 +97,8 @@ def containerd_kept(root: str, progress: Progress) -> Iterator[Kept]:
         SourceUnreachable: its folder may not be read.
     """
     places = [os.path.join(root, _TASKS)]
-    if os.path.realpath(root) == ROOT:
-        places.append(os.path.join(STATE, _TASKS))
+    if os.path.realpath(root) == CONTAINERD_ROOT:
+        places.append(os.path.join(CONTAINERD_STATE, _TASKS))
     for place in places:
         if not os.path.lexists(place):
             continue

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from ckpt_tui.sources import containerd
-from ckpt_tui.sources.containers import DRIVERS, locations
+from ckpt_tui.core.document import text_at, texts_at
+
+DRIVERS = ("overlay", "vfs")
+"""Drivers whose layers are folders."""
+
+CONTAINERD_ROOT = "/var/lib/containerd"
+CONTAINERD_STATE = "/run/containerd"
+"""Where containerd keeps what lasts and what runs, unless its configuration says otherwise."""
+
+DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
+"""containerd's, below its root."""
 
 
 class StoreKind(enum.Enum):
@@ -28,8 +41,16 @@ class Store:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One store."""
+
+    root: Path
+    driver: str
+
+
 MARKS = (
-    (containerd.DATABASE, StoreKind.CONTAINERD),
+    (DATABASE, StoreKind.CONTAINERD),
     *((f"{driver}-images", StoreKind.CONTAINERS) for driver in DRIVERS),
     *((f"{driver}-containers", StoreKind.CONTAINERS) for driver in DRIVERS),
     ("engine-id", StoreKind.DOCKER),
@@ -39,7 +60,7 @@ MARKS = (
 """What a folder has in it by which it is the root of a store."""
 
 FIXED = (
-    (StoreKind.CONTAINERD, containerd.ROOT),
+    (StoreKind.CONTAINERD, CONTAINERD_ROOT),
     (StoreKind.CONTAINERD, "/var/lib/rancher/k3s/agent/containerd"),
     (StoreKind.DOCKER, "/var/lib/docker"),
     (StoreKind.KUBELET, "/var/lib/kubelet/checkpoints"),
@@ -71,3 +92,41 @@ def store_at(path: str) -> Store | None:
         if os.path.lexists(os.path.join(path, mark)):
             return Store(kind, path)
     return next((Store(kind, path) for kind, known in FIXED if root == known), None)
+
+
+def locations() -> Iterator[Location]:
+    """Yield where this user's podman would look for stores, and the system's; not all exist."""
+    roots: list[Path] = []
+    for path in _config_files():
+        with suppress(OSError, ValueError):
+            config = tomllib.loads(path.read_text("utf-8"))
+            roots += _configured(config)
+            break
+    user_data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    roots += [Path(user_data) / "containers/storage"] if os.geteuid() else []
+    roots.append(Path("/var/lib/containers/storage"))
+    for root in dict.fromkeys(roots):
+        for driver in DRIVERS:
+            yield Location(root, driver)
+
+
+def _config_files() -> Iterator[Path]:
+    if explicit := os.environ.get("CONTAINERS_STORAGE_CONF"):
+        yield Path(explicit)
+        return
+    if os.geteuid():
+        yield Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / (
+            "containers/storage.conf"
+        )
+    yield Path("/etc/containers/storage.conf")
+    yield Path("/usr/share/containers/storage.conf")
+
+
+def _configured(config: Mapping[str, Any]) -> list[Path]:
+    own = text_at(config, "storage", "graphroot")
+    if os.geteuid():
+        # For others than root, graphroot counts in their own file only; the key for all is:
+        own = text_at(config, "storage", "rootless_storage_path") or own
+    more = texts_at(config, "storage", "options", "additionalimagestores")
+    expanded = (os.path.expandvars(path).replace("$UID", str(os.getuid())) for path in (own, *more))
+    return [Path(path) for path in expanded if os.path.isabs(path)]
