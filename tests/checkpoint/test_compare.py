@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from bench.archive import write_archive
 from ckpt_tui.checkpoint.compare import Change, compare_checkpoints, match_processes
-from ckpt_tui.checkpoint.comparepages import Side, compare_memory, match_regions
+from ckpt_tui.checkpoint.comparepages import (
+    MemoryComparison,
+    Side,
+    compare_memory,
+    match_regions,
+)
 from ckpt_tui.checkpoint.model import Checkpoint, Process, Region
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.pages import PE_LAZY, PE_PRESENT, Memory, PageMap
+from ckpt_tui.formats.comparing import compare_loaded, load
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 
 Open = Callable[[str], OpenCheckpoint]
@@ -144,6 +151,42 @@ def test_memory_of_two_containers_adds_up(opening: Open) -> None:
     assert found.total("changed") > 0
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two checkpoints of which every 64th page differs, packed and plain."""
+    folder = tmp_path_factory.mktemp("large")
+    for name, mark in (("a", 1), ("b", 2)):
+        for suffix in ("tar", "tar.zst"):
+            write_archive(folder / f"{name}.{suffix}", 8, 0, mark)
+    return folder
+
+
+def compared(one: Path, other: Path) -> MemoryComparison:
+    loaded = load(str(one), quiet()), load(str(other), quiet())
+    try:
+        memory = compare_loaded(*loaded, quiet()).memory
+        assert memory
+        return memory
+    finally:
+        for opened, _ in loaded:
+            opened.close()
+
+
+@pytest.mark.parametrize("names", [("a.tar.zst", "b.tar.zst"), ("a.tar", "b.tar.zst")])
+def test_packed_checkpoints_are_compared_in_passing(
+    large: Path, names: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = compared(large / "a.tar", large / "b.tar")
+    assert plain.total("changed") == 8 * 4 * PAGE, "4 pages of each MiB"
+
+    def refuse() -> None:
+        raise AssertionError("nothing is unpacked to a file")
+
+    monkeypatch.setattr("ckpt_tui.archive.spill.unlinked_file", refuse)
+    packed = compared(large / names[0], large / names[1])
+    assert packed.processes == plain.processes
+
+
 PAGE = 4096
 
 
@@ -161,13 +204,16 @@ class FakeReader:
 
 
 def region_of(before: FakeReader, after: FakeReader, opening: Open) -> object:
-    from ckpt_tui.checkpoint.comparepages import _compare
+    from ckpt_tui.checkpoint.comparepages import _compare, _Reader
 
     opened = opening("counter.tar.zst")
     checkpoint = opened.load(quiet())
     region = Region(1, 0, 8 * PAGE, "heap", "rw-p")
-    one, other = (Side(checkpoint, opened.images, r) for r in (before, after))  # type: ignore[arg-type]
-    return _compare(one, other, region, region, quiet())
+    readers = [
+        _Reader(Side(checkpoint, opened.images, r), None)  # type: ignore[arg-type]
+        for r in (before, after)
+    ]
+    return _compare((readers[0], readers[1]), region, region, PAGE, quiet())
 
 
 def test_pages_are_told_apart_by_content_and_by_presence(opening: Open) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import crafted
 import pytest
 
+import crafted
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.checkpoint.bytediff import changed_bytes, differing
 from ckpt_tui.checkpoint.comparefiles import FileComparison, compare_files

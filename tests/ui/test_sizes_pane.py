@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from demo import screen_text
 from screenshots import settle
+from textual.widgets import Input
 
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.panes.sizes import SizesPane
@@ -86,5 +87,18 @@ async def test_p_counts_what_the_pages_hold(data: Path) -> None:
         assert "p counts zero and equal" in before
         await pilot.press("p")
         await settle(app, pilot)
-        assert "unique pages" in screen_text(app)
-        assert "duplicate pages" in screen_text(app)
+        assert "▇ unique" in screen_text(app)
+        assert "▇ duplicate" in screen_text(app)
+
+
+async def test_pages_of_another_checkpoint_are_counted(data: Path) -> None:
+    archives = data / "archives"
+    app = CkptApp([str(archives / "cri-crio.tar")])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sizes(app, pilot, "P")
+        line = app.focused
+        assert isinstance(line, Input)
+        line.value = str(archives / "cri-podman.tar")
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert "▇ in the other, too" in screen_text(app)

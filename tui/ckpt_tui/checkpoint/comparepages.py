@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_tui.checkpoint.compare import ProcessPair
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, ProcessMemory, Region
+from ckpt_tui.checkpoint.pagehash import HashedPages, reads_spill
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.parallel import both
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.criu.pages import Memory, PageState, Span
+
+MAX_HASHED = 16 << 30
+"""Bytes of pages of both of which hashes are kept, 32 MiB at most of each."""
 
 MAX_PLACES = 256
 """Changed runs of pages remembered of one region, to jump to; the pages are all counted."""
@@ -73,12 +79,9 @@ def compare_memory(
     reason = _not_comparable(before.checkpoint, after.checkpoint)
     if reason:
         return MemoryComparison((), (reason,))
-    notes = []
-    for word, side in (("first", before), ("second", after)):
-        try:
-            side.images.preload_pages(progress)
-        except CkptError as error:
-            notes.append(f"Not all pages of the {word} can be read: {error}")
+    notes: list[str] = []
+    unit = min(side.checkpoint.criu.page_size for side in (before, after))
+    readers = _readers(before, after, unit, notes, progress)
     memories = [{m.pid: m for m in s.checkpoint.memory} for s in (before, after)]
     total = sum(m.dumped_bytes for some in memories for m in some.values())
     progress.start("comparing memory", total)
@@ -89,7 +92,7 @@ def compare_memory(
         if one is None and other is None:
             continue
         regions = tuple(
-            _compare(before, after, a, b, progress)
+            _compare(readers, a, b, unit, progress)
             for a, b in match_regions(_regions(one), _regions(other))
         )
         found.append((pair, regions))
@@ -138,8 +141,37 @@ def _use(region: Region) -> Hashable:
     return region.kind, region.path, region.offset, region.protection
 
 
+def _readers(
+    before: Side, after: Side, unit: int, notes: list[str], progress: Progress
+) -> tuple[_Reader, _Reader]:
+    """Have all pages at hand. Of compressed archives these are their hashes: comparing the bytes
+    would need a file of all of them first."""
+    total = sum(m.dumped_bytes for side in (before, after) for m in side.checkpoint.memory)
+    by_hash = total <= MAX_HASHED and any(reads_spill(side.images) for side in (before, after))
+    progress.start("reading the pages of both", total // 2)
+
+    def read(side: Side, progress: Progress) -> tuple[HashedPages | None, str]:
+        try:
+            if by_hash:
+                return HashedPages(side.images, unit, progress), ""
+            side.images.preload_pages(progress)
+        except CkptError as error:
+            return None, str(error)
+        return None, ""
+
+    found = both(read, before, after, progress)
+    for word, (_, problem) in zip(("first", "second"), found, strict=True):
+        if problem:
+            notes.append(f"Not all pages of the {word} can be read: {problem}")
+    return _Reader(before, found[0][0]), _Reader(after, found[1][0])
+
+
 def _compare(
-    before: Side, after: Side, one: Region | None, other: Region | None, progress: Progress
+    readers: tuple[_Reader, _Reader],
+    one: Region | None,
+    other: Region | None,
+    unit: int,
+    progress: Progress,
 ) -> RegionPair:
     if one is None or other is None:
         return RegionPair(
@@ -148,30 +180,72 @@ def _compare(
             only_before=one.dumped if one else 0,
             only_after=other.dumped if other else 0,
         )
-    # of two page sizes the smaller one divides the other
-    counter = _Counter(min(side.checkpoint.criu.page_size for side in (before, after)))
+    counter = _Counter(unit)
     problem = ""
     try:
-        memories = _memory_of(before, one), _memory_of(after, other)
+        memories = readers[0].memory(one), readers[1].memory(other)
         length = max(one.end - one.start, other.end - other.start)
-        for state, start, end, places in _together(memories, one, other, length):
-            if state == "both":
-                counter.compare(memories, start, end, places, progress)
+        for piece in _together(memories, one, other, length):
+            if piece.state == "both":
+                _compare_piece(readers, memories, piece, counter, progress)
             else:
-                counter.count(state, end - start)
+                counter.count(piece.state, piece.end - piece.start)
     except CkptError as error:
         problem = str(error)
     return RegionPair(one, other, **counter.counts, places=tuple(counter.places), problem=problem)
 
 
+def _compare_piece(
+    readers: tuple[_Reader, _Reader],
+    memories: Memories,
+    piece: _Piece,
+    counter: _Counter,
+    progress: Progress,
+) -> None:
+    """Compare what both have, by the hashes of its pages where they are there."""
+    length = piece.end - piece.start
+    both = zip(readers, memories, piece.spans, strict=True)
+    left, right = (reader.hashes(memory, span, length) for reader, memory, span in both)
+    if left and right:
+        counter.compare_hashes(left, right, piece.start, length)
+        progress.tick(2 * length)
+        return
+    one, other = memories
+    assert one is not None
+    assert other is not None
+    for at in range(0, length, CHUNK):
+        size = min(CHUNK, length - at)
+        pages = (one.read(piece.addresses[0] + at, size).data,
+                 other.read(piece.addresses[1] + at, size).data)  # fmt: skip
+        counter.compare(*pages, piece.start + at)
+        progress.tick(2 * size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One side, with the hashes of its pages where these stand for them."""
+
+    side: Side
+    hashed: HashedPages | None
+
+    def memory(self, region: Region) -> Memory | None:
+        """Return where the pages of a region are: a shared object has a page map of its own."""
+        if region.shared_id:
+            return self.side.reader.shared(region.shared_id, self.side.checkpoint.criu.page_size)
+        return self.side.reader.memory(region.pid)
+
+    def hashes(self, memory: Memory | None, span: Span, length: int) -> array[int] | None:
+        """Return the hashes of the pages of a part of a span, None where they are not kept."""
+        if self.hashed is None or memory is None or length % self.hashed.unit:
+            return None
+        place = self.side.reader.stored(memory, span)
+        if place.offset % self.hashed.unit:
+            return None
+        found = self.hashed.at(place.name, place.offset, length)
+        return found if len(found) * self.hashed.unit == length else None
+
+
 Memories = tuple[Memory | None, Memory | None]
-
-
-def _memory_of(side: Side, region: Region) -> Memory | None:
-    """Return where the pages of a region are: a shared object has a page map of its own."""
-    if region.shared_id:
-        return side.reader.shared(region.shared_id, side.checkpoint.criu.page_size)
-    return side.reader.memory(region.pid)
 
 
 def _base(region: Region) -> int:
@@ -186,18 +260,29 @@ def _spans(memory: Memory | None, region: Region) -> Iterator[Span]:
         yield Span(0, end - start, PageState.ABSENT)
         return
     for span in memory.spans(start, end):
-        yield Span(span.start - start, span.end - start, span.state, span.offset)
+        yield replace(span, start=span.start - start, end=span.end - start)
 
 
 _NOT_AT_HAND = (PageState.PARENT, PageState.LAZY, PageState.MISSING)
 
 
-def _together(
-    memories: Memories, one: Region, other: Region, length: int
-) -> Iterator[tuple[str, int, int, tuple[int, int]]]:
-    """Yield the ranges of two regions where neither changes its state: what is there, from where
-    to where in the region, and the address of that in each memory. Ranges that are in neither are
-    left out."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A range of two regions where neither changes its state."""
+
+    state: str
+    """What is there: `both`, or the field of `RegionPair` that counts it."""
+    start: int
+    """Bytes from the start of the region."""
+    end: int
+    addresses: tuple[int, int]
+    """Of the first byte, in each memory."""
+    spans: tuple[Span, Span]
+    """Where the bytes are; of those in a page image the offset is that of the first."""
+
+
+def _together(memories: Memories, one: Region, other: Region, length: int) -> Iterator[_Piece]:
+    """Yield the pieces of two regions, but for those that are in neither."""
     sides = _padded(_spans(memories[0], one), length), _padded(_spans(memories[1], other), length)
     bases = _base(one), _base(other)
     left, right = next(sides[0], None), next(sides[1], None)
@@ -206,7 +291,9 @@ def _together(
         end = min(left.end, right.end)
         state = _state(left.state, right.state)
         if state and end > at:
-            yield state, at, end, (bases[0] + at, bases[1] + at)
+            spans = [replace(s, offset=s.offset + at - s.start) for s in (left, right)]
+            addresses = bases[0] + at, bases[1] + at
+            yield _Piece(state, at, end, addresses, (spans[0], spans[1]))
         at = end
         if left.end == end:
             left = next(sides[0], None)
@@ -243,38 +330,32 @@ class _Counter:
     def count(self, state: str, size: int) -> None:
         self.counts[state] += size
 
-    def compare(
-        self,
-        memories: Memories,
-        start: int,
-        end: int,
-        addresses: tuple[int, int],
-        progress: Progress,
-    ) -> None:
-        """Compare the bytes from `start` to `end` of the region, which both have."""
-        one, other = memories
-        assert one is not None
-        assert other is not None
-        for at in range(0, end - start, CHUNK):
-            length = min(CHUNK, end - start - at)
-            left = one.read(addresses[0] + at, length).data
-            right = other.read(addresses[1] + at, length).data
-            if left == right:
-                self.counts["same"] += length
-            else:
-                self._pages(left, right, start + at)
-            progress.tick(2 * length)
-
-    def _pages(self, left: bytes, right: bytes, offset: int) -> None:
+    def compare(self, left: bytes, right: bytes, offset: int) -> None:
+        """Compare the bytes at an offset of the region, which both have."""
+        if left == right:
+            self.counts["same"] += len(left)
+            return
         # Slices are copies, yet faster: memoryview compares byte by byte.
         size = self._page_size
         for at in range(0, len(left), size):
-            length = min(size, len(left) - at)
-            if left[at : at + size] == right[at : at + size]:
-                self.counts["same"] += length
-            else:
-                self.counts["changed"] += length
-                self._note(offset + at, length)
+            page = left[at : at + size]
+            self._page(page == right[at : at + size], offset + at, len(page))
+
+    def compare_hashes(self, left: array[int], right: array[int], offset: int, length: int) -> None:
+        """Compare so many bytes, whole pages, by their hashes."""
+        if left == right:
+            self.counts["same"] += length
+            return
+        size = self._page_size
+        for number, (one, other) in enumerate(zip(left, right, strict=True)):
+            self._page(one == other, offset + number * size, size)
+
+    def _page(self, same: bool, offset: int, length: int) -> None:
+        if same:
+            self.counts["same"] += length
+        else:
+            self.counts["changed"] += length
+            self._note(offset, length)
 
     def _note(self, start: int, length: int) -> None:
         if self.places and sum(self.places[-1]) == start:

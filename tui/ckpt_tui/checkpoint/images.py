@@ -62,6 +62,11 @@ class ImageDirectory:
     def __contains__(self, name: str) -> bool:
         return f"{self._folder}{name}" in self._tree.members
 
+    @property
+    def tree(self) -> Tree:
+        """What the images are in."""
+        return self._tree
+
     def member_name(self, name: str) -> str:
         """Return the name in the tree of an image."""
         return f"{self._folder}{name}"

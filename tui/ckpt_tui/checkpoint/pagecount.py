@@ -1,21 +1,24 @@
-"""What the dumped pages hold: how many are zero, how many are equal to another, how many are alone.
+"""What the dumped pages hold: how many are zero, equal to another, in another checkpoint, or alone.
 
 One pass over the page images, which are the bulk of a checkpoint: so it is done when asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.images import ImageDirectory
-from ckpt_tui.checkpoint.model import Checkpoint, ProcessMemory
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.pagehash import ZERO, hashes, page_pieces, whole_pages
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import CHUNK, ByteWindow
 
 MAX_DISTINCT = 1_000_000
 """Contents remembered, some 100 MB of memory: 4 GiB of pages of which none equals another."""
+
+KINDS = ("unique", "duplicate", "shared", "zero")
+"""What a page can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class PageImage:
     """The pages of one process, or of one shared object."""
 
     label: str
-    window: ByteWindow
+    pieces: Iterable[bytes]
     page_size: int
     pid: int | None = None
 
@@ -37,6 +40,8 @@ class Counted:
     page_size: int
     pages: int = 0
     zero: int = 0
+    shared: int = 0
+    """Not zero, and in one of the other checkpoints, too."""
     duplicate: int = 0
     """Equal to a page counted before, of this or another process."""
     unique: int = 0
@@ -52,92 +57,90 @@ class PageCounts:
     parts: tuple[Counted, ...]
     complete: bool = True
     """False: there were more contents than are remembered, so some duplicates count as unique."""
+    parent: int = 0
+    """Bytes that are not here, but in the previous dump of a chain."""
 
     def total(self, field: str) -> int:
-        """Return the bytes of `pages`, `zero`, `duplicate` or `unique` in all parts."""
+        """Return the bytes of `pages` or of one of `KINDS` in all parts."""
         return sum(getattr(part, field) * part.page_size for part in self.parts)
 
 
-def page_images(
-    images: ImageDirectory, memory: Iterable[ProcessMemory], page_size: int
-) -> tuple[PageImage, ...]:
-    """Return every page image with whose it is; those of no process are named for their file."""
-    owners = {f"pages-{m.pages_id}.img": m.pid for m in memory if m.pages_id is not None}
-    return tuple(
-        PageImage(
-            label=f"process {owners[name]}" if name in owners else name,
-            window=images.window(name),
-            page_size=page_size,
-            pid=owners.get(name),
-        )
-        for name in images.page_images
-    )
+Dump = tuple[ImageDirectory, Checkpoint]
 
 
-def count_checkpoint(
-    images: ImageDirectory, checkpoint: Checkpoint, progress: Progress
-) -> PageCounts:
-    """Count the pages of a checkpoint, in one pass over a compressed archive.
+def count_checkpoint(dump: Dump, progress: Progress, others: Sequence[Dump] = ()) -> PageCounts:
+    """Count the pages of a checkpoint, in one pass over a compressed archive; one pass more for
+    each of `others`, in which its contents are looked for. The previous dumps of a chain are among
+    these by themselves.
 
     Raises:
         CkptError: CRIU compressed or encrypted the pages, so their contents cannot be seen.
     """
-    criu = checkpoint.criu
-    if criu.compressed_pages or criu.encrypted:
-        how = "encrypted" if criu.encrypted else "compressed"
-        raise CkptError("The pages cannot be counted.", f"CRIU wrote them {how}.")
-    found = page_images(images, checkpoint.memory, criu.page_size)
-    images.preload_pages(progress)
-    return count_pages(found, progress)
+    images, checkpoint = dump
+    for _, one in (dump, *others):
+        if one.criu.compressed_pages or one.criu.encrypted:
+            how = "encrypted" if one.criu.encrypted else "compressed"
+            raise CkptError("The pages cannot be counted.", f"CRIU wrote them {how}.")
+    page_size = checkpoint.criu.page_size
+    known: set[int] = set()
+    for directory in (*_previous(images), *(other for other, _ in others)):
+        progress.start("reading the other pages", _page_bytes(directory))
+        for _, pieces in page_pieces(directory, progress):
+            for piece in whole_pages(pieces, page_size):
+                if len(known) < MAX_DISTINCT:
+                    known.update(hashes(piece, page_size))
+    owners = {f"pages-{m.pages_id}.img": m.pid for m in checkpoint.memory if m.pages_id is not None}
+    progress.start("counting pages", _page_bytes(images))
+
+    def found() -> Iterator[PageImage]:
+        for name, pieces in page_pieces(images, progress):
+            label = f"process {owners[name]}" if name in owners else name
+            yield PageImage(label, pieces, page_size, owners.get(name))
+
+    return count_pages(found(), known, sum(m.parent_bytes for m in checkpoint.memory))
 
 
-def count_pages(images: Sequence[PageImage], progress: Progress) -> PageCounts:
-    """Return how many pages are zero, duplicate and unique. Progress counts bytes.
+def _previous(images: ImageDirectory) -> Iterator[ImageDirectory]:
+    while (before := images.previous) is not None:
+        yield before
+        images = before
 
-    Contents are told apart by Python's keyed 64-bit hash of them: among a million pages two that
-    differ are taken for equal once in 30 million counts.
-    """
-    progress.start("counting pages", sum(image.window.size for image in images))
+
+def _page_bytes(images: ImageDirectory) -> int:
+    return sum(images.size(name) for name in images.page_images)
+
+
+def count_pages(
+    images: Iterable[PageImage], known: Set[int] = frozenset(), parent: int = 0
+) -> PageCounts:
+    """Return how many pages are zero, among the `known` hashes, duplicate and unique."""
     seen: set[int] = set()
-    parts = []
-    for image in images:
-        try:
-            parts.append(_count(image, seen, progress))
-        except CkptError as error:
-            parts.append(Counted(image.label, image.pid, image.page_size, problem=str(error)))
-    return PageCounts(tuple(parts), complete=len(seen) < MAX_DISTINCT)
+    parts = tuple(sorted((_count(image, seen, known) for image in images), key=_by_process))
+    complete = max(len(seen), len(known)) < MAX_DISTINCT
+    return PageCounts(parts, complete, parent)
 
 
-def _count(image: PageImage, seen: set[int], progress: Progress) -> Counted:
+def _by_process(part: Counted) -> tuple[bool, int, str]:
+    return part.pid is None, part.pid or 0, part.label
+
+
+def _count(image: PageImage, seen: set[int], known: Set[int]) -> Counted:
     size = image.page_size
-    pages = zero = duplicate = 0
-    for chunk in _chunks(image.window, progress):
-        count = -(-len(chunk) // size)
-        pages += count
-        nonzero = _hashes(chunk, size)
-        zero += count - len(nonzero)
-        fresh = set(nonzero) - seen
-        duplicate += len(nonzero) - len(fresh)
-        if len(seen) < MAX_DISTINCT:
-            seen |= fresh
-    return Counted(image.label, image.pid, size, pages, zero, duplicate, pages - zero - duplicate)
-
-
-def _chunks(window: ByteWindow, progress: Progress) -> Iterator[bytes]:
-    offset = 0
-    while chunk := window.read(offset, CHUNK):
-        yield chunk
-        offset += len(chunk)
-        progress.tick(len(chunk))
-
-
-_ZEROS = bytes(CHUNK)
-
-
-def _hashes(chunk: bytes, page_size: int) -> list[int]:
-    """Return the hashes of the pages of a chunk that are not zero."""
-    if chunk == _ZEROS[: len(chunk)]:
-        return []
-    zeros = _ZEROS[:page_size]
-    pages = (chunk[at : at + page_size] for at in range(0, len(chunk), page_size))
-    return [hash(page) for page in pages if page != zeros]
+    pages = zero = shared = duplicate = 0
+    problem = ""
+    try:
+        for piece in whole_pages(image.pieces, size):
+            found = hashes(piece, size)
+            pages += len(found)
+            zero += found.count(ZERO)
+            if known:
+                shared += sum(one in known for one in found if one != ZERO)
+            found = [one for one in found if one != ZERO and one not in known]
+            fresh = set(found) - seen
+            duplicate += len(found) - len(fresh)
+            if len(seen) < MAX_DISTINCT:
+                seen |= fresh
+    except CkptError as error:
+        problem = str(error)
+    unique = pages - zero - shared - duplicate
+    return Counted(image.label, image.pid, size, pages, zero, shared, duplicate, unique, problem)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.archive.passing import in_passing
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagecount import PageImage, count_pages
@@ -133,7 +134,10 @@ def _pages(image: RawImage, _kind: Kind, progress: Progress) -> Iterator[str]:
     if criu.compressed_pages or criu.encrypted:
         yield "CRIU packed them: what is in them cannot be told"
         return
-    for part in count_pages([PageImage(image.name, window, size)], progress).parts:
+    progress.start("counting pages", window.size)
+    member = image.images.member_name(image.name)
+    passed = in_passing(image.images.tree, [member], progress)
+    for part in count_pages(PageImage(name, pieces, size) for name, pieces in passed).parts:
         for label, count in (
             ("hold only zeros", part.zero),
             ("are equal to another one here", part.duplicate),

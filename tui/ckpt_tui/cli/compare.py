@@ -9,11 +9,16 @@ from ckpt_tui.checkpoint.compare import Change, ProcessPair
 from ckpt_tui.checkpoint.comparefiles import FilePair
 from ckpt_tui.checkpoint.comparepages import RegionPair
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.formats.comparing import Difference, Link, compare_chain, compare_loaded
+from ckpt_tui.formats.comparing import (
+    Difference,
+    Link,
+    compare_chain,
+    compare_loaded,
+    load_both,
+)
 from ckpt_tui.ui.rows import chain
 from ckpt_tui.ui.rows.compare import (
     COLUMNS,
@@ -35,9 +40,13 @@ def compare(
     """
     if len(targets) > 2:
         return _chain(targets, as_json, reveal, contents, exit_code)
-    with opened_target(targets[0]) as (one, progress), opened_target(targets[1]) as (other, _):
-        loaded = (one, one.load(progress)), (other, other.load(progress))
-        difference = compare_loaded(*loaded, progress, contents=contents)
+    with told_progress() as progress:
+        loaded = load_both(targets[0], targets[1], progress)
+        try:
+            difference = compare_loaded(*loaded, progress, contents=contents)
+        finally:
+            for opened, _ in loaded:
+                opened.close()
     if as_json:
         print_json({"schema_version": 1, **difference_document(difference, reveal)})
     else:

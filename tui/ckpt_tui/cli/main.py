@@ -190,13 +190,25 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> 
 @cli.command()
 @TARGET
 @click.option("--pages", is_flag=True, help="Count zero, duplicate and unique pages; reads all.")
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="TARGET",
+    help="Count the pages that another checkpoint has, too; may be given again.",
+)
 @JSON
 @reaches_registries
-def sizes(target: str, pages: bool, as_json: bool) -> None:
-    """Say where the bytes are: layers, components, images, processes, kinds of memory, files."""
+def sizes(target: str, pages: bool, others: tuple[str, ...], as_json: bool) -> None:
+    """Say where the bytes are: layers, components, images, processes, kinds of memory, files.
+
+    \b
+      ckpt-tui sizes web.tar.zst --json | jq '.sizes.components'
+      ckpt-tui sizes web-2.tar.zst --with web-1.tar.zst
+    """
     from ckpt_tui.cli.sizes import sizes as run
 
-    run(target, pages, as_json)
+    run(target, pages, others, as_json)
 
 
 @cli.command()

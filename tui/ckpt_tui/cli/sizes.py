@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.checkpoint.model import Share, Sizes
-from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
+from ckpt_tui.checkpoint.pagecount import Dump, PageCounts, count_checkpoint
 from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_table
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.rows.sizes import LAYER_COLUMNS, PAGE_KINDS, layer_rows
 from ckpt_tui.ui.rows.table import Column, Row
 from ckpt_tui.ui.rows.tables import SIZED, sized
@@ -24,17 +28,26 @@ LISTED_FILES = 20
 """Largest files in the text; `--json` has more."""
 
 
-def sizes(target: str, count: bool, as_json: bool) -> None:
-    """Print where the bytes are; with `count` read all pages and say what they hold."""
-    with opened_target(target) as (opened, progress):
+def sizes(target: str, count: bool, others: Sequence[str], as_json: bool) -> None:
+    """Print where the bytes are; with `count` read all pages and say what they hold, and what of it
+    is in `others`, too."""
+    with ExitStack() as closing:
+        opened, progress = closing.enter_context(opened_target(target))
         checkpoint = opened.load(progress)
-        counts = count_checkpoint(opened.images, checkpoint, progress) if count else None
+        counts = None
+        if count or others:
+            known = [_dump(closing.enter_context(opened_target(other))) for other in others]
+            counts = count_checkpoint((opened.images, checkpoint), progress, known)
     if as_json:
         print_json(sizes_document(target, checkpoint.sizes, counts))
         return
     _print(checkpoint.sizes)
     if counts is not None:
         _print_counts(counts)
+
+
+def _dump(opened: tuple[OpenCheckpoint, Progress]) -> Dump:
+    return opened[0].images, opened[0].load(opened[1])
 
 
 def sizes_document(target: str, found: Sizes, counts: PageCounts | None) -> dict[str, Any]:
@@ -44,7 +57,8 @@ def sizes_document(target: str, found: Sizes, counts: PageCounts | None) -> dict
         pages = {
             "complete": counts.complete,
             "bytes": counts.total("pages"),
-            **{kind: counts.total(kind) for kind, _ in PAGE_KINDS},
+            **{kind: counts.total(kind) for kind, *_ in PAGE_KINDS},
+            "parent": counts.parent,
             "parts": plain(counts.parts),
         }
     return {"schema_version": 1, "source": target, "sizes": plain(found), "pages": pages}
@@ -68,10 +82,13 @@ def _print(found: Sizes) -> None:
 
 def _print_counts(counts: PageCounts) -> None:
     shares = tuple(
-        Share(f"{part.label}: {kind}", getattr(part, kind) * part.page_size, _pages(part, kind))
+        Share(f"{part.label}: {name}", getattr(part, kind) * part.page_size, _pages(part, kind))
         for part in counts.parts
-        for kind, _ in PAGE_KINDS
+        for kind, _, name in PAGE_KINDS
+        if getattr(part, kind) or kind != "shared"
     )
+    if counts.parent:
+        shares += (Share("left to the previous dump", counts.parent),)
     print_heading("Pages")
     print_table(COLUMNS, _rows(shares, "pages"))
     for part in counts.parts:

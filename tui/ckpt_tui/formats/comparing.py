@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
-from ckpt_tui.archive.tree import Tree
+from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.compare import Comparison, compare_checkpoints
 from ckpt_tui.checkpoint.comparefiles import FileComparison, common_files, compare_files
 from ckpt_tui.checkpoint.comparepages import MemoryComparison, Side, compare_memory
+from ckpt_tui.checkpoint.delta import DIFF
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.parallel import both
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 
@@ -83,17 +84,28 @@ def compare_deltas(before: Loaded, after: Loaded, progress: Progress) -> FileCom
     deltas = before[1].delta, after[1].delta
     if not common_files(*deltas):
         return FileComparison()
-    with ExitStack() as closing:
-        trees: list[Tree | None] = []
-        for word, (opened, _) in (("first", before), ("second", after)):
-            try:
-                tree = opened.open_delta(progress)
-            except CkptError as error:
-                return FileComparison(notes=(f"The files of the {word} cannot be read: {error}",))
-            if tree is not None:
-                closing.callback(tree.close)
-            trees.append(tree)
+    try:
+        trees = both(_open_delta, before[0], after[0], progress, _close)
+    except CkptError as error:
+        return FileComparison(notes=(f"The files cannot be read: {error}",))
+    try:
         return compare_files((deltas[0], trees[0]), (deltas[1], trees[1]), progress)
+    finally:
+        for tree in trees:
+            _close(tree)
+
+
+def _open_delta(opened: OpenCheckpoint, progress: Progress) -> Tree | None:
+    """Open a delta. One that fits into memory is kept there: no file of all pages is made."""
+    if DIFF in opened.tree.members:
+        size = opened.tree.members[DIFF].size
+        opened.tree.preload([ByteRange(DIFF, 0, size)], progress)
+    return opened.open_delta(progress)
+
+
+def _close(tree: Tree | None) -> None:
+    if tree is not None:
+        tree.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +184,11 @@ def compare_chain(
     finally:
         if before is not None:
             before[0].close()
+
+
+def load_both(before: str, after: str, progress: Progress) -> tuple[Loaded, Loaded]:
+    """Open two checkpoints at a time, see `load`."""
+    return both(load, before, after, progress, lambda loaded: loaded[0].close())
 
 
 def load(target: str, progress: Progress) -> Loaded:

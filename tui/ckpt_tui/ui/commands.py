@@ -130,6 +130,8 @@ COMMANDS: tuple[Command, ...] = (
             "filter", _LISTS, line=(CHECKPOINT, COMPARE)),
     Command("count-pages", "p", "count_pages", "Count the pages",
             "Tell zero and equal ones from the rest.", "count pages", (CHECKPOINT,)),
+    Command("count-with", "P", "count_pages_with", "Pages in another one",
+            "Count what another checkpoint has, too.", screens=(CHECKPOINT,)),
     Command("breakdown", "b", "next_breakdown", "Divide another way",
             "By component, memory, layer, file.", screens=(CHECKPOINT,)),
     Command("search", "/", "search", "Search", "Find text; n and N step through it.",

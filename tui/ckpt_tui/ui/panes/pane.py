@@ -88,6 +88,9 @@ class Pane(JobHost, Widget):
     def count_pages(self) -> None:
         """Count what the dumped pages hold."""
 
+    def count_pages_with(self) -> None:
+        """Count what another checkpoint has, too."""
+
     def next_breakdown(self) -> None:
         """Divide the whole another way."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterator
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -15,17 +17,19 @@ from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
 from ckpt_tui.checkpoint.sizetree import SizeNode, size_trees
-from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows.choice import MANY
 from ckpt_tui.ui.rows.sizes import COLUMNS, count_parts, crumbs, node_rows, part_of
 from ckpt_tui.ui.rows.table import plain
+from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
-NOT_COUNTED = "p counts zero and equal pages"
+NOT_COUNTED = "p counts zero and equal pages, P those in another checkpoint"
 
 
 class SizesPane(Pane):
@@ -40,7 +44,10 @@ class SizesPane(Pane):
     }
     """
     ACTIONS: ClassVar[frozenset[str]] = frozenset(
-        ("open", "copy", "copy_row", "pager", "count_pages", "next_breakdown", "go_to", "used_by")
+        (
+            *("open", "copy", "copy_row", "pager", "go_to", "used_by"),
+            *("count_pages", "count_pages_with", "next_breakdown"),
+        )
     )
 
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
@@ -153,11 +160,30 @@ class SizesPane(Pane):
             self._enter()
 
     def count_pages(self) -> None:
+        dump = self.opened.images, self.checkpoint
         self.run_job(
-            "Counting pages",
-            lambda progress: count_checkpoint(self.opened.images, self.checkpoint, progress),
-            self._counted,
+            "Counting pages", lambda progress: count_checkpoint(dump, progress), self._counted
         )
+
+    def count_pages_with(self) -> None:
+        """Ask for another checkpoint, and count what it has, too."""
+
+        def count(target: str | None) -> None:
+            if target:
+                self.run_job("Counting pages", partial(self._count_with, target), self._counted)
+
+        folder = os.path.dirname(self.opened.target)
+        question = AskScreen("shared with", "a path or TARGET", f"{folder}/" if folder else "")
+        self.app.push_screen(question, count)
+
+    def _count_with(self, target: str, progress: Progress) -> PageCounts:
+        """Runs in a thread."""
+        other, checkpoint = load(target, progress)
+        try:
+            dump = self.opened.images, self.checkpoint
+            return count_checkpoint(dump, progress, [(other.images, checkpoint)])
+        finally:
+            other.close()
 
     def _counted(self, counts: PageCounts) -> None:
         self.query_one(StackedBar).show(count_parts(counts))

@@ -19,8 +19,13 @@ COLUMNS = (
     Column("DETAIL", share=2, least=16, shrink="middle", optional=True),
 )
 
-PAGE_KINDS = (("unique", "pages"), ("duplicate", "volumes"), ("zero", "base"))
-"""What a page can be, and the meaning whose colour it has."""
+PAGE_KINDS = (
+    ("unique", "pages", "unique"),
+    ("duplicate", "volumes", "duplicate"),
+    ("shared", "delta", "in the other, too"),
+    ("zero", "base", "zero"),
+)
+"""What a page can be, the meaning whose colour it has, its name for people."""
 
 
 def meaning_of(node: SizeNode) -> str:
@@ -59,8 +64,10 @@ def crumbs(way: Sequence[SizeNode], ways: Sequence[str]) -> str:
 
 
 def count_parts(counts: PageCounts) -> list[Part]:
-    """Return what the pages hold, as shares of all dumped pages."""
-    return [Part(f"{kind} pages", counts.total(kind), name) for kind, name in PAGE_KINDS]
+    """Return what the pages hold, as shares of all pages; those left to a previous dump, too."""
+    parts = [Part(name, counts.total(kind), meaning) for kind, meaning, name in PAGE_KINDS]
+    parts.append(Part("in the previous dump", counts.parent, "metadata"))
+    return [part for part in parts if part.amount]
 
 
 LAYER_COLUMNS = (

@@ -42,7 +42,7 @@ PANE_ACTIONS = frozenset(
     (
         *("open", "toggle_branch", "filter", "search", "next_match", "previous_match", "sort"),
         *("reverse", "reveal", "copy", "copy_row", "go_to", "used_by", "problems_only"),
-        *("count_pages", "next_breakdown", "ask_address", "save", "pager"),
+        *("count_pages", "count_pages_with", "next_breakdown", "ask_address", "save", "pager"),
     )
 )
 """Actions that a tab may answer or not."""
@@ -292,6 +292,10 @@ class CheckpointScreen(JobHost, Screen[None]):
     def action_count_pages(self) -> None:
         if self.pane:
             self.pane.count_pages()
+
+    def action_count_pages_with(self) -> None:
+        if self.pane:
+            self.pane.count_pages_with()
 
     def action_next_breakdown(self) -> None:
         if self.pane:

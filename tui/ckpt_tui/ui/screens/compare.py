@@ -24,7 +24,7 @@ from ckpt_tui.checkpoint.regions import region_window
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import human_count, middle, printable
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.formats.comparing import Loaded, compare_deltas, load, side
+from ckpt_tui.formats.comparing import Loaded, compare_deltas, load_both, side
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
@@ -149,12 +149,7 @@ class CompareScreen(JobHost, Screen[None]):
         return self._lines[row.key] if row and isinstance(row.key, int) else None
 
     def _open(self, progress: Progress) -> _Opened:
-        one = load(self.targets[0], progress)
-        try:
-            other = load(self.targets[1], progress)
-        except BaseException:
-            one[0].close()
-            raise
+        one, other = load_both(*self.targets, progress)
         try:
             return _Opened((one, other), compare_checkpoints(one[1], other[1], progress))
         except BaseException:
