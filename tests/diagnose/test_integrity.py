@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.diagnose import checks
 from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks
 from ckpt_tui.diagnose.finding import Finding, verdict
+from ckpt_tui.diagnose.integrity_archive import archive_notes
+from ckpt_tui.formats.views import MemoryTree
 from crafted import ARCHIVES, DATA, rewrite
 
 Break = Callable[[Path], object]
@@ -35,6 +38,8 @@ def test_healthy_archive_has_no_problem(archive: Path, tmp_path: Path) -> None:
     found = findings(unpack(archive, tmp_path / "checkpoint"))
     assert problems(found) == set()
     assert verdict(found).text == "whole"
+    assert verdict(found, "here").text == "restores here on its image"
+    assert verdict(found, "there", with_base=True).text == "restores there"
 
 
 @pytest.mark.parametrize("name", ["counter", "kinds", "sockets"])
@@ -287,6 +292,17 @@ def test_containerd_archive_without_status_and_with_links_is_refused(tmp_path: P
     folder = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
     (folder / "checkpoint" / "parent").symlink_to("../pre")
     assert problems(findings(folder)) == {"containerd-link"}
+
+
+def test_what_is_odd_about_an_archive_is_told_once(counter: Path) -> None:
+    tree = MemoryTree({})
+    tree.notes = ("It is cut.", "Two members have one name.", "9 bytes that are no padding follow")
+    tree.notes += ("9 bytes that are no padding follow the end mark",)
+    found = list(archive_notes(dataclasses.replace(facts_of(counter), tree=tree)))
+    assert [(f.id, len(f.evidence)) for f in found] == [
+        ("archive-trailing", 1),
+        ("rt-archive-bad", 3),
+    ]
 
 
 def test_folder_made_again_is_advice(tmp_path: Path) -> None:

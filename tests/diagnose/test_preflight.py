@@ -22,7 +22,7 @@ from ckpt_tui.diagnose.elf import build_id
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding, verdict
 from ckpt_tui.diagnose.host import HostProfile
-from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
+from ckpt_tui.diagnose.restore_command import restore_commands
 from ckpt_tui.formats.opened import open_checkpoint
 from crafted import ARCHIVES, DATA, rewrite
 
@@ -358,41 +358,6 @@ def test_pids_and_ports_count_only_in_namespaces_of_the_host(sockets: Path) -> N
     assert [e.text for e in ports.evidence] == ["tcp 8080", "udp 5353"]
 
 
-def engines_of(folder: Path) -> dict[str, EngineRestore]:
-    facts = facts_of(folder)
-    return {r.engine: r for r in restore_commands(facts, run_checks(facts, quiet()))}
-
-
-def test_podman_gets_the_flags_and_the_others_a_reason(tmp_path: Path) -> None:
-    engines = engines_of(unpack(DATA / "demo-web" / "web.tar.zst", tmp_path / "web"))
-    assert next(iter(engines)) == "podman"
-    assert "podman container restore --tcp-established" in engines["podman"].commands[-1]
-    assert "--tcp-established" in engines["runc"].commands[-1]
-    assert "status.dump" in engines["containerd"].refusal
-    assert "CRI-O" in engines["cri-o"].refusal
-
-
-def test_engines_of_kubernetes_take_their_own(tmp_path: Path) -> None:
-    crio = engines_of(unpack(ARCHIVES / "cri-crio.tar", tmp_path / "crio"))
-    assert crio["cri-o"].commands[-1] == "crictl start ID"
-    assert crio["podman"].commands == ()
-    containerd = engines_of(unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd"))
-    assert containerd["containerd"].commands[-1] == "crictl start ID"
-    assert any("2.4" in note for note in containerd["containerd"].notes)
-
-
-def test_damaged_checkpoint_is_refused_by_all(counter: Path) -> None:
-    (counter / "checkpoint" / "core-8.img").unlink()
-    engines = engines_of(counter)
-    assert all(r.refusal and not r.commands for r in engines.values())
-
-
-def test_names_in_commands_are_quoted(tmp_path: Path) -> None:
-    folder = unpack(ARCHIVES / "counter.tar.zst", tmp_path / "a; rm -r $HOME")
-    command = engines_of(folder)["podman"].commands[0]
-    assert f"'{folder}'" in command
-
-
 def test_opened_checkpoint_gives_its_facts() -> None:
     opened = open_checkpoint(str(DATA / "demo-web" / "web.tar.zst"), quiet())
     try:
@@ -439,33 +404,3 @@ def test_engine_of_the_host_must_restore(tmp_path: Path) -> None:
     assert problems(findings(folder, host=host)) == set()
     host = dataclasses.replace(HOST, runtimes={"podman": "5.4.0"})
     assert "engine-missing" in ids(findings(folder, host=host))
-
-
-@pytest.mark.parametrize(
-    ("source", "commands"),
-    [
-        (
-            "docker://registry.example/web:ckpt",
-            (
-                "podman pull registry.example/web:ckpt",
-                "podman container restore registry.example/web:ckpt",
-            ),
-        ),
-        ("containers-storage:web:ckpt", ("podman container restore web:ckpt",)),
-        (
-            "oci:/srv/store:web",
-            (
-                "skopeo copy oci:/srv/store:web containers-storage:localhost/checkpoint:restore",
-                "podman container restore localhost/checkpoint:restore",
-            ),
-        ),
-    ],
-)
-def test_image_is_brought_to_podman_from_where_it_is(
-    counter: Path, source: str, commands: tuple[str, ...]
-) -> None:
-    facts = facts_of(counter)
-    image = dataclasses.replace(facts.checkpoint.format, name="podman image")
-    checkpoint = dataclasses.replace(facts.checkpoint, source=source, format=image)
-    facts = dataclasses.replace(facts, checkpoint=checkpoint)
-    assert restore_commands(facts, ())[0].commands == commands

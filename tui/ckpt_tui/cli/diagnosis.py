@@ -45,7 +45,8 @@ def diagnose(
         _log_alone(log or "", as_json)
         return
     with told_progress() as progress:
-        diagnosis = _diagnosed(target, log, _host(host), base or "", progress)
+        place = "here" if host == "this" else "there"
+        diagnosis = _diagnosed(target, log, _host(host), place, base or "", progress)
     if as_json:
         print_json(document(target, diagnosis))
     else:
@@ -87,7 +88,12 @@ def _host(name: str | None) -> HostProfile | None:
 
 
 def _diagnosed(
-    target: str, log: str | None, host: HostProfile | None, base: str, progress: Progress
+    target: str,
+    log: str | None,
+    host: HostProfile | None,
+    place: str,
+    base: str,
+    progress: Progress,
 ) -> TargetDiagnosis:
     opened = open_checkpoint(target, progress)
     window = open_log(log) if log else None
@@ -95,7 +101,7 @@ def _diagnosed(
         checkpoint = opened.load(progress)
         given = (log, window) if log and window else None
         with base_tree(opened, base, progress) as files:
-            return diagnose_opened(opened, checkpoint, progress, host, files, given)
+            return diagnose_opened(opened, checkpoint, progress, host, files, given, place)
     finally:
         if window is not None:
             window.close()

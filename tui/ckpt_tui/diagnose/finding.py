@@ -70,8 +70,11 @@ def sort_key(finding: Finding) -> tuple[int, int, str, str]:
     )
 
 
-def verdict(findings: Sequence[Finding]) -> Verdict:
-    """Return the verdict on a checkpoint by its findings; advice does not count."""
+def verdict(findings: Sequence[Finding], place: str = "", *, with_base: bool = False) -> Verdict:
+    """Return the verdict on a checkpoint by its findings; advice does not count.
+
+    `place` is where it shall run: `here`, `there`, or nothing where no host was looked at.
+    """
     failing = [f for f in findings if f.severity == "fails"]
     doubtful = [f for f in findings if f.severity == "may-fail"]
     if any(f.topic == "integrity" for f in failing):
@@ -82,7 +85,9 @@ def verdict(findings: Sequence[Finding]) -> Verdict:
         return Verdict("may-fail", f"may be damaged: {_reasons(len(doubtful))}")
     if doubtful:
         return Verdict("may-fail", f"may fail: {_reasons(len(doubtful))}")
-    return Verdict("good", "whole")
+    if not place:
+        return Verdict("good", "whole")
+    return Verdict("good", f"restores {place}" + ("" if with_base else " on its image"))
 
 
 def _reasons(count: int) -> str:

@@ -20,6 +20,9 @@ DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.
 MAX_PATH = 4096
 """Characters of a path on Linux; longer ones are not worth looking at."""
 
+_TRAILING = "are no padding follow the end mark"
+"""Words of the note about what CRI-O leaves when it writes over a longer file."""
+
 FILES_DIALECT = ("podman", "cri-o")
 """Engines that write additions and a list of deletions; the others write a layer."""
 
@@ -189,9 +192,9 @@ def remade_folders(facts: Facts) -> Iterator[Finding]:
             "advice",
             "certain",
             f"{human_count(sum(lost.values()), 'new file')} lost at a restore by podman or CRI-O",
-            "They were made in place of something deleted. These engines unpack them and then "
-            "delete the old path with all below it. The restore itself goes well unless a process "
-            "has one of them open.",
+            "Made in place of something deleted: these engines unpack what is new and then delete "
+            "the old path with all below it. The restore itself goes well unless a process has "
+            "such a file open.",
             "`ckpt-tui convert SRC` writes them as a layer, which keeps them.",
             DELETED,
             some(Evidence(f"{p}: {human_count(n, 'file')}") for p, n in sorted(lost.items())),
@@ -220,17 +223,27 @@ def links(facts: Facts) -> Iterator[Finding]:
 
 def archive_notes(facts: Facts) -> Iterator[Finding]:
     """What was odd about the archive: cut, trailing bytes, names that lead outside."""
-    for note in facts.tree.notes:
-        harmless = "are no padding follow the end mark" in note
+    rest = [Evidence(note) for note in facts.tree.notes if _TRAILING in note]
+    if rest:
         yield Finding(
-            "archive-trailing" if harmless else "rt-archive-bad",
-            "advice" if harmless else "may-fail",
-            "certain" if harmless else "likely",
-            "Bytes follow the end of the archive" if harmless else "The archive is not as it was",
-            "They are the rest of a longer file that was there before, and no part of it."
-            if harmless
-            else "Members may be missing or damaged.",
-            "Nothing needs to be done." if harmless else AGAIN,
+            "archive-trailing",
+            "advice",
+            "certain",
+            "Bytes follow the end of the archive",
+            "They are the rest of a longer file that was there before, and no part of it.",
+            "Nothing needs to be done.",
             "",
-            (Evidence(note),),
+            some(rest),
+        )
+    odd = [Evidence(note) for note in facts.tree.notes if _TRAILING not in note]
+    if odd:
+        yield Finding(
+            "rt-archive-bad",
+            "may-fail",
+            "likely",
+            "The archive is not as it was",
+            "Members may be missing or damaged.",
+            AGAIN,
+            "",
+            some(odd),
         )

@@ -6,9 +6,10 @@ CRImportCheckpoint, and the options of `runc restore` and `crun restore`.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.places import OWN_MOUNTS
@@ -34,8 +35,14 @@ CONFIG_LINES = {
 
 PODMAN_FLAGS = ("--tcp-established", "--file-locks")
 
+LOCAL_PREFIX = "localhost/"
+"""How podman names what was built here."""
+
 LOCAL_NAME = "localhost/checkpoint:restore"
 """What an image from a layout is called in podman's store."""
+
+SHOWN_MOUNTS = 5
+"""Mounts named in a sentence."""
 
 MAX_MOUNTS = 30
 """Mounts named in a command for bare criu."""
@@ -153,8 +160,10 @@ def _podman(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
     else:
         command = _command("podman container restore", *flags, "--import", _source(facts))
         commands = (command,)
-    if facts.checkpoint.container.image:
-        notes.append(f"podman pulls {facts.checkpoint.container.image} if it is not there.")
+    if image := facts.checkpoint.container.image:
+        local = image.startswith(LOCAL_PREFIX)
+        where = "which is in no registry" if local else "or pulls it"
+        notes.append(f"podman needs {image} in its store, {where}.")
     return EngineRestore("podman", commands, tuple(notes))
 
 
@@ -162,6 +171,8 @@ def _oci_runtime(engine: str) -> Callable[[Facts, Sequence[Finding]], EngineRest
     def restore(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
         if facts.images.member_name("descriptors.json") not in facts.tree.members:
             why = f"descriptors.json is not there, without which {engine} does not restore."
+            return EngineRestore(engine, (), (), why)
+        if why := _unmountable(facts):
             return EngineRestore(engine, (), (), why)
         flags = _flags(findings)
         folder, commands = _unpacked(facts)
@@ -179,11 +190,28 @@ def _oci_runtime(engine: str) -> Callable[[Facts, Sequence[Finding]], EngineRest
             "BUNDLE is a folder with config.json, which is spec.dump with its own root.path, and "
             f"the root filesystem: {root}."
         )
-        return EngineRestore(
-            engine, (*commands, command), (bundle, *_config_notes(findings, flags))
-        )
+        notes = (bundle, *_bind_mounts(facts), *_config_notes(findings, flags))
+        return EngineRestore(engine, (*commands, command), notes)
 
     return restore
+
+
+def _bind_mounts(facts: Facts) -> tuple[str, ...]:
+    """Return the sentence about files of the engine that the spec mounts, which went with it."""
+    found = [where for where, mount in facts.spec_mounts.items() if mount.get("type") == "bind"]
+    listed = ", ".join(found[:SHOWN_MOUNTS]) + (", …" if len(found) > SHOWN_MOUNTS else "")
+    return (f"In config.json the sources of {listed} must be there again.",) if found else ()
+
+
+def _unmountable(facts: Facts) -> str:
+    """Return why no tool gets at the CRIU images of an image; empty if one does."""
+    if not (_is_image(facts) and facts.checkpoint.format.name.startswith("ctr")):
+        return ""
+    source = shlex.quote(facts.checkpoint.source)
+    return (
+        "It is an index of blobs, which nothing mounts or unpacks. Convert it first: "
+        f"`ckpt-tui convert {source}`."
+    )
 
 
 def _unpacked(facts: Facts) -> tuple[str, tuple[str, ...]]:
@@ -213,12 +241,13 @@ def _cri(
         if why := refuse(facts):
             return EngineRestore(engine, (), (), why)
         if facts.checkpoint.format.name.startswith("ctr"):
-            command = _command("ctr containers restore --rw --live NEW_ID", _image_name(facts))
-            return EngineRestore(engine, (command,), _config_notes(findings))
+            way = _ctr(facts)
+            return replace(way, notes=(*way.notes, *_config_notes(findings)))
         image = _image_name(facts) if _is_image(facts) else _source(facts)
         base = facts.checkpoint.container.image
         pull = (_command("crictl pull", shlex.quote(base)),) if base else ()
-        commands = (*pull, "crictl create POD_ID container.json pod.json", "crictl start ID")
+        made = ("crictl runp pod.json", "crictl create POD_ID container.json pod.json")
+        commands = (*pull, *made, "crictl start ID")
         said = (
             f"container.json names {image} as its image; in a pod: `image: {image}`.",
             *(_mounts(findings)),
@@ -227,6 +256,23 @@ def _cri(
         return EngineRestore(engine, commands, (*said, *notes))
 
     return restore
+
+
+def _ctr(facts: Facts) -> EngineRestore:
+    """Return how `ctr` restores its own image, which must be in containerd's store."""
+    source = facts.checkpoint.source
+    restore = "ctr containers restore --rw --live NEW_ID"
+    if source.startswith(("docker://", "containers-storage:")):
+        name = _image_name(facts)
+        return EngineRestore("containerd", (f"ctr images pull {name}", _command(restore, name)))
+    path = source.removeprefix("oci-archive:").removeprefix("oci:")
+    quoted = shlex.quote(path)
+    packed = quoted if os.path.isfile(path) else "-"
+    load = f"ctr images import {packed}"
+    if packed == "-":
+        load = f"tar -C {quoted} -cf - . | {load}"
+    notes = ("REF is the name that the import prints.",)
+    return EngineRestore("containerd", (load, f"{restore} REF"), notes)
 
 
 def _mounts(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -253,6 +299,8 @@ def _containerd_refusal(facts: Facts) -> str:
 
 def _criu(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
     """The bare tool: for what no engine made, and to try a restore by hand."""
+    if why := _unmountable(facts):
+        return EngineRestore("criu", (), (), why)
     folder, commands = _unpacked(facts)
     flags = list(_flags(findings))
     asked = {f.id for f in findings}

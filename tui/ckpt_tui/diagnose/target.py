@@ -45,11 +45,12 @@ def diagnose_opened(
     host: HostProfile | None = None,
     base: Tree | None = None,
     log: tuple[str, ByteWindow] | None = None,
+    place: str = "here",
 ) -> TargetDiagnosis:
     """Read the log that belongs to a checkpoint and run every check that can run.
 
     `base` is the base image, layers merged; `log` is the name and the bytes of the one to read,
-    None: look for one.
+    None: look for one; `place` is what `host` is called, `here` or `there`.
 
     Raises:
         Cancelled: the caller gave up.
@@ -63,7 +64,7 @@ def diagnose_opened(
         log_name=name,
         log=found,
         findings=findings,
-        verdict=verdict(findings),
+        verdict=verdict(findings, place if host else "", with_base=base is not None),
         restore=restore_commands(facts, findings),
         left_out=left_out(facts),
         log_places=() if found else log_places(checkpoint.format.engine),

@@ -194,5 +194,6 @@ def title_line(
 def _verdict(diagnosis: TargetDiagnosis) -> Text:
     verdict = Text()
     if diagnosis.log is not None and diagnosis.log.root_cause is not None:
-        verdict.append_text(signed("fails", "restore failed")).append("   ")
+        failed = f"{diagnosis.log.attempt.action or 'restore'} failed"
+        verdict.append_text(signed("fails", failed)).append("   ")
     return verdict.append_text(signed(diagnosis.verdict.sign, diagnosis.verdict.text))
