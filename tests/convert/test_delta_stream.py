@@ -112,7 +112,7 @@ def test_the_layer_is_a_tar_of_the_planned_members_with_their_data() -> None:
 def test_each_file_is_hashed_by_itself(length: int) -> None:
     _, _, digests, _ = convert(CASES["plain"], length=length)
     expected = [hashlib.sha256(data).hexdigest() for data in (b"1" * 3000, b"")]
-    assert [digests.found[index] for index in (0, 1)] == expected
+    assert [digests.found()[index] for index in (0, 1)] == expected
 
 
 def test_what_is_overwritten_and_large_is_not_kept_and_said() -> None:

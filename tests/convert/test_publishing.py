@@ -27,7 +27,7 @@ from ckpt_tui.sources.reference import parse_reference
 def _fault_server() -> ModuleType:
     """Load the registry that misbehaves from the tests of sources."""
     if "fault_server" not in sys.modules:
-        path = Path(__file__).parents[1] / "sources/fault_server.py"
+        path = Path(__file__).parents[1] / "fault_server.py"
         spec = importlib.util.spec_from_file_location("fault_server", path)
         assert spec is not None
         assert spec.loader is not None

@@ -184,10 +184,10 @@ class SeekableZstdWriter:
 
     def write(self, data: bytes | memoryview) -> int:
         """Take plain bytes; returns their number. May wait for the sink."""
-        if isinstance(data, bytes) and len(data) == self._frame_size and not self._buffer:
-            self._submit(data)  # the common case of large members, without a copy
-            return len(data)
         view = memoryview(data)
+        if view.readonly and len(view) == self._frame_size and not self._buffer:
+            self._submit(data)  # the common case of large members, without a copy
+            return len(view)
         position = 0
         while position < len(view):
             wanted = self._frame_size - len(self._buffer)
@@ -232,7 +232,7 @@ class SeekableZstdWriter:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _submit(self, frame: bytes | bytearray) -> None:
+    def _submit(self, frame: bytes | bytearray | memoryview) -> None:
         self._pending.append((len(frame), self._pool.submit(self._compress, frame)))
         while len(self._pending) > self._waiting or (self._pending and self._pending[0][1].done()):
             self._write_first()
@@ -245,7 +245,7 @@ class SeekableZstdWriter:
         self._packed_size += len(packed)
         self._plain_size += plain_size
 
-    def _compress(self, frame: bytes | bytearray) -> bytes:
+    def _compress(self, frame: bytes | bytearray | memoryview) -> bytes:
         compressor = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = zstandard.ZstdCompressor(self._level, write_checksum=True)

@@ -91,10 +91,15 @@ class DeltaOutput:
             return
         with LayerWriter(self._staging, DELTA) as writer:
             self.record, digests = write_delta(
-                plan.delta, plan.diff.entries, pieces, writer.write, writer.end_frame
+                plan.delta,
+                plan.diff.entries,
+                pieces,
+                writer.write,
+                writer.end_frame,
+                self._staging.new_digest,
             )
             self.layer = writer.finish(end=False)
-        self._digests = digests.found
+        self._digests = digests.found()
 
     def _write_upper(self, upper: UpperFolder) -> None:
         """Write the layer, and record what makes a legacy delta of it on the way back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from ckpt_tui.archive.seekable import FRAME_SIZE
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.delta import DeltaPlan, Made
+from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header
 from ckpt_tui.convert.record import Bytes, DeltaRecord, FromLayer, Piece, Zeros
 from ckpt_tui.convert.unpacking import TarEntry
@@ -21,9 +21,15 @@ more means a foreign tar, which is then made again from the layer, with other he
 
 
 class MemberDigests:
-    """Digests of the files in a tar whose bytes come by from start to end."""
+    """Digests of the files in a tar whose bytes come by from start to end.
 
-    def __init__(self, entries: Sequence[TarEntry]) -> None:
+    Those of large files are worked out in the digests of `new_digest`.
+    """
+
+    def __init__(
+        self, entries: Sequence[TarEntry], new_digest: Callable[[], Digest] = Digest
+    ) -> None:
+        self._new_digest = new_digest
         self._entries = [
             (index, entry)
             for index, entry in enumerate(entries)
@@ -31,36 +37,56 @@ class MemberDigests:
         ]
         self._next = 0
         self._position = 0
-        self._hash = hashlib.sha256()
-        self.found: dict[int, str] = {}
-        """Index of the entry → digest of its data."""
+        self._digest = self._next_digest()
+        self._found: dict[int, str] = {}
+        self._late: dict[int, Digest] = {}
+
+    def found(self) -> dict[int, str]:
+        """Return index of the entry → SHA-256 of its data."""
+        while self._late:
+            index, digest = self._late.popitem()
+            self._found[index] = digest.hexdigest()
+        return self._found
+
+    def _next_digest(self) -> Digest:
+        large = self._next < len(self._entries) and self._is_large()
+        return self._new_digest() if large else Digest()
+
+    def _is_large(self) -> bool:
+        return self._entries[self._next][1].member.size >= FRAME_SIZE
 
     def update(self, piece: bytes) -> None:
+        """Take the next bytes of the tar; they must not change any more."""
         view = memoryview(piece)
         start, end = self._position, self._position + len(piece)
         while self._next < len(self._entries):
             index, entry = self._entries[self._next]
             last = entry.data + entry.member.size
-            self._hash.update(view[max(entry.data - start, 0) : max(last - start, 0)])
+            self._digest.update(view[max(entry.data - start, 0) : max(last - start, 0)])
             if end < last:
                 break
-            self.found[index] = self._hash.hexdigest()
-            self._hash = hashlib.sha256()
+            if self._is_large():
+                self._late[index] = self._digest  # its value would wait for the hashing
+            else:
+                self._found[index] = self._digest.hexdigest()
             self._next += 1
+            self._digest = self._next_digest()
         self._position = end
 
 
 class _TarBytes:
     """The nested tar as a run of bytes with a position."""
 
-    def __init__(self, pieces: Iterable[bytes], digests: MemberDigests) -> None:
+    def __init__(
+        self, pieces: Iterable[bytes], digests: MemberDigests, new_digest: Callable[[], Digest]
+    ) -> None:
         self._pieces = iter(pieces)
         self._digests = digests
-        self._hash = hashlib.sha256()
+        self._digest = new_digest()
         self._buffer = memoryview(b"")
         self.position = 0
 
-    def upto(self, end: int) -> Iterator[bytes]:
+    def upto(self, end: int) -> Iterator[memoryview]:
         """Yield the bytes from here to `end`."""
         while self.position < end:
             piece = self._some()
@@ -69,25 +95,25 @@ class _TarBytes:
             taken = piece[: end - self.position]
             self._buffer = piece[len(taken) :]
             self.position += len(taken)
-            yield bytes(taken)
+            yield taken
 
-    def rest(self) -> Iterator[bytes]:
+    def rest(self) -> Iterator[memoryview]:
         while piece := self._some():
             self._buffer = memoryview(b"")
             self.position += len(piece)
-            yield bytes(piece)
+            yield piece
 
     def _some(self) -> memoryview:
         if not self._buffer:
             piece = next(self._pieces, b"")
-            self._hash.update(piece)
+            self._digest.update(piece)
             self._digests.update(piece)
             self._buffer = memoryview(piece)
         return self._buffer
 
     @property
     def digest(self) -> str:
-        return "sha256:" + self._hash.hexdigest()
+        return self._digest.value()
 
 
 @dataclass(slots=True)
@@ -102,14 +128,14 @@ class _Pieces:
         if length:
             self.found.append(FromLayer(offset, length))
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: memoryview) -> None:
         """Keep bytes that the layer lacks, as far as there is room."""
         last = self.found[-1] if self.found else None
         self.kept += len(data)
         if self.kept > MAX_KEPT:
             self.exact = False
         elif any(data):
-            self.found.append(Bytes(data))
+            self.found.append(Bytes(bytes(data)))
         elif isinstance(last, Zeros):
             self.found[-1] = Zeros(last.length + len(data))
         else:
@@ -120,8 +146,9 @@ def write_delta(
     plan: DeltaPlan,
     entries: Sequence[TarEntry],
     pieces: Iterable[bytes],
-    write: Callable[[bytes], object],
+    write: Callable[[bytes | memoryview], object],
     end_frame: Callable[[], object] = lambda: None,
+    new_digest: Callable[[], Digest] = Digest,
 ) -> tuple[DeltaRecord, MemberDigests]:
     """Write the layer of `plan` from the bytes of rootfs-diff.tar, in one pass.
 
@@ -131,8 +158,8 @@ def write_delta(
     Raises:
         DamagedInput: the tar is shorter than its own headers say.
     """
-    digests = MemberDigests(entries)
-    tar = _TarBytes(pieces, digests)
+    digests = MemberDigests(entries, new_digest)
+    tar = _TarBytes(pieces, digests, new_digest)
     recipe = _Pieces([])
     position = 0
     edges = sorted(edge for e in entries if e.member.size >= FRAME_SIZE for edge in (e.data, e.end))

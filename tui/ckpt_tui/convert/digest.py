@@ -35,8 +35,12 @@ class Digest:
 
     def value(self) -> str:
         """Return sha256:… of all bytes."""
+        return "sha256:" + self.hexdigest()
+
+    def hexdigest(self) -> str:
+        """Return the same without the name of the algorithm."""
         self._wait(0)
-        return "sha256:" + self._hash.hexdigest()
+        return self._hash.hexdigest()
 
     def _wait(self, allowed: int) -> None:
         while len(self._waiting) > allowed:

@@ -38,6 +38,11 @@ MAX_WAITING = 1 << 30
 """Bytes of a delta that wait in the scratch file. A larger one is better read again than stored
 twice."""
 
+_FREED = 24 << 20
+"""Bytes of a block that is made and let go at once. glibc gives freed memory back to the kernel
+above a limit that grows with the largest block ever freed (mallopt(3), M_MMAP_THRESHOLD); with its
+first limit each piece of 1 MiB costs its page faults anew, a twelfth of all time."""
+
 _READ_AGAIN = (CONFIG_DUMP, SPEC_DUMP, DELETED_FILES)
 """Members that are looked into after their layer could have been written."""
 
@@ -68,6 +73,7 @@ class FirstPass:
         self._closing.close()
 
     def watch(self, archive: ByteWindow) -> ByteWindow:
+        bytearray(_FREED)
         self.staging = self._closing.enter_context(self._begin())
         self._spool = Spool(self.staging.scratch_folder)
         self._closing.callback(self._spool.close)

@@ -52,7 +52,7 @@ class LayerWriter:
         if self._zstd:
             self._zstd.__exit__(kind, error, trace)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Add bytes of the tar."""
         if self._zstd:
             self._zstd.write(data)

@@ -56,7 +56,7 @@ class Blob:
         self._file = create(path)
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         self._file.write(data)
         self._digest.update(data)
         self.size += len(data)
