@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from breakage import facts_of, findings, problems, unpack, whole_images
 
+from ckpt_tui.checkpoint import images
 from ckpt_tui.checkpoint.export import plain, to_json
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
@@ -18,6 +19,8 @@ from ckpt_tui.diagnose import checks
 from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks
 from ckpt_tui.diagnose.finding import Finding, verdict
 from ckpt_tui.diagnose.integrity_archive import archive_notes
+from ckpt_tui.diagnose.integrity_pages import page_runs
+from ckpt_tui.diagnose.integrity_records import records
 from ckpt_tui.formats.views import MemoryTree
 from crafted import ARCHIVES, DATA, rewrite
 
@@ -292,6 +295,21 @@ def test_containerd_archive_without_status_and_with_links_is_refused(tmp_path: P
     folder = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
     (folder / "checkpoint" / "parent").symlink_to("../pre")
     assert problems(findings(folder)) == {"containerd-link"}
+
+
+def test_what_the_load_told_is_not_decoded_again(
+    counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = facts_of(counter)
+    maps = facts.page_maps
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(images, "decode_image", refuse)
+    facts.images._decoded.clear()
+    assert len(maps) == 2
+    assert [*records(facts), *page_runs(facts)] == []
 
 
 def test_what_is_odd_about_an_archive_is_told_once(counter: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
-from ckpt_tui.checkpoint.model import Checkpoint, Mount
+from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount
 from ckpt_tui.checkpoint.processes import DEAD
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.pages import PageMap
@@ -62,6 +62,15 @@ class Facts:
     @cached_property
     def inventory(self) -> Any | None:
         return self.images.message("inventory.img")
+
+    @cached_property
+    def listed(self) -> dict[str, ImageFile]:
+        """Images by name, as the checkpoint was decoded: what is told there is not asked again."""
+        return {image.name: image for image in self.checkpoint.images}
+
+    def is_readable(self, name: str) -> bool:
+        """Tell whether the records of an image could be read, damaged ones in it or not."""
+        return name in self.listed and self.listed[name].entries is not None
 
     @cached_property
     def encrypted(self) -> bool:

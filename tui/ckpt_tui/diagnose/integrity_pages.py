@@ -86,7 +86,7 @@ def page_runs(facts: Facts) -> Iterator[Finding]:
         if page_map.pages_id is not None:
             owners[page_map.pages_id].append(page_map.name)
         problem = "" if page_map.problem.endswith("left out.") else page_map.problem
-        if facts.images.image(page_map.name) is not None and "ascend" not in problem:
+        if facts.is_readable(page_map.name) and "ascend" not in problem:
             problem = ""  # the check of records tells about the rest
         problem = problem or _overlap(facts, page_map)
         if problem:

@@ -47,10 +47,9 @@ def records(facts: Facts) -> Iterator[Finding]:
             continue
         if member.kind is not MemberKind.FILE:
             continue
-        image = facts.images.image(name, facts.progress)
-        if image is None:
+        if not facts.is_readable(name):
             yield _damage("img-permission", name, "It cannot be read.", "cannot be read")
-        elif image.problem:
+        elif facts.listed[name].problem and (image := facts.images.image(name, facts.progress)):
             yield from _record_damage(facts, name, found[0], image)
 
 
