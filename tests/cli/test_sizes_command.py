@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ran import Run
 
-from ckpt_tui.cli.sizes import sizes
+from ckpt_tui.cli.sizes import Wanted, sizes
 from ckpt_tui.demo import demo_folder
 
 
@@ -16,9 +16,9 @@ def test_pages_are_counted_only_when_asked_for(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = str(data / "archives/counter.tar.zst")
-    sizes(target, False, (), True)
+    sizes(target, Wanted(), True)
     assert json.loads(capsys.readouterr().out)["pages"] is None
-    sizes(target, True, (), True)
+    sizes(target, Wanted(pages=True), True)
     pages = json.loads(capsys.readouterr().out)["pages"]
     assert pages["bytes"] == pages["zero"] + pages["duplicate"] + pages["unique"] > 0
     assert pages["complete"] is True
@@ -37,9 +37,9 @@ def test_pages_of_another_checkpoint_are_told_apart(run: Run, data: Path) -> Non
 def test_layers_of_an_image_are_listed_with_roles(capsys: pytest.CaptureFixture[str]) -> None:
     with demo_folder() as folder:
         target = str(folder / "counter-optimized.oci.tar")
-        sizes(target, False, (), False)
+        sizes(target, Wanted(), False)
         text = capsys.readouterr().out
-        sizes(target, False, (), True)
+        sizes(target, Wanted(), True)
         layers = json.loads(capsys.readouterr().out)["sizes"]["layers"]
     assert "LAYERS" in text
     assert {la["role"] for la in layers} >= {"metadata", "criu", "pages", "delta", "base"}
@@ -47,7 +47,39 @@ def test_layers_of_an_image_are_listed_with_roles(capsys: pytest.CaptureFixture[
 
 
 def test_text_has_every_breakdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes(str(data / "archives/cri-crio.tar"), True, (), False)
+    sizes(str(data / "archives/cri-crio.tar"), Wanted(pages=True), False)
     text = capsys.readouterr().out
     for title in ("COMPONENT", "PROCESS", "KIND OF MEMORY", "KIND OF IMAGE", "PAGES"):
         assert title in text
+
+
+def test_layers_say_who_changed_what(run: Run) -> None:
+    with demo_folder() as folder:
+        pair = run("sizes", folder / "counter-optimized.oci.tar", "--layers", "--json").document
+        archive = run("sizes", folder / "counter.tar.zst", "--layers", "--json").document
+        text = run("sizes", folder / "counter.tar.zst", "--layers").out
+        bare = run("sizes", folder / "base-bb.oci.tar", "--json").document
+        assert run("sizes", folder / "web.restore.log").code == 1
+    for stack in (pair["rootfs"], archive["rootfs"]):
+        base, delta = stack
+        assert (base["role"], delta["role"]) == ("base", "delta")
+        assert base["files"] == [
+            {**one, "hidden_by": file["hidden_by"]}
+            for one, file in zip(bare["rootfs"][0]["files"], base["files"], strict=True)
+        ]
+        hidden = {file["path"] for file in base["files"] if file["hidden_by"] == 1}
+        others = {file["path"] for file in delta["files"] if file["how"] != "added"}
+        assert hidden <= others
+        assert base["wasted"] == sum(f["size"] for f in base["files"] if f["path"] in hidden)
+    assert pair["rootfs"][1]["counts"] == archive["rootfs"][1]["counts"]
+    assert "LAYERS OF THE ROOT FILESYSTEM" in text
+
+
+def test_a_base_that_is_not_here_is_asked_for(run: Run, data: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.tar.zst"
+    alone.write_bytes((data / "archives/counter.tar.zst").read_bytes())
+    ran = run("sizes", alone, "--layers")
+    assert ran.code == 1
+    assert "--base IMAGE" in ran.err
+    base = data / "archives/base-bb.oci.tar"
+    assert run("sizes", alone, "--base", base, "--json").document["rootfs"]

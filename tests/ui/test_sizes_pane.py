@@ -10,6 +10,7 @@ from demo import screen_text
 from screenshots import settle
 from textual.widgets import Input
 
+from ckpt_tui.demo import demo_folder
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.panes.sizes import SizesPane
 from ckpt_tui.ui.widgets.treemap import Treemap
@@ -102,3 +103,33 @@ async def test_pages_of_another_checkpoint_are_counted(data: Path) -> None:
         await pilot.press("enter")
         await settle(app, pilot)
         assert "▇ in the other, too" in screen_text(app)
+
+
+async def test_the_layers_of_the_root_filesystem_are_read_when_asked_for() -> None:
+    with demo_folder() as folder:
+        app = CkptApp([str(folder / "counter.tar.zst")])
+        async with app.run_test(size=(120, 40)) as pilot:
+            text = await sizes(app, pilot, "b", "b", "b")
+            assert "by layer of the root filesystem" in text
+            assert "1. base 8930be18e784" in text, "found beside the archive"
+            await pilot.press("enter")
+            await settle(app, pilot)
+            pane = app.screen.query_one(SizesPane)
+            details = {node.name: node.detail for node in pane._inside}
+            assert "bin/" in details
+            await pilot.press("escape", "tab", "down")
+            await settle(app, pilot)
+            assert "added" in screen_text(app), "what the container did is told in full"
+
+
+async def test_a_base_image_that_is_not_here_is_asked_for(data: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.tar.zst"
+    alone.write_bytes((data / "archives/counter.tar.zst").read_bytes())
+    app = CkptApp([str(alone)])
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await sizes(app, pilot, "b", "b", "b")
+        said = "\n".join(str(n.message) for n in app._notifications)
+        assert "--base IMAGE" in said
+        await pilot.press("b")
+        await settle(app, pilot)
+        assert " by component" in screen_text(app)

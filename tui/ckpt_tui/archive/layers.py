@@ -6,7 +6,7 @@ Whiteouts as in the OCI image specification, layer.md, "Whiteouts".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.notes import Notes
@@ -32,7 +32,9 @@ class LayeredTree:
         self._members: dict[str, Member] = {}
         self._origins: dict[str, int] = {}
         self._children: defaultdict[str, set[str]] = defaultdict(set)
-        self._hidden = [0] * len(self._trees)
+        self._hidden: list[dict[str, int]] = [{} for _ in self._trees]
+        self._hidden_bytes = [0] * len(self._trees)
+        self._replaced: list[set[str]] = [set() for _ in self._trees]
         self._notes = Notes()
         for layer, tree in enumerate(self._trees):
             for note in tree.notes:
@@ -58,7 +60,15 @@ class LayeredTree:
     @property
     def hidden_bytes(self) -> tuple[int, ...]:
         """For each layer, the bytes of its files that layers above hide."""
-        return tuple(self._hidden)
+        return tuple(self._hidden_bytes)
+
+    def hidden(self, layer: int) -> Mapping[str, int]:
+        """Return the members of a layer that others hide, and the index of which."""
+        return self._hidden[layer]
+
+    def replaced(self, layer: int) -> Set[str]:
+        """Return the members of a layer that were there before it."""
+        return self._replaced[layer]
 
     def origin(self, name: str) -> int:
         """Return the index of the layer that a member comes from; KeyError for no member."""
@@ -87,22 +97,24 @@ class LayeredTree:
             folder, last = parent_of(name), name.rpartition("/")[2]
             if last == OPAQUE:
                 for child in tuple(self._children.get(folder, ())):
-                    self._remove(child)
+                    self._remove(child, layer)
             elif not last.startswith(_FOREIGN_WHITEOUT):
                 target = last.removeprefix(WHITEOUT)
                 if target in ("", ".", ".."):
                     self._notes.add(f"Layer {layer + 1}: {name} names nothing that it could hide.")
                 else:
-                    self._remove(target if folder == ROOT else f"{folder}/{target}")
+                    self._remove(target if folder == ROOT else f"{folder}/{target}", layer)
 
     def _put(self, member: Member, layer: int) -> None:
         name = member.name
         below = self._members.get(name)
+        if below is not None:
+            self._replaced[layer].add(name)
         if member.kind is MemberKind.DIRECTORY:
             if below is not None and below.kind is not MemberKind.DIRECTORY:
-                self._remove(name)
+                self._remove(name, layer)
         else:
-            self._remove(name)
+            self._remove(name, layer)
         self._members[name] = member
         self._origins[name] = layer
         while name != ROOT:  # a folder may be there without an entry of its own
@@ -112,8 +124,8 @@ class LayeredTree:
             self._children[folder].add(name)
             name = folder
 
-    def _remove(self, name: str) -> None:
-        """Take away a member and all below it."""
+    def _remove(self, name: str, layer: int) -> None:
+        """Take away a member and all below it, which a layer hides."""
         self._children[parent_of(name)].discard(name)
         doomed = [name]
         while doomed:
@@ -121,7 +133,9 @@ class LayeredTree:
             doomed += self._children.pop(name, ())
             member = self._members.pop(name, None)
             if member is not None:
-                self._hidden[self._origins.pop(name)] += member.size
+                origin = self._origins.pop(name)
+                self._hidden[origin][name] = layer
+                self._hidden_bytes[origin] += member.size
 
 
 def is_whiteout(name: str) -> bool:

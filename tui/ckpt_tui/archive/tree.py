@@ -91,3 +91,20 @@ class Tree(Protocol):
 
     def close(self) -> None:
         """Let go of files and spill files."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderTree:
+    """A tree of members without their bytes."""
+
+    members: Mapping[str, Member]
+    notes: tuple[str, ...] = ()
+
+    def window(self, name: str) -> ByteWindow:
+        raise KeyError(name)
+
+    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
+        """Nothing is to be read."""
+
+    def close(self) -> None:
+        """Nothing is open."""

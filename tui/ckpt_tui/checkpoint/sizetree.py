@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint, Layer, ProcessMemory, Region
 from ckpt_tui.checkpoint.sizes import COMPONENTS, component_of
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import human_bytes, short_digest
 
 _COMPONENT_OF_ROLE = {"criu": "images", "checkpoint": "pages"}
 """Of the roles of layers, those that are not called as their component."""
@@ -34,6 +37,8 @@ class SizeNode:
     detail: str = ""
     key: tuple[object, ...] | int | None = None
     """The row that shows the thing itself in another tab, if there is one."""
+    is_slow: bool = False
+    """Whether `inside` reads an image, and not what is at hand."""
 
 
 def size_trees(
@@ -41,21 +46,24 @@ def size_trees(
     members: Mapping[str, Member],
     images_folder: str,
     layers: Sequence[Mapping[str, Member]] = (),
+    rootfs: Callable[[Progress], Sequence[StackLayer]] | None = None,
 ) -> tuple[SizeNode, ...]:
     """Return the whole, divided in several ways; each is named for what it is divided by.
 
-    `layers` are the members of the checkpoint's own layers, in the order of `Sizes.layers`.
+    `layers` are the members of the checkpoint's own layers, in the order of `Sizes.layers`;
+    `rootfs` reads those of the root filesystem.
     """
     sizes = checkpoint.sizes
     files = [m for m in members.values() if m.kind is MemberKind.FILE]
     names = [(m.name, m.size) for m in files]
     by_layer = _layers(sizes.layers, layers)
+    stack = partial(_stack, rootfs) if rootfs else None
     trees = [
         SizeNode(
             "component",
             sum(s.bytes for s in sizes.components),
             "",
-            partial(_components, checkpoint, files, images_folder),
+            partial(_components, checkpoint, files, images_folder, stack),
         ),
         SizeNode(
             "kind of memory",
@@ -70,12 +78,17 @@ def size_trees(
             "metadata",
             partial(_folders, names, "", "metadata"),
         ),
+        SizeNode("layer of the root filesystem", 0, "base", stack, is_slow=True),
     ]
-    return tuple(tree for tree in trees if tree.bytes)
+    return tuple(tree for tree in trees if tree.bytes or (tree.is_slow and tree.inside))
 
 
 def _components(
-    checkpoint: Checkpoint, files: list[Member], images_folder: str, progress: Progress
+    checkpoint: Checkpoint,
+    files: list[Member],
+    images_folder: str,
+    stack: Inside | None,
+    progress: Progress,
 ) -> tuple[SizeNode, ...]:
     progress.start("adding up")
     by_component: defaultdict[str, list[Member]] = defaultdict(list)
@@ -84,7 +97,9 @@ def _components(
         progress.tick()
     sizes = {share.name: share.bytes for share in checkpoint.sizes.components}
     return _largest_first(
-        SizeNode(name, sizes[name], name, _inside_of(checkpoint, name, by_component[name]))
+        SizeNode(name, sizes[name], name, stack, is_slow=True)
+        if name == "base" and stack
+        else SizeNode(name, sizes[name], name, _inside_of(checkpoint, name, by_component[name]))
         for name in COMPONENTS
         if sizes.get(name)
     )
@@ -212,30 +227,71 @@ def _layers(
     return _largest_first(nodes)
 
 
-def _folders(
-    paths: list[tuple[str, int]], folder: str, component: str, progress: Progress
+def _stack(
+    read: Callable[[Progress], Sequence[StackLayer]], progress: Progress
 ) -> tuple[SizeNode, ...]:
-    """Return what lies in `folder`, of paths that all begin with it; folders add up."""
+    """Return the layers of a root filesystem, numbered from the lowest."""
+    return _largest_first(
+        SizeNode(
+            f"{number}. {layer.role} {short_digest(layer.digest)}".rstrip(),
+            layer.plain,
+            layer.role,
+            partial(_layer_files, layer),
+            detail=layer_text(layer),
+        )
+        for number, layer in enumerate(read(progress), 1)
+    )
+
+
+def layer_text(layer: StackLayer) -> str:
+    """Return what a layer did, and what of it is carried along for nothing; foreign text."""
+    counts = layer.counts
+    did = [f"{counts[how]:,} {how}" for how in ("added", "changed", "deleted") if counts.get(how)]
+    wasted = f"; {human_bytes(layer.wasted)} hidden" if layer.wasted else ""
+    made = f"; {layer.created:%Y-%m-%d}" if layer.created else ""
+    return f"{', '.join(did) or 'no files'}{wasted}{made}; {layer.command}".rstrip("; ")
+
+
+def _layer_files(layer: StackLayer, progress: Progress) -> tuple[SizeNode, ...]:
+    details = {}
+    for file in layer.files:
+        if file.hidden_by is not None:
+            details[file.path] = f"{file.how}, hidden by layer {file.hidden_by + 1}"
+        elif file.how != "added":
+            details[file.path] = file.how
+    paths = [(file.path, file.size) for file in layer.files]
+    return _folders(paths, "", layer.role, progress, details)
+
+
+def _folders(
+    paths: list[tuple[str, int]],
+    folder: str,
+    component: str,
+    progress: Progress,
+    details: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[SizeNode, ...]:
+    """Return what lies in `folder`, of paths that all begin with it; folders add up. `details` are
+    what is to be said of some paths."""
     progress.start("adding up")
     below: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for path, size in paths:
         below[path[len(folder) :].partition("/")[0]].append((path, size))
         progress.tick()
-    return _largest_first(_entries(below, folder, component))
+    return _largest_first(_entries(below, folder, component, details))
 
 
 def _entries(
-    below: Mapping[str, list[tuple[str, int]]], folder: str, component: str
+    below: Mapping[str, list[tuple[str, int]]],
+    folder: str,
+    component: str,
+    details: Mapping[str, str],
 ) -> Iterator[SizeNode]:
     for name, some in below.items():
         total = sum(size for _, size in some)
         whole = f"{folder}{name}"
         if len(some) == 1 and some[0][0] == whole:
-            yield SizeNode(name, total, component, detail=f"/{whole}")
+            yield SizeNode(name, total, component, detail=details.get(whole, f"/{whole}"))
         else:
-            yield SizeNode(f"{name}/", total, component, _below(some, whole, component))
-
-
-def _below(some: list[tuple[str, int]], whole: str, component: str) -> Inside:
-    inner = [(path, size) for path, size in some if path != whole]
-    return partial(_folders, inner, f"{whole}/", component)
+            inner = [(path, size) for path, size in some if path != whole]
+            inside = partial(_folders, inner, f"{whole}/", component, details=details)
+            yield SizeNode(f"{name}/", total, component, inside)

@@ -197,18 +197,26 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> 
     metavar="TARGET",
     help="Count the pages that another checkpoint has, too; may be given again.",
 )
+@click.option("--layers", is_flag=True, help="Say what each layer of the root filesystem did.")
+@click.option("--base", metavar="IMAGE", default="", help="The image that the container ran from.")
 @JSON
 @reaches_registries
-def sizes(target: str, pages: bool, others: tuple[str, ...], as_json: bool) -> None:
+def sizes(
+    target: str, pages: bool, others: tuple[str, ...], layers: bool, base: str, as_json: bool
+) -> None:
     """Say where the bytes are: layers, components, images, processes, kinds of memory, files.
+
+    Of an image without a checkpoint it is the layers.
 
     \b
       ckpt-tui sizes web.tar.zst --json | jq '.sizes.components'
+      ckpt-tui sizes web.tar.zst --layers       who added, changed and deleted what
       ckpt-tui sizes web-2.tar.zst --with web-1.tar.zst
     """
+    from ckpt_tui.cli.sizes import Wanted
     from ckpt_tui.cli.sizes import sizes as run
 
-    run(target, pages, others, as_json)
+    run(target, Wanted(pages, others, layers, base), as_json)
 
 
 @cli.command()

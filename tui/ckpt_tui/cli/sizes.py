@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
+from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Share, Sizes
 from ckpt_tui.checkpoint.pagecount import Dump, PageCounts, count_checkpoint
 from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_table
+from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.convert.rootfs import image_stack, rootfs_layers
+from ckpt_tui.core.errors import NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.ui.rows.sizes import LAYER_COLUMNS, PAGE_KINDS, layer_rows
+from ckpt_tui.sources.table import resolve
+from ckpt_tui.ui.rows.sizes import (
+    CHANGE_COLUMNS,
+    LAYER_COLUMNS,
+    PAGE_KINDS,
+    STACK_COLUMNS,
+    layer_rows,
+    stack_changes,
+    stack_rows,
+)
 from ckpt_tui.ui.rows.table import Column, Row
 from ckpt_tui.ui.rows.tables import SIZED, sized
 
@@ -24,34 +38,73 @@ COLUMNS = (
     Column("DETAIL", share=1, optional=True),
 )
 
+Stack = Sequence[StackLayer]
+
 LISTED_FILES = 20
 """Largest files in the text; `--json` has more."""
 
 
-def sizes(target: str, count: bool, others: Sequence[str], as_json: bool) -> None:
-    """Print where the bytes are; with `count` read all pages and say what they hold, and what of it
-    is in `others`, too."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be read beside the headers."""
+
+    pages: bool = False
+    """Count what they hold."""
+    others: tuple[str, ...] = ()
+    """Checkpoints whose pages are looked for."""
+    layers: bool = False
+    """Those of the root filesystem, with their files."""
+    base: str = ""
+    """The image that the container ran from."""
+
+
+def sizes(target: str, wanted: Wanted, as_json: bool) -> None:
+    """Print where the bytes are; of an image that holds no checkpoint the layers."""
     with ExitStack() as closing:
-        opened, progress = closing.enter_context(opened_target(target))
+        try:
+            opened, progress = closing.enter_context(opened_target(target))
+        except NotACheckpoint:
+            layers = _plain_image(target)
+            if as_json:
+                print_json({"schema_version": 1, "source": target, "rootfs": _rootfs(layers)})
+            else:
+                _print_stack(layers)
+            return
         checkpoint = opened.load(progress)
-        counts = None
-        if count or others:
-            known = [_dump(closing.enter_context(opened_target(other))) for other in others]
-            counts = count_checkpoint((opened.images, checkpoint), progress, known)
+        counts = stack = None
+        if wanted.pages or wanted.others:
+            others = [_dump(closing.enter_context(opened_target(o))) for o in wanted.others]
+            counts = count_checkpoint((opened.images, checkpoint), progress, others)
+        if wanted.layers or wanted.base:
+            stack = rootfs_layers(opened, checkpoint, wanted.base, progress)
     if as_json:
-        print_json(sizes_document(target, checkpoint.sizes, counts))
+        print_json(sizes_document(target, checkpoint.sizes, counts, stack))
         return
     _print(checkpoint.sizes)
+    if stack is not None:
+        _print_stack(stack)
     if counts is not None:
         _print_counts(counts)
+
+
+def _plain_image(target: str) -> Stack:
+    with told_progress() as progress:
+        source = resolve(target, progress)
+        try:
+            return image_stack(source, progress)
+        finally:
+            source.close()
 
 
 def _dump(opened: tuple[OpenCheckpoint, Progress]) -> Dump:
     return opened[0].images, opened[0].load(opened[1])
 
 
-def sizes_document(target: str, found: Sizes, counts: PageCounts | None) -> dict[str, Any]:
-    """Return the sizes as JSON; `pages` is None where nobody counted. All numbers are bytes."""
+def sizes_document(
+    target: str, found: Sizes, counts: PageCounts | None, stack: Stack | None = None
+) -> dict[str, Any]:
+    """Return the sizes as JSON; `pages` is None where nobody counted, `rootfs` where nobody asked.
+    All numbers are bytes."""
     pages = None
     if counts is not None:
         pages = {
@@ -61,7 +114,29 @@ def sizes_document(target: str, found: Sizes, counts: PageCounts | None) -> dict
             "parent": counts.parent,
             "parts": plain(counts.parts),
         }
-    return {"schema_version": 1, "source": target, "sizes": plain(found), "pages": pages}
+    return {
+        "schema_version": 1,
+        "source": target,
+        "sizes": plain(found),
+        "pages": pages,
+        "rootfs": None if stack is None else _rootfs(stack),
+    }
+
+
+def _rootfs(stack: Stack) -> list[dict[str, Any]]:
+    return [
+        {**plain(layer), "plain": layer.plain, "wasted": layer.wasted, "counts": {**layer.counts}}
+        for layer in stack
+    ]
+
+
+def _print_stack(stack: Stack) -> None:
+    print_heading("Layers of the root filesystem, the lowest first")
+    print_table(STACK_COLUMNS, stack_rows(stack))
+    changes = stack_changes(stack)
+    if changes:
+        print_heading("What they hide, change and delete")
+        print_table(CHANGE_COLUMNS, (changes[number] for number in range(len(changes))))
 
 
 def _print(found: Sizes) -> None:

@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tar import TarIndex, walk
-from ckpt_tui.archive.tree import Member
+from ckpt_tui.archive.tree import HeaderTree, Member
 from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.convert.source import Source
-from ckpt_tui.convert.trees import HeaderTree
 from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress

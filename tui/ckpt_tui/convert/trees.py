@@ -1,30 +1,12 @@
-"""Trees made of other trees' members: headers alone, one file, a part."""
+"""Trees made of other trees' members: one file, a part."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderTree:
-    """Members without their bytes."""
-
-    members: Mapping[str, Member]
-    notes: tuple[str, ...] = ()
-
-    def window(self, name: str) -> ByteWindow:
-        raise KeyError(name)
-
-    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
-        """Nothing is to be read."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 class OneFile:

@@ -16,12 +16,11 @@ from dataclasses import dataclass, replace
 from ckpt_tui.archive.directory import open_beneath, open_folder, unreachable
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, overlay
 from ckpt_tui.archive.names import ROOT, parent_of
-from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.archive.tree import HeaderTree, Member, MemberKind
 from ckpt_tui.convert.delta import DeltaFacts, DeltaPlan
 from ckpt_tui.convert.filetree import XATTR, Content
 from ckpt_tui.convert.layers import LayerWriter
 from ckpt_tui.convert.names import inside, refusal, sort_key
-from ckpt_tui.convert.trees import HeaderTree
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK

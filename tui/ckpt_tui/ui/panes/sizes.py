@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -14,22 +14,24 @@ from textual.content import Content
 from textual.widgets import Static
 
 from ckpt_tui.archive.layers import LayeredTree
+from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
 from ckpt_tui.checkpoint.sizetree import SizeNode, size_trees
+from ckpt_tui.convert.rootfs import rootfs_layers
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows.choice import MANY
-from ckpt_tui.ui.rows.sizes import COLUMNS, count_parts, crumbs, node_rows, part_of
+from ckpt_tui.ui.rows.sizes import COLUMNS, about, count_parts, crumbs, node_rows, part_of
 from ckpt_tui.ui.rows.table import plain
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
-NOT_COUNTED = "p counts zero and equal pages, P those in another checkpoint"
+NOT_COUNTED = "p counts zero and equal pages"
 
 
 class SizesPane(Pane):
@@ -40,6 +42,7 @@ class SizesPane(Pane):
         & #crumbs { height: 1; color: $muted; }
         & Treemap { width: 3fr; }
         & .parts { width: 2fr; border-left: solid $border-blurred; }
+        & #about { height: auto; max-height: 4; padding: 0 1; color: $muted; }
         & StackedBar { margin: 1; }
     }
     """
@@ -54,10 +57,11 @@ class SizesPane(Pane):
         super().__init__(opened, checkpoint)
         tree = opened.tree
         layers = [t.members for t in tree.trees] if isinstance(tree, LayeredTree) else []
-        self._roots = size_trees(checkpoint, tree.members, opened.kind.images, layers)
+        self._roots = size_trees(checkpoint, tree.members, opened.kind.images, layers, self._rootfs)
         self._way: list[SizeNode] = [*self._roots[:1]]
         """From the root to what is shown."""
         self._inside: tuple[SizeNode, ...] = ()
+        self._layers: Sequence[StackLayer] | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(id="crumbs")
@@ -65,6 +69,7 @@ class SizesPane(Pane):
             yield Treemap()
             with Vertical(classes="parts"):
                 yield VirtualTable(COLUMNS, empty="No bytes")
+                yield Static(id="about")
                 yield StackedBar(empty=NOT_COUNTED)
 
     def on_mount(self) -> None:
@@ -93,10 +98,19 @@ class SizesPane(Pane):
         node = self._way[-1] if self._way else None
         if node is None or node.inside is None:
             self._show((), "")
+        elif node.is_slow and self._layers is None:
+            self._show((), "")
+            self.run_job("Reading the layers", node.inside, lambda nodes: self._show(nodes, chosen))
         elif max(len(self.opened.tree.members), len(self.checkpoint.delta.entries)) > MANY:
             self.run_job("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
         else:
             self._show(node.inside(quiet()), chosen)
+
+    def _rootfs(self, progress: Progress) -> Sequence[StackLayer]:
+        """Return the layers of the root filesystem, read once. Runs in a thread."""
+        if self._layers is None:
+            self._layers = rootfs_layers(self.opened, self.checkpoint, "", progress)
+        return self._layers
 
     def _show(self, nodes: tuple[SizeNode, ...], chosen: str) -> None:
         self._inside = nodes
@@ -118,6 +132,7 @@ class SizesPane(Pane):
     @on(VirtualTable.RowHighlighted)
     def _row(self, message: VirtualTable.RowHighlighted) -> None:
         message.stop()
+        self.query_one("#about", Static).update(Content(about(self.node)))
         if self.query_one(VirtualTable).has_focus:
             self.query_one(Treemap).chosen = message.index
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ckpt_tui.checkpoint.layerstack import LayerFile, StackLayer
 from ckpt_tui.checkpoint.model import Layer
 from ckpt_tui.checkpoint.pagecount import PageCounts
 from ckpt_tui.checkpoint.sizetree import SizeNode
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.ui.rows.bars import Part
+from ckpt_tui.ui.rows.meanings import sign
 from ckpt_tui.ui.rows.overview import MEANING_OF_COMPONENT
 from ckpt_tui.ui.rows.table import Column, LazyRows, Row
 from ckpt_tui.ui.rows.tables import SIZED, sized
@@ -63,6 +65,13 @@ def crumbs(way: Sequence[SizeNode], ways: Sequence[str]) -> str:
     return f" by {way[0].name}" + (f" › {path}" if path else f"   b: by {others}")
 
 
+def about(node: SizeNode | None) -> str:
+    """Return what is known of a part, in full."""
+    if node is None:
+        return ""
+    return printable(f"{node.name}: {node.detail}" if node.detail else node.name)
+
+
 def count_parts(counts: PageCounts) -> list[Part]:
     """Return what the pages hold, as shares of all pages; those left to a previous dump, too."""
     parts = [Part(name, counts.total(kind), meaning) for kind, meaning, name in PAGE_KINDS]
@@ -98,3 +107,66 @@ def layer_rows(layers: Sequence[Layer]) -> list[Row]:
         )
         for number, layer in enumerate(layers)
     ]
+
+
+STACK_COLUMNS = (
+    Column("", width=3, align="right"),
+    Column("ROLE", width=5),
+    Column("PACKED", width=9, align="right"),
+    Column("PLAIN", width=9, align="right"),
+    Column("WASTED", width=9, align="right"),
+    Column("FILES", width=14),
+    Column("MADE", width=10, optional=True),
+    Column("BY", share=1, least=12, optional=True),
+)
+
+
+def stack_rows(layers: Sequence[StackLayer]) -> list[Row]:
+    """Return one row a layer of a root filesystem."""
+    return [
+        Row(
+            number,
+            (
+                f"{number}",
+                layer.role,
+                human_bytes(layer.packed),
+                human_bytes(layer.plain),
+                human_bytes(layer.wasted) if layer.wasted else "–",
+                " ".join(
+                    f"{sign(how)}{layer.counts[how]:,}"
+                    for how in ("added", "changed", "deleted")
+                    if layer.counts.get(how)
+                ),
+                f"{layer.created:%Y-%m-%d}" if layer.created else "",
+                printable(layer.command),
+            ),
+        )
+        for number, layer in enumerate(layers, 1)
+    ]
+
+
+CHANGE_COLUMNS = (
+    Column("", width=1),
+    Column("LAYER", width=5, align="right"),
+    Column("FILE", share=1, shrink="middle"),
+    Column("SIZE", width=9, align="right"),
+    Column("", width=18),
+)
+
+
+def stack_changes(layers: Sequence[StackLayer]) -> LazyRows[tuple[int, LayerFile]]:
+    """Return what a layer does to those below, and the files that one above hides."""
+    found = [
+        (number, file)
+        for number, layer in enumerate(layers, 1)
+        for file in layer.files
+        if file.how != "added" or file.hidden_by is not None
+    ]
+
+    def row(of: tuple[int, LayerFile]) -> Row:
+        number, file = of
+        hidden = f"hidden by layer {file.hidden_by + 1}" if file.hidden_by is not None else ""
+        size = human_bytes(file.size) if file.how != "deleted" else "–"
+        return Row(of, (sign(file.how), f"{number}", f"/{printable(file.path)}", size, hidden))
+
+    return LazyRows(found, row)

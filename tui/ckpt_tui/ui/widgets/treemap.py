@@ -29,6 +29,10 @@ _CHOSEN_EDGES = ("┏", "━", "┃")
 """Left upper corner, upper edge, left edge: the right and lower ones are those of neighbours."""
 
 
+NOTE_ROOM = 24
+"""Cells from which the beginning of a note says something."""
+
+
 class Treemap(Widget, can_focus=True):
     """Shows parts, largest first; the smallest, which would have no room, as one tile."""
 
@@ -199,4 +203,5 @@ def tile_line(part: Part, tile: Tile, row: int, chosen: bool) -> str:
         gap = " " if name and cell_len(name) < room else ""
         return corner + name + gap + upper * (room - cell_len(name) - len(gap))
     words = {1: human_bytes(part.amount), 2: part.note}.get(row, "")
-    return left + plain(fit(words if cell_len(words) <= room else "", room))
+    shown = cell_len(words) <= room or (row == 2 and room >= NOTE_ROOM)
+    return left + plain(fit(words if shown else "", room))
