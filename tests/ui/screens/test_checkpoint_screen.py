@@ -50,9 +50,9 @@ def opening(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Opening waits at the gate."""
     real = formats.open_checkpoint
 
-    def slow(target: str, progress: Progress) -> Any:
+    def slow(target: str, progress: Progress, **more: Any) -> Any:
         gate.wait(progress)
-        return real(target, progress)
+        return real(target, progress, **more)
 
     monkeypatch.setattr(checkpoint, "open_checkpoint", slow)
     return gate

@@ -8,7 +8,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json
-from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_progress
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
@@ -95,13 +95,15 @@ def _diagnosed(
     base: str,
     progress: Progress,
 ) -> TargetDiagnosis:
-    opened = open_checkpoint(target, progress)
+    opened = open_checkpoint(target, progress, before_fetching=ask_before_fetching)
     window = open_log(log) if log else None
     try:
         checkpoint = opened.load(progress)
         given = (log, window) if log and window else None
         with base_tree(opened, base, progress) as files:
-            return diagnose_opened(opened, checkpoint, progress, host, files, given, place)
+            found = diagnose_opened(opened, checkpoint, progress, host, files, given, place)
+        tell_transferred(opened.transferred)
+        return found
     finally:
         if window is not None:
             window.close()

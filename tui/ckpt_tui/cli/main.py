@@ -111,6 +111,27 @@ def reaches_registries(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _ask_nobody(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    del parameter
+    if value:
+        from ckpt_tui.cli.telling import YES
+
+        context.meta[YES] = True
+
+
+def reads_checkpoints(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of registries, and of what they can only send as a whole."""
+    yes = click.option(
+        "-y",
+        "--yes",
+        is_flag=True,
+        expose_value=False,
+        callback=_ask_nobody,
+        help="Ask nobody before much is fetched from a registry.",
+    )
+    return reaches_registries(yes(command))
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 REVEAL = click.option("--reveal", is_flag=True, help="Show values that look like secrets.")
 
@@ -154,7 +175,7 @@ def demo() -> None:
 @TARGET
 @JSON
 @REVEAL
-@reaches_registries
+@reads_checkpoints
 def inspect(target: str, as_json: bool, reveal: bool) -> None:
     """Print everything known of a checkpoint."""
     from ckpt_tui.cli.reports import inspect as run
@@ -165,7 +186,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
 @cli.command()
 @TARGET
 @JSON
-@reaches_registries
+@reads_checkpoints
 def images(target: str, as_json: bool) -> None:
     """List its CRIU images: kind, size, records."""
     from ckpt_tui.cli.reports import images as run
@@ -179,7 +200,7 @@ def images(target: str, as_json: bool) -> None:
 @JSON
 @click.option("--crit", is_flag=True, help="Print the JSON that `crit decode` prints.")
 @click.option("--pretty", is_flag=True, help="With --crit: as `crit decode --pretty`.")
-@reaches_registries
+@reads_checkpoints
 def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> None:
     """Print one CRIU image, decoded: IMAGE is a name such as core-1.img."""
     from ckpt_tui.cli.reports import decode as run
@@ -200,7 +221,7 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> 
 @click.option("--layers", is_flag=True, help="Say what each layer of the root filesystem did.")
 @click.option("--base", metavar="IMAGE", default="", help="The image that the container ran from.")
 @JSON
-@reaches_registries
+@reads_checkpoints
 def sizes(
     target: str, pages: bool, others: tuple[str, ...], layers: bool, base: str, as_json: bool
 ) -> None:
@@ -263,7 +284,7 @@ def compare(
 @TARGET
 @click.option("--measure", is_flag=True, help="Run the data steps in a scratch folder; no root.")
 @JSON
-@reaches_registries
+@reads_checkpoints
 def formats(target: str, measure: bool, as_json: bool) -> None:
     """Say what each engine reads and writes to restore it, in the legacy form and the optimized."""
     from ckpt_tui.cli.formats import formats as run
@@ -275,7 +296,7 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 @TARGET
 @click.option("-o", "output", metavar="FILE", help="FILE.md, FILE.html or FILE.json.")
 @REVEAL
-@reaches_registries
+@reads_checkpoints
 def report(target: str, output: str | None, reveal: bool) -> None:
     """Write all that is known of it as one document, with SHA-256 of the input and every file."""
     from ckpt_tui.cli.report import report as run
@@ -289,6 +310,7 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 @click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")
 @click.option("--base", help="The image the container ran from, if it is not found by itself.")
 @JSON
+@reads_checkpoints
 def diagnose(
     target: str | None, log: str | None, host: str | None, base: str | None, as_json: bool
 ) -> None:

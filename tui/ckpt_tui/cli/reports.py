@@ -10,7 +10,7 @@ from typing import Any
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
-from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
@@ -31,11 +31,12 @@ calls are told once."""
 def opened_target(target: str) -> Iterator[tuple[OpenCheckpoint, Progress]]:
     """Open a target, telling a person at a terminal what takes long."""
     with told_progress() as progress:
-        opened = open_checkpoint(target, progress)
+        opened = open_checkpoint(target, progress, before_fetching=ask_before_fetching)
         try:
             yield opened, progress
         finally:
             opened.close()
+    tell_transferred(opened.transferred)
 
 
 def inspect(target: str, as_json: bool, reveal: bool) -> None:
@@ -43,7 +44,9 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     with opened_target(target) as (opened, progress):
         checkpoint = opened.load(progress)
     if as_json:
-        print_json(checkpoint_document(masked_checkpoint(checkpoint, reveal)))
+        document = checkpoint_document(masked_checkpoint(checkpoint, reveal))
+        fetched = {} if opened.transferred is None else {"transferred": opened.transferred}
+        print_json({**document, **fetched})
         return
     for section in overview_sections(checkpoint):
         print_heading(section.title)

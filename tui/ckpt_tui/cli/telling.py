@@ -6,10 +6,42 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
+
+from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
 
 CLEAR_LINE = "\r\x1b[K"
+
+YES = "ckpt_tui.yes"
+"""Key in click's context: whether nobody is to be asked."""
+
+
+def ask_before_fetching(target: str, size: int) -> None:
+    """Say how much comes over the wire; ask a person at a terminal, unless `--yes` was given.
+
+    Raises:
+        Cancelled: it is not wanted.
+    """
+    context = click.get_current_context(silent=True)
+    text = f"{printable(target)} has to be fetched before it can be read: {human_bytes(size)}."
+    sys.stderr.write(CLEAR_LINE if sys.stderr.isatty() else "")
+    if (context and context.meta.get(YES)) or not somebody_is_there():
+        click.echo(text, err=True)
+    elif not click.confirm(f"{text} Fetch it?", default=True, err=True):
+        raise Cancelled
+
+
+def somebody_is_there() -> bool:
+    """Tell whether a question would be seen and answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def tell_transferred(size: int | None) -> None:
+    """Say how much came over the wire, if it is a matter of a network at all."""
+    if size is not None:
+        click.echo(f"{human_bytes(size)} came over the wire.", err=True)
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from ckpt_tui.checkpoint.inventory import VERSION_KEYS
 from ckpt_tui.core.document import text_at, value_at
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.formats.images import CTR_CRIU, CTR_PREFIX, LAYER_ROLE_KEY, ROLE_KEY
+from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
-from ckpt_tui.sources.base import REF_NAME, BlobStore, Descriptor, OpenedImage
+from ckpt_tui.sources.base import REF_NAME, BlobStore, Descriptor
 from ckpt_tui.sources.oci import (
     LayoutStore,
     descriptors_of,
@@ -154,42 +154,6 @@ def _kind(
     config = text_at(document, "config", "mediaType")
     is_image = config in _IMAGE_CONFIGS and not text_at(document, "artifactType")
     return "image" if is_image else "artifact"
-
-
-def transfer_estimate(image: OpenedImage, progress: Progress) -> int:
-    """Return the bytes that reading the checkpoint in an image fetches, a few headers aside.
-
-    0 for what is not in a registry. Costs a request or two for each large layer.
-
-    Raises:
-        CkptError: a manifest or a layer is missing or damaged.
-    """
-    from ckpt_tui.sources.registry_store import RegistryStore
-
-    store = image.store
-    if not isinstance(store, RegistryStore):
-        return 0
-    return sum(store.pass_size(layer, progress) for layer in _read_layers(image, store, progress))
-
-
-def _read_layers(
-    image: OpenedImage, store: RegistryStore, progress: Progress
-) -> Iterator[Descriptor]:
-    """Yield the layers that `read_image` opens: of the checkpoint, and the delta of its rootfs."""
-    yield from descriptors_of(image.document, "layers", "the manifest")
-    children = descriptors_of(image.document, "manifests", "the index")
-    manifests = [child for child in children if is_manifest_type(child.media_type)]
-    is_ctr = any(child.media_type.startswith(CTR_PREFIX) for child in children)
-    yield from (child for child in children if is_ctr and child not in manifests)
-    roles = {child.annotations.get(ROLE_KEY, ""): child for child in reversed(manifests)}
-    checkpoint = roles.get("checkpoint") or (manifests[0] if manifests and not is_ctr else None)
-    for child in (checkpoint, roles.get("rootfs")):
-        if child is None:
-            continue
-        document = store.manifest(child.digest, progress).document
-        for layer in descriptors_of(document, "layers", "the manifest"):
-            if child is checkpoint or layer.annotations.get(LAYER_ROLE_KEY) == "delta":
-                yield layer
 
 
 def list_layout(store: LayoutStore, progress: Progress) -> Iterator[TagEntry]:

@@ -13,10 +13,11 @@ from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, FormatFacts, Note
 from ckpt_tui.core.errors import NotACheckpoint
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.formats.fetching import ASK_ABOVE, BeforeFetching, fetch_size
 from ckpt_tui.formats.images import ImageContents, read_image
 from ckpt_tui.formats.metadata import Metadata, read_metadata
 from ckpt_tui.formats.table import Format, Found, recognise
-from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree
+from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree, RemoteStore
 from ckpt_tui.sources.table import resolve
 
 
@@ -90,6 +91,12 @@ class OpenCheckpoint:
         contents = self._contents
         return contents.packed if isinstance(contents, ImageContents) else contents.packed_size
 
+    @property
+    def transferred(self) -> int | None:
+        """Bytes that came over the wire so far; None where it is on this machine."""
+        store = self.source.store if isinstance(self.source, OpenedImage) else None
+        return store.transferred if isinstance(store, RemoteStore) else None
+
     def close(self) -> None:
         self.images.close()
         if isinstance(self._contents, ImageContents):
@@ -97,8 +104,15 @@ class OpenCheckpoint:
         self.source.close()
 
 
-def open_checkpoint(target: str, progress: Progress, taker: Taker | None = None) -> OpenCheckpoint:
+def open_checkpoint(
+    target: str,
+    progress: Progress,
+    taker: Taker | None = None,
+    before_fetching: BeforeFetching | None = None,
+) -> OpenCheckpoint:
     """Open what a person named: a path, or one of skopeo's names; for `taker` see `resolve`.
+
+    `before_fetching` hears of more than `ASK_ABOVE` bytes that have to come from a registry first.
 
     Raises:
         SourceUnreachable, UsageError: as `sources.table.resolve`.
@@ -106,6 +120,10 @@ def open_checkpoint(target: str, progress: Progress, taker: Taker | None = None)
     """
     source = resolve(target, progress, taker)
     try:
+        if isinstance(source, OpenedImage) and before_fetching is not None:
+            size = fetch_size(source, progress)
+            if size > ASK_ABOVE:
+                before_fetching(target, size)
         contents = read_image(source, progress) if isinstance(source, OpenedImage) else source
         return OpenCheckpoint(target, source, contents)
     except BaseException:

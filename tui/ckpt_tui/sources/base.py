@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.core.errors import DamagedInput
@@ -80,6 +80,18 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+@runtime_checkable
+class RemoteStore(BlobStore, Protocol):
+    """A store that is reached over a network."""
+
+    @property
+    def transferred(self) -> int:
+        """Bytes that came over the wire so far."""
+
+    def pass_size(self, layer: Descriptor, progress: Progress) -> int:
+        """Return the bytes that opening a layer has to fetch, apart from a few headers."""
 
 
 @dataclass(frozen=True, slots=True)

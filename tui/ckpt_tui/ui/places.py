@@ -175,11 +175,12 @@ def card_of(target: str, progress: Progress) -> Card:
     # what looks into checkpoints costs 200 ms to import, which the first frame need not wait for
     from ckpt_tui.diagnose.host import this_host
     from ckpt_tui.diagnose.target import diagnose_opened
+    from ckpt_tui.formats.fetching import raise_unasked
     from ckpt_tui.formats.opened import open_checkpoint
     from ckpt_tui.ui.rows.card import card_sections
     from ckpt_tui.ui.rows.overview import component_parts
 
-    opened = open_checkpoint(target, progress)
+    opened = open_checkpoint(target, progress, before_fetching=raise_unasked)
     try:
         checkpoint = opened.load(progress)
         diagnosis = diagnose_opened(opened, checkpoint, progress, this_host())

@@ -17,9 +17,10 @@ from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import printable
+from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.diagnose.host import this_host
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
+from ckpt_tui.formats.fetching import BeforeFetching, TooMuchUnasked, raise_unasked
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CHECKPOINT, DIAGNOSIS_TAB, bindings_for
@@ -31,7 +32,7 @@ from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.screens.pick import PickScreen
+from ckpt_tui.ui.screens.pick import ConfirmScreen, PickScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -48,6 +49,10 @@ PANE_ACTIONS = frozenset(
 """Actions that a tab may answer or not."""
 
 
+FETCHED_S = 0.5
+"""Seconds between looking how many bytes came over the wire."""
+
+
 class Title(Lines):
     """The first line."""
 
@@ -58,11 +63,23 @@ class Title(Lines):
         self.diagnosis: TargetDiagnosis | None = None
         self.waiting = "checking …"
         """Said until there is a diagnosis."""
+        self._transferred: int | None = None
+
+    def show_transferred(self, size: int | None) -> None:
+        """Say how many bytes came over the wire; None: it is on this machine."""
+        if size != self._transferred:
+            self._transferred = size
+            self.redraw()
 
     def lines(self, width: int) -> list[Text]:
         if self.checkpoint is None:
             return [Text(f" {printable(self._target)}", "strong")]
-        return [title_line(self.checkpoint, self.diagnosis, width, self.waiting)]
+        fetched = Text(style="muted")
+        if self._transferred is not None:
+            came = human_bytes(self._transferred)
+            fetched.append(f"  {came} fetched " if width >= 100 else f"  ↓{came} ")
+        left = title_line(self.checkpoint, self.diagnosis, width - fetched.cell_len, self.waiting)
+        return [left.append_text(fetched)]
 
 
 class CheckpointScreen(JobHost, Screen[None]):
@@ -95,10 +112,18 @@ class CheckpointScreen(JobHost, Screen[None]):
         yield KeyLine(CHECKPOINT)
 
     def on_mount(self) -> None:
-        self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
+        self._start(raise_unasked)
 
-    def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
-        opened = open_checkpoint(self.target, progress)
+    def _start(self, before_fetching: BeforeFetching | None) -> None:
+        def task(progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
+            return self._open(progress, before_fetching)
+
+        self.start_job(f"Opening {self.target}", task, lambda found: found[0].close())
+
+    def _open(
+        self, progress: Progress, before_fetching: BeforeFetching | None
+    ) -> tuple[OpenCheckpoint, Checkpoint]:
+        opened = open_checkpoint(self.target, progress, before_fetching=before_fetching)
         try:
             checkpoint = opened.load(progress)
             index_of(checkpoint, progress)
@@ -123,7 +148,25 @@ class CheckpointScreen(JobHost, Screen[None]):
             first = self._first_tab if holder is None else holder + 1
             self.action_show_tab(first, self._first_key)
             self.start_job("Checking", self._check)
+            if self.opened.transferred is not None:
+                self.set_interval(FETCHED_S, self._show_transferred)
+        self._show_transferred()
         title.redraw()
+
+    def _show_transferred(self) -> None:
+        """Views fetch on, page by page."""
+        if self.opened is not None and (title := self.query_one_optional(Title)):
+            title.show_transferred(self.opened.transferred)
+
+    def _ask(self, error: TooMuchUnasked) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._start(None)
+            else:
+                self.dismiss()
+
+        sentences = [printable(error.what), "", error.why]
+        self.app.push_screen(ConfirmScreen("Fetch it?", sentences, "fetches it"), answered)
 
     def _check(self, progress: Progress) -> TargetDiagnosis:
         assert self.opened is not None
@@ -151,6 +194,9 @@ class CheckpointScreen(JobHost, Screen[None]):
     async def _failed(self, message: JobFailed) -> None:
         if self.checkpoint is not None:
             self._give_up_checks(printable(str(message.error)))
+            return
+        if isinstance(message.error, TooMuchUnasked):
+            self._ask(message.error)
             return
         switcher = self.query_one(ContentSwitcher)
         await switcher.mount(Facts(problem_sections(message.error), id="failed", classes="problem"))

@@ -1,4 +1,4 @@
-"""Small questions over a screen: which one of several things, and one line of text."""
+"""Small questions over a screen: which one of several things, one line of text, yes or no."""
 
 from __future__ import annotations
 
@@ -98,3 +98,33 @@ class AskScreen(ModalScreen[str | None]):
     def _submitted(self, message: Input.Submitted) -> None:
         message.stop()
         self.dismiss(message.value or None)
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Some lines of text, and whether to do it."""
+
+    DEFAULT_CSS = """
+    ConfirmScreen {
+        align: center middle;
+        & > Vertical { width: 80%; max-width: 76; height: auto; padding: 1 2 0 2; }
+        & .text { height: auto; margin-bottom: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y", "answer(True)", "Yes", show=False),
+        Binding("escape,n,q", "answer(False)", "No", show=False),
+    ]
+
+    def __init__(self, heading: str, sentences: Sequence[str], yes: str) -> None:
+        """`yes` is what enter does; all is printable."""
+        super().__init__()
+        self._heading, self._sentences, self._yes = heading, sentences, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="panel") as panel:
+            panel.border_title = Content(self._heading)
+            panel.border_subtitle = Content(f"enter {self._yes}   esc back")
+            yield Static(Content("\n".join(self._sentences)), classes="text")
+
+    def action_answer(self, yes: bool) -> None:
+        self.dismiss(yes)
