@@ -11,7 +11,7 @@ from screenshots import settle
 from ckpt_tui.core.config import Config
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.rows.secrets import choose_masks, covered
+from ckpt_tui.ui.rows.secrets import choose_masks, covered, masked
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.settings import checked
 
@@ -77,6 +77,7 @@ def test_more_words_can_be_masked() -> None:
     try:
         assert covered("MY_PIN=1234", False) == "MY_PIN=••••••"
         assert covered("MY_PIN=1234", True) == "MY_PIN=1234"
+        assert masked('{"pin": "1234"}', False) == '{"pin": "••••••"}'
     finally:
         choose_masks(())
 

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckpt_tui.ui.rows.hex import bytes_per_line, hex_line, line_width, marks_within, offset_digits
+from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.ui.rows.hex import (
+    BLOCK,
+    bytes_per_line,
+    covered_spans,
+    dump_lines,
+    hex_line,
+    line_width,
+    marks_within,
+    offset_digits,
+)
+from ckpt_tui.ui.rows.secrets import secret_byte_spans
 
 
 def test_a_line_has_offset_bytes_and_letters() -> None:
@@ -59,3 +71,50 @@ def test_a_mark_covers_bytes_and_letters() -> None:
     line = hex_line(0, b"abcdefghijkl", 16, 8, [(6, 4)])
     marked = [line.plain[s.start : s.end] for s in line.spans if s.style == "mark"]
     assert marked == ["67 68  69 6a", "ghij"]
+
+
+PEM = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhki\nG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("data", "secret"),
+    [
+        (b"\0HOME=/\0API_TOKEN=abcdef\0PATH=/bin\0", b"abcdef"),
+        (b"\x7fELF\0--password\0hunter2\0--verbose\0", b"hunter2"),
+        (b"\1\2" + PEM + b"\0\0", PEM),
+        (b"GET / HTTP/1.1\r\nAuthorization: Basic YWJjZGVm\r\nHost: a\r\n", b"Basic YWJjZGVm"),
+        (b"postgres://me:pass12@db/x", b"://me:pass12@"),
+    ],
+)
+def test_bytes_that_look_like_a_secret_are_covered(data: bytes, secret: bytes) -> None:
+    assert covered_spans(BytesWindow(data), 0, data) == [(data.index(secret), len(secret))]
+    covered = "\n".join(dump_lines(BytesWindow(data)))
+    assert covered.count("•") >= 3 * len(secret)
+    assert secret[:2].hex(" ") not in covered or secret[:2] in data.replace(secret, b"")
+    revealed = "\n".join(dump_lines(BytesWindow(data), reveal=True))
+    assert "•" not in revealed
+
+
+def test_a_secret_is_told_by_what_lies_before_the_block() -> None:
+    data = b"\0" * (BLOCK - 10) + b"API_TOKEN=abcdef\0"
+    window = BytesWindow(data)
+    assert covered_spans(window, BLOCK, data[BLOCK:]) == [(0, 6)]
+    assert covered_spans(window, 0, data[:BLOCK]) == []
+    last = list(dump_lines(window))[-1]
+    assert last == f"{BLOCK:08x}  •• •• •• •• •• •• 00" + " " * 30 + "••••••·"
+
+
+def test_a_neighbour_that_cannot_be_read_hides_nothing() -> None:
+    class Damaged(BytesWindow):
+        def read(self, offset: int, length: int) -> bytes:
+            if offset + length > BLOCK:
+                raise DamagedInput("x", offset, "it ends here.")
+            return super().read(offset, length)
+
+    window = Damaged(b"a" * BLOCK * 2)
+    assert covered_spans(window, 0, b"token=abc") == [(6, 3)]
+
+
+def test_strings_do_not_run_across_other_bytes() -> None:
+    data = b"token=\0binary: abc\xffpassword:\0\0x"
+    assert secret_byte_spans(data) == []

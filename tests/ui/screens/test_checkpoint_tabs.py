@@ -154,6 +154,20 @@ async def test_memory_is_searched_and_matches_are_shown(data: Path) -> None:
         assert not here.has_class("-found")
 
 
+async def test_secrets_in_memory_are_covered_until_r(data: Path) -> None:
+    keys = ("5", "slash", "text:*SECRET_TOKEN", "enter", "enter")
+    async with shown(data / "demo-web/web.tar.zst", *keys) as pilot:
+        here = pane(pilot)
+        assert isinstance(here, MemoryPane)
+        assert "54 4f 4b 45 4e 3d •• ••" in screen_text(pilot.app)
+        lines = [line for line in here.page_lines() if "TOKEN=" in line]
+        assert lines
+        assert "hunter" not in "".join(lines)
+        await press(pilot, "r")
+        assert "54 4f 4b 45 4e 3d 68 75" in screen_text(pilot.app)
+        assert "TOKEN=hunter2-de" in screen_text(pilot.app)
+
+
 async def test_a_search_in_vain_leaves_what_was_found_before(data: Path) -> None:
     keys = ("5", "slash", "text:*TOKEN", "enter")
     async with shown(data / "demo-web/web.tar.zst", *keys) as pilot:

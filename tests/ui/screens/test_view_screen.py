@@ -74,7 +74,14 @@ async def test_secrets_are_covered_until_r() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "API_TOKEN=••••••" in screen_text(app)
+        await press(pilot, "x")
+        await settle(pilot)
+        assert "abcdef" not in screen_text(app)
+        assert "API_TOKEN=••••••" in screen_text(app).replace("\n", "")
         await press(pilot, "r")
+        assert "API_TOKEN=abcdef" in screen_text(app)
+        assert "61 62 63 64 65 66" in screen_text(app)
+        await press(pilot, "x")
         assert "API_TOKEN=abcdef" in screen_text(app)
 
 

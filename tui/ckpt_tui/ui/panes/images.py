@@ -115,6 +115,7 @@ class ImagesPane(ListPane):
 
     def reveal_secrets(self, reveal: bool) -> None:
         self._reveal = reveal
+        self.query_one(HexView).reveal_secrets(reveal)
         if self._lines:
             self._show_lines(self._lines)
 

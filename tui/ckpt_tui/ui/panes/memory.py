@@ -226,6 +226,7 @@ class MemoryPane(ListPane):
 
     def reveal_secrets(self, reveal: bool) -> None:
         self._reveal = reveal
+        self.bytes.reveal_secrets(reveal)
         if self._matches:
             self.found.set_rows(self.found.rows)
 
@@ -244,7 +245,9 @@ class MemoryPane(ListPane):
         if region is None:
             return
         window = region_window(self.opened.memory, region)
-        yield from dump_lines(window, region.start, lambda at: _absent(region, window, at))
+        yield from dump_lines(
+            window, region.start, lambda at: _absent(region, window, at), reveal=self._reveal
+        )
 
 
 def _absent(region: Region, window: MemoryWindow, offset: int) -> str:

@@ -103,6 +103,10 @@ class RecoveredPane(ListPane):
         if self.item is not None:
             self.query_one(HexView).show(self.item.window, empty="It has no bytes")
 
+    def reveal_secrets(self, reveal: bool) -> None:
+        self.query_one(HexView).reveal_secrets(reveal)
+        super().reveal_secrets(reveal)
+
     def choose(self) -> None:
         item = self.item
         if item is not None:
@@ -127,4 +131,4 @@ class RecoveredPane(ListPane):
             return iter(())
         if is_text(item.window.read(0, 4096)):
             return iter(text_lines(item.window.read(0, MAX_TEXT), self._reveal))
-        return dump_lines(item.window)
+        return dump_lines(item.window, reveal=self._reveal)

@@ -10,7 +10,7 @@ from rich.text import Text
 from ckpt_tui.checkpoint.model import Region
 from ckpt_tui.checkpoint.search import Match, Matches
 from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.ui.rows.secrets import secret_spans
+from ckpt_tui.ui.rows.secrets import BLOT, secret_byte_spans
 from ckpt_tui.ui.rows.table import Column, Row
 
 COLUMNS = (
@@ -26,8 +26,6 @@ BEFORE = 12
 AFTER = 80
 """Bytes shown behind a match's first one."""
 
-BLOT = "•"
-
 
 def found_row(number: int, match: Match, region: Region | None, reveal: bool) -> Row:
     """Return one match; its context is masked where it looks like a secret."""
@@ -42,11 +40,9 @@ def found_row(number: int, match: Match, region: Region | None, reveal: bool) ->
 def context(match: Match, reveal: bool) -> Text:
     """Return a match with the bytes around it as one line, one character a byte."""
     whole = match.before + match.found + match.after
-    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "\n" for byte in whole)
-    if not reveal:
-        for start, end in secret_spans(text):
-            text = text[:start] + BLOT * (end - start) + text[end:]
-    text = text.replace("\n", "·")
+    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in whole)
+    for begin, end in () if reveal else secret_byte_spans(whole):
+        text = text[:begin] + BLOT * (end - begin) + text[end:]
     start = max(0, len(match.before) - BEFORE)
     line = Text(text[start : len(match.before) + AFTER], no_wrap=True)
     shown = len(match.before) - start

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.ui.rows.secrets import BLOT, secret_byte_spans
 
 Span = tuple[int, int]
 """Offset and length in bytes."""
@@ -16,7 +18,13 @@ _GROUP = 8
 """Bytes between two wider gaps."""
 
 _PAGE = 4096
-"""Bytes read at a time for a dump: the smallest unit in which memory is there or not."""
+"""Bytes of the smallest unit in which memory is there or not."""
+
+BLOCK = 1 << 16
+"""Bytes read at a time: enough for a hundred screens, and one small request to a registry."""
+
+MARGIN = 8192
+"""Bytes around a block that are looked at to tell secrets: a private key in PEM is shorter."""
 
 
 def offset_digits(end: int) -> int:
@@ -55,14 +63,44 @@ def _column(index: int) -> int:
     return index * 3 + index // _GROUP
 
 
+def covered_spans(window: ByteWindow, offset: int, data: bytes) -> list[Span]:
+    """Return what looks like a secret in `data`, which `window` has at `offset`: spans from the
+    first byte of `data`, in ascending order."""
+    before = _margin(window, max(0, offset - MARGIN), offset)
+    end = offset + len(data)
+    after = _margin(window, end, min(end + MARGIN, window.size))
+    found = []
+    for first, last in secret_byte_spans(before + data + after):
+        start, stop = max(first - len(before), 0), min(last - len(before), len(data))
+        if start < stop:
+            found.append((start, stop - start))
+    return found
+
+
+def _margin(window: ByteWindow, start: int, end: int) -> bytes:
+    try:
+        return window.read(start, end - start) if start < end else b""
+    except CkptError:  # what lies beside cannot be read: what is here is told by itself
+        return b""
+
+
 def hex_line(
-    address: int, data: bytes, per_line: int, digits: int, marks: Sequence[Span] = ()
+    address: int,
+    data: bytes,
+    per_line: int,
+    digits: int,
+    marks: Sequence[Span] = (),
+    covers: Sequence[Span] = (),
 ) -> Text:
-    """Return one line; `data` may be shorter than `per_line`, `marks` count from its first byte."""
+    """Return one line; `data` may be shorter than `per_line`. `marks` and `covers`, which are not
+    shown, count from its first byte."""
     head = f"{address:0{digits}x}  "
     groups = [data[i : i + _GROUP].hex(" ") for i in range(0, len(data), _GROUP)]
     letters_at = len(head) + _column(per_line - 1) + 4
     line = (head + "  ".join(groups)).ljust(letters_at) + "".join(map(_letter, data))
+    for index in (first + i for first, count in covers for i in range(count)):
+        at, letter = len(head) + _column(index), letters_at + index
+        line = line[:at] + 2 * BLOT + line[at + 2 : letter] + BLOT + line[letter + 1 :]
     text = Text(line, no_wrap=True)
     text.stylize("muted", 0, digits)
     for index, byte in enumerate(data):
@@ -78,17 +116,28 @@ def hex_line(
 
 
 def dump_lines(
-    window: ByteWindow, base: int = 0, absent: Callable[[int], str] = lambda _: ""
+    window: ByteWindow,
+    base: int = 0,
+    absent: Callable[[int], str] = lambda _: "",
+    *,
+    reveal: bool = False,
 ) -> Iterator[str]:
     """Yield bytes as plain lines of 16, for a file or a pager.
 
-    `absent` says, printable, why the page at an offset is not there, "" for one that is.
+    `absent` says, printable, why the page at an offset is not there, "" for one that is. What looks
+    like a secret is covered unless it is to be revealed.
     """
     digits = offset_digits(base + window.size)
-    for page in range(0, window.size, _PAGE):
-        if words := absent(page):
-            yield f"{base + page:0{digits}x}  {words}"
-            continue
-        data = window.read(page, _PAGE)
-        for at in range(0, len(data), 16):
-            yield hex_line(base + page + at, data[at : at + 16], 16, digits).plain
+    for block in range(0, window.size, BLOCK):
+        end = min(block + BLOCK, window.size)
+        words = {page: absent(page) for page in range(block, end, _PAGE)}
+        data = b"" if all(words.values()) else window.read(block, end - block)
+        covers = [] if reveal or not data else covered_spans(window, block, data)
+        for page, word in words.items():
+            if word:
+                yield f"{base + page:0{digits}x}  {word}"
+                continue
+            for at in range(page, min(page + _PAGE, end), 16):
+                line = data[at - block : at - block + 16]
+                hidden = marks_within(covers, at - block, 16)
+                yield hex_line(base + at, line, 16, digits, covers=hidden).plain

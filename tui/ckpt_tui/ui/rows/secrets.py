@@ -7,9 +7,12 @@ from collections.abc import Sequence
 
 COVER = "••••••"
 
-_NAMES = re.compile(
-    r"(?i)(secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key|auth)"
-)
+BLOT = "•"
+"""In place of one character, where the others must stay in their places."""
+
+_WORDS = "secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key|auth"
+
+_NAMES = re.compile(f"({_WORDS})", re.IGNORECASE)
 """Words in the name of a variable that make its value a secret."""
 
 _VALUES = re.compile(
@@ -22,15 +25,26 @@ _VALUES = re.compile(
 """Private keys, JSON web tokens, keys of well-known clouds, a password in an address."""
 
 
+def _pairs(words: str) -> re.Pattern[str]:
+    """Return what finds a name that tells, and what follows it: `--password=…`, `"token": "…"`,
+    `Authorization: …`."""
+    return re.compile(
+        rf"(?i)(?:{words})"
+        r"[\w.-]{0,60}[\"']?\s{0,8}[=:]\s{0,8}[\"']?((?:(?:basic|bearer)\s{1,8})?[^\s\"',;&]+)"
+    )
+
+
 class _Chosen:
     """What the settings add; it holds for the whole program."""
 
     words: tuple[str, ...] = ()
+    pairs = _pairs(_WORDS)
 
 
 def choose_masks(words: Sequence[str]) -> None:
-    """From now on take variables for secrets, too, whose name has one of these words."""
+    """From now on take for secrets, too, what has one of these words in its name."""
     _Chosen.words = tuple(word.lower() for word in words)
+    _Chosen.pairs = _pairs("|".join((_WORDS, *map(re.escape, _Chosen.words))))
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -41,12 +55,6 @@ def is_secret(name: str, value: str) -> bool:
     return bool(known) or any(word in name.lower() for word in _Chosen.words)
 
 
-_PAIRS = re.compile(
-    r"(?i)(?:secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key|auth)"
-    r"[\w.-]{0,60}[\"']?\s{0,8}[=:]\s{0,8}[\"']?((?:(?:basic|bearer)\s{1,8})?[^\s\"',;&]+)"
-)
-"""A name that tells, and what follows it: `--password=…`, `"token": "…"`, `Authorization: …`."""
-
 _KEYS = re.compile(
     r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
     r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"
@@ -55,13 +63,13 @@ _KEYS = re.compile(
 what it matches out of the running: the text is foreign and may be long."""
 
 
-_OPTION = re.compile(f"--?[a-z0-9-]{{0,40}}{_NAMES.pattern[4:]}[a-z0-9-]{{0,40}}", re.IGNORECASE)
+_OPTION = re.compile(rf"--?[a-z0-9-]{{0,40}}(?:{_WORDS})[a-z0-9-]{{0,40}}", re.IGNORECASE)
 """An option that takes a secret as the next argument."""
 
 
 def secret_spans(text: str) -> list[tuple[int, int]]:
     """Return where running text has what looks like a secret, in ascending order."""
-    spans = [found.span(1) for found in _PAIRS.finditer(text)]
+    spans = [found.span(1) for found in _Chosen.pairs.finditer(text)]
     spans += [found.span() for found in _KEYS.finditer(text)]
     spans += [found.span() for found in _VALUES.finditer(text)]
     merged: list[tuple[int, int]] = []
@@ -71,6 +79,28 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
         else:
             merged.append((start, stop))
     return merged
+
+
+_STRINGS = re.compile(rb"[\t\n\r\x20-\x7e]{4,}")
+
+
+def secret_byte_spans(data: bytes) -> list[tuple[int, int]]:
+    """Return where bytes have what looks like a secret: in a string, which anything but ASCII
+    ends, or in the one behind an option such as `--password`."""
+    spans: list[tuple[int, int]] = []
+    option_end = -2
+    for found in _STRINGS.finditer(data):
+        text = found[0].decode("ascii")
+        if found.start() == option_end + 1 and not text.startswith("-"):
+            spans.append(found.span())
+        elif len(text) >= _SHORTEST:
+            spans += [(found.start() + a, found.start() + b) for a, b in secret_spans(text)]
+        option_end = found.end() if _OPTION.fullmatch(text) else -2
+    return spans
+
+
+_SHORTEST = len("auth=x")
+"""Characters of the shortest string that can have a secret in it."""
 
 
 def masked(text: str, reveal: bool) -> str:

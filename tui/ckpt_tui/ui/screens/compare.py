@@ -321,6 +321,8 @@ class CompareScreen(JobHost, Screen[None]):
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
+        for view in self.query(HexView):
+            view.reveal_secrets(self._reveal)
         self._refill()
 
     async def action_copy(self) -> None:

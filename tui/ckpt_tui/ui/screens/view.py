@@ -42,6 +42,12 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 READING, SEARCHING, SAVING = "Reading", "Searching", "Saving"
 
+ANY_BYTES = (
+    *("toggle_hex", "search", "next_match", "previous_match"),
+    *("save", "pager", "reveal"),
+)
+"""Actions on whatever has bytes."""
+
 NUMBERS = 12
 """Cells beside the text: line numbers, gaps, scrollbar."""
 
@@ -91,6 +97,7 @@ class ViewScreen(JobHost, Screen[None]):
         yield KeyLine(VIEW)
 
     def on_mount(self) -> None:
+        self.query_one(HexView).reveal_secrets(self._reveal)
         if not self._window.size:
             self.query_one("#as-nothing", Static).update("It has no bytes.")
             return
@@ -152,9 +159,9 @@ class ViewScreen(JobHost, Screen[None]):
         return switcher is not None and switcher.current == "as-text"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("toggle_hex", "search", "next_match", "previous_match", "save", "pager"):
+        if action in ANY_BYTES:
             return bool(self._window.size)
-        if action in ("copy", "copy_row", "reveal"):
+        if action in ("copy", "copy_row"):
             return self._as_text
         return super().check_action(action, parameters)
 
@@ -168,6 +175,7 @@ class ViewScreen(JobHost, Screen[None]):
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
+        self.query_one(HexView).reveal_secrets(self._reveal)
         self._fill()
 
     def action_search(self) -> None:
@@ -225,7 +233,9 @@ class ViewScreen(JobHost, Screen[None]):
         ask_where_to_save(self, self._window, self._name_shown, SAVING)
 
     def action_pager(self) -> None:
-        lines = iter(self._lines) if self._as_text else dump_lines(self._window)
+        lines = (
+            iter(self._lines) if self._as_text else dump_lines(self._window, reveal=self._reveal)
+        )
         show_in_pager(self.app, lines)
 
     async def action_copy(self) -> None:

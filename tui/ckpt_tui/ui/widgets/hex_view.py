@@ -23,23 +23,31 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.ui.jobs import read_block
 from ckpt_tui.ui.rows.hex import (
+    BLOCK,
     Span,
     bytes_per_line,
+    covered_spans,
     hex_line,
     marks_within,
     offset_digits,
 )
 from ckpt_tui.ui.widgets.painting import Palette
 
-BLOCK = 1 << 16
-"""Bytes read at a time: enough for a hundred screens, and one small request to a registry."""
-
 BLOCKS_KEPT = 32
 """Blocks remembered, 2 MiB in all."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Bytes that were read."""
+
+    data: bytes
+    secrets: list[Span]
+
+
 class HexView(ScrollView, can_focus=True):
-    """Offset, hexadecimal and letters. A block that is not read yet shows as … until it is.
+    """Offset, hexadecimal and letters, what looks like a secret covered. A block that is not read
+    yet shows as … until it is.
 
     Reading may mean decompressing or asking a registry, so it happens in a thread, one block at
     a time; that is no job: nothing waits for it and there is nothing to cancel.
@@ -64,7 +72,7 @@ class HexView(ScrollView, can_focus=True):
     class _BlockRead(Message, bubble=False):
         window: ByteWindow
         block: int
-        outcome: bytes | CkptError
+        outcome: _Block | CkptError
 
     def __init__(
         self,
@@ -80,11 +88,12 @@ class HexView(ScrollView, can_focus=True):
         self._window: ByteWindow = BytesWindow(b"") if window is None else window
         self._base, self._empty = base, empty
         self._absent: Callable[[int], str] | None = None
-        self._blocks: LRUCache[int, bytes | CkptError] = LRUCache(BLOCKS_KEPT)
+        self._blocks: LRUCache[int, _Block | CkptError] = LRUCache(BLOCKS_KEPT)
         self._reading = False
         self._marks: list[Span] = []
         self._place = 0
         self._palette: Palette | None = None
+        self._reveal = False
 
     # What a screen calls
 
@@ -106,6 +115,11 @@ class HexView(ScrollView, can_focus=True):
         self._marks, self._place = [], 0
         self._lay_out()
         self.scroll_to(y=0, animate=False)
+
+    def reveal_secrets(self, reveal: bool) -> None:
+        """Show or cover what looks like a secret; it is covered at first."""
+        self._reveal = reveal
+        self.refresh()
 
     @property
     def place(self) -> int:
@@ -181,7 +195,7 @@ class HexView(ScrollView, can_focus=True):
     def action_last(self) -> None:
         self.goto(self._window.size - 1)
 
-    def _block(self, number: int) -> bytes | CkptError | None:
+    def _block(self, number: int) -> _Block | CkptError | None:
         """Return a block, or None after having it fetched if no other one is on its way."""
         found = self._blocks.get(number)
         if found is None and not self._reading:
@@ -192,7 +206,12 @@ class HexView(ScrollView, can_focus=True):
 
     def _read(self, window: ByteWindow, number: int) -> None:
         """Runs in a thread."""
-        outcome = read_block(window, number * BLOCK, BLOCK)
+        found = read_block(window, number * BLOCK, BLOCK)
+        outcome: _Block | CkptError
+        if isinstance(found, bytes):
+            outcome = _Block(found, covered_spans(window, number * BLOCK, found))
+        else:
+            outcome = found
         self.post_message(self._BlockRead(window, number, outcome))
 
     def _on_hex_view__block_read(self, message: _BlockRead) -> None:
@@ -223,6 +242,8 @@ class HexView(ScrollView, can_focus=True):
         if isinstance(block, CkptError):
             said = printable(str(block)) if y == 0 or start % BLOCK == 0 else ""
             return Text.assemble((address, "muted"), ("✖ ", "fails"), said)
-        data = block[start % BLOCK : start % BLOCK + self._per_line]
-        marks = marks_within(self._marks, start, self._per_line)
-        return hex_line(self._base + start, data, self._per_line, self._digits, marks)
+        at, count = start % BLOCK, self._per_line
+        data = block.data[at : at + count]
+        marks = marks_within(self._marks, start, count)
+        covers = [] if self._reveal else marks_within(block.secrets, at, count)
+        return hex_line(self._base + start, data, count, self._digits, marks, covers)
