@@ -166,6 +166,24 @@ def test_flood_of_errors_keeps_the_first_ones() -> None:
     assert reading.attempt.outcome == "failed"
 
 
+def test_what_is_new_in_a_flood_is_seen() -> None:
+    known = b"".join(b"(10.%06d) Error (a.c:%d): lost page %d\n" % (n, n, n) for n in range(30_000))
+    other = b"(20.000000)     7: Error (b.c:1): another one\n"
+    assert "another one" in errors(read(known + other + known))
+    engines = b"".join(b"time=%d level=info msg=again\n" % n for n in range(30_000))
+    assert "another one" in errors(read(engines + other + engines))
+
+
+def test_flood_of_errors_that_all_differ_leaves_first_last_and_end() -> None:
+    names = [bytes([97 + n % 26, 97 + n // 26 % 26, 97 + n // 676]) * 9 for n in range(17_000)]
+    flood = b"".join(b"(10.000001) Error (a.c:1): no %s\n" % name for name in names)
+    found = read(flood + SUCCEEDED.replace(b"00.15", b"99.15") + flood)
+    assert found.attempt.outcome == "succeeded"
+    assert errors(found)[0] == "no " + names[0].decode()
+    assert errors(found)[-1] == "no " + names[-1].decode()
+    assert len(found.lines) < 1000
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"\n", b"\n\n\n", b"\x00" * (3 << 20), bytes(range(256)) * 9000, b"(" * (2 << 20)],

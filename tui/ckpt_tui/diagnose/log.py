@@ -98,9 +98,15 @@ class LogReading:
     line_count: int
     """Lines of the whole file."""
     spin_count: int
-    """Lines of the attempt in which a restore read nothing from a pages image."""
+    """Lines of the attempt, of the last ones of each piece, in which a restore read nothing from a
+    pages image."""
     has_criu_lines: bool
     """False for an excerpt or message without anything in CRIU's form."""
+
+
+def _may_matter(kind: bytes) -> bool:
+    """Tell whether lines of a kind, without hexadecimal digits, are looked at at all."""
+    return not kind.startswith(b"(") or b"rror" in kind or b"Wrn" in kind or b".img im" in kind
 
 
 class _Collector:
@@ -129,6 +135,17 @@ class _Collector:
         if seen or len(self._seen) < _KINDS:
             self._seen[kind] = seen + 1
         return seen >= _SEEN_OFTEN
+
+    def wanted(self, lines: bytes) -> int | None:
+        """Return how many of the last of many lines are worth a look, None for all of them.
+
+        None is where each was seen often; the last ones do where there is room for no others.
+        """
+        if len(self.lines) >= _FIRST_LINES:
+            return 2 * _LAST_LINES
+        kinds = {*lines.translate(None, _DROPPED_DIGITS).split(b"\n")} - {b""}
+        seen = (self._seen.get(k[:200], 0) >= _SEEN_OFTEN for k in kinds if _may_matter(k))
+        return 0 if all(seen) else None
 
     def add(self, line: LogLine) -> bool:
         """Keep `line` if it is new and there is room; tell whether it was kept."""
@@ -167,6 +184,13 @@ class _Reader:
         self.attempts = 1
         self.now = _Collector(1, Header())
         self._started = False
+
+    def feed(self, piece: bytes, *, is_last: bool = False) -> None:
+        """Look at the next piece of the file."""
+        spins = self.buffer.feed(
+            piece, is_last=is_last, found=self.found, wanted=lambda lines: self.now.wanted(lines)
+        )
+        self.now.spin_count += spins
 
     def found(self, offset: int) -> None:
         """Look at the line at `offset` of the buffer."""
@@ -284,10 +308,10 @@ def read_log(log: ByteWindow | io.BufferedIOBase, progress: Progress) -> LogRead
     reader = _Reader()
     tail = b""
     for piece in _pieces(log):
-        reader.now.spin_count += reader.buffer.feed(piece, is_last=False, found=reader.found)
+        reader.feed(piece)
         tail = (tail + piece[-_TAIL:])[-_TAIL:]
         progress.tick(len(piece))
-    reader.now.spin_count += reader.buffer.feed(b"", is_last=True, found=reader.found)
+    reader.feed(b"", is_last=True)
     return _reading(reader, tail)
 
 

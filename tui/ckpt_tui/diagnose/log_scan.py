@@ -20,26 +20,25 @@ LONGEST_LINE = 1 << 20
 START = b"\n(00.0000"
 """How the first lines of an attempt begin, and its next few hundred."""
 
-_NEEDLES = (
-    b"Error",
-    b"Warn",
-    b"Version: ",
-    b"finished successfully",
-    b"to clean ghosts",
-    b".img image",
-    START,
-)
+_RARE = (b"Version: ", b"finished successfully", b"to clean ghosts")
+_NEEDLES = (b"Error", b"Warn", b".img image", *_RARE)
 """What a line that starts with a time must hold to be looked at. Each costs a pass over the log."""
+
+_MILESTONES = (b" FAILED", START, *_RARE)
+"""What a line that is never passed over holds."""
+
+_CROWD = 40
+"""Lines that may matter in `_SAMPLE` bytes that make it worth asking whether any is new."""
 
 SPINS = (b"`- returned 0", b"Advanced iov 0 bytes")
 """What a restore writes that reads past the end of a pages image, millions of times."""
 
-_SPIN_SAMPLE = 64 << 10
-"""Bytes of a chunk's end that hold such a line if the restore was spinning there."""
+_SAMPLE = 64 << 10
+"""Bytes of a chunk's end that tell what the chunk is like: a restore that spins, a flood."""
 
-_RAW = re.compile(rb"\n(?=[^(\n])(?!pie: )")
-"""The start of a line that CRIU did not write, or wrote without a time; those of the code inside
-of tasks are looked at for their words."""
+_RAW = re.compile(rb"\n(?:[^(p\n]|p(?!ie: )|" + re.escape(START[1:]) + b")")
+"""The start of a line that CRIU did not write, wrote without a time, or at the very start; those of
+the code inside of tasks are looked at for their words."""
 
 
 class Buffer:
@@ -56,11 +55,19 @@ class Buffer:
         self._counted = 0
         """Offset up to which newlines are in `line_count`."""
 
-    def feed(self, chunk: bytes, *, is_last: bool, found: Callable[[int], None]) -> int:
+    def feed(
+        self,
+        chunk: bytes,
+        *,
+        is_last: bool,
+        found: Callable[[int], None],
+        wanted: Callable[[bytes], int | None],
+    ) -> int:
         """Add `chunk`, and call `found(offset)` for each line that may matter, in order.
 
-        `offset` is that of the newline before the line. Returns how many lines of a spinning
-        restore there were.
+        `offset` is that of the newline before the line. Where they are many, `wanted` is asked how
+        many of the last of these lines matter, milestones apart; None: all. Returns how many lines
+        of a spinning restore there were at its end.
         """
         kept_from = self.data.rfind(b"\n", 0, max(self._done - LOOK_AROUND, 0) + 1)
         kept_from = max(kept_from, 0)
@@ -71,7 +78,14 @@ class Buffer:
         if end <= self._done:
             return 0
         spins = self._spins(end, is_last=is_last)
-        for offset in sorted(set(self._offsets(end, spins=spins > 0))):
+        start = self._done
+        if self._is_crowd(end) and (last := wanted(self.data[start:end])) is not None:
+            offsets = {*self._offsets(start, end, _MILESTONES)}
+            start = self._start_of_last(last, end)
+        else:
+            offsets = set()
+        offsets |= {*self._offsets(start, end, _NEEDLES), *self._raw(start, end)}
+        for offset in sorted(offsets | {*self._spinning(end)} if spins else offsets):
             found(offset)
         self.number(end)
         self._done = end
@@ -84,10 +98,10 @@ class Buffer:
         return self.line_count + 1
 
     def _spins(self, end: int, *, is_last: bool) -> int:
-        start = self._done if is_last else max(self._done, end - _SPIN_SAMPLE)
+        start = self._done if is_last else max(self._done, end - _SAMPLE)
         if all(self.data.find(spin, start, end + 1) < 0 for spin in SPINS):
             return 0
-        return sum(self.data.count(spin, self._done, end + 1) for spin in SPINS)
+        return sum(self.data.count(spin, start, end + 1) for spin in SPINS)
 
     def _end(self, is_last: bool) -> int:
         """Return the offset of the newline behind the last line to look at."""
@@ -100,16 +114,33 @@ class Buffer:
             end = self.data.rfind(b"\n", 0, max(len(self.data) - LOOK_AROUND, 0))
         return end
 
-    def _offsets(self, end: int, *, spins: bool) -> Iterator[int]:
-        for needle in _NEEDLES:
-            at = self.data.find(needle, self._done, end)
+    def _is_crowd(self, end: int) -> bool:
+        start = max(self._done, end - _SAMPLE)
+        lines = self.data.count(b"\n", start, end) - self.data.count(b"\n(", start, end)
+        lines -= self.data.count(b"\npie: ", start, end)
+        return lines + self.data.count(b"rror", start, end) > _CROWD
+
+    def _start_of_last(self, count: int, end: int) -> int:
+        """Return the offset of the newline before the last `count` lines of those up to `end`."""
+        at = end
+        for _ in range(count):
+            at = max(self.data.rfind(b"\n", self._done, at), self._done)
+        return at
+
+    def _offsets(self, start: int, end: int, needles: tuple[bytes, ...]) -> Iterator[int]:
+        for needle in needles:
+            at = self.data.find(needle, start, end)
             while at >= 0:
                 yield at if needle is START else self.data.rfind(b"\n", 0, at)
                 at = self.data.find(needle, self.next_line(at + 1), end)
-        for spin in SPINS if spins else ():
+
+    def _spinning(self, end: int) -> Iterator[int]:
+        for spin in SPINS:
             if (at := self.data.find(spin, self._done, end + 1)) >= 0:
                 yield self.data.rfind(b"\n", 0, at)
-        yield from (match.start() for match in _RAW.finditer(self.data, self._done, end))
+
+    def _raw(self, start: int, end: int) -> Iterator[int]:
+        return (match.start() for match in _RAW.finditer(self.data, start, end))
 
     def next_line(self, at: int) -> int:
         """Return the offset of the newline that ends the line in which `at` lies."""
