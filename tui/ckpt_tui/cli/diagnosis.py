@@ -120,6 +120,7 @@ def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
         "log": diagnosis.log_name or None,
         **empty,
         **log,
+        "proof": plain(diagnosis.proof),
         "verdict": plain(diagnosis.verdict),
         "findings": plain(diagnosis.findings),
         "restore": plain(diagnosis.restore),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Tree
@@ -12,9 +13,10 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.diagnose.checks import Check, left_out, run_checks
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
-from ckpt_tui.diagnose.finding import Finding, Verdict, verdict
+from ckpt_tui.diagnose.finding import Evidence, Finding, Verdict, verdict
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.log import read_log
+from ckpt_tui.diagnose.proof import proof
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.diagnose.where import LogPlace, log_places
 from ckpt_tui.formats.logs import log_beside, log_in, log_in_store, open_log
@@ -34,6 +36,8 @@ class TargetDiagnosis:
     """How each engine restores it, the one that made it first."""
     left_out: tuple[Check, ...]
     """Checks that want a host or a base image that is not at hand."""
+    proof: tuple[Evidence, ...] = ()
+    """What the images show of the root cause in the log."""
     log_places: tuple[LogPlace, ...] = ()
     """Where a log of a restore would be, where none was found."""
 
@@ -67,8 +71,19 @@ def diagnose_opened(
         verdict=verdict(findings, place if host else "", with_base=base is not None),
         restore=restore_commands(facts, findings),
         left_out=left_out(facts),
+        proof=_proof(found, facts, findings),
         log_places=() if found else log_places(checkpoint.format.engine),
     )
+
+
+def _proof(
+    log: LogDiagnosis | None, facts: Facts, findings: Sequence[Finding]
+) -> tuple[Evidence, ...]:
+    """Return what a check for the same failure found, else what the line itself names."""
+    if log is None or log.root_cause is None:
+        return ()
+    same = (finding.evidence for finding in findings if finding.id == log.root_cause.id)
+    return next(same, ()) or proof(log, facts)
 
 
 def _log_of(

@@ -137,10 +137,7 @@ def _mark(finding: Finding) -> Text:
 def sections_of(diagnosis: TargetDiagnosis, key: object) -> list[Section]:
     """Return what a row stands for in full."""
     if key == LOG and diagnosis.log is not None:
-        cause = diagnosis.log.root_cause
-        same = (f for f in diagnosis.findings if cause is not None and f.id == cause.id)
-        evidence = [e for finding in same for e in finding.evidence]
-        return log_sections(diagnosis.log_name, diagnosis.log, evidence)
+        return log_sections(diagnosis.log_name, diagnosis.log, diagnosis.proof)
     if isinstance(key, int):
         return finding_sections(diagnosis.findings[key])
     return restore_sections(diagnosis) if key == RESTORE else []
