@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -19,7 +20,7 @@ from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_destination import RegistryDestination
 from ckpt_tui.sources.registry_upload import CHUNK, upload_blob
 from ckpt_tui.sources.table import resolve
-from ckpt_tui.sources.transfer import BlobStep, copy_image
+from ckpt_tui.sources.transfer import AT_ONCE, BlobStep, copy_image
 
 DATA = random.Random(7).randbytes(2_500_000)
 BLOB = Descriptor("", sha256(DATA), len(DATA))
@@ -174,11 +175,14 @@ def test_each_blob_and_the_whole_are_reported(client: RegistryClient, store: Mem
     steps: list[BlobStep] = []
     progress = Progress()
     copy_image(pair(store), destination(client, "app:1"), progress, steps.append)
-    assert [(step.number, step.state) for step in steps] == [
-        (number, state) for number in (1, 2, 3) for state in ("copying", "copied")
-    ]
+    for number in (1, 2, 3):
+        own = [step for step in steps if step.number == number]
+        assert [step.state for step in own[:1] + own[-1:]] == ["copying", "copied"]
+        assert [step.done for step in own] == sorted(step.done for step in own)
+        assert own[-1].done == own[-1].blob.size
     assert {step.count for step in steps} == {3}
-    assert progress.done == progress.total == sum(s.blob.size for s in steps) // 2
+    whole = sum(step.blob.size for step in steps if step.state == "copied")
+    assert progress.done == progress.total == whole
 
 
 def test_what_refers_to_another_manifest_is_listed_by_a_tag(
@@ -212,6 +216,62 @@ def test_a_registry_is_copied_from_as_a_stream(
     assert progress.done == len(DATA) + 2
     taken = [s for s in other_server.seen if s.path.endswith(str(layer["digest"]))]
     assert [seen.headers.get("Range") for seen in taken] == [None, "bytes=1000000-"]
+
+
+def test_blobs_are_copied_at_the_same_time(
+    server: FaultServer, client: RegistryClient, store: MemoryStore
+) -> None:
+    meeting = threading.Barrier(AT_ONCE, timeout=30)
+
+    def meet(seen: Seen) -> None:
+        if seen.method == "PUT" and "/blobs/uploads/" in seen.path:
+            meeting.wait()
+
+    server.rules.append(meet)
+    layers = [store.add(bytes([n]) * 1000) for n in range(AT_ONCE - 1)]
+    image = store.opened({"config": store.add(b"{}"), "layers": layers})
+    assert copy_image(image, destination(client, "app:1"), quiet()).blobs == {"copied": AT_ONCE}
+    assert not meeting.broken
+
+
+def test_plain_http_is_found_by_all_blobs_at_once(server: FaultServer, store: MemoryStore) -> None:
+    layers = [store.add(bytes([n]) * 1000) for n in range(5)]
+    image = store.opened({"config": store.add(b"{}"), "layers": layers})
+    client = RegistryClient(server.host)  # it does not know yet that there is no TLS
+    assert copy_image(image, destination(client, "app:1"), quiet()).blobs == {"copied": 6}
+    client.close()
+
+
+def test_a_failure_ends_the_others_and_is_what_is_told(
+    server: FaultServer, client: RegistryClient, store: MemoryStore
+) -> None:
+    layers = [store.add(bytes([n]) * 5000) for n in range(12)]
+    image = store.opened({"config": store.add(b"{}"), "layers": layers})
+    broken = str(layers[1]["digest"])
+    store.blobs[broken] = b"x" * 5000
+    with pytest.raises(CkptError, match="damaged|digest"):
+        copy_image(image, destination(client, "app:1"), quiet())
+    assert server.manifests == {}
+    assert len(server.blobs) < 12  # those that were not begun stay so
+
+
+def test_a_copy_that_nobody_wants_ends_with_all_its_blobs(
+    server: FaultServer, client: RegistryClient, store: MemoryStore
+) -> None:
+    layers = [store.add(bytes([n]) * 3_000_000) for n in range(6)]
+    image = store.opened({"config": store.add(b"{}"), "layers": layers})
+    begun = threading.Event()
+
+    def seen(request: Seen) -> None:
+        if request.method == "PUT":
+            begun.set()
+
+    server.rules.append(seen)
+    progress = Progress(cancelled=begun.is_set)
+    with pytest.raises(Cancelled):
+        copy_image(image, destination(client, "app:1"), progress)
+    assert server.manifests == {}
+    assert not [t for t in threading.enumerate() if t.name.startswith("copy")]
 
 
 # One blob

@@ -8,19 +8,19 @@ keeps unpacked are compressed.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from ckpt_tui.convert.destination import Destination as Place
 from ckpt_tui.convert.destination import destination_of
-from ckpt_tui.convert.layout import Blob, Staging
+from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.repoint import repoint
 from ckpt_tui.convert.staged import StagedStore, compressed, repository_named_in, staged_image
-from ckpt_tui.core.errors import CkptError, DamagedInput, UsageError
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import short_digest
 from ckpt_tui.sources.base import Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
@@ -133,11 +133,12 @@ def _opened(source: str, progress: Progress) -> Iterator[OpenedImage]:
 
 
 class _LayoutDestination:
-    """A layout or an archive of one, filled by way of a staging folder."""
+    """A layout or an archive of one, filled by way of a staging folder, blobs side by side."""
 
     def __init__(self, staging: Staging, place: Place) -> None:
         self._staging = staging
         self._place = place
+        self._lock = threading.Lock()
 
     def has(self, blob: Descriptor, progress: Progress) -> bool:
         del progress
@@ -148,11 +149,13 @@ class _LayoutDestination:
         return False
 
     def put(self, blob: Descriptor, pieces: Pieces, progress: Progress) -> None:
-        copy = self._staging.new_blob()
+        with self._lock:
+            copy = self._staging.new_blob(blob.digest)  # the pieces come verified
         for piece in pieces():
             copy.write(piece)
             progress.tick(len(piece))
-        self._keep(copy, blob)
+        with self._lock:
+            self._staging.keep(copy)
 
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         self.put(manifest, lambda: iter((data,)), progress)
@@ -164,13 +167,6 @@ class _LayoutDestination:
             self._staging.publish_archive(written, self._place.tag, self._place.path, progress)
         else:
             self._staging.publish(written, self._place.tag)
-
-    def _keep(self, copy: Blob, wanted: Descriptor) -> None:
-        digest, _ = self._staging.keep(copy)
-        if digest != wanted.digest:
-            raise DamagedInput(
-                f"blob {short_digest(wanted.digest)}", 0, "its bytes have another digest."
-            )
 
 
 def _tag_of(source: str) -> str:

@@ -45,3 +45,16 @@ class Digest:
     def _wait(self, allowed: int) -> None:
         while len(self._waiting) > allowed:
             self._waiting.popleft().result()
+
+
+class Known:
+    """In place of a digest: one that somebody else makes sure of."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def update(self, piece: bytes | memoryview) -> None:
+        """Leave the bytes to them."""
+
+    def value(self) -> str:
+        return self._value

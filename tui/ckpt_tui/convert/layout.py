@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.digest import Digest
+from ckpt_tui.convert.digest import Digest, Known
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.verify import check_blob
 from ckpt_tui.core.document import read_object, text_at
@@ -50,7 +50,9 @@ def _create(path: Path) -> BinaryIO:
 class Blob:
     """A file that learns its digest while it is written."""
 
-    def __init__(self, path: Path, create: Callable[[Path], BinaryIO], digest: Digest) -> None:
+    def __init__(
+        self, path: Path, create: Callable[[Path], BinaryIO], digest: Digest | Known
+    ) -> None:
         self._path = path
         self._digest = digest
         self._file = create(path)
@@ -145,9 +147,11 @@ class Staging:
     def look_near(self, names: Iterable[str]) -> None:
         """Name images whose layers may be where the result goes, in any form of a target."""
 
-    def new_blob(self) -> Blob:
+    def new_blob(self, known: str = "") -> Blob:
+        """Begin a blob; `known` is the digest of what others check on its way."""
         self._count += 1
-        blob = Blob(self._path / f"blob-{self._count}", self._create, self.new_digest())
+        digest = Known(known) if known else self.new_digest()
+        blob = Blob(self._path / f"blob-{self._count}", self._create, digest)
         self._open.append(blob)
         return blob
 

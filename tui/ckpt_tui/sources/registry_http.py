@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -100,6 +101,9 @@ class _Session(requests.Session):
 class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no types
     """One registry, and the connections to it. Never used for another host."""
 
+    prefix: str
+    """https, or http once that is known to be what is spoken."""
+
     def __init__(
         self,
         host: str,
@@ -121,6 +125,7 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         self.host = host
         self.received = 0
         """Bytes of answers over the wire, without their headers."""
+        self._lock = threading.Lock()
         self._authorizer = Authorizer(host, login, clock)
         self._timeouts = timeouts or Timeouts()
         self._sleep = sleep
@@ -184,10 +189,11 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         """Send until there is an answer that will not change by asking again."""
         for attempt in itertools.count(1):
             progress.tick(0)
+            tried = self.prefix
             try:
                 response = send()
             except FAILURES as error:
-                if self._fall_back(error):
+                if self._fall_back(error, tried):
                     continue
                 if not is_safe or is_no_connection(error) or attempt >= min(attempts, BROKEN):
                     raise connection_error(urlsplit(url).netloc or self.host, error) from error
@@ -241,7 +247,8 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         raw: Any = response.raw
         try:
             while piece := raw.read1(PIECE, decode_content=False):
-                self.received += len(piece)
+                with self._lock:
+                    self.received += len(piece)
                 yield piece
         except FAILURES as error:
             raise connection_error(self.host, error) from error
@@ -313,13 +320,15 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         body = self._failed(response)
         raise status_error(self.host, "token", response.status_code, body, request.login)
 
-    def _fall_back(self, error: BaseException) -> bool:
+    def _fall_back(self, error: BaseException, tried: str) -> bool:
         """Turn to plain HTTP where that may be; tell whether to try again."""
-        if not self._may_be_plain or is_untrusted(error) or not is_no_connection(error):
+        if tried == "http" or is_untrusted(error) or not is_no_connection(error):
             return False
-        self._may_be_plain = False
-        self.prefix = "http"
-        return True
+        with self._lock:
+            if self._may_be_plain:
+                self.prefix = "http"
+            self._may_be_plain = False
+            return self.prefix == "http"  # perhaps since another thread found out
 
     def _wait(self, attempt: int, retry_after: int | None, progress: Progress) -> None:
         backoff = BACKOFF_S * 2 ** (attempt - 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ from ckpt_tui.sources.oci import (
     load,
 )
 from ckpt_tui.sources.reference import Reference, parse_reference
+from ckpt_tui.sources.side_by_side import side_by_side
+
+AT_ONCE = 3
+"""Blobs that are copied at a time: enough to hide the waiting for answers."""
 
 BASE_NAME = "org.opencontainers.image.base.name"
 """Annotation with the reference of the base image, whose layers may be mounted from there."""
@@ -81,6 +86,8 @@ class BlobStep:
     count: int
     blob: Descriptor
     state: BlobState
+    done: int = 0
+    """Bytes of it so far."""
 
 
 @dataclass(slots=True)
@@ -146,7 +153,7 @@ def copy_image(
     progress: Progress,
     told: Callable[[BlobStep], None] = lambda _step: None,
 ) -> Copied:
-    """Copy an image; `told` hears what happens to each blob.
+    """Copy an image, some blobs at a time; `told` hears what happens to each, call after call.
 
     Raises:
         CkptError: a blob is missing or damaged, or the destination does not take it. The name is
@@ -156,21 +163,47 @@ def copy_image(
     found = contents(image)
     copied = Copied(image.descriptor.digest)
     progress.start(f"copying {image.target}", sum(blob.size for blob in found.blobs))
-    for number, blob in enumerate(found.blobs, 1):
-        state = _settled(blob, found.bases, destination, progress)
-        if state is None:
-            told(BlobStep(number, len(found.blobs), blob, "copying"))
-            destination.put(blob, _source(image.store, blob, progress), progress)
-            state = "copied"
-        else:
-            progress.tick(blob.size)
-        copied.add(state, blob.size)
-        told(BlobStep(number, len(found.blobs), blob, state))
+    telling = threading.Lock()
+
+    def job(number: int, blob: Descriptor) -> Callable[[Progress], None]:
+        def tell(state: BlobState, done: int = 0) -> None:
+            with telling:
+                told(BlobStep(number, len(found.blobs), blob, state, done))
+
+        def copy(own: Progress) -> None:
+            state = _settled(blob, found.bases, destination, own)
+            if state is None:
+                tell("copying")
+                counted = _Told(own, lambda done: tell("copying", done))
+                destination.put(blob, _source(image.store, blob, counted), counted)
+                state = "copied"
+            else:
+                own.tick(blob.size)
+            with telling:
+                copied.add(state, blob.size)
+            tell(state, blob.size)
+
+        return copy
+
+    jobs = (job(number, blob) for number, blob in enumerate(found.blobs, 1))
+    side_by_side(jobs, AT_ONCE, progress)
     *children, (root, data) = found.manifests
     for child, child_data in children:
         destination.put_manifest(_typed(child, child_data), child_data, progress)
     destination.publish(_typed(root, data), data, progress)
     return copied
+
+
+class _Told(Progress):
+    """Counts into another progress and now and then says how far it is."""
+
+    def __init__(self, inner: Progress, told: Callable[[int], None]) -> None:
+        super().__init__(lambda _step, done, _total: told(done))
+        self._inner = inner
+
+    def tick(self, amount: int = 1) -> None:
+        self._inner.tick(amount)
+        super().tick(amount)
 
 
 def _settled(

@@ -74,7 +74,10 @@ class CopyScreen(JobHost, Screen[bool]):
 
     def _step(self, step: BlobStep) -> None:
         self._steps[step.blob.digest] = step
-        self.query_one(Facts).show([Section("Blobs", list(map(_line, self._steps.values())))])
+        if not self.job_running:  # the last ones come after the end
+            return
+        ordered = sorted(self._steps.values(), key=lambda step: step.number)
+        self.query_one(Facts).show([Section("Blobs", list(map(_line, ordered)))])
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:
@@ -119,4 +122,6 @@ class CopyScreen(JobHost, Screen[bool]):
 
 def _line(step: BlobStep) -> Fact:
     size = human_bytes(step.blob.size)
+    if step.state == "copying" and step.done:
+        size = f"{human_bytes(step.done)} of {size}"
     return Fact(short_digest(step.blob.digest), f"{size}  {step.state}")

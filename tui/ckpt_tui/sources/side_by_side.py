@@ -1,0 +1,61 @@
+"""Jobs side by side, in threads, that count into one progress; the first failure ends them all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+
+from ckpt_tui.core.errors import Cancelled
+from ckpt_tui.core.progress import REPORT_S, Progress
+
+
+class Portion(Progress):
+    """What one of the jobs counts; it adds up in the progress of all."""
+
+    def __init__(self, count: Callable[[int], None]) -> None:
+        super().__init__()
+        self._count = count
+
+    def tick(self, amount: int = 1) -> None:
+        self.done += amount
+        self._count(amount)
+
+
+def side_by_side(jobs: Iterable[Callable[[Progress], None]], most: int, progress: Progress) -> None:
+    """Run jobs, `most` at a time, begun in their order; each gets a progress of its own.
+
+    Raises: what the first job raised that failed, once no job runs any more.
+        Cancelled: nobody wants it any more.
+    """
+    ended = threading.Event()
+    lock = threading.Lock()
+
+    def count(amount: int) -> None:
+        if ended.is_set():
+            raise Cancelled
+        with lock:
+            progress.tick(amount)
+
+    def run(job: Callable[[Progress], None]) -> None:
+        try:
+            job(Portion(count))
+        except BaseException:
+            ended.set()
+            raise
+
+    with ThreadPoolExecutor(most, "copy") as pool:
+        try:
+            running = [pool.submit(run, job) for job in jobs]
+            left = set[Future[None]](running)
+            while left and not ended.is_set():
+                _, left = wait(left, REPORT_S, FIRST_EXCEPTION)
+                with lock:
+                    progress.tick(0)  # a job may wait for the network for long
+        finally:
+            ended.set()
+            pool.shutdown(cancel_futures=True)
+    failures = [f.exception() for f in running if not f.cancelled()]
+    real = [error for error in failures if error is not None]
+    for error in sorted(real, key=lambda error: isinstance(error, Cancelled)):
+        raise error
