@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,3 +160,26 @@ def test_credentials_of_old_images_are_in_an_image_of_their_own(tmp_path: Path) 
     who = process(loaded(images), 1).credentials
     assert who is not None
     assert who.uid == 1000
+
+
+def test_bits_are_named_for_the_architecture_of_the_dump(tmp_path: Path) -> None:
+    images = copied("counter", tmp_path)
+
+    def other(message: Any) -> None:
+        message.mtype = message.AARCH64
+        message.tc.personality = 0x40000
+
+    rewrite(images / "core-1.img", first(other))
+    rewrite(images / "files.img", lambda messages: [_folder(m) for m in messages])
+    checkpoint = loaded(images)
+    assert checkpoint.criu.architecture == "aarch64"
+    process = next(p for p in checkpoint.processes if p.pid == 1)
+    assert process.personality == "LINUX | ADDR_NO_RANDOMIZE"
+    opened = next(f for f in checkpoint.files if f.kind == "device")
+    assert opened.flags == ("O_RDONLY", "O_DIRECTORY")
+
+
+def _folder(entry: Any) -> Any:
+    if entry.HasField("reg"):
+        entry.reg.flags = 0o40000  # O_DIRECTORY on aarch64, O_DIRECT on x86-64
+    return entry

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ckpt_tui.criu.names import table_of
+from ckpt_tui.criu.render import fields, to_plain
+from ckpt_tui.criu.schema import files_pb2
 from ckpt_tui.criu.values import (
     auxiliary_vector,
     capability_names,
@@ -137,3 +139,34 @@ def test_the_auxiliary_vector_ends_with_its_end() -> None:
 def test_an_architecture_replaces_names_one_by_one() -> None:
     names = {entry.name: entry.value for entry in table_of("mmap.flags", "mips")}
     assert (names["MAP_ANON"], names["MAP_SHARED"]) == (0x800, 1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "shown"),
+    [
+        ("file_mode", 0o100644, "-rw-r--r--"),
+        ("file_mode", 0o041777, "drwxrwxrwt"),
+        ("file_mode", 0o22, "0022"),
+        ("kernel_device", 15 << 20 | 3, "15:3"),
+        ("tty.iflag", 0x4500, "ICRNL | IXON | IUTF8"),
+        ("tty.cflag", 0xBF, "B38400 | CS8 | CREAD"),
+        ("tty.cflag", 0x10B2, "B115200 | CS8 | CREAD"),
+        ("tty.lflag", 0x8A3B, "ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN"),
+        ("x86.xfeatures", 0xE7, "FP | SSE | YMM | OPMASK | ZMM_Hi256 | Hi16_ZMM"),
+        ("x86.eflags", 0x246, "FIXED | PF | ZF | IF"),
+        ("task.flags", 0x400140, "PF_FORKNOEXEC | PF_SUPERPRIV | PF_RANDOMIZE"),
+        ("personality", 0x0040000, "LINUX | ADDR_NO_RANDOMIZE"),
+    ],
+)
+def test_modes_devices_and_bits_have_names(rule: str, value: int, shown: str) -> None:
+    assert describe(rule, value, "x86_64") == shown
+
+
+def test_bits_of_terminals_are_not_named_where_they_are_others() -> None:
+    assert describe("tty.lflag", 0x8A3B, "mips") == str(0x8A3B)
+
+
+def test_a_build_id_is_one_number() -> None:
+    entry = files_pb2.reg_file_entry(build_id=[0x04030201, 0x08070605])
+    assert fields(entry)[0].value_text == "0102030405060708"
+    assert to_plain(entry)["build_id_text"] == "0102030405060708"

@@ -196,7 +196,8 @@ def _process_memory(
     page_map = memory.pagemap if memory else None
     page_size = memory.page_size if memory else 0
     vmas = mm.vmas or images.messages(f"vmas-{pid}.img")
-    regions = tuple(_region(table, memory, pid, mm, vma) for vma in vmas)
+    arch = images.host.arch
+    regions = tuple(_region(table, memory, pid, mm, vma, arch) for vma in vmas)
     return ProcessMemory(
         pid=pid,
         regions=regions,
@@ -209,7 +210,9 @@ def _process_memory(
     )
 
 
-def _region(table: FileTable, memory: Memory | None, pid: int, mm: Any, vma: Any) -> Region:
+def _region(
+    table: FileTable, memory: Memory | None, pid: int, mm: Any, vma: Any, arch: str
+) -> Region:
     counts = memory.dumped_in(vma.start, vma.end) if memory and vma.start < vma.end else Dumped()
     kind = _kind(table, mm, vma)
     shared = "s" if vma.flags & 1 else "p"
@@ -221,7 +224,7 @@ def _region(table: FileTable, memory: Memory | None, pid: int, mm: Any, vma: Any
         protection="".join(c if vma.prot >> i & 1 else "-" for i, c in enumerate("rwx")) + shared,
         path=_path(table, vma),
         offset=vma.pgoff,
-        flags=flag_names("mmap.flags", vma.flags),
+        flags=flag_names("mmap.flags", vma.flags, arch),
         dumped=counts.data,
         parent=counts.parent,
         lazy=counts.lazy,

@@ -145,6 +145,8 @@ class Process:
     exe_deleted: bool = False
     cwd: str = ""
     root: str = ""
+    personality: str = ""
+    """Execution domain and its bits, where it is not plain Linux."""
     umask: int | None = None
     argv: tuple[bytes, ...] | None = None
     """None: not readable, a note says why."""

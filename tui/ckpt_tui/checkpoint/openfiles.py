@@ -67,7 +67,7 @@ def build_files(
             target = f"file {one.file_id}"
             files.append(OpenFile(one.pid, one.fd, "missing", target, object_id=one.file_id))
             continue
-        files.append(_open_file(table, found, one, sharing))
+        files.append(_open_file(table, found, one, sharing, images.host.arch))
         if found.type in SOCKET_TYPES:
             sockets.append(build_socket(found, one.pid, one.fd, ends))
     for pid, numbers in missing.items():
@@ -125,7 +125,7 @@ class _Sharing:
 
 
 def _open_file(
-    table: FileTable, found: FileObject, one: _Descriptor, sharing: _Sharing
+    table: FileTable, found: FileObject, one: _Descriptor, sharing: _Sharing, arch: str
 ) -> OpenFile:
     message = found.message
     kind, target = DESCRIBE.get(found.type, _other)(table, found)
@@ -136,7 +136,7 @@ def _open_file(
         fd=one.fd,
         kind=kind,
         target=target,
-        flags=_open_flags(getattr(opened, "flags", None)),
+        flags=_open_flags(getattr(opened, "flags", None), arch),
         position=_optional(opened, "pos"),
         size=_optional(opened, "size") if found.type == "REG" else None,
         mode=_optional(opened, "mode") if found.type == "REG" else None,
@@ -165,10 +165,10 @@ def _optional(message: Any, field: str) -> int | None:
 
 
 @lru_cache(maxsize=1024)
-def _open_flags(value: object) -> tuple[str, ...]:
+def _open_flags(value: object, arch: str) -> tuple[str, ...]:
     if not isinstance(value, int):
         return ()
-    names = [n for n in flag_names("rfile.flags", value & ~3) if n not in ACCESS]
+    names = [n for n in flag_names("rfile.flags", value & ~3, arch) if n not in ACCESS]
     return (ACCESS[value & 3] if value & 3 < 3 else "O_ACCMODE", *names)
 
 

@@ -17,6 +17,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.blocked import argument_text, blocked_in
 from ckpt_tui.criu.values import (
     capability_names,
+    describe,
     limit_name,
     sigaction_signal,
     signal_name,
@@ -78,6 +79,7 @@ def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[N
         return Process(entry.pid, entry.ppid, entry.pgid, entry.sid, "unknown", "?")
     task = core.tc
     alive = task_state(task.task_state) != "zombie"
+    arch = images.host.arch
     mm = images.message(f"mm-{entry.pid}.img") if alive else None
     fs = images.message(f"fs-{entry.pid}.img") if alive else None
     ids = images.message(f"ids-{entry.pid}.img") if alive else None
@@ -91,17 +93,18 @@ def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[N
         state=task_state(task.task_state),
         comm=text(task.comm),
         exit_code=None if alive else task.exit_code,
-        stop_signal=signal_name(task.stop_signo) if task.HasField("stop_signo") else "",
+        stop_signal=signal_name(task.stop_signo, arch) if task.HasField("stop_signo") else "",
         exe=table.path(mm.exe_file_id) if mm else "",
         exe_deleted=mm is not None and mm.exe_file_id in table.ghosts,
         cwd=table.path(fs.cwd_id) if fs else "",
         root=table.path(fs.root_id) if fs else "",
+        personality=describe("personality", task.personality) if task.personality else "",
         umask=fs.umask if fs and fs.HasField("umask") else None,
         credentials=_credentials(images, entry.pid, core) if alive else None,
         threads=tuple(_threads(images, table, entry, core, ids, notes)) if alive else (),
         limits=_limits(images, entry.pid, task),
         handlers=_handlers(images, entry.pid, task),
-        timers=tuple(_timers(task)),
+        timers=tuple(_timers(task, arch)),
         namespaces=_namespaces(ids),
         cgroup_set=_cgroup_set(core),
         oom_score_adj=task.oom_score_adj if task.HasField("oom_score_adj") else None,
@@ -114,7 +117,7 @@ def _threads(
 ) -> Iterator[Thread]:
     """Yield the threads, leader first. Never called for a zombie: its thread list is garbage."""
     descriptors = _Descriptors(images, table, ids.files_id if ids is not None else None)
-    filters = images.message("seccomp.img")
+    filters, arch = images.message("seccomp.img"), images.host.arch
     missing = []
     for tid in dict.fromkeys((entry.pid, *entry.threads)):
         core = leader if tid == entry.pid else images.message(f"core-{tid}.img")
@@ -136,8 +139,8 @@ def _threads(
             seccomp_filters=filters_of(core, filters),
             scheduler=value_name("sched.policy", thread.sched_policy),
             nice=thread.sched_nice,
-            blocked_signals=signal_names(mask),
-            pending_signals=tuple(_pending(p) for p in pending),
+            blocked_signals=signal_names(mask, arch),
+            pending_signals=tuple(_pending(p, arch) for p in pending),
         )
     if missing:
         some = numbers_text(missing)
@@ -205,9 +208,9 @@ def registers(core: Any) -> dict[str, int]:
     return values
 
 
-def _pending(siginfo: Any) -> str:
+def _pending(siginfo: Any, arch: str) -> str:
     raw = siginfo.siginfo[:4]
-    return signal_name(int.from_bytes(raw, "little")) if len(raw) == 4 else "?"
+    return signal_name(int.from_bytes(raw, "little"), arch) if len(raw) == 4 else "?"
 
 
 def _credentials(images: ImageDirectory, pid: int, core: Any) -> Credentials | None:
@@ -237,7 +240,7 @@ def _limits(
 ) -> Mapping[str, tuple[int | None, int | None]]:
     limits = task.rlimits.rlimits or images.messages(f"rlimit-{pid}.img")
     return {
-        limit_name(index): (
+        limit_name(index, images.host.arch): (
             None if limit.cur == UNLIMITED else limit.cur,
             None if limit.max == UNLIMITED else limit.max,
         )
@@ -252,11 +255,11 @@ def _handlers(images: ImageDirectory, pid: int, task: Any) -> dict[str, str]:
     for index, action in enumerate(actions):
         if action.sigaction:
             what = "ignore" if action.sigaction == 1 else f"{action.sigaction:#x}"
-            handlers[signal_name(sigaction_signal(index))] = what
+            handlers[signal_name(sigaction_signal(index), images.host.arch)] = what
     return handlers
 
 
-def _timers(task: Any) -> Iterator[str]:
+def _timers(task: Any, arch: str) -> Iterator[str]:
     for name in ("real", "virt", "prof"):
         timer = getattr(task.timers, name)
         if timer.isec or timer.iusec or timer.vsec or timer.vusec:
@@ -267,7 +270,7 @@ def _timers(task: Any) -> Iterator[str]:
     for timer in task.timers.posix:
         yield (
             f"posix {timer.it_id}: {value_name('timer.clock_id', timer.clock_id)}, "
-            f"{signal_name(timer.si_signo)} in {timer.vsec + timer.vnsec / 1e9:g} s, "
+            f"{signal_name(timer.si_signo, arch)} in {timer.vsec + timer.vnsec / 1e9:g} s, "
             f"then every {timer.isec + timer.insec / 1e9:g} s"
         )
 

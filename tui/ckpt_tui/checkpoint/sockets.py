@@ -10,7 +10,8 @@ from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Socket
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.criu.values import ip_address, socket_name, text, value_name
+from ckpt_tui.criu.render import fields
+from ckpt_tui.criu.values import ip_address, socket_name, value_name
 
 SOCKET_TYPES = ("INETSK", "UNIXSK", "PACKETSK", "NETLINKSK")
 
@@ -153,12 +154,8 @@ def _state(found: FileObject) -> str:
 
 
 def _options(message: Any) -> dict[str, str]:
+    """Return the options that are set, by CRIU's names."""
     if not message.HasField("opts"):
         return {}
-    options = {}
-    for field, value in message.opts.ListFields():
-        if field.name == "so_filter":
-            options[field.name] = f"{len(value)} instructions"
-        elif value not in (0, False, ""):
-            options[field.name] = text(value) if isinstance(value, str | bytes) else str(value)
-    return options
+    plain = ("0", "no", "")
+    return {v.name: v.value_text for v in fields(message.opts) if v.value_text not in plain}

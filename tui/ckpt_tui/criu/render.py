@@ -18,6 +18,7 @@ from ckpt_tui.criu.values import (
     ANY_HOST,
     Host,
     auxiliary_vector,
+    build_id,
     capability_names,
     describe,
     device,
@@ -176,6 +177,8 @@ def _list_names(show: Shown, values: Sequence[Any], host: Host) -> str | None:
         return ip_address(values, host.byte_order)
     if show.names == "capability":
         return ", ".join(capability_names(values)) or "none"
+    if show.names == "build_id":
+        return build_id(values, host.byte_order)
     if show.names == "auxv.type":
         return ", ".join(f"{name}={value:#x}" for name, value in auxiliary_vector(values).items())
     return None

@@ -7,6 +7,7 @@ as the number.
 from __future__ import annotations
 
 import socket
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,8 @@ def is_flags(table: str) -> bool:
 def describe(table: str, value: int, arch: str = "") -> str:
     """Return flags joined by ` | ` (`0` if there are none), or the name of a value.
 
-    Takes the names of rules as well: signal, signal_mask, task_state, wait_status, stat_device.
+    Takes the names of rules as well: signal, signal_mask, task_state, wait_status, stat_device,
+    kernel_device, file_mode.
     """
     match table:
         case "signal":
@@ -101,6 +103,12 @@ def describe(table: str, value: int, arch: str = "") -> str:
             return wait_status(value)
         case "stat_device":
             return device(value, old=True)
+        case "kernel_device":
+            return device(value)
+        case "file_mode":
+            return file_mode(value)
+    if table.startswith("tty.") and arch in OWN_TERMIOS:
+        return str(value)
     if is_flags(table):
         return " | ".join(flag_names(table, value, arch)) or "0"
     return value_name(table, value, arch)
@@ -152,6 +160,20 @@ def wait_status(status: int) -> str:
     if not signal:
         return f"exited with {status >> 8 & 0xFF}"
     return f"killed by {signal_name(signal)}" + (", core dumped" if status & 0x80 else "")
+
+
+OWN_TERMIOS = ("mips", "ppc64")
+"""Architectures on which the bits of terminals are others than those of the table."""
+
+
+def file_mode(mode: int) -> str:
+    """Return `-rw-r--r--` of a file, `0600` of what has no type: an IPC object, a umask."""
+    return stat.filemode(mode) if stat.S_IFMT(mode) else f"{mode:04o}"
+
+
+def build_id(words: Sequence[int], byte_order: ByteOrder = "little") -> str:
+    """Return the build ID of an ELF file as it is written everywhere, in hexadecimal."""
+    return b"".join((word & 0xFFFFFFFF).to_bytes(4, byte_order) for word in words).hex()
 
 
 def device(value: int, *, old: bool = False) -> str:

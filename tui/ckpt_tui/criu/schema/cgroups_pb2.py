@@ -22,27 +22,30 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from ckpt_tui.criu.schema import show_pb2 as ckpt__tui_dot_criu_dot_schema_dot_show__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ckpt_tui/criu/schema/cgroups.proto\x12\rckpt_tui.criu\"6\n\x0c\x63group_perms\x12\x0c\n\x04mode\x18\x01 \x01(\r\x12\x0b\n\x03uid\x18\x02 \x01(\r\x12\x0b\n\x03gid\x18\x03 \x01(\r\"\\\n\x11\x63group_prop_entry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12*\n\x05perms\x18\x03 \x01(\x0b\x32\x1b.ckpt_tui.criu.cgroup_perms\"\xbd\x01\n\x10\x63group_dir_entry\x12\x10\n\x08\x64ir_name\x18\x01 \x01(\t\x12\x31\n\x08\x63hildren\x18\x02 \x03(\x0b\x32\x1f.ckpt_tui.criu.cgroup_dir_entry\x12\x34\n\nproperties\x18\x03 \x03(\x0b\x32 .ckpt_tui.criu.cgroup_prop_entry\x12.\n\tdir_perms\x18\x04 \x01(\x0b\x32\x1b.ckpt_tui.criu.cgroup_perms\"i\n\x13\x63g_controller_entry\x12\x0e\n\x06\x63names\x18\x01 \x03(\t\x12-\n\x04\x64irs\x18\x02 \x03(\x0b\x32\x1f.ckpt_tui.criu.cgroup_dir_entry\x12\x13\n\x0bis_threaded\x18\x03 \x01(\x08\"B\n\x0f\x63g_member_entry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x13\n\x0b\x63gns_prefix\x18\x03 \x01(\r\"H\n\x0c\x63g_set_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12,\n\x04\x63tls\x18\x02 \x03(\x0b\x32\x1e.ckpt_tui.criu.cg_member_entry\"r\n\x0c\x63group_entry\x12)\n\x04sets\x18\x01 \x03(\x0b\x32\x1b.ckpt_tui.criu.cg_set_entry\x12\x37\n\x0b\x63ontrollers\x18\x02 \x03(\x0b\x32\".ckpt_tui.criu.cg_controller_entry')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ckpt_tui/criu/schema/cgroups.proto\x12\rckpt_tui.criu\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"G\n\x0c\x63group_perms\x12\x1d\n\x04mode\x18\x01 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\tfile_mode\x12\x0b\n\x03uid\x18\x02 \x01(\r\x12\x0b\n\x03gid\x18\x03 \x01(\r\"\\\n\x11\x63group_prop_entry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12*\n\x05perms\x18\x03 \x01(\x0b\x32\x1b.ckpt_tui.criu.cgroup_perms\"\xbd\x01\n\x10\x63group_dir_entry\x12\x10\n\x08\x64ir_name\x18\x01 \x01(\t\x12\x31\n\x08\x63hildren\x18\x02 \x03(\x0b\x32\x1f.ckpt_tui.criu.cgroup_dir_entry\x12\x34\n\nproperties\x18\x03 \x03(\x0b\x32 .ckpt_tui.criu.cgroup_prop_entry\x12.\n\tdir_perms\x18\x04 \x01(\x0b\x32\x1b.ckpt_tui.criu.cgroup_perms\"i\n\x13\x63g_controller_entry\x12\x0e\n\x06\x63names\x18\x01 \x03(\t\x12-\n\x04\x64irs\x18\x02 \x03(\x0b\x32\x1f.ckpt_tui.criu.cgroup_dir_entry\x12\x13\n\x0bis_threaded\x18\x03 \x01(\x08\"B\n\x0f\x63g_member_entry\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x13\n\x0b\x63gns_prefix\x18\x03 \x01(\r\"H\n\x0c\x63g_set_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12,\n\x04\x63tls\x18\x02 \x03(\x0b\x32\x1e.ckpt_tui.criu.cg_member_entry\"r\n\x0c\x63group_entry\x12)\n\x04sets\x18\x01 \x03(\x0b\x32\x1b.ckpt_tui.criu.cg_set_entry\x12\x37\n\x0b\x63ontrollers\x18\x02 \x03(\x0b\x32\".ckpt_tui.criu.cg_controller_entry')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ckpt_tui.criu.schema.cgroups_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CGROUP_PERMS']._serialized_start=53
-  _globals['_CGROUP_PERMS']._serialized_end=107
-  _globals['_CGROUP_PROP_ENTRY']._serialized_start=109
-  _globals['_CGROUP_PROP_ENTRY']._serialized_end=201
-  _globals['_CGROUP_DIR_ENTRY']._serialized_start=204
-  _globals['_CGROUP_DIR_ENTRY']._serialized_end=393
-  _globals['_CG_CONTROLLER_ENTRY']._serialized_start=395
-  _globals['_CG_CONTROLLER_ENTRY']._serialized_end=500
-  _globals['_CG_MEMBER_ENTRY']._serialized_start=502
-  _globals['_CG_MEMBER_ENTRY']._serialized_end=568
-  _globals['_CG_SET_ENTRY']._serialized_start=570
-  _globals['_CG_SET_ENTRY']._serialized_end=642
-  _globals['_CGROUP_ENTRY']._serialized_start=644
-  _globals['_CGROUP_ENTRY']._serialized_end=758
+  _globals['_CGROUP_PERMS'].fields_by_name['mode']._loaded_options = None
+  _globals['_CGROUP_PERMS'].fields_by_name['mode']._serialized_options = b'\322\273\030\013B\tfile_mode'
+  _globals['_CGROUP_PERMS']._serialized_start=86
+  _globals['_CGROUP_PERMS']._serialized_end=157
+  _globals['_CGROUP_PROP_ENTRY']._serialized_start=159
+  _globals['_CGROUP_PROP_ENTRY']._serialized_end=251
+  _globals['_CGROUP_DIR_ENTRY']._serialized_start=254
+  _globals['_CGROUP_DIR_ENTRY']._serialized_end=443
+  _globals['_CG_CONTROLLER_ENTRY']._serialized_start=445
+  _globals['_CG_CONTROLLER_ENTRY']._serialized_end=550
+  _globals['_CG_MEMBER_ENTRY']._serialized_start=552
+  _globals['_CG_MEMBER_ENTRY']._serialized_end=618
+  _globals['_CG_SET_ENTRY']._serialized_start=620
+  _globals['_CG_SET_ENTRY']._serialized_end=692
+  _globals['_CGROUP_ENTRY']._serialized_start=694
+  _globals['_CGROUP_ENTRY']._serialized_end=808
 # @@protoc_insertion_point(module_scope)

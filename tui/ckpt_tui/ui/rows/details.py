@@ -69,6 +69,8 @@ def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterato
     yield Fact("directory", printable(process.cwd))
     if process.root not in ("", "/"):
         yield Fact("root", printable(process.root))
+    if process.personality:
+        yield Fact("personality", process.personality)
     if process.umask is not None:
         yield Fact("umask", f"{process.umask:04o}")
     if who := process.credentials:
