@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ckpt_tui.archive.layers import LayeredTree
-from ckpt_tui.checkpoint.sizetree import SizeNode, size_trees
+from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Share
+from ckpt_tui.checkpoint.sizetree import SizeNode, bytes_after, place_of, size_trees
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 
@@ -28,7 +31,7 @@ def trees(opened: OpenCheckpoint) -> dict[str, SizeNode]:
 
 
 def parts(node: SizeNode) -> tuple[SizeNode, ...]:
-    return node.inside(quiet()) if node.inside else ()
+    return tuple(node.inside(quiet())) if node.inside else ()
 
 
 def part(node: SizeNode, name: str) -> SizeNode:
@@ -75,3 +78,31 @@ def test_an_optimized_image_has_its_layers(data: Path) -> None:
         assert [p.name for p in parts(layers["pages"])] == ["checkpoint/"]
         assert layers["base"].inside is None
         opened.close()
+
+
+def delta_of(opened: OpenCheckpoint, *entries: DeltaEntry) -> SizeNode:
+    checkpoint = opened.load(quiet())
+    share = Share("delta", sum(entry.size for entry in entries))
+    changed = dataclasses.replace(
+        checkpoint,
+        delta=Delta("files", entries),
+        sizes=dataclasses.replace(checkpoint.sizes, components=(share,)),
+    )
+    return part(size_trees(changed, {}, "checkpoint/")[0], "delta")
+
+
+def test_a_folder_of_many_files_is_in_order_and_made_as_it_is_seen(opened: OpenCheckpoint) -> None:
+    chosen = random.Random(1)
+    sizes = [chosen.randrange(1, 1 << chosen.randrange(1, 40)) for _ in range(3000)]
+    entries = [DeltaEntry(f"/d/f{n}", "added", "file", size) for n, size in enumerate(sizes)]
+    folder = parts(delta_of(opened, *entries, DeltaEntry("/e/x", "added", "file", 1)))[0]
+    assert folder.name == "d/"
+    inside = folder.inside(quiet()) if folder.inside else ()
+    assert [node.bytes for node in inside] == sorted(sizes, reverse=True)
+    assert place_of(inside, inside[1234].name) == 1234
+    assert bytes_after(inside, 10) == folder.bytes - sum(node.bytes for node in inside[:10])
+
+
+def test_an_entry_of_a_folder_itself_counts_with_it(opened: OpenCheckpoint) -> None:
+    entries = [DeltaEntry("/d", "added", "other", 3), DeltaEntry("/d/f", "added", "file", 4)]
+    assert [(n.name, n.bytes) for n in parts(delta_of(opened, *entries))] == [("d/", 7)]

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import overload
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.layerstack import StackLayer
-from ckpt_tui.checkpoint.model import Checkpoint, Layer, ProcessMemory, Region
+from ckpt_tui.checkpoint.model import Checkpoint, Delta, Layer, ProcessMemory, Region
 from ckpt_tui.checkpoint.sizes import COMPONENTS, component_of
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, short_digest
@@ -21,7 +22,14 @@ from ckpt_tui.core.text import human_bytes, short_digest
 _COMPONENT_OF_ROLE = {"criu": "images", "checkpoint": "pages"}
 """Of the roles of layers, those that are not called as their component."""
 
-Inside = Callable[[Progress], "tuple[SizeNode, ...]"]
+Inside = Callable[[Progress], "Sequence[SizeNode]"]
+
+Paths = Callable[[], Iterable[tuple[str, int]]]
+"""Gives paths and sizes, again and again: a list of a million would take 200 MB."""
+
+_PLACE = 32
+_LAST = (1 << _PLACE) - 1
+"""Bits of a place among names, and the last place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,6 @@ def size_trees(
     """
     sizes = checkpoint.sizes
     files = [m for m in members.values() if m.kind is MemberKind.FILE]
-    names = [(m.name, m.size) for m in files]
     by_layer = _layers(sizes.layers, layers)
     stack = partial(_stack, rootfs) if rootfs else None
     trees = [
@@ -76,7 +83,7 @@ def size_trees(
             "file",
             sum(m.size for m in files),
             "metadata",
-            partial(_folders, names, "", "metadata"),
+            partial(_folders, partial(_member_paths, files), "", "metadata"),
         ),
         SizeNode("layer of the root filesystem", 0, "base", stack, is_slow=True),
     ]
@@ -111,12 +118,19 @@ def _inside_of(checkpoint: Checkpoint, component: str, members: list[Member]) ->
     if component == "images":
         return partial(_kinds, checkpoint, members)
     if component == "delta" and checkpoint.delta.entries:
-        paths = [(e.path.lstrip("/"), e.size) for e in checkpoint.delta.entries if e.size]
-        return partial(_folders, paths, "", "delta")
+        return partial(_folders, partial(_delta_paths, checkpoint.delta), "", "delta")
     if component == "base":
         base = [la for la in checkpoint.sizes.layers if la.role == "base"]
         return partial(_given, _layers(base))
-    return partial(_folders, [(m.name, m.size) for m in members], "", component)
+    return partial(_folders, partial(_member_paths, members), "", component)
+
+
+def _member_paths(members: Iterable[Member]) -> Iterator[tuple[str, int]]:
+    return ((member.name, member.size) for member in members)
+
+
+def _delta_paths(delta: Delta) -> Iterator[tuple[str, int]]:
+    return ((entry.path.lstrip("/"), entry.size) for entry in delta.entries if entry.size)
 
 
 def _given(nodes: tuple[SizeNode, ...], progress: Progress) -> tuple[SizeNode, ...]:
@@ -208,11 +222,7 @@ def _layers(
 ) -> tuple[SizeNode, ...]:
     nodes = []
     for number, layer in enumerate(layers):
-        names = (
-            [(m.name, m.size) for m in members[number].values() if m.size]
-            if number < len(members)
-            else []
-        )
+        files = [m for m in members[number].values() if m.size] if number < len(members) else []
         component = _COMPONENT_OF_ROLE.get(layer.role, layer.role)
         component = component if component in COMPONENTS else "metadata"
         nodes.append(
@@ -220,7 +230,7 @@ def _layers(
                 f"{layer.role} {layer.digest}",
                 layer.size,
                 component,
-                partial(_folders, names, "", component) if names else None,
+                partial(_folders, partial(_member_paths, files), "", component) if files else None,
                 detail=layer.media_type,
             )
         )
@@ -252,46 +262,122 @@ def layer_text(layer: StackLayer) -> str:
     return f"{', '.join(did) or 'no files'}{wasted}{made}; {layer.command}".rstrip("; ")
 
 
-def _layer_files(layer: StackLayer, progress: Progress) -> tuple[SizeNode, ...]:
+def _layer_files(layer: StackLayer, progress: Progress) -> Sequence[SizeNode]:
     details = {}
     for file in layer.files:
         if file.hidden_by is not None:
             details[file.path] = f"{file.how}, hidden by layer {file.hidden_by + 1}"
         elif file.how != "added":
             details[file.path] = file.how
-    paths = [(file.path, file.size) for file in layer.files]
-    return _folders(paths, "", layer.role, progress, details)
+    return _folders(
+        lambda: ((file.path, file.size) for file in layer.files), "", layer.role, progress, details
+    )
 
 
 def _folders(
-    paths: list[tuple[str, int]],
+    paths: Paths,
     folder: str,
     component: str,
     progress: Progress,
     details: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[SizeNode, ...]:
-    """Return what lies in `folder`, of paths that all begin with it; folders add up. `details` are
-    what is to be said of some paths."""
+) -> Sequence[SizeNode]:
+    """Return what lies in `folder`, which is empty or ends with a slash; folders add up. `details`
+    are what is to be said of some paths."""
     progress.start("adding up")
-    below: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-    for path, size in paths:
-        below[path[len(folder) :].partition("/")[0]].append((path, size))
+    totals: dict[str, int] = {}
+    folders: set[str] = set()
+    for path, size in paths():
         progress.tick()
-    return _largest_first(_entries(below, folder, component, details))
+        if not path.startswith(folder):
+            continue
+        name, slash, _ = path[len(folder) :].partition("/")
+        if slash:
+            name += "/"
+            folders.add(name)
+        totals[name] = totals.get(name, 0) + size
+    for name in folders:
+        if name[:-1] in totals:  # an entry of the folder itself
+            totals[name] += totals.pop(name[:-1])
+    order = _by_size(totals, progress)
+    return FolderNodes(paths, folder, component, details, totals, order)
 
 
-def _entries(
-    below: Mapping[str, list[tuple[str, int]]],
-    folder: str,
-    component: str,
-    details: Mapping[str, str],
-) -> Iterator[SizeNode]:
-    for name, some in below.items():
-        total = sum(size for _, size in some)
-        whole = f"{folder}{name}"
-        if len(some) == 1 and some[0][0] == whole:
-            yield SizeNode(name, total, component, detail=details.get(whole, f"/{whole}"))
-        else:
-            inner = [(path, size) for path, size in some if path != whole]
-            inside = partial(_folders, inner, f"{whole}/", component, details=details)
-            yield SizeNode(f"{name}/", total, component, inside)
+def _by_size(totals: Mapping[str, int], progress: Progress) -> list[str]:
+    """Return the names, the largest first, equal ones in their order. They are sorted in groups by
+    the length of the number: one sort would hold the interpreter, and with it the screen."""
+    names = list(totals)
+    groups: defaultdict[int, list[int]] = defaultdict(list)
+    for place, size in enumerate(totals.values()):
+        groups[size.bit_length()].append(size << _PLACE | (_LAST - place))
+        progress.tick(0)
+    order = []
+    for bits in sorted(groups, reverse=True):
+        for key in sorted(groups.pop(bits), reverse=True):
+            order.append(names[_LAST - (key & _LAST)])
+            progress.tick(0)
+    return order
+
+
+class FolderNodes(Sequence[SizeNode]):
+    """What is in a folder, largest first; nodes are made when they are seen."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        folder: str,
+        component: str,
+        details: Mapping[str, str],
+        totals: Mapping[str, int],
+        order: list[str],
+    ) -> None:
+        self._paths = paths
+        self._folder = folder
+        self._component = component
+        self._details = details
+        self._totals = totals
+        self._order = order
+        self._sum = sum(totals.values())
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, index: int, /) -> SizeNode: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> Sequence[SizeNode]: ...
+
+    def __getitem__(self, index: int | slice, /) -> SizeNode | Sequence[SizeNode]:
+        if isinstance(index, slice):
+            return [self._node(name) for name in self._order[index]]
+        return self._node(self._order[index])
+
+    def _node(self, name: str) -> SizeNode:
+        whole = f"{self._folder}{name}"
+        if not name.endswith("/"):
+            detail = self._details.get(whole, f"/{whole}")
+            return SizeNode(name, self._totals[name], self._component, detail=detail)
+        inside = partial(_folders, self._paths, whole, self._component, details=self._details)
+        return SizeNode(name, self._totals[name], self._component, inside)
+
+    def place(self, name: str) -> int:
+        """Return the index of a node by its name, 0 where there is none."""
+        return self._order.index(name) if name in self._totals else 0
+
+    def bytes_after(self, count: int) -> int:
+        """Return the bytes of all but the first `count`."""
+        return self._sum - sum(map(self._totals.__getitem__, self._order[:count]))
+
+
+def place_of(nodes: Sequence[SizeNode], name: str) -> int:
+    """Return the index of a node by its name, 0 where there is none."""
+    if isinstance(nodes, FolderNodes):
+        return nodes.place(name)
+    return next((i for i, node in enumerate(nodes) if node.name == name), 0)
+
+
+def bytes_after(nodes: Sequence[SizeNode], count: int) -> int:
+    """Return the bytes of all but the first `count` nodes."""
+    if isinstance(nodes, FolderNodes):
+        return nodes.bytes_after(count)
+    return sum(node.bytes for node in nodes[count:])

@@ -17,7 +17,7 @@ from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
-from ckpt_tui.checkpoint.sizetree import SizeNode, size_trees
+from ckpt_tui.checkpoint.sizetree import SizeNode, bytes_after, place_of, size_trees
 from ckpt_tui.convert.rootfs import rootfs_layers
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.comparing import load
@@ -30,6 +30,9 @@ from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+MOST_TILES = 1500
+"""Parts that may get a tile: more than fit on any screen."""
 
 NOT_COUNTED = "p counts zero and equal pages"
 
@@ -60,7 +63,9 @@ class SizesPane(Pane):
         self._roots = size_trees(checkpoint, tree.members, opened.kind.images, layers, self._rootfs)
         self._way: list[SizeNode] = [*self._roots[:1]]
         """From the root to what is shown."""
-        self._inside: tuple[SizeNode, ...] = ()
+        self._inside: Sequence[SizeNode] = ()
+        self._entered: list[Sequence[SizeNode]] = []
+        """What each node of the way consists of, to come back to."""
         self._layers: Sequence[StackLayer] | None = None
 
     def compose(self) -> ComposeResult:
@@ -112,16 +117,22 @@ class SizesPane(Pane):
             self._layers = rootfs_layers(self.opened, self.checkpoint, "", progress)
         return self._layers
 
-    def _show(self, nodes: tuple[SizeNode, ...], chosen: str) -> None:
+    def _show(self, nodes: Sequence[SizeNode], chosen: str) -> None:
         self._inside = nodes
-        number = next((i for i, node in enumerate(nodes) if node.name == chosen), 0)
+        self._entered[max(0, len(self._way) - 1) :] = [nodes]
+        number = place_of(nodes, chosen) if chosen else 0
         self.query_one("#crumbs", Static).update(
             Content(crumbs(self._way, [root.name for root in self._roots]))
         )
         table = self.query_one(VirtualTable)
         table.set_rows(node_rows(nodes))
         table.cursor = number
-        self.query_one(Treemap).show([part_of(node) for node in nodes], number)
+        more = max(0, len(nodes) - MOST_TILES)
+        self.query_one(Treemap).show(
+            [part_of(node) for node in nodes[:MOST_TILES]],
+            min(number, MOST_TILES),
+            (more, bytes_after(nodes, MOST_TILES)) if more else (0, 0),
+        )
 
     @on(Treemap.TileHighlighted)
     def _tile(self, message: Treemap.TileHighlighted) -> None:
@@ -165,7 +176,10 @@ class SizesPane(Pane):
         if len(self._way) < 2:
             return False
         left = self._way.pop()
-        self._enter(left.name)
+        if len(self._entered) >= len(self._way):
+            self._show(self._entered[len(self._way) - 1], left.name)
+        else:
+            self._enter(left.name)
         return True
 
     def next_breakdown(self) -> None:

@@ -66,7 +66,7 @@ MEMORY = ListOf(
     is_problem=problems.region_problem,
 )
 FILESYSTEM = ListOf(
-    tables.delta_rows,
+    tables.delta_source,
     tables.DELTA_COLUMNS,
     "No changes: the root filesystem is as in the image, or the dump left it out",
     copied_column=1,
@@ -77,7 +77,7 @@ MOUNTS = ListOf(
     "No mounts: the processes share the mount namespace of the host",
 )
 IMAGES = ListOf(
-    tables.image_rows, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
+    tables.image_source, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
 )
 
 PANES: tuple[PaneEntry, ...] = (

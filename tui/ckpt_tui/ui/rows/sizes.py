@@ -41,8 +41,8 @@ def part_of(node: SizeNode) -> Part:
 
 
 def node_rows(nodes: Sequence[SizeNode]) -> LazyRows[int]:
-    """Return the parts as rows; the key is the place in `nodes`."""
-    scale = max((node.bytes for node in nodes), default=0)
+    """Return the parts, which are largest first, as rows; the key is the place in `nodes`."""
+    scale = nodes[0].bytes if nodes else 0
 
     def row(number: int) -> Row:
         node = nodes[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
@@ -250,28 +251,43 @@ DELTA_COLUMNS = (
 )
 
 
-def delta_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a change of the root filesystem."""
-    scale = max((e.size for e in checkpoint.delta.entries), default=0)
-    rows = []
-    for index, entry in enumerate(checkpoint.delta.entries):
+def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the changes of the root filesystem as rows that are made when seen."""
+    entries = checkpoint.delta.entries
+    scale = max((e.size for e in entries), default=0)
+
+    def row(number: int) -> Row:
+        entry = entries[number]
         change = "added" if entry.change == "written" else entry.change
         path = printable(entry.path) + (f" → {printable(entry.link)}" if entry.link else "")
         gone = entry.change == "deleted"
-        rows.append(
-            Row(
-                key=("delta", index),
-                cells=(
-                    signed(change),
-                    path,
-                    entry.kind or "",
-                    "" if gone else f"{entry.mode:o}",
-                    Text("deleted", "deleted") if gone else sized(entry.size, scale, "delta"),
-                ),
-                values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
-            )
+        return Row(
+            key=("delta", number),
+            cells=(
+                signed(change),
+                path,
+                entry.kind or "",
+                "" if gone else f"{entry.mode:o}",
+                Text("deleted", "deleted") if gone else sized(entry.size, scale, "delta"),
+            ),
+            values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
         )
-    return rows
+
+    return LazyRows(range(len(entries)), row, _number)
+
+
+def _number(key: Hashable) -> int | None:
+    """Return the number in a row's key that is a word and a number."""
+    match key:
+        case (str(), int(number)):
+            return number
+    return None
+
+
+def delta_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a change of the root filesystem."""
+    rows = delta_source(checkpoint)
+    return [rows[number] for number in range(len(rows))]
 
 
 IMAGE_COLUMNS = (
@@ -281,16 +297,31 @@ IMAGE_COLUMNS = (
 )
 
 
+def image_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the image files as rows that are made when seen; damaged ones carry the sign of
+    failure."""
+    return listing_source(checkpoint.images)
+
+
 def image_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row an image file; damaged ones carry the sign of failure."""
+    """Return one row an image file."""
     return listing_rows(checkpoint.images)
 
 
 def listing_rows(images: Sequence[ImageFile]) -> list[Row]:
     """Return one row a listed image, by name."""
+    rows = listing_source(images)
+    return [rows[number] for number in range(len(rows))]
+
+
+def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
+    """Return the same as rows that are made when seen."""
+    ordered = sorted(images, key=lambda i: i.name)
     scale = max((i.size for i in images), default=0)
-    return [
-        Row(
+
+    def row(number: int) -> Row:
+        image = ordered[number]
+        return Row(
             key=("image", image.name),
             cells=(
                 signed("fails", printable(image.name)) if image.problem else printable(image.name),
@@ -299,8 +330,15 @@ def listing_rows(images: Sequence[ImageFile]) -> list[Row]:
             ),
             values=(image.name, image.entries, image.size),
         )
-        for image in sorted(images, key=lambda i: i.name)
-    ]
+
+    def number_of(key: Hashable) -> int | None:
+        match key:
+            case ("image", str(name)):
+                place = bisect_left(ordered, name, key=lambda i: i.name)
+                return place if place < len(ordered) and ordered[place].name == name else None
+        return None
+
+    return LazyRows(range(len(ordered)), row, number_of)
 
 
 NAMESPACE_COLUMNS = (

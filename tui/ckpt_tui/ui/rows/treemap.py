@@ -38,14 +38,16 @@ class _Box:
     height: float
 
 
-def kept_apart(amounts: Sequence[int], width: int, height: int) -> int:
-    """Return how many of `amounts`, largest first, get a tile of their own; the rest share one."""
-    total = sum(amounts)
+def kept_apart(amounts: Sequence[int], width: int, height: int, more: int = 0) -> int:
+    """Return how many of `amounts`, largest first, get a tile of their own; the rest share one,
+    with `more` that are smaller still."""
+    total = sum(amounts) + more
     if total <= 0 or width <= 0 or height <= 0:
         return 0
     least = total * LEAST_AREA / (width * height)
     count = next((i for i, amount in enumerate(amounts) if amount < least), len(amounts))
-    return max(1, count) if len(amounts) - count != 1 else len(amounts)
+    alone = len(amounts) - count == 1 and not more  # one that would share a tile with nobody
+    return len(amounts) if alone else max(1, count)
 
 
 def tiles(amounts: Sequence[int], width: int, height: int) -> list[Tile]:

@@ -87,11 +87,14 @@ class Treemap(Widget, can_focus=True):
         self._shown: list[Part] = []
         self._tiles: list[Tile] = []
         self._has_rest = False
+        self._more = (0, 0)
         self._set(parts)
 
-    def show(self, parts: Sequence[Part], chosen: int = 0) -> None:
-        """Show other parts, with the cursor on one of them."""
+    def show(self, parts: Sequence[Part], chosen: int = 0, more: tuple[int, int] = (0, 0)) -> None:
+        """Show other parts, with the cursor on one of them. `more` is how many smaller ones there
+        are besides, and their bytes."""
         self._set(parts)
+        self._more = more
         self._lay_out()
         self.chosen = chosen
         self._announce()
@@ -115,13 +118,14 @@ class Treemap(Widget, can_focus=True):
     def _lay_out(self) -> None:
         width, height = self.size
         amounts = [part.amount for part in self._parts]
-        apart = kept_apart(amounts, width, height)
+        more, more_bytes = self._more
+        apart = kept_apart(amounts, width, height, more_bytes)
         self._shown = [*self._parts[:apart]]
-        rest = self._parts[apart:]
-        self._has_rest = bool(rest)
-        if rest:
-            label = f"… {len(rest):,} smaller"
-            self._shown.append(Part(label, sum(p.amount for p in rest), rest[0].meaning))
+        count, size = len(amounts) - apart + more, sum(amounts[apart:]) + more_bytes
+        self._has_rest = bool(count and size)
+        if self._has_rest:
+            meaning = self._parts[min(apart, len(amounts) - 1)].meaning
+            self._shown.append(Part(f"… {count:,} smaller", size, meaning))
         self._tiles = tiles([part.amount for part in self._shown], width, height)
         self.refresh()
 
