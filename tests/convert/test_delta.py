@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from layer_order import faults
 
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.delta import Copied, DeltaPlan, Made, is_layer, plan_delta
-from ckpt_tui.convert.filetree import FileTree, apply_layer, apply_legacy, differences, faults
+from ckpt_tui.convert.filetree import FileTree, apply_layer, apply_legacy, differences
 from ckpt_tui.convert.unpacking import TarEntry
+from ckpt_tui.core.errors import CkptError
 
 
 def folder(name: str, mode: int = 0o755, uid: int = 0) -> Member:
@@ -264,9 +266,8 @@ def test_a_hard_link_stays_a_link_behind_its_target() -> None:
 
 
 def test_a_hard_link_before_its_target_waits_for_it() -> None:
-    plan = plan_delta(tar_of([hardlink("data/h2", "data/h1"), file("data/h1", 4)]), [], BASE)
-    assert [m.name for m in plan.members] == [".", "data", "data/h1", "data/h2"]
-    assert plan.problems == ()
+    names, _, plan = checked([hardlink("data/h2", "data/h1"), file("data/h1", 4)])
+    assert names == [".", "data", "data/h1", "data/h2"]
     assert isinstance(plan.parts[-1], Made)
 
 
@@ -285,11 +286,30 @@ def test_a_hard_link_to_a_deleted_name_that_is_in_the_tar_keeps_both() -> None:
         [hardlink("data/h", "../x")],
         [hardlink("a", "b"), hardlink("b", "c"), file("c")],
         [hardlink("b", "a"), hardlink("c", "b"), file("a")],
-        [file("a"), hardlink("b", "a"), file("a", 9)],
+        [folder("a"), hardlink("b", "a"), file("a", 9)],
     ],
 )
 def test_a_hard_link_without_a_usable_target_is_refused_by_name(tar: list[Member]) -> None:
     assert any("hard link" in problem for problem in plan_delta(tar_of(tar), [], BASE).problems)
+
+
+@pytest.mark.parametrize(
+    "tar",
+    [
+        [file("a"), hardlink("b", "a"), file("a", 9)],
+        [file("a"), hardlink("b", "a"), hardlink("c", "a"), file("a", 9)],
+        [file("a"), hardlink("b", "a"), hardlink("c", "b"), file("b", 9)],
+        [file("a"), hardlink("b", "a"), hardlink("c", "b"), file("b", 9), file("a", 9)],
+        [file("d/a"), hardlink("b", "d/a"), file("d", 9)],
+        [file("a"), hardlink("tmp/d/b", "a"), folder("tmp/d", 0o700), symlink("a", "x")],
+        [file("a"), hardlink("b", "a"), file("a", 9), hardlink("c", "a"), hardlink("d", "b")],
+        [file("a"), hardlink("a", "a")],
+    ],
+)
+def test_where_a_later_entry_takes_the_name_of_a_file_its_link_becomes_the_file(
+    tar: list[Member],
+) -> None:
+    checked(tar)
 
 
 def test_of_members_that_come_twice_the_last_one_counts() -> None:
@@ -357,7 +377,9 @@ def test_a_tar_that_speaks_of_deletions_itself_is_a_layer_already() -> None:
 
 def test_a_legacy_restore_would_lose_what_was_remade() -> None:
     tar = [(file("data/old/n"), "tar:0")]
-    assert "data/old/n" not in apply_legacy(BASE, tar, ["/data/old"], delete_last=True).nodes
+    restored = apply_legacy(BASE, tar, [])
+    restored.remove("data/old")
+    assert "data/old/n" not in restored.nodes
     assert "data/old/n" in apply_legacy(BASE, tar, ["/data/old"]).nodes
 
 
@@ -369,6 +391,8 @@ def members(kinds: str) -> st.SearchStrategy[list[Member]]:
     def make(kind: str, name: str, link: str, number: int) -> Member:
         if kind == "l":
             return symlink(name, link)
+        if kind == "h":
+            return hardlink(name, link.strip("./") or "a")
         return folder(name, 0o700 + number) if kind == "d" else file(name, number)
 
     return st.lists(
@@ -385,17 +409,29 @@ def tree_of(made: list[Member]) -> dict[str, Member]:
     return {name: replace(node[0], name=name) for name, node in tree.nodes.items()}
 
 
+TREES = st.tuples(members("ddffl"), members("ddfffl")) | st.tuples(
+    members("ddff"),
+    members("ddfffhh"),  # a hard link to a symlink is one to tar, not to a path
+)
+
+
 @settings(max_examples=400, deadline=None)
-@given(members("ddffl"), members("ddfffl"), st.lists(NAMES, max_size=4))
-@example([folder("a"), file("a/a")], [file("a"), folder("a"), file("a/b")], [])
+@given(TREES, st.lists(NAMES, max_size=4))
+@example(([folder("a"), file("a/a")], [file("a"), folder("a"), file("a/b")]), [])
 def test_base_and_layer_are_what_the_container_had(
-    base: list[Member], tar: list[Member], deleted: list[str]
+    trees: tuple[list[Member], list[Member]], deleted: list[str]
 ) -> None:
+    base, tar = trees
     plan = plan_delta(tar_of(tar), deleted, tree_of(base))
     if plan.problems:
-        assert all("circle" in problem for problem in plan.problems)
+        assert all("circle" in one or "hard link" in one for one in plan.problems)
         return
-    _, layer, expected = both_ways(tar, deleted, tree_of(base))
+    try:
+        _, layer, expected = both_ways(tar, deleted, tree_of(base))
+    except CkptError as error:  # a link that leads nowhere, of which later entries took the name
+        if "hard link" not in str(error) and "circle" not in str(error):
+            raise
+        return
     assert faults(plan.members) == []
     assert differences(expected, layer) == []
 

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from layer_order import faults
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.model import ContainerFacts
 from ckpt_tui.convert import spool as spool_module
 from ckpt_tui.convert.digest import SMALL, Digest
-from ckpt_tui.convert.filetree import apply_layer, apply_legacy, differences, faults
+from ckpt_tui.convert.filetree import apply_layer, differences
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import (
     checkpoint_annotations,
@@ -177,11 +178,6 @@ def test_whiteouts_hide_only_what_is_below_the_layer() -> None:
         [(Member("d/a", MemberKind.FILE, 9), "n"), (Member("d/.wh.a", MemberKind.FILE, 0), "")],
     )
     assert tree.nodes["d/a"][0].size == 9
-
-
-def test_deleting_last_is_what_a_legacy_restore_does() -> None:
-    assert "d/x" in apply_legacy(BASE, [(ENTRY.member, "")], ["/d"]).nodes
-    assert "d/x" not in apply_legacy(BASE, [(ENTRY.member, "")], ["/d"], delete_last=True).nodes
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from layer_order import faults
 from layouts import Layout, contents
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.back import convert_back
-from ckpt_tui.convert.filetree import faults
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import run

@@ -45,7 +45,7 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         os.utime(demo / name, (NOW.timestamp() - 3600 * (number + 2),) * 2)
     for module in (browse_rows, card, overview):
         monkeypatch.setattr(module, "datetime", Stopped)
-    monkeypatch.setattr(places, "KUBELET", "/nowhere")
+    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
     monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
     monkeypatch.setattr("ckpt_tui.diagnose.host.this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "this_host", lambda: None)

@@ -6,8 +6,9 @@ Data is told apart by a token: the digest of a file, or where it came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
 from ckpt_tui.archive.names import ROOT, clean_name, parent_of
@@ -40,6 +41,7 @@ class FileTree:
     inodes: dict[str, int] = field(default_factory=dict)
     """Hard links share a number; a name without one stands alone."""
     children: dict[str, set[str]] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     @classmethod
     def of_base(cls, base: Mapping[str, Member]) -> FileTree:
@@ -82,7 +84,7 @@ class FileTree:
             raise CkptError(f"The hard link {name} leads nowhere.")
         if name == target:
             return
-        inode = self.inodes.setdefault(target, len(self.inodes) + 1)
+        inode = self.inodes.setdefault(target, next(self._numbers))
         self.set(name, there)
         self.inodes[name] = inode
 
@@ -159,31 +161,42 @@ def apply_legacy(
     base: Mapping[str, Member],
     tar: Iterable[Content],
     deleted: Sequence[str],
-    *,
-    delete_last: bool = False,
     progress: Progress | None = None,
 ) -> FileTree:
     """Return what the container had: base − deleted, then the tar.
 
-    With `delete_last` it is what a legacy restore gives: the tar, then − deleted.
+    Raises:
+        CkptError: a hard link leads nowhere, not even to what comes after it.
     """
     progress = progress or quiet()
     tree = FileTree.of_base(base)
     remembered = dict(tree.nodes)
     names = [name for raw in deleted if (name := clean_name(raw))]
-    if not delete_last:
-        for name in [real_name(tree.member, name) for name in names]:
-            tree.remove(name)
+    for name in [real_name(tree.member, name) for name in names]:
+        tree.remove(name)
+    early: dict[str, str] = {}
     for member, token in tar:
         progress.tick(0)
         name = real_name(tree.member, member.name)
         hard = member.kind is MemberKind.HARDLINK
         link = real_name(tree.member, member.link) if hard else ""
+        for other in [n for n in early if _takes(name, member, n)]:
+            del early[other]
+        if hard and link not in tree.nodes:
+            tree.ensure_folders(name, remembered)
+            tree.remove(name)
+            early[name] = link
+            continue
         _unpack(tree, name, link, (member, token), remembered)
-    if delete_last:
-        for name in names:
-            tree.remove(real_name(tree.member, name))
+    for name, link in early.items():
+        tree.link(name, link)
     return tree
+
+
+def _takes(name: str, member: Member, other: str) -> bool:
+    """Tell whether unpacking `member` at `name` takes away what is at `other`."""
+    below = member.kind is not MemberKind.DIRECTORY and name in ancestors(other)
+    return name == other or other in ancestors(name) or below
 
 
 def _unpack(
@@ -205,27 +218,3 @@ def differences(expected: FileTree, found: FileTree) -> list[Difference]:
         if should != does:
             wrong.append(Difference(name, str(should), str(does)))
     return wrong
-
-
-def faults(layer: Sequence[Member]) -> list[str]:
-    """Return how a layer breaks the order that every engine copes with; empty if it does not."""
-    found: list[str] = []
-    seen: set[str] = set()
-    with_children: set[str] = set()
-    for member in layer:
-        name, last = member.name, member.name.rpartition("/")[2]
-        if name in seen:
-            found.append(f"{name} comes twice")
-        if name in with_children:
-            found.append(f"{name} comes after what it holds")
-        if last.startswith(WHITEOUT) and parent_of(name) in with_children:
-            found.append(f"{name} comes after its siblings")
-        if member.kind is MemberKind.HARDLINK and member.link not in seen:
-            found.append(f"{name} comes before its target {member.link}")
-        for folder in ancestors(name):
-            if folder != ROOT and folder not in seen:
-                found.append(f"{name} comes without its folder {folder}")
-            if not last.startswith(WHITEOUT):
-                with_children.add(folder)
-        seen.add(name)
-    return found

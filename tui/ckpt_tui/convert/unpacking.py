@@ -42,12 +42,15 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class HardLink:
-    """A hard link as it was met: the target's entry, if that came before."""
+    """A hard link as it was met."""
 
     index: int
     name: str
     target: str
-    target_index: int | None
+    is_early: bool
+    """Whether it came before its target."""
+    file_index: int | None
+    """The entry of the file itself, if that came before: the target may be a link to it."""
 
 
 class Unpacking:
@@ -66,6 +69,10 @@ class Unpacking:
         self.hidden: set[str] = set()
         """Folders of the base that were deleted or replaced: nothing in them is to be seen."""
         self.links: list[HardLink] = []
+        self._file_index: dict[int, int] = {}
+        """Index of a hard link → that of the file it leads to."""
+        self._lost: dict[int, Survivor] = {}
+        """Index of a file → it, where its name is gone and a link may still lead to it."""
         self.held_back: dict[int, list[Survivor]] = defaultdict(list)
         """Index of an entry → hard links to it that came before it."""
         self.assumed: set[str] = set()
@@ -133,11 +140,21 @@ class Unpacking:
             self.moved.append((member.name, name))
         self._imply_parents(name)
         if member.kind is MemberKind.HARDLINK:
-            there = self.survivors.get(link)
-            self.links.append(HardLink(index, name, link, there.index if there else None))
+            self._add_link(index, name, link)
         as_written = name == member.name and link == member.link
         placed = member if as_written else replace(member, name=name, link=link)
         self._place(name, Survivor(index, placed, as_written))
+
+    def _add_link(self, index: int, name: str, target: str) -> None:
+        there = self.survivors.get(target)
+        file_index = None
+        if there and there.member.kind is MemberKind.HARDLINK:
+            file_index = self._file_index.get(there.index)
+        elif there and there.member.kind is not MemberKind.DIRECTORY:
+            file_index = there.index
+        if file_index is not None:
+            self._file_index[index] = file_index
+        self.links.append(HardLink(index, name, target, there is None, file_index))
 
     def _imply_parents(self, name: str) -> None:
         """Make the folders that `name` needs, with the base's header where there is one."""
@@ -192,31 +209,45 @@ class Unpacking:
             one = waiting.pop()
             waiting.extend(self._children.pop(one, ()))
             self.state.pop(one, None)
-            self.survivors.pop(one, None)
+            gone = self.survivors.pop(one, None)
+            if gone is not None and self._file_index:
+                self._lost[gone.index] = gone
             self.assumed.discard(one)
 
     def settle_links(self) -> None:
-        """Refuse the hard links that would not mean in a layer what they mean in the tar."""
-        late: set[int] = set()
+        """Refuse the hard links that would not mean in a layer what they mean in the tar.
+
+        Where a later entry took the first name of a file, a link to it becomes the file.
+        """
+        names = {survivor.index: name for name, survivor in self.survivors.items()}
         for link in self.links:
             own = self.survivors.get(link.name)
             if own is None or own.index != link.index:
                 continue
+            if link.file_index is not None:
+                first = names.setdefault(link.file_index, link.name)
+                self._settle(link, own, first)
+                continue
             there = self.survivors.get(link.target)
             if there is None or there.member.kind is MemberKind.DIRECTORY:
                 problem = f"{link.target!r}, which is no file of rootfs-diff.tar"
-            elif link.target_index is not None and there.index != link.target_index:
-                problem = f"a {link.target!r} that a later entry replaces"
-            elif there.index in late or (
-                link.target_index is None and there.member.kind is MemberKind.HARDLINK
-            ):
+            elif there.member.kind is MemberKind.HARDLINK or not link.is_early:
                 problem = "a link that comes after it"
             else:
-                if link.target_index is None:
-                    late.add(link.index)
-                    self.held_back[there.index].append(own)
+                self.held_back[there.index].append(own)
                 continue
             self.problems.append(f"The hard link {link.name!r} leads to {problem}.")
+
+    def _settle(self, link: HardLink, own: Survivor, first: str) -> None:
+        """Let a link lead to `first`, or be the file if that is its own name."""
+        assert link.file_index is not None
+        if first == link.name:
+            lost = self._lost[link.file_index]
+            own = Survivor(lost.index, replace(lost.member, name=first), as_written=False)
+            self.survivors[first] = own
+        elif own.member.link != first:
+            own.member, own.as_written = replace(own.member, link=first), False
+        self.state[link.name] = own.member
 
 
 def _with_all_folders(base: Mapping[str, Member]) -> dict[str, Member]:

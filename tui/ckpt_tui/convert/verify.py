@@ -59,7 +59,7 @@ def check_delta(
         (entry.member, digests.get(index, "") if entry.member.kind is MemberKind.FILE else "")
         for index, entry in enumerate(entries)
     ]
-    expected = apply_legacy(base, tar, deleted, progress=progress)
+    expected = apply_legacy(base, tar, deleted, progress)
     known = {entry.member.name: entry.member for entry in entries}
     found = apply_layer(base, read_contents(layer, known, progress) if layer else ())
     _expect_same(

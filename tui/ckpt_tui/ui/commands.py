@@ -141,9 +141,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("previous", "N", "previous_match", "Previous match", "Go to the place found before.",
             screens=(*_ROWS, *_READING)),
     Command("sort", "s", "sort", "Sort by the next column", "A click on a title sorts by it.",
-            screens=(CHECKPOINT,)),
+            screens=(BROWSER, CHECKPOINT)),
     Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
-            screens=(CHECKPOINT,)),
+            screens=(BROWSER, CHECKPOINT)),
+    Command("inside", "right", "look_inside", "Look inside",
+            "Of an image: manifests, layers, referrers.", screens=(BROWSER,)),
+    Command("outside", "left", "close_branch", "Close the branch", "Or go to the one around it.",
+            screens=(BROWSER,)),
+    Command("copy-digest", "Y", "copy_digest", "Copy the digest", "Send it to the clipboard.",
+            screens=(BROWSER,)),
     Command("copy", "y", "copy", "Copy the value", "Send it to the clipboard.",
             "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, CHAIN, FORMATS, *_READING),
             line=(CONVERT, *_READING)),
@@ -174,7 +180,14 @@ COMMANDS: tuple[Command, ...] = (
 )  # fmt: skip
 """In the order of the key line and of the help."""
 
-_KEY_NAMES = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "minus": "-"}
+_KEY_NAMES = {
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "minus": "-",
+    "right": "→",
+    "left": "←",
+}
 
 MOVING = (
     ("↑ ↓  j k", "Move", "One line up or down."),
