@@ -149,6 +149,24 @@ def _written(target: Path) -> Iterator[tarfile.TarFile]:
         yield tar
 
 
+def write_huge(target: Path, memory_gib: int) -> None:
+    """Write a plain archive with so much memory, all zeros and none of them on disk."""
+    size = memory_gib << 30
+    members = [*_members(crafted.ARCHIVES / "counter.tar.zst")]
+    page_map, mappings, before = _grown({m.name: c for m, c in members}, size // PAGE)
+    changed = {PAGE_MAP: page_map, MAPPINGS: mappings}
+    at = before * PAGE
+    with target.open("wb") as out:
+        for member, content in members:
+            content = changed.get(member.name, content)
+            hole = size if member.name == PAGES else 0
+            member.size = len(content) + hole
+            out.write(member.tobuf(tarfile.PAX_FORMAT) + (content[:at] if hole else content))
+            out.seek(hole, io.SEEK_CUR)
+            out.write((content[at:] if hole else b"") + bytes(-member.size % tarfile.BLOCKSIZE))
+        out.write(bytes(2 * tarfile.BLOCKSIZE))
+
+
 def write_archive(target: Path, memory_mib: int, delta_mib: int, mark: int = 0) -> None:
     """Write the archive, packed with zstd unless it is called .tar; those of two marks differ in
     every 64th page."""

@@ -1,18 +1,25 @@
 """Measures the program beside its peers and prints a table: `.venv/bin/python tests/bench/run.py`.
 
 Needs root (for the lab, which has most of the peers), zstd, 6 GB below the folder for temporary
-files and some ten minutes; nothing else should run. `--only PART` measures one of archive, decode
-and restore alone.
+files and some ten minutes; nothing else should run. `--only PART` measures one part alone: open,
+convert, push, huge, decode or restore.
 
 Ours and its peer take turns, three times each, and the best of each counts; files are in the page
 cache. What is measured:
 
-open      `ckpt-tui images A`: one pass, all members known, every image read but the memory
+open      `ckpt-tui images A`: one pass, all members known, every image read but the memory. Of a
+          plain tar no pass is needed, and what counts is opening it in a program that runs already
 convert   into an OCI layout, checked again, against the floor, which is what no converter can go
           without: decompressing and SHA-256 of the plain bytes in a pipe, then zstd -1 with two
           threads of the plain bytes into a file; and against unpacking, `buildah copy`, `commit`
+push      into an empty registry on this machine: a copy of what was converted, and a conversion,
+          which has all the work of `convert` besides; against `skopeo copy` of what was converted,
+          which has no such work, and of the same checkpoint as buildah made an image of it
+huge      64 GiB of memory, all zeros, in a plain tar: opened and, once, converted
 decode    every image of a checkpoint as the JSON that crit prints, against `crit decode` on each
-restore   runc from the mounted images, overlay mount included, against podman from the archive
+restore   runc from the mounted images, overlay mount included, against podman from the archive:
+          all of it, and what is left without the time that CRIU itself says it took. CRIU copies
+          the memory of the process in both, and no format can spare it that
 
 A is 1.2 GiB, half of it packed: see archive.py. Restored is a real checkpoint of 1 GiB of memory.
 Peak memory is that of the largest process (getrusage of children); 11 MiB is what measuring takes
@@ -22,15 +29,14 @@ and says that it was less. CPU and memory of the restored process itself are not
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -39,25 +45,28 @@ sys.path[:0] = [str(TESTS.parent / "tui"), str(TESTS), str(TESTS / "e2e")]
 import converting  # noqa: E402
 import lab as lab_module  # noqa: E402
 from lab import Lab  # noqa: E402
+from measuring import HEAD, Command, Row, Table, rest, told  # noqa: E402
 
-from archive import write_archive  # noqa: E402
+from archive import write_archive, write_huge  # noqa: E402
 
-ROUNDS = 3
 MEMORY_MIB, DELTA_MIB = 1088, 128
+SIZE = MEMORY_MIB + DELTA_MIB
+HUGE_GIB = 64
+HUGE_LIMIT_S = 180
+"""Seconds; two digests and the compression of 64 GiB take half of that on the slowest of ours."""
+BASE = f"oci-archive:{TESTS / 'data/archives/base-bb.oci.tar'}"
+GZIP = "pigz" if shutil.which("pigz") else "gzip"
 
-MEASURE = """
-import json, os, subprocess, sys, time
-before, command = sys.argv[1:]
-quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-subprocess.run(["bash", "-euo", "pipefail", "-c", before], check=True, **quiet)
+OPEN = """
+import sys, time
+from pathlib import Path
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.opened import open_checkpoint
 begun = time.perf_counter()
-child = subprocess.Popen(["bash", "-euo", "pipefail", "-c", command], **quiet)
-_, status, used = os.wait4(child.pid, 0)
-seconds = time.perf_counter() - begun
-assert status == 0, command
-print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+opened = open_checkpoint(sys.argv[1], quiet())
+opened.load(quiet())
+Path(sys.argv[2]).write_text(str(time.perf_counter() - begun))
 """
-"""Python: runs a shell command, after another; prints its seconds, CPU seconds and peak in MiB."""
 
 SHA256 = """
 import hashlib, sys
@@ -77,6 +86,19 @@ for path in map(Path, sys.argv[1:]):
     window = BytesWindow(path.read_bytes())
     json.dump(to_crit(decode_image(window, path.name, quiet()), window, pretty=False), sys.stdout)
 """
+
+BUILD = """
+mkdir /host/unpacked
+tar -C /host/unpacked -xf /host/a.tar.zst
+c=$(buildah from scratch)
+buildah copy -q $c /host/unpacked /
+buildah commit -q $c built
+"""
+UNBUILD = "rm -rf /host/unpacked; buildah rm -a; buildah rmi -af"
+
+SKOPEO = "skopeo copy -q --dest-tls-verify=false {} {}"
+EMPTY = "rm -rf /host/registry*/blobs/docker /var/lib/containers/cache"
+"""Empties the registry, and lets skopeo forget what it has."""
 
 MOUNTED = """
 podman rm -af -t 0; podman rmi -af
@@ -101,90 +123,108 @@ mount -t overlay overlay rootfs \
 runc restore --detach --bundle /run/bundle --image-path /run/bundle/images/checkpoint \
     --work-path /run/bundle/work in-place </dev/null
 """
-IMPORTED = "podman container restore --import /host/big.tar.zst"
-
-
-@dataclass(frozen=True)
-class Measured:
-    seconds: float
-    cpu: float
-    """Seconds of all processes."""
-    peak: float
-    """MiB of the largest process."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """A shell command to measure, inside the lab or outside, and what to do before it."""
-
-    line: str
-    before: str = ""
-    lab: Lab | None = None
-
-    def measure(self) -> Measured:
-        environment = {**os.environ, "PYTHONPATH": str(TESTS.parent / "tui")}
-        if self.lab:
-            done = self.lab.run("python3", "-c", MEASURE, self.before, self.line, timeout_s=900)
-            return Measured(*json.loads(done.stdout))
-        arguments = [sys.executable, "-c", MEASURE, self.before, self.line]
-        printed = subprocess.check_output(arguments, env=environment, text=True)
-        return Measured(*json.loads(printed))
-
-
-@dataclass(frozen=True)
-class Row:
-    what: str
-    ours: Command
-    peer_name: str
-    peer: Command
-    budget: float
-    """At most so many times the peer's time."""
-
-
-def best(commands: list[Command]) -> list[Measured]:
-    """Measure in turns."""
-    rounds = [[command.measure() for command in commands] for _ in range(ROUNDS)]
-    return [min(of_one, key=lambda m: m.seconds) for of_one in zip(*rounds, strict=True)]
+IMPORTED = "podman container restore --print-stats --import /host/big.tar.zst >/run/stats.json"
+CRIU_TOOK = """
+crit show /run/bundle/work/stats-restore >/run/stats.json
+python3 -c 'import json; s = json.load(open("/run/stats.json"))["entries"][0]["restore"]
+print(s["restore_time"] / 1e6)'
+"""
+"""CRIU counts in microseconds."""
+PODMANS_CRIU_TOOK = """
+python3 -c 'import json; s = json.load(open("/run/stats.json"))["container_statistics"][0]
+print(s["criu_statistics"]["restore_time"] / 1e6)'
+"""
 
 
 def program(*arguments: str | Path) -> str:
     return shlex.join([sys.executable, "-m", "ckpt_tui", *map(str, arguments)])
 
 
-def archive_rows(lab: Lab) -> Iterator[Row]:
-    """Opening and converting the generated archive."""
-    archive, layout = lab.host / "a.tar.zst", lab.host / "layout"
-    write_archive(archive, MEMORY_MIB, DELTA_MIB)
-    size = MEMORY_MIB + DELTA_MIB
+def python(text: str, *arguments: str | Path) -> str:
+    return shlex.join([sys.executable, "-c", text, *map(str, arguments)])
+
+
+def archive_in(lab: Lab) -> Path:
+    """Return the generated archive, written on the first call."""
+    archive = lab.host / "a.tar.zst"
+    if not archive.exists():
+        write_archive(archive, MEMORY_MIB, DELTA_MIB)
+    return archive
+
+
+def opening(archive: Path) -> Command:
+    """Return a command that tells how long opening takes in a program that runs already."""
+    took = archive.with_suffix(".seconds")
+    return Command(python(OPEN, archive, took), after=f"cat {took}")
+
+
+def open_rows(lab: Lab) -> Iterator[Row]:
+    """Opening the generated archive in each compression."""
+    archive, plain, packed = archive_in(lab), lab.host / "plain", lab.host / "a.tar.gz"
+    subprocess.run(["zstd", "-q", "-d", archive, "-o", plain], check=True)
+    pack = f"{GZIP} -1 <{plain} >{packed}"
+    subprocess.run(["bash", "-c", pack], check=True)
+    what = f"open an archive of {SIZE:,} MiB"
     opened = Command(program("images", archive))
-    yield Row(
-        f"open an archive of {size:,} MiB",
-        opened,
-        "zstd -dc A | tar t",
-        Command(f"zstd -dc {archive} | tar t"),
-        1.3,
-    )
+    zstd = Command(f"zstd -dc {archive} | tar t")
+    yield Row(f"{what}, zstd", opened, "zstd -dc A | tar t", zstd, 1.3)
     show = Command("checkpointctl show /host/a.tar.zst", lab=lab)
-    yield Row(f"open an archive of {size:,} MiB", opened, "checkpointctl show", show, 0.5)
-    base = f"oci-archive:{TESTS / 'data/archives/base-bb.oci.tar'}"
+    yield Row(f"{what}, zstd", opened, "checkpointctl show", show, 0.5)
+    gzip = Command(f"{GZIP} -dc {packed} | tar t")
+    of_gzip = Command(program("images", packed))
+    yield Row(f"{what}, gzip", of_gzip, f"{GZIP} -dc A | tar t", gzip, 1.3)
+    yield Row(f"{what}, plain tar", opening(plain), "", None, 0.2, told)
+    packed.unlink()
+
+
+def convert_rows(lab: Lab) -> Iterator[Row]:
+    """Converting the generated archive."""
+    archive, plain, layout = archive_in(lab), lab.host / "plain", lab.host / "layout"
     converted = Command(
-        program("convert", archive, f"oci:{layout}:x", "--base", base), f"rm -rf {layout}"
+        program("convert", archive, f"oci:{layout}:x", "--base", BASE), f"rm -rf {layout}"
     )
-    plain = lab.host / "plain"
     floor = Command(
-        f"zstd -dc {archive} | {shlex.join([sys.executable, '-c', SHA256])}"
-        f" && zstd -q -1 -T2 -f {plain} -o {plain}.zst",
+        f"zstd -dc {archive} | {python(SHA256)} && zstd -q -1 -T2 -f {plain} -o {plain}.zst",
         f"[ -e {plain} ] || zstd -q -d {archive} -o {plain}",
     )
-    yield Row(f"convert {size:,} MiB", converted, "the floor", floor, 1.5)
-    buildah = Command(
-        "mkdir /host/unpacked; tar -C /host/unpacked -xf /host/a.tar.zst"
-        "; c=$(buildah from scratch); buildah copy -q $c /host/unpacked /"
-        "; buildah commit -q $c built",
-        "rm -rf /host/unpacked; buildah rm -a; buildah rmi -af",
-        lab,
+    yield Row(f"convert {SIZE:,} MiB", converted, "the floor", floor, 1.5)
+    buildah = Command(BUILD, UNBUILD, lab)
+    yield Row(f"convert {SIZE:,} MiB", converted, "buildah from, copy, commit", buildah, 0.2)
+    lab.script(UNBUILD)
+    shutil.rmtree(layout)
+
+
+def push_rows(lab: Lab) -> Iterator[Row]:
+    """Into a registry: a layout that was converted before, and the archive itself."""
+    archive, layout = archive_in(lab), lab.host / "layout"
+    converting.convert(str(archive), f"oci:{layout}:x", "--base", BASE)
+    lab.script(BUILD)
+    with lab.registry() as address:
+        place = f"docker://{address}/app/a:x"
+        empty = f"rm -rf {lab.host}/registry*/blobs/docker"
+        copied = Command(program("copy", f"oci:{layout}:x", place), empty)
+        skopeo = Command(SKOPEO.format("--all oci:/host/layout:x", place), EMPTY, lab)
+        yield Row("copy the result into a registry", copied, "skopeo copy", skopeo, 1.3)
+        what = f"convert {SIZE:,} MiB into a registry"
+        converted = Command(program("convert", archive, place, "--base", BASE), empty)
+        yield Row(what, converted, "skopeo copy of the result", skopeo, 1.3)
+        legacy = Command(SKOPEO.format("containers-storage:localhost/built", place), EMPTY, lab)
+        yield Row(what, converted, "skopeo copy of buildah's image", legacy, 1.3)
+    lab.script(UNBUILD)
+    shutil.rmtree(layout)
+
+
+def huge_rows(lab: Lab) -> Iterator[Row]:
+    """A plain tar of which almost all is a hole."""
+    huge, layout = lab.host / "huge.tar", lab.host / "layout"
+    write_huge(huge, HUGE_GIB)
+    yield Row(f"open a plain tar of {HUGE_GIB} GiB", opening(huge), "", None, 0.2, told)
+    converted = Command(
+        program("convert", huge, f"oci:{layout}:x", "--base", BASE), f"rm -rf {layout}"
     )
-    yield Row(f"convert {size:,} MiB", converted, "buildah from, copy, commit", buildah, 0.2)
+    yield Row(f"convert {HUGE_GIB} GiB of zeros", converted, "", None, HUGE_LIMIT_S, rounds=1)
+    huge.unlink()
+    shutil.rmtree(layout)
 
 
 def decode_rows(lab: Lab) -> Iterator[Row]:
@@ -195,7 +235,7 @@ def decode_rows(lab: Lab) -> Iterator[Row]:
     for name in refused.split():
         (images / name).unlink()
     names = sorted(path.name for path in images.iterdir())
-    ours = shlex.join([sys.executable, "-c", DECODE_ALL, *(str(images / name) for name in names)])
+    ours = python(DECODE_ALL, *(images / name for name in names))
     crit = Command("for i in /host/kinds/*; do crit decode -i $i; done", lab=lab)
     yield Row(f"decode {len(names)} images", Command(ours), "crit decode on each", crit, 0.1)
 
@@ -212,29 +252,11 @@ def restore_rows(lab: Lab) -> Iterator[Row]:
         bundle = shlex.quote(converting.BUNDLE)
         mounted = MOUNTED.format(place=place, rootfs=result["rootfs_digest"], bundle=bundle)
         legacy = "podman rm -af -t 0; podman rmi -af; podman load -q -i /host/base-py.oci.tar"
-        yield Row(
-            "restore 1 GiB in place",
-            Command(IN_PLACE, mounted, lab),
-            "podman restore --import",
-            Command(IMPORTED, legacy, lab),
-            0.1,
-        )
-
-
-def line_of(row: Row) -> str:
-    ours, peer = best([row.ours, row.peer])
-    ratio = ours.seconds / peer.seconds
-    cells = (
-        row.what,
-        f"{ours.seconds:.2f} s",
-        row.peer_name.replace("|", "\\|"),
-        f"{peer.seconds:.2f} s",
-        f"{ratio:.2f}" + ("" if ratio <= row.budget else " **over**"),
-        f"{row.budget:g}",
-        f"{ours.cpu:.1f} / {peer.cpu:.1f} s",
-        f"{ours.peak:.0f} / {peer.peak:.0f} MiB",
-    )
-    return f"| {' | '.join(cells)} |"
+        ours = Command(IN_PLACE, mounted, lab, CRIU_TOOK)
+        peer = Command(IMPORTED, legacy, lab, PODMANS_CRIU_TOOK)
+        name = "podman restore --import"
+        yield Row("restore 1 GiB in place", ours, name, peer, 0.1)
+        yield Row("the same, all but CRIU itself", ours, name, peer, 0.1, rest)
 
 
 @contextmanager
@@ -254,20 +276,27 @@ def own_lab() -> Iterator[Lab]:
             made.run("sh", "-c", clean, check=False)
 
 
-PARTS: tuple[Callable[[Lab], Iterator[Row]], ...] = (archive_rows, decode_rows, restore_rows)
+PARTS: tuple[Callable[[Lab], Iterator[Row]], ...] = (
+    open_rows,
+    convert_rows,
+    push_rows,
+    huge_rows,
+    decode_rows,
+    restore_rows,
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the program beside its peers.")
-    parser.add_argument("--only", default="", help="archive, decode or restore")
+    parser.add_argument("--only", default="", help="open, convert, push, huge, decode or restore")
     only = parser.parse_args().only
-    print("| what | ours | beside | it takes | ratio | at most | CPU | peak memory |")
-    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    print(HEAD)
+    table = Table()
     with own_lab() as lab:
         for part in PARTS:
             if part.__name__.startswith(only):
                 for row in part(lab):
-                    print(line_of(row), flush=True)
+                    print(table.line(row), flush=True)
 
 
 if __name__ == "__main__":
