@@ -93,11 +93,13 @@ async def test_search_goes_to_the_next_row_with_every_word(data: Path) -> None:
         assert pane(pilot).current_key == ("file", 11, 3)
 
 
-async def test_problems_only_is_offered_where_rows_can_have_some(data: Path) -> None:
+async def test_problems_only_is_offered_in_every_list(data: Path) -> None:
     async with shown(data / "images/kinds", "2", "z") as pilot:
         assert "1 …" not in screen_text(pilot.app)
         assert len(screen(pilot).query_one("#pane-2 #rows").rows) > 0  # type: ignore[attr-defined]
-        await press(pilot, "7")
+        await press(pilot, "7", "z")
+        assert "No problem here" in screen_text(pilot.app)
+        await press(pilot, "9")
         assert screen(pilot).check_action("problems_only", ()) is False
 
 

@@ -78,6 +78,8 @@ class LogDiagnosis:
     attempt: Attempt
     last_line: str
     """The end of the file: the only thing an unfinished log tells."""
+    lines: tuple[tuple[int, str], ...] = ()
+    """The lines that matter with their numbers, see `LogReading.shown`; not cleaned."""
 
 
 def diagnose_log(reading: LogReading) -> LogDiagnosis:
@@ -98,6 +100,7 @@ def diagnose_log(reading: LogReading) -> LogDiagnosis:
         noise=_notes(f for f in noise if f.line is not taken),
         attempt=reading.attempt,
         last_line=reading.last_line,
+        lines=reading.shown(),
     )
 
 

@@ -103,6 +103,17 @@ class LogReading:
     has_criu_lines: bool
     """False for an excerpt or message without anything in CRIU's form."""
 
+    def shown(self) -> tuple[tuple[int, str], ...]:
+        """Return the lines that were kept with their numbers, in order, and between them what
+        stands before the first errors: with the number 0, for empty lines are not counted there."""
+        seen = {line.text for line in self.lines}
+        placed = [(line.number, 1, line.number, line.text) for line in self.lines]
+        for number, before in sorted(self.contexts.items()):
+            placed += [(number, 0, 0, text) for text in before if text not in seen]
+            seen.update(before)
+        placed.sort(key=lambda place: place[:2])
+        return tuple((number, text) for _, _, number, text in placed)
+
 
 def _may_matter(kind: bytes) -> bool:
     """Tell whether lines of a kind, without hexadecimal digits, are looked at at all."""

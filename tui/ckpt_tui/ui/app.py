@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -67,6 +68,25 @@ class CkptApp(ThemedApp[None]):
         from ckpt_tui.ui.screens.compare import CompareScreen
 
         self.push_screen(CompareScreen(*targets) if len(targets) == 2 else ChainScreen(targets))
+
+    def action_read_log(self) -> None:
+        """Ask for a log and show why it failed; its lines can be pasted without asking."""
+        from ckpt_tui.ui.screens.log import LogScreen, log_file
+        from ckpt_tui.ui.screens.pick import AskScreen
+
+        def read(path: str | None) -> None:
+            if path:
+                self.push_screen(LogScreen(path, log_file(path)))
+
+        self.push_screen(AskScreen("log", "a file; lines can be pasted without this"), read)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Show what was pasted where no line is being typed."""
+        from ckpt_tui.ui.screens.log import PASTED, LogScreen, pasted_log
+
+        if getattr(self.screen, "name_in_commands", ""):
+            event.stop()
+            self.push_screen(LogScreen(PASTED, pasted_log(event.text)))
 
     def action_show_help(self) -> None:
         """Show the keys of the present screen."""

@@ -94,6 +94,8 @@ COMMANDS: tuple[Command, ...] = (
             "convert", (BROWSER, CHECKPOINT), line=(BROWSER,)),
     Command("diagnose", "d", "diagnose", "Diagnose", "Why it failed, and what would fail here.",
             "diagnose", (BROWSER, CHECKPOINT), line=(BROWSER,)),
+    Command("log", "l", "app.read_log", "Read a log",
+            "Why it failed; a file, or paste its lines.", screens=(BROWSER, CHECKPOINT, DIAGNOSIS)),
     Command("mark", "space", "mark", "Mark to compare", "The second one marked opens both.",
             "compare", (BROWSER,)),
     Command("add", "a", "add_checkpoint", "Add a checkpoint",

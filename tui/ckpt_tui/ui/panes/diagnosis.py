@@ -11,8 +11,19 @@ from textual.containers import Horizontal, Vertical
 
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.panes.pane import Pane
-from ckpt_tui.ui.rows.diagnosis import COLUMNS, cure_of, diagnosis_rows, key_of_link, sections_of
+from ckpt_tui.ui.rows.diagnosis import (
+    COLUMNS,
+    LOG,
+    cure_of,
+    diagnosis_rows,
+    evidence_of,
+    key_of_link,
+    links_of,
+    sections_of,
+)
+from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.table import ListRows, plain
+from ckpt_tui.ui.screens.log import LogFound, LogScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
@@ -23,8 +34,11 @@ WHOLE = "Nothing is wrong: every check passed, and no log tells of a failure"
 class DiagnosisPane(Pane):
     """Shows what the screen's job found; says that it is still at work until then."""
 
-    ACTIONS: ClassVar[frozenset[str]] = frozenset(("open", "copy", "copy_row"))
+    ACTIONS: ClassVar[frozenset[str]] = frozenset(
+        ("open", "copy", "copy_row", "go_to", "problems_only")
+    )
     _diagnosis: TargetDiagnosis | None = None
+    _problems_only = False
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -36,7 +50,8 @@ class DiagnosisPane(Pane):
         """Show a diagnosis."""
         self._diagnosis = diagnosis
         table = self.query_one(VirtualTable)
-        table.set_rows(ListRows(diagnosis_rows(diagnosis)), WHOLE)
+        rows = diagnosis_rows(diagnosis, problems_only=self._problems_only)
+        table.set_rows(ListRows(rows), WHOLE)
         if not len(table.rows):
             self.query_one(Facts).show([])
 
@@ -69,9 +84,32 @@ class DiagnosisPane(Pane):
         self.post_message(self.LinkFollowed(key_of_link(message.link)))
 
     def choose(self) -> None:
-        self.query_one(Facts).focus()
+        """Show the lines of the log; of a finding read on in the panel."""
+        log = self._diagnosis.log if self._diagnosis else None
+        if self.current_key != LOG or log is None or self._diagnosis is None:
+            self.query_one(Facts).focus()
+            return
+        found = LogFound(self._diagnosis.log_name, log, self._diagnosis.proof)
+        self.app.push_screen(LogScreen(found.name, lambda _: found), self._shown)
+
+    def _shown(self, key: Hashable | None) -> None:
+        if key is not None:
+            self.post_message(self.LinkFollowed(key))
+
+    def leads_to(self) -> list[Link]:
+        if self._diagnosis is None:
+            return []
+        return links_of(evidence_of(self._diagnosis, self.current_key))
+
+    def show_problems(self) -> None:
+        self._problems_only = not self._problems_only
+        if self._diagnosis is not None:
+            self.fill(self._diagnosis)
 
     def back(self) -> bool:
+        if self._problems_only:
+            self.show_problems()
+            return True
         if self.query_one(Facts).has_focus:
             self.take_focus()
             return True

@@ -48,7 +48,7 @@ class ListPane(Pane):
     ACTIONS: ClassVar[frozenset[str]] = frozenset(
         (
             *("open", "filter", "search", "next_match", "previous_match", "sort", "reverse"),
-            *("copy", "copy_row", "go_to", "used_by", "pager"),
+            *("copy", "copy_row", "go_to", "used_by", "pager", "problems_only"),
         )
     )
 
@@ -80,8 +80,6 @@ class ListPane(Pane):
         return Facts(classes="detail")
 
     def offers(self, action: str) -> bool:
-        if action == "problems_only":
-            return self.shown.is_problem is not None
         return super().offers(action) or (action == "reveal" and self.shown.has_secrets)
 
     @property
@@ -250,7 +248,9 @@ class ListPane(Pane):
         self.refill(self.choice)
 
     def _is_problem(self, row: Row) -> bool:
-        return self.shown.is_problem is not None and self.shown.is_problem(self.checkpoint, row)
+        """Tell whether the diagnosis found something wrong with a row, or it shows by itself."""
+        asked = self.shown.is_problem
+        return row.key in self.problem_keys or (asked is not None and asked(self.checkpoint, row))
 
     def _show_rows(self, rows: RowSource) -> None:
         limited = bool(self.choice.needle) or self.choice.problems_only

@@ -23,6 +23,8 @@ class Pane(JobHost, Widget):
 
     ACTIONS: ClassVar[frozenset[str]] = frozenset()
     """Names of the screen's actions that do something here."""
+    problem_keys: frozenset[Hashable] = frozenset()
+    """Keys of the things that the diagnosis found something wrong with, in whatever tab."""
 
     @dataclass
     class LinkFollowed(Message):

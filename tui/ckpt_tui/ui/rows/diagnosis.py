@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from rich.text import Text
 
@@ -13,11 +13,17 @@ from ckpt_tui.diagnose.log import Attempt
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
 from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Column, Row
 
 SHOWN_NOTES = 12
 """Follow-ups and noise lines listed of each; the log has the others."""
+
+
+def legible(line: str) -> str:
+    """Return a line of a log to be shown; CRIU indents with tabs."""
+    return printable(line.expandtabs(4))
 
 
 def log_sections(
@@ -33,7 +39,7 @@ def log_sections(
             Section("It failed because", list(_cause(cause))),
             Section("Proof in the images", [_proof(e) for e in evidence]),
             Section("Cure", list(_cure(cause))),
-            Section("Before it in the log", [Fact("", printable(c)) for c in cause.context]),
+            Section("Before it in the log", [Fact("", legible(c)) for c in cause.context]),
         ]
     return [
         *sections,
@@ -68,7 +74,7 @@ def _no_cause(diagnosis: LogDiagnosis) -> Fact:
 
 def _cause(cause: Cause) -> Iterator[Fact]:
     yield Fact("", signed("fails", printable(cause.title)))
-    yield Fact(f"line {cause.line}", printable(cause.text))
+    yield Fact(f"line {cause.line}", legible(cause.text))
     yield Fact("why", cause.cause)
     if cause.evidence and cause.evidence != "none":
         yield Fact("look at", cause.evidence)
@@ -90,10 +96,15 @@ def _cure(cause: Cause) -> Iterator[Fact]:
 
 
 def _notes(notes: tuple[Note, ...]) -> list[Fact]:
-    facts = [Fact(f"line {n.line}", printable(f"{n.title}: {n.text}")) for n in notes[:SHOWN_NOTES]]
+    facts = [Fact(f"line {n.line}", legible(f"{n.title}: {n.text}")) for n in notes[:SHOWN_NOTES]]
     if len(notes) > SHOWN_NOTES:
         facts.append(Fact("", f"and {len(notes) - SHOWN_NOTES} more"))
     return facts
+
+
+def links_of(evidence: Iterable[Evidence]) -> list[Link]:
+    """Return where pieces of evidence lead."""
+    return [Link(printable(e.text), key_of_link(e.link)) for e in evidence if e.link]
 
 
 COLUMNS = (
@@ -109,8 +120,9 @@ RESTORE = "restore"
 """Key of the row that tells how to restore."""
 
 
-def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
-    """Return one row for the log, if it tells of a failure, and one for each finding."""
+def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -> list[Row]:
+    """Return one row for the log, if it tells of a failure, and one for each finding;
+    `problems_only` leaves out advice and how to restore."""
     rows = []
     if diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded":
         cause = diagnosis.log.root_cause
@@ -123,10 +135,28 @@ def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
             )
         )
     for index, finding in enumerate(diagnosis.findings):
+        if problems_only and finding.severity == "advice":
+            continue
         cells = (_mark(finding), printable(finding.title), printable(finding.where))
         rows.append(Row(key=index, cells=cells))
-    rows.append(Row(key=RESTORE, cells=("→", Text("How to restore it", "strong"), "")))
+    if not problems_only:
+        rows.append(Row(key=RESTORE, cells=("→", Text("How to restore it", "strong"), "")))
     return rows
+
+
+def evidence_of(diagnosis: TargetDiagnosis, key: object) -> tuple[Evidence, ...]:
+    """Return what a row rests on."""
+    if key == LOG:
+        return diagnosis.proof
+    return diagnosis.findings[key].evidence if isinstance(key, int) else ()
+
+
+def problem_keys(diagnosis: TargetDiagnosis) -> frozenset[Hashable]:
+    """Return the keys of the rows, in whatever tab, that something fails at."""
+    bad = [f.evidence for f in diagnosis.findings if f.severity != "advice"]
+    return frozenset(
+        link.key for evidence in (*bad, diagnosis.proof) for link in links_of(evidence)
+    )
 
 
 def _mark(finding: Finding) -> Text:

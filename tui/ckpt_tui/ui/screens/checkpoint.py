@@ -29,6 +29,7 @@ from ckpt_tui.ui.pager import show_in_pager
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
+from ckpt_tui.ui.rows.diagnosis import problem_keys
 from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
@@ -176,8 +177,11 @@ class CheckpointScreen(JobHost, Screen[None]):
 
     def _show_diagnosis(self) -> None:
         if self.diagnosis is not None:
-            for pane in self.query(DiagnosisPane):
-                pane.fill(self.diagnosis)
+            keys = problem_keys(self.diagnosis)
+            for pane in self.query(Pane):
+                pane.problem_keys = keys
+                if isinstance(pane, DiagnosisPane):
+                    pane.fill(self.diagnosis)
         elif self._unchecked:
             for pane in self.query(DiagnosisPane):
                 pane.give_up(self._unchecked)

@@ -161,6 +161,8 @@ class VirtualTable(ScrollView, can_focus=True):
         index = self._rows.index_of(key)
         if index is not None:
             self.cursor = index
+            # how far it can scroll follows with the next layout, if the rows were just set
+            self.call_after_refresh(self._reveal)
         return index is not None
 
     # Inside

@@ -1,0 +1,195 @@
+"""A log by itself: the lines that matter with the cause marked, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.text import printable
+from ckpt_tui.core.window import BytesWindow
+from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
+from ckpt_tui.diagnose.finding import Evidence
+from ckpt_tui.diagnose.log import read_log
+from ckpt_tui.formats.logs import open_log
+from ckpt_tui.ui.clipboard import send_to_clipboard
+from ckpt_tui.ui.commands import DIAGNOSIS, bindings_for
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.rows.choice import find_row
+from ckpt_tui.ui.rows.diagnosis import key_of_link, links_of, log_sections
+from ckpt_tui.ui.rows.log import COLUMNS, cause_number, log_rows
+from ckpt_tui.ui.rows.problem import problem_sections
+from ckpt_tui.ui.rows.table import ListRows, Row
+from ckpt_tui.ui.screens.pick import AskScreen, PickScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.job_bar import JobBar
+from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+PASTED = "the pasted text"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFound:
+    """A log that was read, what it is called, and what a checkpoint shows of its cause."""
+
+    name: str
+    log: LogDiagnosis
+    proof: tuple[Evidence, ...] = ()
+
+
+def pasted_log(text: str) -> Callable[[Progress], LogFound]:
+    """Return how to read a log that was pasted: terminals send a return for each line end."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    data = lines.encode("utf-8", "surrogateescape")
+    return lambda p: LogFound(PASTED, diagnose_log(read_log(BytesWindow(data), p)))
+
+
+def log_file(path: str) -> Callable[[Progress], LogFound]:
+    """Return how to read a log file."""
+
+    def read(progress: Progress) -> LogFound:
+        window = open_log(path)
+        try:
+            return LogFound(path, diagnose_log(read_log(window, progress)))
+        finally:
+            window.close()
+
+    return read
+
+
+class LogScreen(JobHost, Screen[Hashable | None]):
+    """Shows a log; returns the key of the thing in the checkpoint that somebody wants to see."""
+
+    DEFAULT_CSS = """
+    LogScreen {
+        #title { height: 1; background: $panel; color: $strong; text-style: bold; }
+        .list { height: 2fr; }
+        .detail { height: 3fr; border-top: solid $border-blurred; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(DIAGNOSIS)]
+    name_in_commands = DIAGNOSIS
+
+    def __init__(self, name: str, read: Callable[[Progress], LogFound]) -> None:
+        super().__init__()
+        self._name_shown, self._read = name, read
+        self.found: LogFound | None = None
+        self._rows: list[Row] = []
+        self._problems_only = False
+        self._sought = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(f" {printable(self._name_shown)}"), id="title")
+        with Vertical(classes="list"):
+            yield VirtualTable(COLUMNS, empty="Reading …")
+        yield Facts(classes="detail")
+        yield JobBar()
+        yield KeyLine(DIAGNOSIS)
+
+    def on_mount(self) -> None:
+        self.query_one(VirtualTable).focus()
+        self.start_job(f"Reading {self._name_shown}", self._read)
+
+    @on(JobDone)
+    def _done(self, message: JobDone) -> None:
+        if isinstance(message.result, LogFound):
+            self.found = found = message.result
+            self._rows = log_rows(found.log)
+            self.query_one(Facts).show(log_sections(found.name, found.log, found.proof))
+            self._fill()
+
+    @on(JobFailed)
+    def _failed(self, message: JobFailed) -> None:
+        self.query_one(VirtualTable).set_rows(ListRows(), "It cannot be read")
+        self.query_one(Facts).show(problem_sections(message.error))
+
+    @on(JobCancelled)
+    def _cancelled(self) -> None:
+        self.dismiss(None)
+
+    def _fill(self) -> None:
+        rows = [row for row in self._rows if row.meaning or not self._problems_only]
+        table = self.query_one(VirtualTable)
+        table.set_rows(ListRows(rows), "No line that matters")
+        number = cause_number(rows)
+        if number is not None:
+            table.go_to(rows[number].key)
+
+    @on(VirtualTable.RowChosen)
+    def _chosen(self, message: VirtualTable.RowChosen) -> None:
+        message.stop()
+        self.action_open()
+
+    @on(Facts.LinkChosen)
+    def _link(self, message: Facts.LinkChosen) -> None:
+        message.stop()
+        self.dismiss(key_of_link(message.link))
+
+    def action_open(self) -> None:
+        """Go to what the cause is about; without a checkpoint read on in the panel."""
+        links = links_of(self.found.proof) if self.found else []
+        if len(links) > 1:
+            self.app.push_screen(PickScreen(f"Leads to ({len(links)})", links), self._picked)
+        elif links:
+            self.dismiss(links[0].key)
+        else:
+            self.query_one(Facts).focus()
+
+    def _picked(self, key: Hashable | None) -> None:
+        if key is not None:
+            self.dismiss(key)
+
+    def action_problems_only(self) -> None:
+        self._problems_only = not self._problems_only
+        self._fill()
+
+    def action_search(self) -> None:
+        ask = AskScreen("search", "words that must all occur in a line")
+        self.app.push_screen(ask, self._search_for)
+
+    def _search_for(self, text: str | None) -> None:
+        if text:
+            self._sought = text
+            self._step(1)
+
+    def action_next_match(self) -> None:
+        self._step(1)
+
+    def action_previous_match(self) -> None:
+        self._step(-1)
+
+    def _step(self, direction: int) -> None:
+        table = self.query_one(VirtualTable)
+        row = table.highlighted
+        if not self._sought or row is None:
+            return
+        keys = [table.rows[number].key for number in range(len(table.rows))]
+        number = find_row(table.rows, self._sought, keys.index(row.key), direction, quiet())
+        if number is None:
+            self.notify("Not found.", markup=False)
+        else:
+            table.go_to(keys[number])
+
+    async def action_copy(self) -> None:
+        cause = self.found.log.root_cause if self.found else None
+        if cause is not None:
+            cure = cause.commands[0] if cause.commands else cause.fix
+            await send_to_clipboard(self.app, cure, "the cure")
+
+    def action_back(self) -> None:
+        if not self.cancel_job():
+            self.dismiss(None)
+
+    def action_leave(self) -> None:
+        self.cancel_job()
+        self.dismiss(None)
