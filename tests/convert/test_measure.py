@@ -12,7 +12,7 @@ import pytest
 
 from ckpt_tui.checkpoint.restore_steps import Amounts, Way, amounts_of, ways
 from ckpt_tui.convert import measure
-from ckpt_tui.convert.measure import Measurement
+from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, quiet
@@ -150,3 +150,22 @@ def test_an_archive_that_is_more_than_it_says_is_stopped(
         measurement.run(first(amounts_of(opened.load(quiet())), "in-place"), quiet())
     measurement.close()
     assert not left_behind()
+
+
+def test_a_short_way_is_run_again_and_the_quickest_counts(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_checkpoint(str(data / "archives/counter.tar.zst"), quiet())
+    have = amounts_of(opened.load(quiet()))
+    way = first(have, "in-place")
+    for times, best, runs in (([0.05, 0.02, 0.03, 0.04, 0.05], 0.02, 5), ([7.0], 7.0, 1)):
+        waiting = list(times)
+
+        def run(way: Way, progress: Progress, waiting: list[float] = waiting) -> Any:
+            return (Measured(way.steps[0], waiting.pop(0), 0),)
+
+        measurement = Measurement(opened, have)
+        monkeypatch.setattr(measurement, "run", run)
+        assert measurement.quickest(way, quiet())[0].seconds == best
+        assert len(times) - len(waiting) == runs
+    opened.close()

@@ -30,6 +30,11 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 SLACK = 64 << 20
 """Bytes that a way may write beyond what was computed: headers, and what archives repeat."""
 
+QUICK_S = 0.1
+"""Seconds below which a way is run again, `MORE_ROUNDS` times at most."""
+
+MORE_ROUNDS = 4
+
 PART_OF: dict[str, Part] = {
     "pages": "images",
     "images": "images",
@@ -49,6 +54,10 @@ class Measured:
     written: int
     left_out: int = 0
     """Links and devices that were not made."""
+
+
+def _seconds(found: tuple[Measured, ...]) -> float:
+    return sum(measured.seconds for measured in found)
 
 
 class Measurement:
@@ -97,6 +106,15 @@ class Measurement:
                 self._running = False
                 if self._closed:
                     self._remove()
+
+    def quickest(self, way: Way, progress: Progress) -> tuple[Measured, ...]:
+        """Run a way, a short one several times, and return the quickest run: where a step takes
+        milliseconds, what else the host does takes as long. Raises as `run`."""
+        found = self.run(way, progress)
+        for _ in range(MORE_ROUNDS):
+            if _seconds(found) < QUICK_S:
+                found = min(found, self.run(way, progress) or found, key=_seconds)
+        return found
 
     def close(self) -> None:
         """Remove the scratch folder, now or as soon as the way that is being run has stopped."""

@@ -159,7 +159,7 @@ class FormatsScreen(JobHost, Screen[None]):
         measurement = self._measurement
         if self._waiting and measurement is not None:
             way = self._waiting[0]
-            self.start_job(f"Measuring {way.name}", lambda p: measurement.run(way, p))
+            self.start_job(f"Measuring {way.name}", lambda p: measurement.quickest(way, p))
         self.refresh_bindings()
 
     async def action_copy(self) -> None:
