@@ -144,6 +144,23 @@ def test_what_has_its_content_in_the_layers_below_is_refused(
     assert any("'moved'" in problem for problem in opened().problems)
 
 
+def test_a_folder_that_fuse_overlayfs_hides_is_opaque(folder: Path, opened: Opener) -> None:
+    (folder / "b").mkdir()
+    os.setxattr(folder / "b", "user.fuseoverlayfs.opaque", b"y")
+    members = opened().members
+    assert [*members] == [".", "b", "b/.wh..wh..opq"]
+    assert members["b"].pax == {}
+
+
+@pytest.mark.parametrize("space", ["fuseoverlayfs", "containers"])
+def test_owners_that_fuse_overlayfs_keeps_in_attributes_are_refused(
+    folder: Path, opened: Opener, space: str
+) -> None:
+    (folder / "a").touch()
+    os.setxattr(folder / "a", f"user.{space}.override_stat", b"1000:1000:0755")
+    assert any("'a'" in one and "owner" in one for one in opened().problems)
+
+
 def test_a_name_that_a_layer_reads_as_a_deletion_is_refused(folder: Path, opened: Opener) -> None:
     (folder / ".wh.mine").touch()
     assert any("'.wh.mine'" in problem for problem in opened().problems)

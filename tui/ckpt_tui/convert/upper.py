@@ -2,7 +2,9 @@
 
 Deletions and hidden folders are told by the kernel's marks (Documentation/filesystems/
 overlayfs.rst): a character device 0:0, or extended attributes in the `trusted` name space or, for
-mounts of ordinary users, in `user`.
+mounts of ordinary users, in `user`. Of fuse-overlayfs, which has the same and some of its own, the
+mark of a hidden folder is read; where it writes owners and modes, or deletions as files `.wh.NAME`,
+the folder is refused.
 """
 
 from __future__ import annotations
@@ -31,12 +33,19 @@ MAX_ENTRIES = 100_000
 MAX_DEPTH = 200
 """Folders in each other; each one that is open costs a descriptor."""
 
-_OVERLAY = ("trusted.overlay.", "user.overlay.")
+_OVERLAY = (
+    "trusted.overlay.",
+    "user.overlay.",
+    "user.fuseoverlayfs.",
+    "user.containers.",  # override_stat of containers/storage, pkg/idtools
+)
 _REFUSED = {
     "redirect": "was renamed, and its content is only in the layers below",
     "metacopy": "has its data only in the layers below",
+    "override_stat": "has its owner and mode in an attribute of fuse-overlayfs",
 }
-"""What a layer cannot say; mount options redirect_dir=on and metacopy=on make it."""
+"""What a layer cannot say: mount options redirect_dir=on and metacopy=on make it, or what is not
+read: fuse-overlayfs makes it for users who may not set owners."""
 
 _CARRIED = ("user.", "security.capability", "security.ima")
 """Attributes that engines put into layers (containers/storage, pkg/archive)."""
