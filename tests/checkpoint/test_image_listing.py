@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
@@ -43,3 +45,18 @@ def test_no_byte_of_memory_is_read_to_list_the_images() -> None:
     assert listed["pages-1.img"].size == 73728
     assert tree.windows["pagemap-1.img"].reads
     assert not tree.windows["pages-1.img"].reads
+
+
+def test_an_image_that_was_walked_is_listed_without_decoding_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = (IMAGES / "counter/files.img").read_bytes()
+    data += b"\x03\0\0\0\xf8\x06\x07" + b"\x01\0\0\0\xff"
+    tree = MemoryTree({"files.img": data})
+    decoded, walked = ImageDirectory(tree, ""), ImageDirectory(tree, "")
+    assert len(list(walked.records("files.img", quiet()))) > 1
+    once = next(f for f in decoded.listing(quiet()) if f.name == "files.img")
+    monkeypatch.setattr(walked, "image", lambda *_: None)
+    again = next(f for f in walked.listing(quiet()) if f.name == "files.img")
+    assert again == once
+    assert (again.unknown_fields, "no file_entry" in again.problem) == (1, True)

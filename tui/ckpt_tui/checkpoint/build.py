@@ -60,13 +60,13 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
         Cancelled: the caller gave up. Damage never raises: it is in `notes`.
     """
     images, notes = parts.images, list(parts.notes)
-    listing = images.listing(progress)
     table = FileTable(images, progress)
     reader = parts.memory or MemoryReader(images)
     processes = build_processes(images, table, notes, progress)
     memory = build_memory(images, table, reader, progress)
     processes = _with_strings(images, reader, processes, progress)
     files, sockets = build_files(images, table, processes, notes, progress)
+    listing = images.listing(progress)
     delta = parts.delta or build_delta(parts.tree, parts.base, notes, progress)
     criu = build_criu_facts(images, parts.tree, parts.container.annotations, notes)
     return Checkpoint(

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ckpt_tui.checkpoint.model import Checkpoint, Credentials, Process
+from ckpt_tui.checkpoint.model import Checkpoint, Credentials, Delta, Process
 
 SCHEMA_VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys alone do not count."""
@@ -22,17 +22,22 @@ SCHEMA_VERSION = 1
 
 def checkpoint_document(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return everything known of a checkpoint: what `inspect --json` prints."""
-    document = {"schema_version": SCHEMA_VERSION, **plain(checkpoint)}
-    document["processes"] = [_process(p) for p in checkpoint.processes]
-    changes: dict[str, list[Any]] = {"added": [], "changed": [], "deleted": [], "written": []}
-    for entry in checkpoint.delta.entries:
-        changes[entry.change].append(plain(entry))
-    document["delta"] = {
-        "dialect": checkpoint.delta.dialect,
-        "bytes": checkpoint.delta.bytes,
-        **changes,
+    names = [f.name for f in dataclasses.fields(checkpoint)]
+    fields = {n: getattr(checkpoint, n) for n in names if n not in ("processes", "delta")}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        **_record(fields),
+        "processes": [_process(p) for p in checkpoint.processes],
+        "delta": _delta(checkpoint.delta),
     }
-    return document
+    return {name: document[name] for name in ("schema_version", *names)}
+
+
+def _delta(delta: Delta) -> dict[str, Any]:
+    changes: dict[str, list[Any]] = {"added": [], "changed": [], "deleted": [], "written": []}
+    for entry in delta.entries:
+        changes[entry.change].append(plain(entry))
+    return {"dialect": delta.dialect, "bytes": delta.bytes, **changes}
 
 
 def plain(value: object) -> Any:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.chain import LINK, MAX_CHAIN, Place
@@ -14,8 +14,7 @@ from ckpt_tui.checkpoint.model import ImageFile, Note
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.criu.decode import DecodedImage, decode_image
-from ckpt_tui.criu.extras import parse
+from ckpt_tui.criu.decode import DecodedImage, decode_image, parse_counted
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import RECORDS, Format, kind_of
 from ckpt_tui.criu.schema import process_pb2
@@ -27,6 +26,14 @@ several times as much memory, and made to take more fifty times. Others are deco
 
 RECORD = 64
 """Bytes that a record counts besides those of its message."""
+
+
+class _Walked(NamedTuple):
+    """What is known of an image once all its records were looked at."""
+
+    records: int
+    unknown_fields: int
+    problem: str
 
 
 class ImageDirectory:
@@ -48,6 +55,8 @@ class ImageDirectory:
         """The places of the later dumps, and of this one."""
         self._decoded: OrderedDict[str, DecodedImage] = OrderedDict()
         self._weight = 0
+        self._walked: dict[str, _Walked] = {}
+        """Need not be decoded again for the listing."""
         self._before: Place | None = None
         self._lock = Lock()
         """The checks and a tab may ask at the same time, each in its thread."""
@@ -186,17 +195,26 @@ class ImageDirectory:
         found = kind_of(name)
         if name not in self or found is None:
             return
+        kind, count, unknown, problem = found[0], 0, 0, ""
         try:
-            for index, frame in enumerate(read_frames(self.window(name), name, found[0], progress)):
-                cls = found[0].message_class(index)
+            for frame in read_frames(self.window(name), name, kind, progress):
+                cls, offset = kind.message_class(count), frame.payload_offset
+                count += 1
                 try:
-                    yield parse(cls, frame.payload, name, frame.payload_offset), frame.payload
+                    message, more = parse_counted(cls, frame.payload, name, offset)
                 except DamagedInput as damage:
                     self.note(name, str(damage))
+                    problem = problem or str(damage)
+                    continue
+                unknown += more
+                yield message, frame.payload
         except CkptError as error:
             self.note(name, str(error))
+            problem = str(error)
         except KeyError:
             self.note(name, "It is no regular file.")
+            return
+        self._walked[name] = _Walked(count, unknown, problem)
 
     def named(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the images that start with `prefix`."""
@@ -215,15 +233,18 @@ class ImageDirectory:
         found = kind_of(name)
         # not even the head of memory is read: in a compressed archive that unpacks all of it
         is_memory = found is not None and found[0].format is Format.PAGES
-        image = self.image(name, progress) if self._is_file(name) and not is_memory else None
+        walked = self._walked.get(name)
+        if walked is None and self._is_file(name) and not is_memory:
+            image = self.image(name, progress)
+            walked = _Walked(image.count, image.unknown_fields, image.problem) if image else None
         return ImageFile(
             name=name,
             kind=found[0].name if found else "unknown",
             size=self.size(name),
-            entries=image.count if image and found and found[0].format in RECORDS else None,
-            unknown_fields=image.unknown_fields if image else 0,
+            entries=walked.records if walked and found and found[0].format in RECORDS else None,
+            unknown_fields=walked.unknown_fields if walked else 0,
             description=found[0].description if found else "",
-            problem=image.problem if image else "",
+            problem=walked.problem if walked else "",
         )
 
     def _is_file(self, name: str) -> bool:

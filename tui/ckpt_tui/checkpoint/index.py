@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ckpt_tui.checkpoint.model import (
     Checkpoint,
+    ImageFile,
     Mount,
     OpenFile,
     Process,
@@ -63,6 +64,9 @@ class Index:
         )
         """Connected sockets by protocol, local and remote address."""
         self.inodes = _groups(sockets, lambda s: s.inode or None)
+        self.image: Mapping[str, ImageFile] = {i.name: i for i in checkpoint.images}
+        self.noted = frozenset(note.where for note in checkpoint.notes)
+        """What notes are about."""
         self.changes = _numbers(checkpoint.delta.entries, lambda e: e.path)
         """Changes of the root filesystem by path."""
         progress.tick(0)

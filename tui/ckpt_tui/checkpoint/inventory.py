@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
@@ -68,9 +69,8 @@ def build_criu_facts(
 def _at_least(images: ImageDirectory, inventory: Any) -> str:
     """Return the first release that wrote the newest field in use (CRIU's images/*.proto)."""
     for name in images.named("pagemap-"):
-        image = images.image(name)
-        runs = image.entries[1:2] if image else ()
-        if any(e.message is not None and e.message.HasField("nr_pages") for e in runs):
+        runs = islice(images.records(name, quiet()), 1, 2)
+        if any(message.HasField("nr_pages") for message, _ in runs):
             return "4.2"
     for field, release in (
         ("plugins_entry", "4.1"),

@@ -50,6 +50,7 @@ class MemoryReader:
     def __init__(self, images: ImageDirectory) -> None:
         self._images = images
         self._maps: dict[str, PageMap | None] = {}
+        self._page_sizes: dict[int, int] = {}
 
     def page_map(self, name: str) -> PageMap | None:
         """Return a page map by the name of its image, None where it is absent."""
@@ -89,8 +90,18 @@ class MemoryReader:
         return self._opened(page_map, page_size, parent)
 
     def page_size(self, pid: int) -> int:
-        mm = self._images.message(f"mm-{pid}.img")
-        return page_size_of(list(mm.mm_saved_auxv)) if mm else 4096
+        """Return the bytes of a page of a process."""
+        if pid not in self._page_sizes:
+            mm = self._images.message(f"mm-{pid}.img")
+            self._page_sizes[pid] = page_size_of(list(mm.mm_saved_auxv)) if mm else 4096
+        return self._page_sizes[pid]
+
+    def of_region(self, region: Region) -> tuple[Memory | None, int]:
+        """Return the memory that has the pages of a region, and the address of its start there:
+        those of a shared one are in the page map of its object, and count from its start."""
+        if region.shared_id:
+            return self.shared(region.shared_id, self.page_size(region.pid)), region.offset
+        return self.memory(region.pid), region.start
 
     @cached_property
     def previous(self) -> MemoryReader | None:

@@ -37,12 +37,9 @@ class MemoryWindow:
 
 
 def region_window(reader: MemoryReader, region: Region) -> MemoryWindow:
-    """Return the bytes of a region; those of a shared one are in the page map of its object."""
-    span = region.end - region.start
-    if region.shared_id:
-        memory = reader.shared(region.shared_id, reader.page_size(region.pid))
-        return MemoryWindow(memory, region.offset, region.offset + span)
-    return MemoryWindow(reader.memory(region.pid), region.start, region.end)
+    """Return the bytes of a region."""
+    memory, start = reader.of_region(region)
+    return MemoryWindow(memory, start, start + region.end - region.start)
 
 
 def absent_text(region: Region, state: PageState) -> str:

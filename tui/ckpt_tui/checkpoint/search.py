@@ -131,11 +131,10 @@ def areas_of(reader: MemoryReader, memories: Iterable[ProcessMemory]) -> list[Ar
             if not region.shared_id or place in seen:
                 continue
             seen.add(place)
-            shared = reader.shared(region.shared_id, reader.page_size(process.pid))
+            shared, start = reader.of_region(region)
             if shared is not None:
-                end = region.offset + region.end - region.start
-                shift = region.start - region.offset
-                areas.append(Area(process.pid, shared, region.offset, end, shift))
+                end = start + region.end - region.start
+                areas.append(Area(process.pid, shared, start, end, region.start - start))
     return areas
 
 

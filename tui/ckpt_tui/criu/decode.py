@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -16,19 +16,12 @@ from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import Frame, Head, read_frames, read_head
 from ckpt_tui.criu.kinds import UNKNOWN, Kind, kind_of
 
-M = TypeVar("M", bound=Message)
-
 MAX_KEPT = 3 << 20
 """Bytes of messages that are decoded of one image, and of one record: messages made to take much
-memory take fifty times their bytes. 100,000 mappings or 50,000 open files are less.
-`iter_entries` decodes any number of records."""
+memory take fifty times their bytes. 100,000 mappings or 50,000 open files are less."""
 
 MAX_KEPT_ENTRIES = 200_000
 """Entries kept of one image, for images of many tiny records."""
-
-_COMPARED = 1 << 20
-"""Bytes up to which a message is decoded twice to find out whether it has unknown fields; larger
-ones would take twice the memory."""
 
 MAX_UNKNOWN = 1000
 """Unknown fields listed of one message; more are counted only."""
@@ -46,8 +39,7 @@ class UnknownField:
     """An int for wire types 0, 1 and 5, bytes for 2, for 3 a tuple of fields."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One record of an image."""
 
     offset: int
@@ -94,23 +86,6 @@ class DecodedImage:
         """The messages that could be decoded, in order."""
         return (entry.message for entry in self.entries if entry.message is not None)
 
-    def of(self, cls: type[M]) -> Iterator[M]:
-        """The messages of one class, in order."""
-        return (message for message in self.messages if isinstance(message, cls))
-
-
-def iter_entries(
-    window: ByteWindow, name: str, kind: Kind | None, progress: Progress
-) -> Iterator[Entry]:
-    """Yield the entries of an image one by one, however many.
-
-    Raises:
-        DamagedInput: the image is damaged from there on; the entries before were yielded.
-        Cancelled: the caller gave up.
-    """
-    for index, frame in enumerate(read_frames(window, name, kind, progress)):
-        yield _decode_frame(frame, index, name, kind or UNKNOWN)
-
 
 def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> DecodedImage:
     """Decode an image, told by its file name. Damage is told in `problem`, never raised."""
@@ -119,9 +94,9 @@ def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> Deco
     entries: list[Entry] = []
     kept = count = unknown = 0
     problem = ""
-    frames = enumerate(read_frames(window, file_name, kind, progress))
     try:
-        for count, frame in ((index + 1, frame) for index, frame in frames):
+        for frame in read_frames(window, file_name, kind, progress):
+            count += 1
             kept += frame.size if frame.size <= MAX_KEPT else 0
             if kept > MAX_KEPT or len(entries) >= MAX_KEPT_ENTRIES:
                 continue
@@ -142,23 +117,29 @@ def _decode_frame(frame: Frame, index: int, name: str, kind: Kind) -> Entry:
     if frame.size > MAX_KEPT:
         problem = f"The record at byte {frame.payload_offset} is too large to be decoded."
         return Entry(frame.payload_offset, frame.size, None, place, problem=problem)
-    cls = kind.message_class(index)
     try:
-        message = parse(cls, frame.payload, name, frame.payload_offset)
+        cls = kind.message_class(index)
+        message, unknown = parse_counted(cls, frame.payload, name, frame.payload_offset)
     except DamagedInput as damage:
         return Entry(frame.payload_offset, frame.size, None, place, problem=str(damage))
-    unknown = count_unknown(message) if _has_unknown(cls, frame.payload, message) else 0
     return Entry(frame.payload_offset, frame.size, message, place, unknown)
 
 
-def _has_unknown(cls: type[Message], payload: bytes, message: Message) -> bool:
-    """Compare the lengths with and without unknown fields: ten times quicker than asking each
-    message inside."""
-    if len(payload) > _COMPARED:
-        return True
-    known = cls.FromString(payload)
-    known.DiscardUnknownFields()
-    return known.ByteSize() != message.ByteSize()
+def parse_counted(
+    cls: type[Message], payload: bytes, name: str, offset: int
+) -> tuple[Message, int]:
+    """Decode one message; also return how many fields in it the schema does not have.
+
+    Raises:
+        DamagedInput: it is none.
+    """
+    message = parse(cls, payload, name, offset)
+    size = message.ByteSize()
+    message.DiscardUnknownFields()  # ten times quicker than asking each message inside
+    if message.ByteSize() == size:
+        return message, 0
+    message = parse(cls, payload, name, offset)
+    return message, count_unknown(message)
 
 
 def count_unknown(message: Message) -> int:

@@ -6,6 +6,7 @@ as the number.
 
 from __future__ import annotations
 
+import functools
 import socket
 import stat
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ def text(value: str | bytes) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
+@functools.lru_cache(maxsize=4096)
 def flag_names(table: str, value: int, arch: str = "") -> tuple[str, ...]:
     """Return the names of the bits in `value`; the rest as one hexadecimal number."""
     names = []

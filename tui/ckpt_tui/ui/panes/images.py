@@ -9,6 +9,7 @@ from textual import on
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
@@ -125,7 +126,7 @@ class ImagesPane(ListPane):
             yield "  ".join(plain(cell) for cell in rows[number].cells[:2])
 
     def _why_empty(self, image: DecodedImage | None) -> str:
-        listed = next((i for i in self.checkpoint.images if i.name == self._name), None)
+        listed = index_of(self.checkpoint).image.get(self._name)
         if image is None or image.problem:
             return printable(image.problem if image else "This file cannot be read")
         if image.kind is None:

@@ -88,7 +88,7 @@ def _region(region: Region) -> Link:
 
 
 def _image(checkpoint: Checkpoint, name: str, text: str = "") -> Iterator[Link]:
-    if any(image.name == name for image in checkpoint.images):
+    if name in index_of(checkpoint).image:
         yield Link(f"{text or 'image'} {printable(name)}".strip(), ("image", name))
 
 

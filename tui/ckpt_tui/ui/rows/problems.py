@@ -8,7 +8,7 @@ from ckpt_tui.ui.rows.table import Row
 
 
 def _noted(checkpoint: Checkpoint, names: set[str]) -> bool:
-    return any(note.where in names for note in checkpoint.notes)
+    return not index_of(checkpoint).noted.isdisjoint(names)
 
 
 def process_problem(checkpoint: Checkpoint, row: Row) -> bool:
@@ -47,7 +47,7 @@ def region_problem(checkpoint: Checkpoint, row: Row) -> bool:
 def image_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether an image is damaged, or has fields that are not known here."""
     name = row.key[1] if isinstance(row.key, tuple) else ""
-    image = next((i for i in checkpoint.images if i.name == name), None)
+    image = index_of(checkpoint).image.get(name)
     if image is None:
         return False
     return bool(image.problem or image.unknown_fields) or _noted(checkpoint, {name})

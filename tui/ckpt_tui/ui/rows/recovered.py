@@ -60,7 +60,7 @@ def item_links(checkpoint: Checkpoint, item: Item) -> list[Link]:
         for pid, fd in item.holders
         if (file := index.open_file(pid, fd))
     ]
-    if any(image.name == item.source for image in checkpoint.images):
+    if item.source in index.image:
         found.append(Link(f"image {printable(item.source)}", ("image", item.source)))
     return found
 
