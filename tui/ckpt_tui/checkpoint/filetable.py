@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -37,6 +36,8 @@ OBJECTS = {
 }
 """fd_types of CRIU to the field of file_entry that holds the object."""
 
+_TYPES = {descriptors_pb2.fd_types.Value(name): name for name in OBJECTS}
+
 LEGACY = {
     "reg-files.img": "REG",
     "pipes.img": "PIPE",
@@ -63,8 +64,7 @@ MAX_OBJECTS = 1_000_000
 """Objects kept, at some 200 bytes each; a host rarely allows more open files in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileObject:
+class FileObject(NamedTuple):
     """One open file description, or a file that a mapping, cwd or root refers to."""
 
     id: int
@@ -168,8 +168,8 @@ class FileTable:
 
 def _type_of(entry: Any) -> str:
     """Return the type of an object that its record has, "" where it has none."""
-    name = descriptors_pb2.fd_types.Name(entry.type)
-    if name in OBJECTS and entry.HasField(OBJECTS[name]):
+    name = _TYPES.get(entry.type, "")
+    if name and entry.HasField(OBJECTS[name]):
         return name
     return next((t for t, field in OBJECTS.items() if entry.HasField(field)), "")
 

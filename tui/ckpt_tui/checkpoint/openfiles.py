@@ -9,9 +9,10 @@ from __future__ import annotations
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from google.protobuf.descriptor import Descriptor
 
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
@@ -31,8 +32,7 @@ FILE_KINDS = {stat.S_IFDIR: "directory", stat.S_IFCHR: "device", stat.S_IFBLK: "
 ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR")
 
 
-@dataclass(frozen=True, slots=True)
-class _Descriptor:
+class _Descriptor(NamedTuple):
     """One record of an fdinfo image, and whose it is."""
 
     pid: int
@@ -157,11 +157,17 @@ def _opened(table: FileTable, found: FileObject) -> Any:
     return found.message if regular is None else regular
 
 
+@cache
+def _has(message: Descriptor, field: str) -> bool:
+    return field in message.fields_by_name
+
+
 def _optional(message: Any, field: str) -> int | None:
-    try:
-        return int(getattr(message, field)) if message.HasField(field) else None
-    except ValueError:  # messages of this type have no such field
-        return None
+    return (
+        getattr(message, field)
+        if _has(message.DESCRIPTOR, field) and message.HasField(field)
+        else None
+    )
 
 
 @lru_cache(maxsize=1024)
