@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import print_facts, print_heading, print_json
+from ckpt_tui.cli.tables import print_heading, print_json, print_prose
 from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_progress
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import UsageError
@@ -20,13 +20,14 @@ from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.logs import open_log
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.ui.rows.diagnosis import (
+    COMMAND,
     LOG,
     finding_sections,
     log_sections,
     restore_sections,
     sections_of,
 )
-from ckpt_tui.ui.rows.facts import Section
+from ckpt_tui.ui.rows.facts import Fact, Section
 
 FINDINGS = 1
 """Exit code when there is something to find."""
@@ -150,9 +151,15 @@ def _print_sections(sections: list[Section], *, headings: bool = True) -> None:
         if section.facts:
             if section.title and headings:
                 print_heading(section.title)
-            print_facts(
-                [(f.label or section.title * (not headings), str(f.value)) for f in section.facts]
+            print_prose(
+                [(f.label or section.title * (not headings), _value(f)) for f in section.facts]
             )
+
+
+def _value(fact: Fact) -> str:
+    """Return the value of a fact, with a line end behind a command."""
+    is_command = fact.label == "copy" or getattr(fact.value, "style", "") == COMMAND
+    return str(fact.value) + "\n" * is_command
 
 
 def print_host() -> None:

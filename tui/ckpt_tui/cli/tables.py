@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from ckpt_tui.checkpoint.export import to_json
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.rows.table import Column, Row, column_widths, fit, plain
+
+NARROW = 20
+"""Columns below which sentences are left to the terminal."""
 
 WIDE = 200
 """Columns of a table that goes into a file or a pipe."""
@@ -39,6 +43,20 @@ def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
     room = max((len(label) for label, _ in pairs), default=0)
     for label, value in pairs:
         print(f"{indent}{label.ljust(room)}  {printable(value)}")
+
+
+def print_prose(facts: Iterable[tuple[str, str]]) -> None:
+    """Print labels and sentences, wrapped to the terminal where there is one; a value with a line
+    end behind it is a command, which stays whole to be copied."""
+    pairs = [(label, value) for label, value in facts if value]
+    room = max((len(label) for label, _ in pairs), default=0) + 2
+    across = width() - room if sys.stdout.isatty() else 0
+    for label, value in pairs:
+        text = printable(value.removesuffix("\n"))
+        is_whole = value.endswith("\n") or across < NARROW
+        lines = [text] if is_whole else textwrap.wrap(text, across, break_on_hyphens=False)
+        for number, line in enumerate(lines or [""]):
+            print(f"{'' if number else label}".ljust(room) + line)
 
 
 def print_heading(text: str) -> None:

@@ -17,6 +17,9 @@ from ckpt_tui.ui.rows.links import Link
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Column, Row
 
+COMMAND = "strong"
+"""Style of a command."""
+
 SHOWN_NOTES = 12
 """Follow-ups and noise lines listed of each; the log has the others."""
 
@@ -177,7 +180,7 @@ def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
     """Return how each engine restores the checkpoint, or why it does not take it."""
     sections = []
     for way in diagnosis.restore:
-        facts = [Fact("", Text(printable(c), "strong")) for c in way.commands]
+        facts = [Fact("", Text(printable(c), COMMAND)) for c in way.commands]
         facts += [Fact("", printable(n.replace("`", ""))) for n in way.notes]
         if way.refusal:
             facts.append(Fact("", signed("fails", printable(way.refusal.replace("`", "")))))

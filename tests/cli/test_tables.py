@@ -1,0 +1,35 @@
+"""Text for a terminal is wrapped to it; what is to be copied stays whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from ckpt_tui.cli import tables
+from ckpt_tui.cli.tables import print_prose
+
+SENTENCE = "CRIU compares the size of every open or mapped file with that of the dump."
+COMMAND = "podman container restore --tcp-established --import /srv/a-long/path/web.tar.zst"
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    print_prose([("why", SENTENCE), ("", ""), ("copy", COMMAND + "\n"), ("", "a\x1bb")])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_sentences_are_wrapped_to_a_terminal_and_commands_are_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(tables, "width", lambda: 40)
+    lines = printed(capsys)
+    assert lines[:2] == [
+        "why   CRIU compares the size of every",
+        "      open or mapped file with that of",
+    ]
+    assert f"copy  {COMMAND}" in lines
+    assert all(len(line) <= 40 for line in lines if COMMAND not in line)
+    assert lines[-1] == "      a\\x1bb"
+
+
+def test_nothing_is_wrapped_for_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys)[0] == f"why   {SENTENCE}"
