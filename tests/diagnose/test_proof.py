@@ -9,7 +9,7 @@ from breakage import facts_of
 
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.diagnose.doctor import diagnose_log
+from ckpt_tui.diagnose.doctor import diagnose_log, to_json
 from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.proof import proof

@@ -113,7 +113,7 @@ def _diagnosed(
 
 def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
     """Return a diagnosis as JSON: the keys of the log at the top, then what the checks found."""
-    log = to_json(diagnosis.log) if diagnosis.log else {}
+    log = to_json(diagnosis.log, diagnosis.proof) if diagnosis.log else {}
     empty: dict[str, Any] = {"root_cause": None, "cascade": [], "noise": [], "attempt": None}
     return {
         "schema_version": 1,
@@ -121,7 +121,6 @@ def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
         "log": diagnosis.log_name or None,
         **empty,
         **log,
-        "proof": plain(diagnosis.proof),
         "verdict": plain(diagnosis.verdict),
         "findings": plain(diagnosis.findings),
         "restore": plain(diagnosis.restore),

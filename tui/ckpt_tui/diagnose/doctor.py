@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ckpt_tui.core.text import printable
+from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.log import Attempt, LogReading
 from ckpt_tui.diagnose.log_header import version_tuple
 from ckpt_tui.diagnose.log_lines import Severity
@@ -192,8 +193,9 @@ def _notes(findings: Iterable[Finding]) -> tuple[Note, ...]:
     return tuple(notes.values())
 
 
-def to_json(diagnosis: LogDiagnosis) -> dict[str, object]:
-    """Return the diagnosis as the value that `--json` prints."""
+def to_json(diagnosis: LogDiagnosis, proof: Iterable[Evidence] = ()) -> dict[str, object]:
+    """Return the diagnosis as the value that `--json` prints; `proof` is what the images of the
+    checkpoint show of the cause."""
     attempt, cause = diagnosis.attempt, diagnosis.root_cause
     return {
         "root_cause": None
@@ -209,6 +211,7 @@ def to_json(diagnosis: LogDiagnosis) -> dict[str, object]:
             "fix": cause.fix,
             "commands": list(cause.commands),
             "evidence": cause.evidence,
+            "proof": [{"text": printable(e.text), "link": printable(e.link)} for e in proof],
             "source": printable(cause.source),
             "context": [printable(line) for line in cause.context],
         },
