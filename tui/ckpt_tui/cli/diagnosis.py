@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.diagnose import host as hosts
 from ckpt_tui.diagnose.doctor import diagnose_log, to_json
 from ckpt_tui.diagnose.host import HostProfile, this_host
-from ckpt_tui.diagnose.log import read_log
+from ckpt_tui.diagnose.log import LogBytes, read_log
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.logs import open_log
 from ckpt_tui.formats.opened import open_checkpoint
@@ -58,22 +60,28 @@ def diagnose(
 
 
 def _log_alone(path: str, as_json: bool) -> None:
-    with told_progress() as progress:
-        if path == "-":
-            with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
-                diagnosis = diagnose_log(read_log(stream, progress))
-        else:
-            window = open_log(path)
-            try:
-                diagnosis = diagnose_log(read_log(window, progress))
-            finally:
-                window.close()
+    with told_progress() as progress, _opened_log(path) as (name, log):
+        diagnosis = diagnose_log(read_log(log, progress))
     if as_json:
         print_json({"schema_version": 1, "log": path, **to_json(diagnosis)})
     else:
-        _print_sections(log_sections("standard input" if path == "-" else path, diagnosis))
+        _print_sections(log_sections(name, diagnosis))
     if diagnosis.root_cause is not None:
         sys.exit(FINDINGS)
+
+
+@contextmanager
+def _opened_log(path: str) -> Iterator[tuple[str, LogBytes]]:
+    """Lend a log, - of standard input, with what it is called."""
+    if path == "-":
+        with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+            yield "standard input", stream
+        return
+    window = open_log(path)
+    try:
+        yield path, window
+    finally:
+        window.close()
 
 
 def _host(name: str | None) -> HostProfile | None:
@@ -97,17 +105,14 @@ def _diagnosed(
     progress: Progress,
 ) -> TargetDiagnosis:
     opened = open_checkpoint(target, progress, before_fetching=ask_before_fetching)
-    window = open_log(log) if log else None
     try:
-        checkpoint = opened.load(progress)
-        given = (log, window) if log and window else None
-        with base_tree(opened, base, progress) as files:
-            found = diagnose_opened(opened, checkpoint, progress, host, files, given, place)
+        with _opened_log(log) if log else nullcontext() as given:
+            checkpoint = opened.load(progress)
+            with base_tree(opened, base, progress) as files:
+                found = diagnose_opened(opened, checkpoint, progress, host, files, given, place)
         tell_transferred(opened.transferred)
         return found
     finally:
-        if window is not None:
-            window.close()
         opened.close()
 
 

@@ -16,6 +16,9 @@ from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
 from ckpt_tui.diagnose.log_quotes import quoted_lines, unquoted
 from ckpt_tui.diagnose.log_scan import LOOK_AROUND, START, Buffer
 
+LogBytes = ByteWindow | io.BufferedIOBase
+"""A log, in a file or as a stream."""
+
 CONTEXT_LINES = 20
 """Lines kept before an error that no rule may know."""
 
@@ -299,7 +302,7 @@ def _time_of(raw: bytes) -> float | None:
     return float(found[1]) if found else None
 
 
-def _pieces(log: ByteWindow | io.BufferedIOBase) -> Iterator[bytes]:
+def _pieces(log: LogBytes) -> Iterator[bytes]:
     if isinstance(log, io.BufferedIOBase):
         while piece := log.read(CHUNK):
             yield piece
@@ -307,7 +310,7 @@ def _pieces(log: ByteWindow | io.BufferedIOBase) -> Iterator[bytes]:
         yield from chunks(log)
 
 
-def read_log(log: ByteWindow | io.BufferedIOBase, progress: Progress) -> LogReading:
+def read_log(log: LogBytes, progress: Progress) -> LogReading:
     """Read a log from start to end in memory of a few MiB, whatever its length.
 
     Raises:

@@ -9,13 +9,12 @@ from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.diagnose.checks import Check, left_out, run_checks
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Evidence, Finding, Verdict, verdict
 from ckpt_tui.diagnose.host import HostProfile
-from ckpt_tui.diagnose.log import read_log
+from ckpt_tui.diagnose.log import LogBytes, read_log
 from ckpt_tui.diagnose.proof import proof
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.diagnose.where import LogPlace, log_places
@@ -48,7 +47,7 @@ def diagnose_opened(
     progress: Progress,
     host: HostProfile | None = None,
     base: Tree | None = None,
-    log: tuple[str, ByteWindow] | None = None,
+    log: tuple[str, LogBytes] | None = None,
     place: str = "here",
 ) -> TargetDiagnosis:
     """Read the log that belongs to a checkpoint and run every check that can run.
@@ -89,7 +88,7 @@ def _proof(
 def _log_of(
     opened: OpenCheckpoint,
     checkpoint: Checkpoint,
-    given: tuple[str, ByteWindow] | None,
+    given: tuple[str, LogBytes] | None,
     unreadable: list[Finding],
     progress: Progress,
 ) -> tuple[str, LogDiagnosis | None]:
