@@ -1,6 +1,6 @@
 """Draw the pictures in screenshots/ from the running program.
 
-    python tests/ui/screenshots.py [NAME…]
+    python tests/ui/screenshots.py [NAME…]      `tour` is the moving one
 
 Needs Fira Code (Debian: fonts-firacode), which Textual's SVG asks for.
 """
@@ -74,6 +74,18 @@ def opened(name: str) -> Callable[[], App[Any]]:
     return make
 
 
+def compared(*names: str) -> Callable[[], App[Any]]:
+    """The program with bundled checkpoints beside each other."""
+
+    def make() -> App[Any]:
+        from ckpt_tui.ui.app import CkptApp
+
+        os.chdir(DEMO)
+        return CkptApp(compared=names)
+
+    return make
+
+
 SHOTS: tuple[Shot, ...] = (
     Shot("browser", browser, ("down", "down", "down", "down")),
     Shot("overview", opened("web.tar.zst")),
@@ -82,10 +94,16 @@ SHOTS: tuple[Shot, ...] = (
     Shot("sockets", opened("web.tar.zst"), ("4",)),
     Shot("memory", opened("web.tar.zst"), ("5", "down", "down", "down", "down")),
     Shot("images", opened("web.tar.zst"), ("8", "down", "down", "tab", "down", "down")),
-    Shot("sizes", opened("web.tar.zst"), ("9",)),
+    Shot("sizes", opened("web.tar.zst"), ("9", "p", "b", "b", "enter")),
     Shot("diagnosis", opened("web.tar.zst"), ("0",)),
     Shot("convert", opened("web.tar.zst"), ("c",)),
+    Shot("compare", compared("counter.tar.zst", "web.tar.zst"), ("down", "down")),
+    Shot("formats", opened("counter.tar.zst"), ("t", "m")),
 )
+
+
+TOUR = "tour"
+"""Name of the moving picture."""
 
 
 async def settle(app: App[Any], pilot: Any) -> None:
@@ -136,6 +154,11 @@ def main(names: list[str]) -> int:
         if not names or shot.name in names:
             write(shot, ROOT / "screenshots")
             print(f"screenshots/{shot.name}.png")
+    if not names or TOUR in names:
+        from recording import tour  # it imports this module
+
+        (ROOT / "screenshots" / f"{TOUR}.svg").write_text(tour())
+        print(f"screenshots/{TOUR}.svg")
     return 0
 
 

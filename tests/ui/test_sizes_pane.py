@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from demo import screen_text
 from screenshots import settle
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from ckpt_tui.demo import demo_folder
 from ckpt_tui.ui.app import CkptApp
@@ -38,6 +38,8 @@ async def test_enter_goes_down_to_the_region_and_escape_comes_back(data: Path) -
     app = CkptApp([str(data / "archives/counter.tar.zst")])
     async with app.run_test(size=(120, 40)) as pilot:
         assert "by component › pages" in await sizes(app, pilot, "enter")
+        about = app.screen.query_one("#about", Static)
+        assert "1 sh" in str(about.content), "of what is under the cursor now"
         await pilot.press("enter", "enter")
         await settle(app, pilot)
         deepest = screen_text(app)

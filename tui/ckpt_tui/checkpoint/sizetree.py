@@ -24,6 +24,9 @@ _COMPONENT_OF_ROLE = {"criu": "images", "checkpoint": "pages"}
 
 Inside = Callable[[Progress], "Sequence[SizeNode]"]
 
+Colour = str | Callable[[str], str]
+"""A component, or what tells that of a path."""
+
 Paths = Callable[[], Iterable[tuple[str, int]]]
 """Gives paths and sizes, again and again: a list of a million would take 200 MB."""
 
@@ -83,7 +86,12 @@ def size_trees(
             "file",
             sum(m.size for m in files),
             "metadata",
-            partial(_folders, partial(_member_paths, files), "", "metadata"),
+            partial(
+                _folders,
+                partial(_member_paths, files),
+                "",
+                partial(component_of, images=images_folder),
+            ),
         ),
         SizeNode("layer of the root filesystem", 0, "base", stack, is_slow=True),
     ]
@@ -277,7 +285,7 @@ def _layer_files(layer: StackLayer, progress: Progress) -> Sequence[SizeNode]:
 def _folders(
     paths: Paths,
     folder: str,
-    component: str,
+    component: Colour,
     progress: Progress,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Sequence[SizeNode]:
@@ -325,7 +333,7 @@ class FolderNodes(Sequence[SizeNode]):
         self,
         paths: Paths,
         folder: str,
-        component: str,
+        component: Colour,
         details: Mapping[str, str],
         totals: Mapping[str, int],
         order: list[str],
@@ -354,11 +362,12 @@ class FolderNodes(Sequence[SizeNode]):
 
     def _node(self, name: str) -> SizeNode:
         whole = f"{self._folder}{name}"
+        colour = self._component if isinstance(self._component, str) else self._component(whole)
         if not name.endswith("/"):
             detail = self._details.get(whole, f"/{whole}")
-            return SizeNode(name, self._totals[name], self._component, detail=detail)
+            return SizeNode(name, self._totals[name], colour, detail=detail)
         inside = partial(_folders, self._paths, whole, self._component, details=self._details)
-        return SizeNode(name, self._totals[name], self._component, inside)
+        return SizeNode(name, self._totals[name], colour, inside)
 
     def place(self, name: str) -> int:
         """Return the index of a node by its name, 0 where there is none."""

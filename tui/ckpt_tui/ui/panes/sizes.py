@@ -127,12 +127,16 @@ class SizesPane(Pane):
         table = self.query_one(VirtualTable)
         table.set_rows(node_rows(nodes))
         table.cursor = number
+        self._show_about()  # the table tells of another row only if its key is another
         more = max(0, len(nodes) - MOST_TILES)
         self.query_one(Treemap).show(
             [part_of(node) for node in nodes[:MOST_TILES]],
             min(number, MOST_TILES),
             (more, bytes_after(nodes, MOST_TILES)) if more else (0, 0),
         )
+
+    def _show_about(self) -> None:
+        self.query_one("#about", Static).update(Content(about(self.node)))
 
     @on(Treemap.TileHighlighted)
     def _tile(self, message: Treemap.TileHighlighted) -> None:
@@ -143,7 +147,7 @@ class SizesPane(Pane):
     @on(VirtualTable.RowHighlighted)
     def _row(self, message: VirtualTable.RowHighlighted) -> None:
         message.stop()
-        self.query_one("#about", Static).update(Content(about(self.node)))
+        self._show_about()
         if self.query_one(VirtualTable).has_focus:
             self.query_one(Treemap).chosen = message.index
 

@@ -77,7 +77,7 @@ def seconds_text(way: Way, done: Done) -> str:
     if way.id not in done:
         return ""
     seconds = sum(measured.seconds for measured in done[way.id])
-    return f"{seconds:.2f} s" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.1f} ms"
 
 
 def time_line(way: Way, lengths: Sequence[int], total: int, scale: int, width: int) -> Text:
