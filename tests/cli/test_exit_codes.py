@@ -70,7 +70,7 @@ def test_an_empty_file_says_so(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_interruption_has_the_code_of_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def give_up(*_: object) -> None:
+    def give_up(*_: object, **__: object) -> None:
         raise Cancelled
 
     monkeypatch.setattr("ckpt_tui.cli.reports.open_checkpoint", give_up)
@@ -81,7 +81,7 @@ def test_an_interruption_has_the_code_of_one(run: Run, monkeypatch: pytest.Monke
 def test_a_mistake_of_the_program_is_told_without_a_traceback(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("oh\x1b[31m")
 
     monkeypatch.delenv("CKPT_TUI_TRACEBACK", raising=False)

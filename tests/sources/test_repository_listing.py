@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from fault_server import INDEX, Answer, FaultServer, sha256
 
 from ckpt_tui.cli.stores import ls
-from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.progress import quiet
-from ckpt_tui.formats.listing import RepositoryListing, list_repository
+from ckpt_tui.formats.listing import RepositoryListing
 from ckpt_tui.sources.reference import parse_place
 from ckpt_tui.sources.registry_store import open_repository
+from fault_server import INDEX, FaultServer, sha256
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 PODMAN = {
@@ -120,15 +119,6 @@ def test_an_index_of_many_platforms_has_no_size(
     assert len(requests(server)) == 2
 
 
-def test_a_damaged_tag_comes_with_its_name(server: FaultServer) -> None:
-    server.add_manifest("app", "good", image())
-    server.add_manifest("app", "bad", b"[]")
-    store = open_repository(parse_place(f"docker://{server.host}/app"))
-    found = {entry.tag: entry.kind for entry in list_repository(store, quiet())}
-    store.close()
-    assert found == {"good": "image", "bad": ""}
-
-
 def test_ls_names_a_damaged_tag_and_describes_the_others(
     server: FaultServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,22 +129,3 @@ def test_ls_names_a_damaged_tag_and_describes_the_others(
     tags = json.loads(printed.out)["tags"]
     assert [(tag["tag"], tag["kind"]) for tag in tags] == [("bad", ""), ("good", "image")]
     assert "bad: " in printed.err
-
-
-def test_tags_that_are_too_many_come_by_name_from_one_request(server: FaultServer) -> None:
-    for tag in "123":
-        server.add_manifest("app", tag, image())
-    store = open_repository(parse_place(f"docker://{server.host}/app"))
-    found = [(entry.tag, entry.kind) for entry in list_repository(store, quiet(), 2)]
-    store.close()
-    assert found == [("1", "image"), ("2", "image"), ("3", "")]
-    assert sum("/tags/list" in seen.path for seen in server.seen) == 1
-
-
-def test_a_limit_of_requests_ends_the_list(server: FaultServer) -> None:
-    server.add_manifest("app", "1", image())
-    server.always("HEAD", "/manifests/", Answer(429, headers={"Retry-After": "3600"}))
-    store = open_repository(parse_place(f"docker://{server.host}/app"))
-    with pytest.raises(SourceUnreachable, match="fewer requests"):
-        list(list_repository(store, quiet()))
-    store.close()

@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (here / "more").mkdir()
     copied("kinds", here / "more")
     (here / "notes.txt").write_text("nothing")
-    monkeypatch.setattr(places, "KUBELET", str(tmp_path / "none"))
+    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
     monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
     return here
 
@@ -49,14 +49,14 @@ def screen(app: CkptApp) -> BrowseScreen:
 
 
 def labels(app: CkptApp) -> list[str]:
-    rows = screen(app)._rows
+    rows = screen(app).rows
     return [node.label for _, node in rows._lines]
 
 
 async def go_to(pilot: Any, label: str) -> None:
     """Put the cursor on a line, and wait until it was looked into."""
     shown = screen(pilot.app)
-    node = next(n for _, n in shown._rows._lines if n.label == label)
+    node = next(n for _, n in shown.rows._lines if n.label == label)
     assert shown.table.go_to(node.key)
     await settle(pilot)
 
@@ -147,16 +147,16 @@ async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
         held = threading.Event()
         real = browse.list_children
 
-        def slow(node: Node, progress: Progress) -> list[Node]:
+        def slow(node: Node, progress: Progress, *more: Any) -> Any:
             held.wait(10)
-            return real(node, progress)
+            return real(node, progress, *more)
 
         monkeypatch.setattr(browse, "list_children", slow)
         shown = screen(app)
-        shown.table.go_to(next(n.key for _, n in shown._rows._lines if n.label == "more"))
+        shown.table.go_to(next(n.key for _, n in shown.rows._lines if n.label == "more"))
         await pilot.pause()
         await pilot.press("enter")
-        shown.table.go_to(next(n.key for _, n in shown._rows._lines if n.label == "cri-podman.tar"))
+        shown.table.go_to(next(n.key for _, n in shown.rows._lines if n.label == "cri-podman.tar"))
         await pilot.pause()
         held.set()
         await settle(pilot)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,15 +12,15 @@ from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import narrate, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
+from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, human_duration, printable, short_digest
-from ckpt_tui.formats.images import LAYER_ROLE_KEY
 from ckpt_tui.formats.listing import RepositoryListing, TagEntry, list_layout
-from ckpt_tui.formats.local_stores import StoreEntry, list_store
+from ckpt_tui.formats.local_stores import IN_ORDER, StoreEntry, list_store
+from ckpt_tui.formats.parts import image_parts, referrers
 from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.browse import FolderEntry, list_folder
-from ckpt_tui.sources.oci import LayoutStore, image_layers, is_manifest_type, manifests, open_image
+from ckpt_tui.sources.oci import LayoutStore
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
 from ckpt_tui.sources.stores import Store, known_stores, store_at
 from ckpt_tui.sources.table import resolve
@@ -41,8 +40,6 @@ TAG_COLUMNS = (
     Column("AGE", width=7, align="right", optional=True),
     Column("DIGEST", width=12),
 )
-
-_KINDS_IN_ORDER = ("checkpoint", "log", "artifact", "index", "image", "")
 
 FOLDER_COLUMNS = (
     Column("NAME", share=1, shrink="middle"),
@@ -84,7 +81,7 @@ def ls(target: str, every: bool, as_json: bool) -> None:
             if not place.repository:
                 _list_registry(place, as_json, progress)
             elif place.wanted:
-                _list_image(target, place, as_json, progress)
+                _list_image(target, as_json, progress)
             else:
                 _list_tags(place, every, as_json, progress)
             return
@@ -149,7 +146,7 @@ def _list_stores(target: str, stores: list[Store], as_json: bool, progress: Prog
         problems: list[CkptError] = []
         entries = sorted(
             list_store(store, progress, problems.append),
-            key=lambda e: (_KINDS_IN_ORDER.index(e.kind), e.namespace, e.name),
+            key=lambda e: (IN_ORDER.index(e.kind), e.namespace, e.name),
         )
         for problem in problems:
             narrate(f"{store.kind.value}, {store.root}: {problem}")
@@ -225,62 +222,42 @@ def _tag_row(entry: TagEntry, now: datetime) -> Row:
     )
 
 
-def _list_image(target: str, place: Reference, as_json: bool, progress: Progress) -> None:
-    from ckpt_tui.sources.registry_store import RegistryStore
-
+def _list_image(target: str, as_json: bool, progress: Progress) -> None:
     opened = resolve(target, progress)
     assert isinstance(opened, OpenedImage)
-    assert isinstance(opened.store, RegistryStore)
     try:
-        parts = [*_parts(opened)]
-        referrers = opened.store.client.referrers(
-            place.repository, opened.descriptor.digest, progress
-        )
+        parts = [one for part in image_parts(opened, progress) for one in part.flat()]
+        others = referrers(opened, progress)
     finally:
         opened.close()
+    for part in parts:
+        if part.problem:
+            narrate(part.problem)
     if as_json:
         print_json(
             {
                 "schema_version": 1,
                 "target": plain(target),
                 "digest": opened.descriptor.digest,
-                "blobs": plain([{"role": role, **plain(blob)} for role, blob in parts]),
-                "referrers": plain(referrers),
+                "blobs": plain([{"role": part.role, **plain(part.descriptor)} for part in parts]),
+                "referrers": plain([one.descriptor for one in others]),
             }
         )
         return
     print(opened.descriptor.digest)
-    found = [*parts, *(("referrer", one) for one in referrers)]
     rows = [
         Row(
             key=number,
             cells=(
-                printable(short_digest(blob.digest)),
-                printable(role),
-                human_bytes(blob.size),
-                printable(blob.artifact_type or blob.media_type),
+                printable(short_digest(part.descriptor.digest)),
+                printable(part.role),
+                human_bytes(part.descriptor.size),
+                printable(part.descriptor.artifact_type or part.descriptor.media_type),
             ),
         )
-        for number, (role, blob) in enumerate(found)
+        for number, part in enumerate((*parts, *others))
     ]
     print_table(LAYER_COLUMNS, rows)
-
-
-def _parts(image: OpenedImage) -> Iterator[tuple[str, Any]]:
-    """Yield the manifests and layers of an image, each with what it is for."""
-    for layer in image_layers(image):
-        yield layer.descriptor.annotations.get(LAYER_ROLE_KEY, "layer"), layer.descriptor
-    if not image.is_index:
-        return
-    for child in manifests(image.store, image.document, "the index"):
-        yield ("manifest" if is_manifest_type(child.media_type) else "blob"), child
-        if is_manifest_type(child.media_type):
-            try:
-                inner = open_image(image.target, image.store, child)
-            except SourceUnreachable as error:
-                narrate(str(error))
-                continue
-            yield from _parts(inner)
 
 
 def _list_entries(target: str, as_json: bool, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ckpt_tui.checkpoint.inventory import VERSION_KEYS
 from ckpt_tui.core.document import text_at, value_at
-from ckpt_tui.core.errors import CkptError, DamagedInput
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import time_of
@@ -192,25 +192,3 @@ def total_size(
 def stored_size(store: BlobStore, document: Mapping[str, Any]) -> int | None:
     """Return the same for an image of a store at hand."""
     return total_size(document, lambda child: load(store, child)[0])
-
-
-def list_repository(
-    store: RegistryStore, progress: Progress, most: int | None = None
-) -> Iterator[TagEntry]:
-    """Yield the tags of a repository one by one, after the first `most` nothing but their names.
-
-    A tag whose manifest is damaged or refused comes with its name alone.
-    """
-    from ckpt_tui.sources.registry_errors import Refused, TooManyRequests
-
-    listing = RepositoryListing(store)
-    for number, tag in enumerate(listing.tags(progress)):
-        if most is not None and number >= most:
-            yield TagEntry(tag)
-            continue
-        try:
-            yield listing.describe(tag, progress)
-        except TooManyRequests:
-            raise
-        except (DamagedInput, Refused):
-            yield TagEntry(tag)

@@ -20,6 +20,9 @@ from ckpt_tui.sources.kept import Kept, containerd_kept, docker_kept, podman_kep
 from ckpt_tui.sources.oci import load
 from ckpt_tui.sources.stores import DRIVERS, Location, Store, StoreKind
 
+IN_ORDER = ("checkpoint", "log", "artifact", "index", "image", "")
+"""Kinds of entries as a person looks for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreEntry:

@@ -78,6 +78,10 @@ class RegistryStore:
         """Yield a blob from start to end, verified; see `blob_pieces`."""
         return blob_pieces(self.client, self.repository, blob, progress)
 
+    def referrers(self, digest: str, progress: Progress) -> tuple[Descriptor, ...]:
+        """Return the manifests whose subject is that one."""
+        return self.client.referrers(self.repository, digest, progress)
+
     def close(self) -> None:
         for blob in self._blobs.values():
             blob.close()

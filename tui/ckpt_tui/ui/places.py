@@ -8,27 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.access import KnownRegistry, known_registries, remember
 from ckpt_tui.sources.browse import EntryKind, FolderEntry, list_folder, own_store_entry
 from ckpt_tui.sources.reference import SCHEME, parse_place
+from ckpt_tui.sources.stores import Store, known_stores, store_at
+from ckpt_tui.ui.remote import Repositories, image_nodes, show
 from ckpt_tui.ui.rows.browse import Node
 
 if TYPE_CHECKING:  # 200 ms that the first frame need not wait for
-    from ckpt_tui.formats.listing import TagEntry
+    from ckpt_tui.formats.local_stores import StoreEntry
     from ckpt_tui.ui.rows.bars import Part
     from ckpt_tui.ui.rows.facts import Section
 
-KUBELET = "/var/lib/kubelet/checkpoints"
-"""Where kubelet keeps the archives of its checkpoint call (KEP-2008)."""
-
-MAX_DESCRIBED = 100
-"""Tags of a repository looked up when it is listed; some registries count each as a pull."""
-
 
 def roots(folder: Path | None, label: str = "") -> list[Node]:
-    """Return the places to begin with: a folder, the own store, kubelet's folder, registries."""
+    """Return the places to begin with: a folder, the own store, those of engines, registries."""
     here = str(folder or _working_folder())
     nodes = [Node(label or _short(here), here, is_open=True)]
     store = own_store_entry()
@@ -37,8 +34,7 @@ def roots(folder: Path | None, label: str = "") -> list[Node]:
         if store
         else Node("own store", str(own_store()), note="empty: c converts into it", children=[])
     )
-    if os.path.isdir(KUBELET):
-        nodes.append(Node("kubelet checkpoints", KUBELET))
+    nodes += [Node(one.kind.value, one.root, note=_short(one.root)) for one in known_stores()]
     nodes.append(registries())
     return nodes
 
@@ -77,25 +73,31 @@ def _short(path: str) -> str:
     return "~" + path.removeprefix(home) if path.startswith(home + "/") else path
 
 
-def list_children(node: Node, progress: Progress) -> list[Node]:
-    """Return what is in a folder, layout, registry or repository.
+def list_children(
+    node: Node, progress: Progress, repositories: Repositories
+) -> Iterator[Node] | list[Node]:
+    """Return what is in a folder, layout, store, registry, repository or image.
 
     Raises:
         CkptError: it may not be read, or does not answer.
     """
+    if node.is_image:
+        return image_nodes(node.target, progress)
     if node.path == SCHEME:
         return registries().children or []
     if node.path.startswith(SCHEME):
-        return list(_remote(node.path, progress))
+        return repositories.children(node.path, progress)
     if os.path.exists(os.path.join(node.path, "oci-layout")):
-        return list(_images(node.path, progress))
+        return _images(node.path, progress)
+    if store := store_at(node.path):
+        return _stored(store, progress)
     entries = list(list_folder(node.path, progress))
     entries.sort(key=lambda e: (e.kind is EntryKind.FOLDER, e.name))
     return [_node(entry) for entry in entries if not entry.name.startswith(".")]
 
 
 def _node(entry: FolderEntry) -> Node:
-    if entry.kind in (EntryKind.FOLDER, EntryKind.LAYOUT):
+    if entry.kind in (EntryKind.FOLDER, EntryKind.LAYOUT, EntryKind.ENGINE):
         return Node(entry.name, entry.path, what=_what(entry), mtime=0)
     return Node(
         entry.name,
@@ -110,7 +112,11 @@ def _node(entry: FolderEntry) -> Node:
 def _what(entry: FolderEntry) -> str:
     if entry.kind is EntryKind.ARCHIVE:
         return f"tar {entry.compression}".removesuffix(" plain")
-    return {EntryKind.LAYOUT: "OCI layout", EntryKind.CHECKPOINT: "CRIU images"}.get(entry.kind, "")
+    return {
+        EntryKind.LAYOUT: "OCI layout",
+        EntryKind.CHECKPOINT: "CRIU images",
+        EntryKind.ENGINE: "store",
+    }.get(entry.kind, "")
 
 
 def _images(path: str, progress: Progress) -> Iterator[Node]:
@@ -123,40 +129,48 @@ def _images(path: str, progress: Progress) -> Iterator[Node]:
     try:
         for entry in list_layout(store, progress):
             wanted = entry.tag if entry.tag.startswith("@") else f":{entry.tag}"
-            yield _tagged(entry, path, f"oci:{path}{wanted}")
+            yield show(Node(entry.tag, path, f"oci:{path}{wanted}", is_image=True), entry)
     finally:
         store.close()
 
 
-def _remote(path: str, progress: Progress) -> Iterator[Node]:
-    """Yield the repositories of a registry, or the tags of a repository."""
-    # oras costs 130 ms; only registries need it
-    from ckpt_tui.formats.listing import list_repository
-    from ckpt_tui.sources.registry_store import open_repository
+def _stored(store: Store, progress: Progress) -> list[Node]:
+    """Return what an engine keeps, checkpoints first, and a line for what may not be read."""
+    from ckpt_tui.formats.local_stores import IN_ORDER, list_store
 
-    place = parse_place(path)
-    store = open_repository(place)
-    try:
-        progress.start(f"asking {place.host}")
-        if not place.repository:
-            for name in store.client.catalog(progress):
-                yield Node(name, f"{path}/{name}")
-            return
-        for entry in list_repository(store, progress, MAX_DESCRIBED):
-            yield _tagged(entry, path, f"{path}:{entry.tag}")
-    finally:
-        store.close()
+    problems: list[CkptError] = []
+    entries = sorted(
+        list_store(store, progress, problems.append),
+        key=lambda e: (IN_ORDER.index(e.kind), e.namespace, e.name),
+    )
+    told = [
+        Node(str(problem), store.root, is_part=True, facts=(("", str(problem)),))
+        for problem in problems
+    ]
+    return [*(_stored_node(entry, store) for entry in entries), *told]
 
 
-def _tagged(entry: TagEntry, path: str, target: str) -> Node:
+def _stored_node(entry: StoreEntry, store: Store) -> Node:
+    is_log = entry.kind == "log"
+    described = (entry.namespace, entry.engine, entry.container, entry.image)
     return Node(
-        label=entry.tag,
-        path=path,
-        target=target,
+        label=entry.name,
+        path=store.root,
+        target="" if is_log else entry.target,
         what="optimized" if entry.optimized else entry.kind,
         size=entry.size or 0,
         mtime=entry.created.timestamp() if entry.created else 0,
-        note=" ".join(filter(None, (entry.engine, entry.container))),
+        note=" ".join(part for part in dict.fromkeys(described) if part not in ("", entry.name)),
+        digest=entry.digest,
+        log=entry.target if is_log else "",
+        facts=(
+            ("opens as", entry.target),
+            ("digest", entry.digest),
+            ("namespace", entry.namespace),
+            ("container", entry.container),
+            ("of", entry.image),
+        ),
+        is_image=entry.target.startswith(("containerd:", "containers-storage:")),
     )
 
 
@@ -187,3 +201,21 @@ def card_of(target: str, progress: Progress) -> Card:
         return Card(card_sections(checkpoint, diagnosis), component_parts(checkpoint))
     finally:
         opened.close()
+
+
+def log_card(path: str, progress: Progress) -> Card:
+    """Read a log of CRIU and say what went wrong.
+
+    Raises:
+        CkptError: it may not be read.
+    """
+    from ckpt_tui.diagnose.doctor import diagnose_log
+    from ckpt_tui.diagnose.log import read_log
+    from ckpt_tui.formats.logs import open_log
+    from ckpt_tui.ui.rows.diagnosis import log_sections
+
+    window = open_log(path)
+    try:
+        return Card(log_sections(path, diagnose_log(read_log(window, progress))), ())
+    finally:
+        window.close()

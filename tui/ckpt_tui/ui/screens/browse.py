@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Static
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import printable
-from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import BROWSER, DIAGNOSIS_TAB, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
-from ckpt_tui.ui.places import Card, add_registry, card_of, list_children, roots
-from ckpt_tui.ui.rows.browse import COLUMNS, PREVIEW_LIMIT, BrowseRows, Node
+from ckpt_tui.core.text import human_count
+from ckpt_tui.ui.commands import BROWSER, bindings_for
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, JobProgress
+from ckpt_tui.ui.places import Card, add_registry, card_of, list_children, log_card, roots
+from ckpt_tui.ui.remote import Repositories
+from ckpt_tui.ui.rows.browse import COLUMNS, BrowseRows, Node
 from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.ui.rows.node import is_looked_into, known_sections, node_sections
 from ckpt_tui.ui.rows.problem import problem_sections
+from ckpt_tui.ui.screens.browse_opening import BrowseOpening
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -33,11 +34,14 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 PAUSE_S = 0.15
 """Seconds the cursor rests on a line before it is looked into."""
 
-LISTING, LOOKING = "Listing", "Looking into"
+LISTING, LOOKING, DESCRIBING = "Listing", "Looking into", "Asking about"
+
+TAGS_AHEAD = 10
+"""Tags below those in view that are asked about with them."""
 
 
-class BrowseScreen(JobHost, Screen[None]):
-    """Folders, the own store, podman's storage and kubelet's folder."""
+class BrowseScreen(JobHost, BrowseOpening):
+    """Folders, the own store, the stores of engines, and registries."""
 
     CSS_PATH = "browse.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(BROWSER)]
@@ -46,17 +50,18 @@ class BrowseScreen(JobHost, Screen[None]):
     def __init__(self, folder: Path | None = None, label: str = "") -> None:
         """`label` is what the folder is called, its path without one."""
         super().__init__()
-        self._rows = BrowseRows(roots(folder, label))
+        self.rows = BrowseRows(roots(folder, label))
         self._waiting: list[Node] = []
         self._listed: Node | None = None
         self._looked: dict[str, Card] = {}
         self._looking = ""
+        self._repositories = Repositories()
 
     def compose(self) -> ComposeResult:
         yield Static(" ckpt-tui", id="title")
         with Horizontal():
             with Vertical(classes="list"):
-                yield VirtualTable(COLUMNS, self._rows, empty="Nothing to show")
+                yield VirtualTable(COLUMNS, self.rows, empty="Nothing to show")
                 yield SearchBar()
             with Vertical(classes="card"):
                 yield Facts(empty="")
@@ -66,7 +71,7 @@ class BrowseScreen(JobHost, Screen[None]):
 
     def on_mount(self) -> None:
         self.table.focus()
-        self._waiting = [node for node in self._rows.roots if node.is_open]
+        self._waiting = [node for node in self.rows.roots if node.is_open]
         self._list_next()
 
     @property
@@ -77,11 +82,11 @@ class BrowseScreen(JobHost, Screen[None]):
     def node(self) -> Node | None:
         """The node under the cursor."""
         row = self.table.highlighted
-        return self._rows.node(row.key) if row else None
+        return self.rows.node(row.key) if row else None
 
     def put_cursor(self, target: str) -> None:
         """Put the cursor on a checkpoint, if it is listed."""
-        for root in self._rows.roots:
+        for root in self.rows.roots:
             for node in root.children or ():
                 if node.target == target:
                     self.table.go_to(node.key)
@@ -90,41 +95,85 @@ class BrowseScreen(JobHost, Screen[None]):
         if self._waiting:
             self._looking = ""
             node = self._listed = self._waiting.pop(0)
-            self.start_job(f"{LISTING} {node.label}", lambda p: list_children(node, p))
+            self.start_job(f"{LISTING} {node.label}", lambda p: self._list(node, p))
+
+    def _list(self, node: Node, progress: Progress) -> list[Node]:
+        """List a branch in the thread of a job; the first time, what was found so far is shown."""
+        found: list[Node] = []
+        if node.children is None:
+            node.children = found
+        for child in list_children(node, progress, self._repositories):
+            found.append(child)
+            progress.tick(0)
+        return found
+
+    @on(JobProgress)
+    def _progressed(self) -> None:
+        node = self._listed
+        if node is not None and node.children:
+            node.is_open = True
+            self.refill()
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:
         if isinstance(message.result, Card):
             self._looked[self._looking] = message.result
+            self._looking = ""
             self._show_card()
+            self._describe()
             return
         if self._listed is not None and isinstance(message.result, list):
             self._listed.children = message.result
             self._listed.is_open = True
-            self._refill()
+            self._listed = None
+        self.refill()
         self._list_next()
         self._show_card()
+        self._describe()
+
+    def _describe(self) -> None:
+        """Find out what the tags in view are; others cost requests that nobody needs."""
+        if self._waiting or self._listed is not None or self._looking or not self.is_current:
+            return
+        top = self.table.scroll_offset.y
+        seen = self.rows.between(top, top + self.table.size.height + TAGS_AHEAD)
+        unknown = [node for node in seen if self._repositories.wants(node)]
+        if unknown:
+            name = f"{DESCRIBING} {human_count(len(unknown), 'tag')}"
+            self.start_job(name, lambda p: self._repositories.describe(unknown, p))
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
         if self._listed is not None and message.name.startswith(LISTING):
             self._listed.children = []
             self._listed.note = message.error.why or message.error.what
-            self._refill()
+            self._listed = None
+            self.refill()
             self._list_next()
-        self._show(problem_sections(message.error))
+        self._looking = ""
+        self._show([*known_sections(self.node), *problem_sections(message.error)])
+        if message.name.startswith(LOOKING):
+            self._describe()
 
     @on(JobCancelled)
     def _cancelled(self) -> None:
+        self._looking, self._listed = "", None
         self._show([Section("", [Fact("", "Stopped. Enter opens it.")])])
 
-    def _refill(self) -> None:
-        self._rows.refill()
-        self.table.set_rows(self._rows)
+    @on(events.ScreenResume)
+    def _resumed(self) -> None:
+        self._describe()
+
+    def refill(self) -> None:
+        """Show the tree as it is now."""
+        self.rows.refill()
+        self.table.set_rows(self.rows)
 
     @on(VirtualTable.RowHighlighted)
     def _highlighted(self) -> None:
         self._show_card()
+        if not self.job_running:
+            self._describe()
 
     @on(VirtualTable.RowChosen)
     def _chosen(self) -> None:
@@ -132,36 +181,28 @@ class BrowseScreen(JobHost, Screen[None]):
 
     def _show_card(self) -> None:
         node = self.node
-        if node is None:
-            self._show([])
-        elif not node.target:
-            self._show(
-                [Section("", [Fact("", printable(node.path)), Fact("", _branch_text(node))])]
-            )
-        elif node.target in self._looked:
-            self._show_found(self._looked[node.target])
-        elif node.size > PREVIEW_LIMIT:
-            text = "Large: enter opens it, with progress and a way to stop."
-            self._show([Section("", [Fact("", printable(node.label)), Fact("", text)])])
-        else:
-            self._show([Section("", [Fact("", printable(node.label))])])
+        if node is not None and node.opens in self._looked:
+            self._show_found(self._looked[node.opens])
+            return
+        self._show(node_sections(node) if node else [])
+        if node is not None and is_looked_into(node):
             self.set_timer(PAUSE_S, lambda: self._look_into(node))
 
     def _look_into(self, node: Node) -> None:
         """Look into a node if the cursor still rests on it and nothing else is under way."""
         busy = self.job_running and not self._looking
-        if busy or not self.is_current or node is not self.node or node.target in self._looked:
+        if busy or not self.is_current or node is not self.node or node.opens in self._looked:
             return
-        self._looking = node.target
-        target = node.target
+        self._looking = node.opens
+        target, log = node.target, node.log
 
         def look(progress: Progress) -> Card:
-            return card_of(target, progress)
+            return log_card(log, progress) if log else card_of(target, progress)
 
         self.start_job(f"{LOOKING} {node.label}", look)
 
     def _show_found(self, found: Card) -> None:
-        self._show(found.sections)
+        self._show([*found.sections, *known_sections(self.node)])
         bar = self.query_one(StackedBar)
         bar.show(found.parts)
         bar.add_class("-there")
@@ -172,61 +213,65 @@ class BrowseScreen(JobHost, Screen[None]):
 
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:
-        self._rows.refill(message.text)
-        self.table.set_rows(self._rows, "No line has that text" if message.text else None)
+        self.rows.refill(message.text)
+        self.table.set_rows(self.rows, "No line has that text" if message.text else None)
 
     def action_open(self) -> None:
         node = self.node
         if node is None:
             return
-        if node.target and not node.children:
-            self._open(node.target)
-        elif node.is_open:
-            node.is_open = False
-            self._refill()
-        elif node.children is not None:
-            node.is_open = True
-            self._refill()
+        if node.target:
+            self.open_checkpoint(node.target)
+        elif node.log:
+            self.open_log(node.log)
+        elif node.is_branch:
+            self._toggle(node)
+
+    def action_look_inside(self) -> None:
+        """Open a branch: a folder, or what an image is made of."""
+        node = self.node
+        if node is not None and node.is_branch and not node.is_open:
+            self._toggle(node)
+
+    def action_close_branch(self) -> None:
+        """Close the branch under the cursor, or go to the one that the cursor is in."""
+        node = self.node
+        if node is not None and node.is_open and node.children is not None:
+            self._toggle(node)
+        else:
+            self._go_up()
+
+    def _go_up(self) -> None:
+        if self.node is not None and (branch := self.rows.parent(self.node.key)):
+            self.table.go_to(branch.key)
+
+    def _toggle(self, node: Node) -> None:
+        if node.is_open or node.children is not None:
+            node.is_open = not node.is_open
+            self.refill()
+            self._describe()
         else:
             self._waiting = [node]
             self._list_next()
 
-    def _open(self, target: str, tab: int = 1) -> None:
-        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+    def action_sort(self) -> None:
+        column = -1 if self.rows.sorted is None else self.rows.sorted[0]
+        self._sort((column + 1) % len(COLUMNS))
 
-        self.cancel_quietly()
-        self.app.push_screen(CheckpointScreen(target, tab))
+    def action_reverse(self) -> None:
+        self._sort(self.rows.sorted[0] if self.rows.sorted else 0)
 
-    def action_diagnose(self) -> None:
-        """Open what is under the cursor at its diagnosis."""
-        node = self.node
-        if node is not None and node.target:
-            self._open(node.target, DIAGNOSIS_TAB)
+    @on(VirtualTable.HeaderChosen)
+    def _header(self, message: VirtualTable.HeaderChosen) -> None:
+        self._sort(message.column)
 
-    def action_formats(self) -> None:
-        target = self.node.target if self.node else ""
-        if target:
-            from ckpt_tui.ui.screens.formats import FormatsScreen
-
-            self.cancel_quietly()
-            self.app.push_screen(FormatsScreen(target))
-
-    def action_mark(self) -> None:
-        """Mark what is under the cursor; with another one marked, compare the two."""
-        target = self.node.target if self.node else ""
-        if not target:
-            self.notify("Only checkpoints can be compared.", severity="warning", markup=False)
-            return
-        marked, self._rows.marked = self._rows.marked, "-"
-        if marked == "-":
-            self._rows.marked = target
-            self.notify("Marked: space on another one compares the two.", markup=False)
-        elif marked != target:
-            from ckpt_tui.ui.screens.compare import CompareScreen
-
-            self.cancel_quietly()
-            self.app.push_screen(CompareScreen(marked, target))
-        self._refill()
+    def _sort(self, column: int) -> None:
+        """Sort the lines of each branch by a column; again, the other way."""
+        other_way = self.rows.sorted == (column, False)
+        self.rows.sorted = (column, other_way)
+        self.table.show_sorted(column, other_way)
+        self.refill()
+        self._describe()
 
     def cancel_quietly(self) -> None:
         """Stop looking into what is under the cursor: something else is about to be shown."""
@@ -242,36 +287,11 @@ class BrowseScreen(JobHost, Screen[None]):
     def action_refresh_list(self) -> None:
         node = self.node
         if node is not None:
-            branch = node if node.is_branch else self._rows.parent(node.key)
+            branch = node if node.is_branch else self.rows.parent(node.key)
             if branch is not None:
                 self._looked.clear()
                 self._waiting = [branch]
                 self._list_next()
-
-    def action_convert(self) -> None:
-        node = self.node
-        if node is None or not node.target:
-            self.notify("Only a checkpoint can be converted.", severity="warning", markup=False)
-            return
-        from ckpt_tui.ui.screens.convert import ConvertScreen
-
-        self.cancel_quietly()
-        self.app.push_screen(ConvertScreen(node.target), lambda _: self.action_refresh_list())
-
-    def action_copy_image(self) -> None:
-        """Copy the image under the cursor elsewhere."""
-        node = self.node
-        if node is None or not node.target.startswith(("oci:", "docker://")):
-            self.notify(
-                "Only an image in a layout or registry is copied; c converts an archive to one.",
-                severity="warning",
-                markup=False,
-            )
-            return
-        from ckpt_tui.ui.screens.copy import CopyScreen
-
-        self.cancel_quietly()
-        self.app.push_screen(CopyScreen(node.target), lambda _: self.action_refresh_list())
 
     def action_add_registry(self) -> None:
         """Ask for a registry, and list what is in it."""
@@ -287,17 +307,13 @@ class BrowseScreen(JobHost, Screen[None]):
         except CkptError as error:
             self._show(problem_sections(error))
             return
-        branch = self._rows.roots[-1]
+        branch = self.rows.roots[-1]
         branch.note, branch.is_open = "", True
         branch.children = [n for n in branch.children or [] if n.path != added.path] + [added]
-        self._refill()
+        self.refill()
         self.table.go_to(added.key)
         self._waiting = [added]
         self._list_next()
-
-    async def action_copy(self) -> None:
-        if self.node is not None:
-            await send_to_clipboard(self.app, self.node.target or self.node.path, "the path")
 
     def action_back(self) -> None:
         if self.cancel_job():
@@ -306,19 +322,10 @@ class BrowseScreen(JobHost, Screen[None]):
         if bar.is_open:
             bar.close()
             return
-        node = self.node
-        if node is not None:
-            branch = self._rows.parent(node.key)
-            if branch is not None:
-                self.table.go_to(branch.key)
+        self._go_up()
 
     def action_leave(self) -> None:
         self.app.exit()
 
-
-def _branch_text(node: Node) -> str:
-    if node.note:
-        return printable(node.note)
-    if node.children is None:
-        return "Enter lists what is in it."
-    return f"{len(node.children)} entries" if node.children else "No checkpoint in it."
+    def on_unmount(self) -> None:
+        self._repositories.close()
