@@ -297,6 +297,11 @@ def test_containerd_archive_without_status_and_with_links_is_refused(tmp_path: P
     assert problems(findings(folder)) == {"containerd-link"}
 
 
+def test_arguments_in_pages_that_were_cut_off_are_no_finding_of_their_own(counter: Path) -> None:
+    cut("pages-2.img", 4096)(counter / "checkpoint")
+    assert "no-arguments" not in {f.id for f in findings(counter)}
+
+
 def test_what_the_load_told_is_not_decoded_again(
     counter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,8 @@ def test_what_a_check_found_of_the_same_failure_goes_before() -> None:
     assert found.log is not None
     assert found.log.root_cause is not None
     assert found.log.root_cause.id == "tcp-established-restore"
-    assert (
-        found.proof == next(f for f in found.findings if f.id == found.log.root_cause.id).evidence
-    )
+    same = next(f for f in found.findings if f.id == found.log.root_cause.id)
+    assert found.proof == same.evidence
+    cause = to_json(found.log, found.proof)["root_cause"]
+    assert isinstance(cause, dict)
+    assert [proof["link"] for proof in cause["proof"]] == [e.link for e in same.evidence]

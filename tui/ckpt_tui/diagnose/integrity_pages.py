@@ -163,7 +163,7 @@ def arguments(facts: Facts) -> Iterator[Finding]:
         return
     for process in facts.checkpoint.processes:
         page_map = facts.page_maps.get(f"pagemap-{process.pid}.img")
-        whole = page_map is not None and not page_map.problem
+        whole = page_map is not None and not page_map.problem and _fits(facts, page_map)
         if process.state == "zombie" or process.argv is not None or not whole:
             continue
         notes = [n.text for n in facts.checkpoint.notes if f"arguments of {process.pid} " in n.text]
@@ -178,6 +178,14 @@ def arguments(facts: Facts) -> Iterator[Finding]:
                 f"mm-{process.pid}.img",
                 (Evidence(notes[0], f"process:{process.pid}"),),
             )
+
+
+def _fits(facts: Facts, page_map: PageMap) -> bool:
+    """Tell whether a page image is as long as its page map says; of compressed ones nobody can."""
+    if facts.checkpoint.criu.compressed_pages:
+        return True
+    actual = facts.images.size(f"pages-{page_map.pages_id}.img")
+    return not page_map.size_problem(actual, facts.checkpoint.criu.page_size)
 
 
 def parent_chain(facts: Facts) -> Iterator[Finding]:
