@@ -20,10 +20,10 @@ from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor
+from ckpt_tui.sources.digests import verified
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
 from ckpt_tui.sources.registry_destination import RegistryDestination
 from ckpt_tui.sources.registry_store import open_repository
-from ckpt_tui.sources.transfer import verified
 
 MAX_WAITING = 2
 """Finished blobs that wait for the network, or else the disk fills where that is slow."""
@@ -130,7 +130,9 @@ class RegistryStaging(Staging):
 
     def _send(self, blob: Descriptor, path: Path, *, keeps: bool) -> None:
         def send() -> None:
-            self._destination.put(blob, lambda: verified(_pieces(path), blob), self._uploading)
+            self._destination.put(
+                blob, lambda: verified(_pieces(path), blob.digest), self._uploading
+            )
             if not keeps:
                 path.unlink()
 

@@ -18,6 +18,7 @@ from ckpt_tui.core.window import ByteWindow, FileWindow, chunks
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, BlobStore, Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
+from ckpt_tui.sources.digests import verified
 from ckpt_tui.sources.oci import (
     descriptors_of,
     image_config,
@@ -26,7 +27,7 @@ from ckpt_tui.sources.oci import (
     layer_archive,
     open_image,
 )
-from ckpt_tui.sources.transfer import StreamingStore, verified
+from ckpt_tui.sources.transfer import StreamingStore
 
 _IMAGE_KEYS = ("rootfsImageRef", "rootfsImageName")
 """Fields of config.dump that name the rootfs image: containerd's, and the others'."""
@@ -53,7 +54,7 @@ class StagedStore:
         """Yield a blob from start to end, verified."""
         if blob.digest not in self._staging.digests and isinstance(self.inner, StreamingStore):
             return self.inner.pieces(blob, progress)
-        return verified(chunks(self.blob(blob.digest)), blob)
+        return verified(chunks(self.blob(blob.digest)), blob.digest)
 
     def layer_tree(self, layer: Descriptor, progress: Progress) -> Tree:
         if layer.digest in self._staging.digests:

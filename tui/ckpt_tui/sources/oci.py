@@ -5,7 +5,6 @@ After the OCI image specification 1.1: image-layout.md, descriptor.md, manifest.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from ckpt_tui.sources.base import (
     OpenedImage,
     checked_digest,
 )
+from ckpt_tui.sources.digests import check_bytes, verified
 
 MAX_MANIFEST = 4 << 20
 """Bytes of a manifest or index: what registries take at most (distribution-spec, "Push")."""
@@ -146,9 +146,7 @@ def load(store: BlobStore, descriptor: Descriptor) -> tuple[dict[str, Any], byte
     """
     name = f"blob {short_digest(descriptor.digest)}"
     data = _bounded(store.blob(descriptor.digest), name)
-    algorithm, _, digits = descriptor.digest.partition(":")
-    if hashlib.new(algorithm, data).hexdigest() != digits:
-        raise DamagedInput(name, 0, "its bytes do not have the digest it is named by.")
+    check_bytes(data, descriptor.digest, name)
     document = parse_document(data, name)
     if not isinstance(document, dict):
         raise DamagedInput(name, 0, "it holds no object.")
@@ -272,15 +270,8 @@ def verify(digest: str, window: ByteWindow, progress: Progress) -> None:
     Raises:
         DamagedInput: the bytes are others.
     """
-    algorithm, _, digits = checked_digest(digest, "the manifest").partition(":")
-    summed = hashlib.new(algorithm)
-    for piece in chunks(window):
-        summed.update(piece)
+    for piece in verified(chunks(window), digest):
         progress.tick(len(piece))
-    if summed.hexdigest() != digits:
-        raise DamagedInput(
-            f"blob {short_digest(digest)}", 0, "its bytes do not have the digest it is named by."
-        )
 
 
 def _texts(value: object) -> dict[str, str]:

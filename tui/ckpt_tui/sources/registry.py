@@ -20,6 +20,7 @@ from ckpt_tui.core.errors import DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, checked_digest
+from ckpt_tui.sources.digests import check_bytes
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of
 from ckpt_tui.sources.reference import checked_repository
 from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, pull_scope, push_scope
@@ -326,7 +327,5 @@ def _verified(data: bytes, promised: str, what: str) -> str:
     """Return the digest of `data`, which has to be the promised one where one is given."""
     if not promised:
         return "sha256:" + hashlib.sha256(data).hexdigest()
-    algorithm, _, digits = checked_digest(promised, what).partition(":")
-    if hashlib.new(algorithm, data).hexdigest() != digits:
-        raise DamagedInput(what, 0, "its bytes do not have the digest it is named by.")
+    check_bytes(data, promised, what)
     return promised

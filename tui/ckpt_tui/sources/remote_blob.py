@@ -6,7 +6,6 @@ single ranges are asked for: several registries refuse more.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress, Uncounted, quiet
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.sources.base import Descriptor
+from ckpt_tui.sources.digests import verified
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_errors import Refused
 
@@ -51,16 +51,19 @@ def blob_pieces(
         DamagedInput: it is not what its digest and size say.
         SourceUnreachable: it breaks off again and again.
     """
+    return verified(_unverified(client, repository, blob, progress), blob.digest)
+
+
+def _unverified(
+    client: RegistryClient, repository: str, blob: Descriptor, progress: Progress
+) -> Iterator[bytes]:
     name = f"blob {short_digest(blob.digest)}"
-    algorithm, _, digits = blob.digest.partition(":")
-    summed = hashlib.new(algorithm)
     done, broken_at, left = 0, -1, RESUMES
     while done < blob.size:
         try:
             for piece in _rest(client, repository, blob, done, progress):
                 if done + len(piece) > blob.size:
                     raise DamagedInput(name, blob.size, "there is more of it than its size.")
-                summed.update(piece)
                 done += len(piece)
                 progress.tick(len(piece))
                 yield piece
@@ -76,8 +79,6 @@ def blob_pieces(
             broken_at = done
             if not left:
                 raise broken
-    if summed.hexdigest() != digits:
-        raise DamagedInput(name, 0, "its bytes do not have the digest it is named by.")
 
 
 def _rest(

@@ -5,7 +5,6 @@ An index is copied with all of its manifests, byte for byte, so that digests sta
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from ckpt_tui.core.document import text_at
 from ckpt_tui.core.errors import DamagedInput, UsageError
 from ckpt_tui.core.progress import Progress, Uncounted
-from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import chunks
 from ckpt_tui.sources.base import (
     MEDIA_INDEX,
@@ -25,6 +23,7 @@ from ckpt_tui.sources.base import (
     Descriptor,
     OpenedImage,
 )
+from ckpt_tui.sources.digests import verified
 from ckpt_tui.sources.oci import (
     MAX_DEPTH,
     MAX_DESCRIPTORS,
@@ -218,24 +217,9 @@ def _source(store: BlobStore, blob: Descriptor, progress: Progress) -> Pieces:
     def pieces() -> Iterator[bytes]:
         if isinstance(store, StreamingStore):
             return store.pieces(blob, Uncounted(progress))
-        return verified(chunks(store.blob(blob.digest)), blob)
+        return verified(chunks(store.blob(blob.digest)), blob.digest)
 
     return pieces
-
-
-def verified(pieces: Iterator[bytes], blob: Descriptor) -> Iterator[bytes]:
-    """Yield `pieces`; raises `DamagedInput` at their end if they are not the blob."""
-    algorithm, _, digits = blob.digest.partition(":")
-    summed = hashlib.new(algorithm)
-    for piece in pieces:
-        summed.update(piece)
-        yield piece
-    if summed.hexdigest() != digits:
-        raise DamagedInput(
-            f"blob {short_digest(blob.digest)}",
-            0,
-            "its bytes do not have the digest it is named by.",
-        )
 
 
 def _typed(manifest: Descriptor, data: bytes) -> Descriptor:
