@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 
 import pytest
+from ran import Run
 
 from ckpt_tui.cli import main
+from ckpt_tui.cli.main import cli
 from ckpt_tui.cli.plugin import main as plugin
 from ckpt_tui.core.config import config_file
 
@@ -61,3 +65,19 @@ def test_a_wrong_setting_is_said_with_file_and_key(capsys: pytest.CaptureFixture
     said = capsys.readouterr().err
     assert "config.toml: thme" in said
     assert "Traceback" not in said
+
+
+def test_every_command_has_an_example_that_it_takes(run: Run) -> None:
+    for name, command in cli.commands.items():
+        if command.hidden or name == "demo":
+            continue
+        text = run(name, "--help").out
+        examples = [ln.split("ckpt-tui ", 1)[1] for ln in text.splitlines() if "ckpt-tui " in ln]
+        own = [line for line in examples if line.startswith(f"{name} ") and "[OPTIONS]" not in line]
+        assert own or "ckpt-tui host >" in text, name
+        for line in own:
+            words = shlex.split(re.split(r" [|>&]|   ", line)[0])[1:]
+            with command.make_context(name, words, resilient_parsing=True) as context:
+                assert not context.args, line
+            options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+            assert {w for w in words if w.startswith("-") and w != "-"} <= options, line

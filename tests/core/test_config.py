@@ -11,8 +11,13 @@ from ckpt_tui.core.errors import UsageError
 
 
 def test_everything_may_be_set() -> None:
-    text = b'theme = "light"\nmasks = ["PIN", " DSN "]\n[keys]\nconvert = "x, ctrl+x"\n'
-    assert parse_config(text, "c") == Config("light", {"convert": "x,ctrl+x"}, ("PIN", "DSN"))
+    text = (
+        b'theme = "light"\nmasks = ["PIN", " DSN "]\nregistries = ["r.example:5000", "[::1]"]\n'
+        b'[keys]\nconvert = "x, ctrl+x"\n'
+    )
+    assert parse_config(text, "c") == Config(
+        "light", {"convert": "x,ctrl+x"}, ("PIN", "DSN"), ("r.example:5000", "[::1]")
+    )
 
 
 def test_without_a_file_all_is_as_it_comes() -> None:
@@ -39,6 +44,8 @@ def test_the_file_is_in_the_config_folder(own_home: Path) -> None:
         (b'[keys]\nconvert = "a,,b"', "keys.convert: keys are a text"),
         (b'masks = "PIN"', "masks: it is no list"),
         (b'masks = [""]', "masks: '' is no word"),
+        (b'registries = "r.example"', "registries: it is no list"),
+        (b'registries = ["https://r.example/x"]', "registries: 'https://r.example/x' is no HOST"),
         (b"x" * (1 << 20), "too many"),
         (b"a = " + b"[" * 5000, "not TOML"),
     ],

@@ -10,10 +10,19 @@ from screenshots import settle
 
 from ckpt_tui.core.config import Config
 from ckpt_tui.core.errors import UsageError
+from ckpt_tui.sources.access import (
+    KnownRegistry,
+    choose_registries,
+    forget,
+    known_registries,
+    remember,
+)
 from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.commands import help_text
 from ckpt_tui.ui.rows.secrets import choose_masks, covered, masked
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.settings import checked
+from ckpt_tui.ui.widgets.tab_line import TabLine
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,39 @@ async def test_an_own_key_works_and_is_shown(data: Path) -> None:
         await pilot.press("ctrl+k")
         await settle(app, pilot)
         assert isinstance(app.screen, ConvertScreen)
+
+
+async def test_own_keys_are_in_the_tab_line_the_palette_and_the_help(data: Path) -> None:
+    own = {"tab-9": "f9", "breakdown": "ctrl+b", "count-pages": "ctrl+n"}
+    app = CkptApp([str(data / "archives/counter.tar.zst")], settings=checked(Config(keys=own), "c"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        assert "f9 Sizes" in screen_text(app)
+        await pilot.press("f9")
+        await settle(app, pilot)
+        text = screen_text(app)
+        assert "ctrl+b: by" in text
+        assert "ctrl+n counts zero" in text
+        commands = {c.title: c.help for c in app.get_system_commands(app.screen)}
+        assert commands["Divide another way"].endswith("ctrl+b")
+        assert commands["Show Sizes"].endswith("f9")
+        await pilot.click(TabLine, offset=(3, 0))
+        await settle(app, pilot)
+        assert "command" in screen_text(app), "clicks go to the tab that is drawn there"
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        assert "Show Sizes" in help_text("checkpoint", own)
+
+
+def test_registries_of_the_settings_are_listed_after_those_added() -> None:
+    choose_registries(("b.example", "a.example"))
+    try:
+        remember(KnownRegistry("a.example"))
+        assert [one.host for one in known_registries()] == ["a.example", "b.example"]
+        forget("a.example")
+        assert [one.host for one in known_registries()] == ["b.example", "a.example"]
+    finally:
+        choose_registries(())
 
 
 @pytest.mark.parametrize("name", ["dark", "light", "ansi"])

@@ -151,7 +151,12 @@ def cli() -> None:
     from ckpt_tui.core.config import load_config
     from ckpt_tui.ui.rows.secrets import choose_masks
 
-    choose_masks(load_config().masks)
+    config = load_config()
+    choose_masks(config.masks)
+    if config.registries:
+        from ckpt_tui.sources.access import choose_registries
+
+        choose_registries(config.registries)
 
 
 @cli.command("open", hidden=True)
@@ -177,7 +182,12 @@ def demo() -> None:
 @REVEAL
 @reads_checkpoints
 def inspect(target: str, as_json: bool, reveal: bool) -> None:
-    """Print everything known of a checkpoint."""
+    """Print everything known of a checkpoint.
+
+    \b
+      ckpt-tui inspect web.tar.zst
+      ckpt-tui inspect docker://registry.example/web:1 --json | jq '.processes[].argv'
+    """
     from ckpt_tui.cli.reports import inspect as run
 
     run(target, as_json, reveal)
@@ -188,7 +198,11 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
 @JSON
 @reads_checkpoints
 def images(target: str, as_json: bool) -> None:
-    """List its CRIU images: kind, size, records."""
+    """List its CRIU images: kind, size, records.
+
+    \b
+      ckpt-tui images web.tar.zst
+    """
     from ckpt_tui.cli.reports import images as run
 
     run(target, as_json)
@@ -202,7 +216,12 @@ def images(target: str, as_json: bool) -> None:
 @click.option("--pretty", is_flag=True, help="With --crit: as `crit decode --pretty`.")
 @reads_checkpoints
 def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> None:
-    """Print one CRIU image, decoded: IMAGE is a name such as core-1.img."""
+    """Print one CRIU image, decoded: IMAGE is a name such as core-1.img.
+
+    \b
+      ckpt-tui decode web.tar.zst files.img
+      ckpt-tui decode dir:/tmp/dump core-1.img --crit --pretty
+    """
     from ckpt_tui.cli.reports import decode as run
 
     run(target, image, as_json, crit, pretty)
@@ -286,7 +305,11 @@ def compare(
 @JSON
 @reads_checkpoints
 def formats(target: str, measure: bool, as_json: bool) -> None:
-    """Say what each engine reads and writes to restore it, in the legacy form and the optimized."""
+    """Say what each engine reads and writes to restore it, in the legacy form and the optimized.
+
+    \b
+      ckpt-tui formats web.tar.zst --measure
+    """
     from ckpt_tui.cli.formats import formats as run
 
     run(target, measure, as_json)
@@ -298,7 +321,12 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 @REVEAL
 @reads_checkpoints
 def report(target: str, output: str | None, reveal: bool) -> None:
-    """Write all that is known of it as one document, with SHA-256 of the input and every file."""
+    """Write all that is known of it as one document, with SHA-256 of the input and every file.
+
+    \b
+      ckpt-tui report web.tar.zst -o web.html
+      SOURCE_DATE_EPOCH=0 ckpt-tui report web.tar.zst -o web.json    the same bytes every time
+    """
     from ckpt_tui.cli.report import report as run
 
     run(target, output, reveal)
@@ -314,7 +342,13 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 def diagnose(
     target: str | None, log: str | None, host: str | None, base: str | None, as_json: bool
 ) -> None:
-    """Say why a dump or restore failed, whether TARGET is whole, and what would fail."""
+    """Say why a dump or restore failed, whether TARGET is whole, and what would fail.
+
+    \b
+      ckpt-tui diagnose web.tar.zst --host this
+      ckpt-tui diagnose --log restore.log
+      podman container restore web 2>&1 | ckpt-tui diagnose --log -
+    """
     from ckpt_tui.cli.diagnosis import diagnose as run
 
     run(target, log, host, base, as_json)
@@ -322,7 +356,12 @@ def diagnose(
 
 @cli.command()
 def host() -> None:
-    """Print a profile of this host, for `diagnose --host FILE` elsewhere."""
+    """Print a profile of this host, for `diagnose --host FILE` elsewhere.
+
+    \b
+      ssh node-2 ckpt-tui host > node-2.json
+      ckpt-tui diagnose web.tar.zst --host node-2.json
+    """
     from ckpt_tui.cli.diagnosis import print_host
 
     print_host()
@@ -368,6 +407,10 @@ def ls(target: str | None, every: bool, as_json: bool) -> None:
     root of a store of podman, CRI-O, containerd or Docker.
 
     Without TARGET: what the engines of this machine keep in their stores.
+
+    \b
+      ckpt-tui ls docker://registry.example/app/web
+      ckpt-tui ls /var/lib/kubelet/checkpoints --json
     """
     from ckpt_tui.cli.stores import ls as run
 
@@ -384,6 +427,9 @@ def copy(source: str, destination: str, as_json: bool) -> None:
 
     Both are docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]; SOURCE may also be
     containers-storage:NAME.
+
+    \b
+      ckpt-tui copy oci:store:web docker://registry.example/app/web:1
     """
     from ckpt_tui.cli.stores import copy as run
 

@@ -2,6 +2,7 @@
 
 theme = "light"              # dark, light, ansi, or a theme that Textual brings
 masks = ["PIN", "DSN"]       # more words that make a variable's value a secret
+registries = ["registry.example:5000"]      # in the browser, beside those added there
 
 [keys]                       # id of a command to its keys; `?` and the README list the ids
 convert = "x"
@@ -10,6 +11,7 @@ search = "ctrl+f,slash"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,8 @@ class Config:
     """Id of a command to its keys, comma between."""
     masks: tuple[str, ...] = ()
     """Words that make a variable's value a secret, beside those that always do."""
+    registries: tuple[str, ...] = ()
+    """HOST[:PORT] of registries that the browser lists."""
 
 
 def config_file() -> Path:
@@ -72,12 +76,14 @@ def parse_config(data: bytes, where: str) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{where} is not TOML.", f"{error}.") from error
     for key in found:
-        if key not in ("theme", "keys", "masks"):
-            raise wrong(where, key, "no such setting", "There are theme, keys and masks.")
+        if key not in ("theme", "keys", "masks", "registries"):
+            hint = "There are theme, keys, masks and registries."
+            raise wrong(where, key, "no such setting", hint)
     return Config(
         theme=_theme(found.get("theme", ""), where),
         keys=_keys(found.get("keys", {}), where),
         masks=_masks(found.get("masks", []), where),
+        registries=_registries(found.get("registries", []), where),
     )
 
 
@@ -110,3 +116,17 @@ def _masks(value: Any, where: str) -> tuple[str, ...]:
         if not isinstance(word, str) or not 0 < len(word.strip()) <= MAX_WORD:
             raise wrong(where, "masks", f"{word!r} is no word of at most {MAX_WORD} characters")
     return tuple(word.strip() for word in value)
+
+
+_HOST = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?"
+)
+
+
+def _registries(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise wrong(where, "registries", "it is no list of HOST[:PORT]")
+    for host in value:
+        if not isinstance(host, str) or len(host) > 255 or not _HOST.fullmatch(host):
+            raise wrong(where, "registries", f"{str(host)[:60]!r} is no HOST[:PORT]")
+    return tuple(dict.fromkeys(value))

@@ -37,14 +37,21 @@ class KnownRegistry:
 
 
 class _Chosen:
-    """What the call of the program asks for; it goes before what is remembered."""
+    """What the call of the program asks for, which goes before what is remembered; and the
+    registries of the settings."""
 
     access: Access | None = None
+    hosts: tuple[str, ...] = ()
 
 
 def choose_access(access: Access | None) -> None:
     """Use `access` for every registry from now on; None: each as it is remembered."""
     _Chosen.access = access
+
+
+def choose_registries(hosts: tuple[str, ...]) -> None:
+    """List these registries beside those that were added."""
+    _Chosen.hosts = hosts
 
 
 def access_for(host: str) -> Access:
@@ -66,11 +73,17 @@ def is_loopback(host: str) -> bool:
 
 
 def known_registries() -> tuple[KnownRegistry, ...]:
-    """Return the registries that were added, in that order.
+    """Return the registries that were added, in that order, and after them those of the settings.
 
     Raises:
         CkptError: the file cannot be read.
     """
+    added = _remembered()
+    hosts = {one.host for one in added}
+    return added + tuple(KnownRegistry(host) for host in _Chosen.hosts if host not in hosts)
+
+
+def _remembered() -> tuple[KnownRegistry, ...]:
     path = _file()
     try:
         data = path.read_bytes()
@@ -90,13 +103,13 @@ def remember(registry: KnownRegistry) -> None:
     Raises:
         CkptError: the file cannot be written.
     """
-    others = [one for one in known_registries() if one.host != registry.host]
+    others = [one for one in _remembered() if one.host != registry.host]
     _write([*others, registry])
 
 
 def forget(host: str) -> None:
     """Take a registry from the list; nothing happens where it is not on it."""
-    _write([one for one in known_registries() if one.host != host])
+    _write([one for one in _remembered() if one.host != host])
 
 
 def _known(entry: Any) -> KnownRegistry:

@@ -206,6 +206,13 @@ def shown_key(keys: str) -> str:
     return _KEY_NAMES.get(first, first)
 
 
+def own_key(app: object, command_id: str) -> str:
+    """Return the first key of a command as it is written on the screen: the user's own, if the
+    settings have one."""
+    default = next(command.keys for command in COMMANDS if command.id == command_id)
+    return shown_key(getattr(app, "own_keys", {}).get(command_id, default))
+
+
 def commands_for(screen_name: str) -> tuple[Command, ...]:
     """Return what can be done on a screen, in the order of the table."""
     return tuple(command for command in COMMANDS if screen_name in command.screens)
@@ -243,7 +250,7 @@ def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
         if allowed(command, screen):
             yield SystemCommand(
                 command.title,
-                f"{command.help}  {command.shown_key}",
+                f"{command.help}  {own_key(screen.app, command.id)}",
                 partial(screen.run_action, command.action),
             )
 
@@ -257,7 +264,9 @@ def help_text(screen_name: str, own_keys: Mapping[str, str] | None = None) -> st
     lines = [*MOVING]
     for command in commands_for(screen_name):
         if command.id.startswith("tab-"):
-            if command.id == "tab-1":
+            if command.id in own:
+                lines.append((shown_key(own[command.id]), command.title, command.help))
+            elif command.id == "tab-1":
                 lines.append(("1 … 9  0 -", "Show a tab", "In the order of the titles."))
             continue
         keys = "  ".join(shown_key(key) for key in own.get(command.id, command.keys).split(","))

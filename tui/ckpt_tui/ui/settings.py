@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from textual.theme import BUILTIN_THEMES
 
@@ -35,7 +36,7 @@ def checked(config: Config, where: str) -> Config:
             raise wrong(where, f"keys.{name}", "there is no such command", _listed(sorted(ids)))
     for screen in SCREENS:
         _check_keys(screen, config.keys, where)
-    return Config(theme, config.keys, config.masks)
+    return replace(config, theme=theme)
 
 
 def _listed(names: list[str]) -> str:

@@ -22,6 +22,7 @@ from ckpt_tui.convert.rootfs import rootfs_layers
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.commands import own_key
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows.choice import MANY
 from ckpt_tui.ui.rows.sizes import COLUMNS, about, count_parts, crumbs, node_rows, part_of
@@ -33,8 +34,6 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 MOST_TILES = 1500
 """Parts that may get a tile: more than fit on any screen."""
-
-NOT_COUNTED = "p counts zero and equal pages"
 
 
 class SizesPane(Pane):
@@ -75,7 +74,8 @@ class SizesPane(Pane):
             with Vertical(classes="parts"):
                 yield VirtualTable(COLUMNS, empty="No bytes")
                 yield Static(id="about")
-                yield StackedBar(empty=NOT_COUNTED)
+                key = own_key(self.app, "count-pages")
+                yield StackedBar(empty=f"{key} counts zero and equal pages")
 
     def on_mount(self) -> None:
         self._enter()
@@ -121,8 +121,9 @@ class SizesPane(Pane):
         self._inside = nodes
         self._entered[max(0, len(self._way) - 1) :] = [nodes]
         number = place_of(nodes, chosen) if chosen else 0
+        names = [root.name for root in self._roots]
         self.query_one("#crumbs", Static).update(
-            Content(crumbs(self._way, [root.name for root in self._roots]))
+            Content(crumbs(self._way, names, own_key(self.app, "breakdown")))
         )
         table = self.query_one(VirtualTable)
         table.set_rows(node_rows(nodes))

@@ -56,13 +56,14 @@ def node_rows(nodes: Sequence[SizeNode]) -> LazyRows[int]:
     return LazyRows(range(len(nodes)), row)
 
 
-def crumbs(way: Sequence[SizeNode], ways: Sequence[str]) -> str:
-    """Return where one is: how the whole is divided, and the parts gone into."""
+def crumbs(way: Sequence[SizeNode], ways: Sequence[str], key: str) -> str:
+    """Return where one is: how the whole is divided, and the parts gone into; `key` is what
+    divides it another way."""
     if not way:
         return " No bytes"
     others = ", ".join(name for name in ways if name != way[0].name)
     path = " › ".join(f"{printable(n.name)} {human_bytes(n.bytes)}" for n in way[1:])
-    return f" by {way[0].name}" + (f" › {path}" if path else f"   b: by {others}")
+    return f" by {way[0].name}" + (f" › {path}" if path else f"   {key}: by {others}")
 
 
 def about(node: SizeNode | None) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual import events
 from textual.message import Message
 
-from ckpt_tui.ui.commands import shown_key, tab_key
+from ckpt_tui.ui.commands import own_key
 from ckpt_tui.ui.widgets.lines import Lines
 
 
@@ -37,15 +37,17 @@ class TabLine(Lines):
         self.redraw()
 
     def lines(self, width: int) -> list[Text]:
-        room = width - 1 - sum(len(name) + 3 for name, _ in self._names)
-        spare = width - 1 - sum(len(short) + 3 for _, short in self._names)
+        keys = [own_key(self.app, f"tab-{n}") for n in range(1, len(self._names) + 1)]
+        around = sum(len(key) + 2 for key in keys)  # a blank before the name and one behind it
+        room = width - 1 - around - sum(len(name) for name, _ in self._names)
+        spare = width - 1 - around - sum(len(short) for _, short in self._names)
         gap = "  " if room >= len(self._names) else " "
         line = Text(" ", no_wrap=True)
         self._ends = []
         for number, (name, short) in enumerate(self._names, 1):
             here = number == self._shown
             full = room >= 0 or (here and len(name) - len(short) <= spare)
-            line.append(shown_key(tab_key(number)), "heading" if here else "muted")
+            line.append(keys[number - 1], "heading" if here else "muted")
             line.append(f" {name if full else short}", "strong" if here else "muted")
             line.append(gap)
             self._ends.append(line.cell_len)
