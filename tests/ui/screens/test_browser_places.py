@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from demo import screen_text
 from driving import settle, without_pause
 
-from ckpt_tui.sources.access import KnownRegistry, remember
+from ckpt_tui.sources.access import KnownRegistry, known_registries, remember
 from ckpt_tui.sources.stores import Store, StoreKind
 from ckpt_tui.ui import places
 from ckpt_tui.ui.app import CkptApp
@@ -185,6 +186,27 @@ async def test_tags_are_there_before_anything_is_known_of_them(server: FaultServ
         await go_to(pilot, "app")
         await go_to(pilot, "v1")
         assert len(server.paths("HEAD")) == asked  # it is left alone
+
+
+async def test_a_registry_is_added_and_forgotten(server: FaultServer, own_home: Path) -> None:
+    logins = own_home / ".docker/config.json"
+    logins.parent.mkdir()
+    logins.write_text(json.dumps({"auths": {"reg.example": {"auth": "eDp5"}, "no host": {}}}))
+    app = CkptApp(())
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert labels(app)[-3:] == ["registries", server.host, "reg.example"]
+        await pilot.press("a", *"other.example:5000", "enter")
+        await settle(pilot)
+        await go_to(pilot, "other.example:5000", "delete")
+        assert labels(app)[-3:] == ["registries", server.host, "reg.example"]
+        assert [one.host for one in known_registries()] == [server.host]
+        await go_to(pilot, "reg.example", "delete")
+        await go_to(pilot, "registries", "delete")
+        said = [n.message for n in app._notifications]
+        assert "logged in" in said[0]
+        assert said[1] == "Only a registry can be forgotten."
+        assert labels(app)[-3:] == ["registries", server.host, "reg.example"]
 
 
 async def test_a_registry_without_a_catalog_asks_for_a_repository(server: FaultServer) -> None:

@@ -70,10 +70,6 @@ class LayeredTree:
         """Return the members of a layer that were there before it."""
         return self._replaced[layer]
 
-    def origin(self, name: str) -> int:
-        """Return the index of the layer that a member comes from; KeyError for no member."""
-        return self._origins[name]
-
     def window(self, name: str) -> ByteWindow:
         return self._trees[self._origins[name]].window(name)
 

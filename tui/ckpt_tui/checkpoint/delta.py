@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, is_whiteout
 from ckpt_tui.archive.nested import read_nested
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
@@ -18,8 +19,6 @@ from ckpt_tui.core.window import ByteWindow
 
 DIFF = "rootfs-diff.tar"
 DELETED = "deleted.files"
-WHITEOUT = ".wh."
-OPAQUE = ".wh..wh..opq"
 
 KINDS = {
     MemberKind.FILE: "file",
@@ -48,7 +47,7 @@ def build_delta(
             notes.append(Note(DIFF, str(error)))
             return Delta("none", (), size)
         notes.extend(Note(DIFF, note) for note in diff.notes)
-        layer = diff.compression == "gzip" or any(_is_whiteout(n) for n in diff.members)
+        layer = diff.compression == "gzip" or any(is_whiteout(n) for n in diff.members)
         dialect = "layer" if layer else "files"
         entries += layer_entries(diff.members, base)
     if DELETED in tree.members:
@@ -109,10 +108,6 @@ def _change(name: str, base: Mapping[str, Member] | None) -> str:
     if base is None:
         return "written"
     return "changed" if name in base else "added"
-
-
-def _is_whiteout(name: str) -> bool:
-    return name.rpartition("/")[2].startswith(WHITEOUT)
 
 
 def _deleted(tree: Tree, notes: list[Note]) -> Iterator[DeltaEntry]:

@@ -108,6 +108,8 @@ COMMANDS: tuple[Command, ...] = (
             "To a registry, an OCI layout or an archive.", "copy to", (BROWSER,)),
     Command("add-registry", "a", "add_registry", "Add a registry",
             "Logins stay with docker and podman.", screens=(BROWSER,)),
+    Command("forget-registry", "delete", "forget_registry", "Forget the registry",
+            "Take it from the list.", screens=(BROWSER,)),
     Command("target", "t", "change_target", "Change the target", "Write to another place.",
             "target", (CONVERT,)),
     Command("base", "b", "change_base", "Change the base image", "Store what differs from it.",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.sources.access import KnownRegistry, known_registries, remember
+from ckpt_tui.sources.access import KnownRegistry, forget, known_registries, remember
 from ckpt_tui.sources.browse import EntryKind, FolderEntry, list_folder, own_store_entry
+from ckpt_tui.sources.credentials import logged_in_hosts
 from ckpt_tui.sources.reference import SCHEME, parse_place
 from ckpt_tui.sources.stores import Store, known_stores, store_at
 from ckpt_tui.ui.remote import Repositories, image_nodes, show
@@ -47,10 +49,33 @@ def _working_folder() -> Path:
 
 
 def registries() -> Node:
-    """Return the registries that were added, with the way to add one."""
+    """Return the registries that were added or that somebody is logged in to, with the way to add
+    one."""
     known = [Node(one.host, f"{SCHEME}{one.host}") for one in known_registries()]
+    hosts = {node.label for node in known}
+    for host in logged_in_hosts():
+        with suppress(UsageError):
+            place = parse_place(f"{SCHEME}{host}/")
+            if place.host not in hosts:
+                known.append(Node(place.host, f"{SCHEME}{place.host}", note="logged in"))
     note = "" if known else "none yet: a adds one"
     return Node("registries", SCHEME, note=note, is_open=True, children=known)
+
+
+def forget_registry(node: Node) -> None:
+    """Take a registry from the list.
+
+    Raises:
+        UsageError: it was not added, or is none.
+    """
+    host = node.path.removeprefix(SCHEME)
+    if node.path == SCHEME or not node.path.startswith(SCHEME) or "/" in host:
+        raise UsageError("Only a registry can be forgotten.")
+    forget(host)
+    if any(one.host == host for one in known_registries()) or host in logged_in_hosts():
+        raise UsageError(
+            f"{host} stays on the list.", "It is in the settings, or somebody is logged in to it."
+        )
 
 
 def add_registry(text: str) -> Node:

@@ -14,10 +14,18 @@ from textual.widgets import Static
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import human_count
+from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.ui.commands import BROWSER, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, JobProgress
-from ckpt_tui.ui.places import Card, add_registry, card_of, list_children, log_card, roots
+from ckpt_tui.ui.places import (
+    Card,
+    add_registry,
+    card_of,
+    forget_registry,
+    list_children,
+    log_card,
+    roots,
+)
 from ckpt_tui.ui.remote import Repositories
 from ckpt_tui.ui.rows.browse import COLUMNS, BrowseRows, Node
 from ckpt_tui.ui.rows.facts import Fact, Section
@@ -313,6 +321,18 @@ class BrowseScreen(JobHost, BrowseOpening):
         self.refill()
         self.table.go_to(added.key)
         self._waiting = [added]
+        self._list_next()
+
+    def action_forget_registry(self) -> None:
+        """Take the registry under the cursor from the list."""
+        node = self.node
+        if node is None:
+            return
+        try:
+            forget_registry(node)
+        except CkptError as error:
+            self.notify(printable(str(error)), severity="warning", markup=False)
+        self._waiting = [self.rows.roots[-1]]
         self._list_next()
 
     def action_back(self) -> None:
