@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from screenshots import settle
+from textual.widgets import Input
 
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.ui.app import CkptApp
@@ -18,7 +19,9 @@ from ckpt_tui.ui.rows.table import Column, ListRows, Row
 async def saved(pilot: Any, path: Path) -> str:
     await pilot.press("e")
     await settle(pilot.app, pilot)
-    await pilot.press(*str(path))
+    line = pilot.app.focused
+    assert isinstance(line, Input)
+    line.value = str(path)
     await pilot.press("enter")
     await settle(pilot.app, pilot)
     return path.read_text() if path.exists() else ""
@@ -41,6 +44,37 @@ async def test_the_list_is_saved_whole_in_every_form(app: CkptApp, tmp_path: Pat
     assert len(lines) - 1 == len(table.splitlines()) - 2 == len(found) > 20
     assert any("inventory.img" in line for line in lines)
     assert table.startswith("| ")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (("1", "tab"), "localhost/bb:1"),
+        (("2",), "sleep"),
+        (("4",), "["),
+        (("5",), "busybox"),
+        (("5", "enter"), "00400010"),
+        (("9",), "pages"),
+        (("0",), "finding"),
+        (("minus",), "["),
+        (("c",), "oci:"),
+        (("t",), "optimized, in place"),
+    ],
+)
+async def test_every_view_is_saved_in_every_form(
+    app: CkptApp, tmp_path: Path, keys: tuple[str, ...], said: str
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(app, pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settle(app, pilot)
+        name = "".join(keys)
+        for suffix in ("txt", "md", "svg"):
+            assert await saved(pilot, tmp_path / f"{name}.{suffix}")
+        document = await saved(pilot, tmp_path / f"{name}.json")
+        assert isinstance(json.loads(document), list)
+        assert said in document
 
 
 async def test_the_screen_is_saved_as_a_picture(app: CkptApp, tmp_path: Path) -> None:

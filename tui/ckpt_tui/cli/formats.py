@@ -26,7 +26,9 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
         if measure:
             measurement = Measurement(opened, have)
             try:
-                done = {w.id: measurement.quickest(w, progress) for w in found if measurement.can_run(w)}
+                done = {
+                    w.id: measurement.quickest(w, progress) for w in found if measurement.can_run(w)
+                }
             finally:
                 measurement.close()
     if as_json:

@@ -1,8 +1,9 @@
-"""Saving what is shown: the screen as a picture or text, or the whole list in it."""
+"""Saving what is shown: the screen as a picture, or the whole list or panel in it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,37 +15,57 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.saving import save_window
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.ui.rows.export import FORMS
+from ckpt_tui.ui.rows.export import (
+    FACT_COLUMNS,
+    FORMS,
+    LINE_COLUMNS,
+    fact_rows,
+    line_rows,
+)
+from ckpt_tui.ui.rows.table import Column, RowSource
 from ckpt_tui.ui.screens.pick import AskScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+SUFFIXES = ", ".join((".svg", *FORMS))
 
 
 def ask_to_export(app: App[Any]) -> None:
-    """Ask for a file and write the present screen, or its list, in the form of the suffix."""
+    """Ask for a file and write the present screen, or what is in it, in the form of the suffix."""
     screen = app.screen
     picture = app.export_screenshot()
 
     def export(path: str | None) -> None:
         suffix = os.path.splitext(path)[1] if path else ""
-        table = _table(screen)
         if not path:
             return
         if suffix == ".svg":
             _start(app, path, lambda: picture)
-        elif suffix in FORMS and table is not None:
-            _start(app, path, partial(FORMS[suffix], table.columns, table.rows, quiet()))
+        elif suffix in FORMS:
+            _start(app, path, partial(FORMS[suffix], *_contents(screen), quiet()))
         else:
-            known = ".svg" if table is None else f".svg, {', '.join(FORMS)}"
-            app.notify(f"Name a file that ends in {known}.", severity="warning", markup=False)
+            said = f"Name a file that ends in {SUFFIXES}."
+            app.notify(said, severity="warning", markup=False)
 
     app.push_screen(AskScreen("save view to", "FILE.svg, .txt, .md or .json"), export)
 
 
-def _table(screen: Screen[Any]) -> VirtualTable | None:
-    """Return the list that has the focus, else the first that is shown."""
-    if isinstance(screen.focused, VirtualTable):
-        return screen.focused
-    return next((table for table in screen.query(VirtualTable) if table.size), None)
+def _contents(screen: Screen[Any]) -> tuple[Sequence[Column], RowSource]:
+    """Return the list or panel that has the focus, else the first of them that is shown; of bytes
+    the lines in view."""
+    kinds = (VirtualTable, HexView, Facts)
+    shown = [w for kind in kinds for w in screen.query(kind) if w.size and w.visible]
+    focused = [widget for widget in shown if widget is screen.focused]
+    for widget in focused or shown:
+        if isinstance(widget, VirtualTable):
+            return widget.columns, widget.rows
+        if isinstance(widget, HexView):
+            strips = widget.render_lines(widget.size.region)
+            return LINE_COLUMNS, line_rows([strip.text.rstrip() for strip in strips])
+        if isinstance(widget, Facts):
+            return FACT_COLUMNS, fact_rows(widget.sections)
+    return LINE_COLUMNS, line_rows([])
 
 
 def _start(app: App[Any], path: str, make: Any) -> None:

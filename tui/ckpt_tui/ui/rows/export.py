@@ -1,4 +1,4 @@
-"""A list as a document: tab-separated text, a Markdown table, or JSON."""
+"""A list or a panel as a document: tab-separated text, a Markdown table, or JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.ui.rows.table import Column, RowSource, plain
+from ckpt_tui.ui.rows.facts import Section
+from ckpt_tui.ui.rows.table import Column, ListRows, Row, RowSource, plain
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&@]|:(?=//))")
 """Characters that may begin markup, a link, a mention or an entity in Markdown."""
@@ -50,3 +51,23 @@ Form = Callable[[Sequence[Column], RowSource, Progress], str]
 
 FORMS: dict[str, Form] = {".txt": as_text, ".md": as_markdown, ".json": as_json}
 """By the suffix of the file."""
+
+FACT_COLUMNS = (Column("SECTION"), Column("WHAT"), Column("VALUE"))
+
+LINE_COLUMNS = (Column("LINE"),)
+
+
+def fact_rows(sections: Sequence[Section]) -> ListRows:
+    """Return the facts of a panel as a list."""
+    facts = [(section, fact) for section in sections for fact in section.facts]
+    return ListRows(
+        [
+            Row(number, (section.title, fact.label, fact.value))
+            for number, (section, fact) in enumerate(facts)
+        ]
+    )
+
+
+def line_rows(lines: Sequence[str]) -> ListRows:
+    """Return the lines of a view that is no list."""
+    return ListRows([Row(number, (line,)) for number, line in enumerate(lines)])

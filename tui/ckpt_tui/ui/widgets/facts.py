@@ -77,6 +77,11 @@ class Facts(VerticalScroll, can_focus=True):
     def compose(self) -> ComposeResult:
         yield self._text
 
+    @property
+    def sections(self) -> Sequence[Section]:
+        """What is shown."""
+        return self._text.sections
+
     def show(self, sections: Sequence[Section], empty: str | None = None) -> None:
         """Show other facts, from the top. `empty` says why there are none, printable."""
         self._text.sections = sections
