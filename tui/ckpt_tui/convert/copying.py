@@ -78,7 +78,7 @@ def _copy_to_registry(
     with ExitStack() as closing:
         if moved:
             staging = closing.enter_context(Staging(cache_dir() / "copying", final=False))
-            index = repoint(image, reference.name, staging, progress).index
+            index = repoint(image, reference.name, staging, progress)
             image = staged_image(image, staging, index)
             closing.callback(image.store.close)
         target = open_repository(reference)

@@ -16,22 +16,24 @@ from ckpt_tui.checkpoint.model import ContainerFacts
 from ckpt_tui.convert.layout import Staging, dump
 from ckpt_tui.convert.record import FORMAT_VERSION
 from ckpt_tui.core.document import text_at, value_at
+from ckpt_tui.formats.images import ROLE_KEY
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
-from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST, Descriptor
+from ckpt_tui.sources.base import (
+    CREATED_KEY,
+    MEDIA_CONFIG,
+    MEDIA_INDEX,
+    MEDIA_MANIFEST,
+    Descriptor,
+)
 
 CRIU_PREFIX = "org.criu.checkpoint."
-ROLE_KEY = CRIU_PREFIX + "role"
-"""Annotation by which the index tells its two images apart."""
-
 ZSTD_KEY = "io.github.containers.compression.zstd"
 """Annotation that skopeo and podman set on such a manifest in an index: without it a copy would
 change the digest of the index (containers/image, internal/manifest/oci_index.go)."""
 
 CHECKPOINT_ROLE, ROOTFS_ROLE = "checkpoint", "rootfs"
 
-BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
-CREATED = "org.opencontainers.image.created"
 
 _NO_PLATFORM = {"os": "unknown", "architecture": "unknown"}
 """Keeps a pull by tag from choosing the rootfs image."""
@@ -113,7 +115,7 @@ def checkpoint_annotations(
         CRIU_PREFIX + "runtime.name": container.runtime,
         CRIU_PREFIX + "rootfsImageUserRequested": container.image,
         CRIU_PREFIX + "host.arch": architecture,
-        CREATED: timestamp(container.checkpointed),
+        CREATED_KEY: timestamp(container.checkpointed),
     }
     prefixes = (PODMAN_PREFIX, CRIO_PREFIX, CRIU_PREFIX)
     found.update(

@@ -24,13 +24,11 @@ from ckpt_tui.formats.metadata import read_metadata
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.formats.table import Found, recognise
 from ckpt_tui.formats.views import JoinedTree, MemoryTree
-from ckpt_tui.sources.base import Descriptor, OpenedImage
-from ckpt_tui.sources.oci import descriptors_of, image_layers, is_manifest_type, verify
+from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
+from ckpt_tui.sources.oci import children_of, image_layers, is_manifest_type, verify
 
 ENGINES = ("podman", "cri-o", "containerd")
 """Engines whose checkpoints carry what a restore from an image needs."""
-
-_LAYER_TYPE = "application/vnd.oci.image.layer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def _archive_source(opened: OpenCheckpoint, first: FirstPass | None) -> Source:
 
 
 def _image_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
-    if any(d.media_type == CTR_CRIU for d in _children(image)):
+    if any(d.media_type == CTR_CRIU for d in children_of(image)):
         return _ctr_source(opened, image)
     tree = opened.tree
     container = opened.kind.container(opened.metadata)
@@ -136,15 +134,11 @@ def _verified(
     return replace(source, feed=feed, digest=lambda: digest, stored_size=stored_size)
 
 
-def _children(image: OpenedImage) -> tuple[Descriptor, ...]:
-    return descriptors_of(image.document, "manifests", "the index") if image.is_index else ()
-
-
 def _ctr_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
     """Return the source for an index of `ctr`: its layer is the delta, byte for byte what
     containerd's archives call rootfs-diff.tar."""
-    blobs = _children(image)
-    layer = next((d for d in blobs if d.media_type.startswith(_LAYER_TYPE)), None)
+    blobs = children_of(image)
+    layer = next((d for d in blobs if d.media_type.startswith(LAYER_PREFIX)), None)
     base = next((d for d in blobs if is_manifest_type(d.media_type)), None)
     tree = opened.tree
     if layer is not None:

@@ -14,10 +14,11 @@ from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.images import Layer
 from ckpt_tui.convert.layout import LAYER, Staging
-from ckpt_tui.convert.roles import DELTA, DEVSHM, ROLE_KEY, VOLUMES, PlannedLayer
+from ckpt_tui.convert.roles import DELTA, DEVSHM, VOLUMES, PlannedLayer
 from ckpt_tui.core.errors import CkptError
-from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.progress import Progress, counted
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+from ckpt_tui.formats.images import LAYER_ROLE_KEY
 from ckpt_tui.sources.base import Descriptor
 
 LEVEL = 1
@@ -104,7 +105,7 @@ class LayerWriter:
             self._zstd.close()
         media_type = LAYER + ("+zstd" if self._zstd else "")
         digest, size = self._staging.keep(self._blob, needed=self._role == DELTA)
-        roles = {ROLE_KEY: self._role} if self._role else {}
+        roles = {LAYER_ROLE_KEY: self._role} if self._role else {}
         diff_id = self._digest.value()
         return Layer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
 
@@ -155,7 +156,7 @@ def pass_through(staging: Staging, pieces: Iterable[bytes], role: str, progress:
     with staging.window(digest) as window:
         compression = sniff(window.read(0, 4))
         diff_id, plain_size = plain_digest(window, compression, progress)
-    descriptor = Descriptor(LAYER + _SUFFIXES[compression], digest, size, {ROLE_KEY: role})
+    descriptor = Descriptor(LAYER + _SUFFIXES[compression], digest, size, {LAYER_ROLE_KEY: role})
     return Layer(descriptor, diff_id, plain_size)
 
 
@@ -183,9 +184,8 @@ def copy_blob(
     if staging.holds(descriptor.digest, descriptor.size):
         return
     copy = staging.new_blob()
-    for piece in chunks(blob):
+    for piece in counted(chunks(blob), progress):
         copy.write(piece)
-        progress.tick(len(piece))
     digest, _ = staging.keep(copy)
     if digest != descriptor.digest:
         raise CkptError(
@@ -200,9 +200,8 @@ def compress_layer(staging: Staging, tar: ByteWindow, diff_id: str, progress: Pr
         CkptError: its bytes are not those that its diff id promises.
     """
     with LayerWriter(staging, "") as writer:
-        for piece in chunks(tar):
+        for piece in counted(chunks(tar), progress):
             writer.write(piece)
-            progress.tick(len(piece))
         layer = writer.finish(end=False)
     if layer.diff_id != diff_id:
         raise CkptError(

@@ -28,9 +28,9 @@ from ckpt_tui.core.document import read_object, text_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, FileWindow
-from ckpt_tui.sources.base import REF_NAME, Descriptor
+from ckpt_tui.sources.base import LAYER_PREFIX, REF_NAME, Descriptor
 
-LAYER = "application/vnd.oci.image.layer.v1.tar"
+LAYER = LAYER_PREFIX + "v1.tar"
 
 DIGEST_THREADS = 2
 """Threads that hash: the bytes of a layer and those of its blob, which are two digests."""

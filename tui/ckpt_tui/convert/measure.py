@@ -22,7 +22,7 @@ from ckpt_tui.checkpoint.restore_steps import Amounts, Part, Step, Way
 from ckpt_tui.checkpoint.sizes import component_of
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import cache_dir
-from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.progress import Progress, counted
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.core.window import FileWindow, chunks
 from ckpt_tui.formats.opened import OpenCheckpoint
@@ -158,7 +158,7 @@ class Measurement:
             progress.start("unpacking once, as a pull does")
             for name, member in tree.members.items():
                 if member.kind is MemberKind.FILE:
-                    self._write(pulled, name, _ticking(chunks(tree.window(name)), progress))
+                    self._write(pulled, name, counted(chunks(tree.window(name)), progress))
         return Path(self._scratch.name) / "pulled"
 
     def _step(self, step: Step, pulled: Path, bundle: Path, progress: Progress) -> Measured:
@@ -238,13 +238,7 @@ class Measurement:
 
 def _file_chunks(path: Path, progress: Progress) -> Iterator[bytes]:
     with path.open("rb") as file:
-        yield from _ticking(chunks(FileWindow(file.fileno())), progress)
-
-
-def _ticking(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
-    for piece in pieces:
-        yield piece
-        progress.tick(len(piece))
+        yield from counted(chunks(FileWindow(file.fileno())), progress)
 
 
 def _is_archive(path: Path) -> bool:

@@ -7,37 +7,31 @@ KiB. Every other blob is the same, and can be mounted or copied as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import MemberKind, Tree
-from ckpt_tui.convert.images import ROLE_KEY, ROOTFS_ROLE, Layer, base_image_values
+from ckpt_tui.convert.images import ROOTFS_ROLE, Layer, base_image_values
 from ckpt_tui.convert.jsonedit import with_values
 from ckpt_tui.convert.layers import LayerWriter
 from ckpt_tui.convert.layout import Staging, dump
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
-from ckpt_tui.convert.roles import ROLE_KEY as LAYER_ROLE_KEY
 from ckpt_tui.core.document import text_at, texts_at
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
+from ckpt_tui.formats.images import LAYER_ROLE_KEY, ROLE_KEY
 from ckpt_tui.formats.table import ENGINE_KEY
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import config_of, descriptors_of, image_layers, load, open_image
 
 
-@dataclass(frozen=True, slots=True)
-class Repointed:
-    """What differs from the image as it was; the new blobs are staged."""
-
-    index: Descriptor
-    replaced: tuple[str, ...]
-    """Digests of the blobs that the new image does not have any more."""
-
-
-def repoint(image: OpenedImage, repository: str, staging: Staging, progress: Progress) -> Repointed:
-    """Stage the blobs by which `image`, an optimized index, will live in `repository`.
+def repoint(
+    image: OpenedImage, repository: str, staging: Staging, progress: Progress
+) -> Descriptor:
+    """Stage the blobs by which `image`, an optimized index, will live in `repository`; return the
+    new index.
 
     Raises:
         DamagedInput: the index does not have the shape of the optimized format.
@@ -51,8 +45,7 @@ def repoint(image: OpenedImage, repository: str, staging: Staging, progress: Pro
     rootfs_config = config_of(open_image(image.target, image.store, rootfs)).digest
     engine = text_at(opened.document, "annotations", ENGINE_KEY)
     values = base_image_values(engine, f"{repository}@{rootfs.digest}", rootfs_config)
-    replaced = [image.descriptor.digest, checkpoint.digest, config_of(opened).digest]
-    manifest, old_layer = _moved_manifest(opened, values, staging, progress)
+    manifest = _moved_manifest(opened, values, staging, progress)
     new = staging.add(
         dump(manifest),
         MEDIA_MANIFEST,
@@ -60,14 +53,13 @@ def repoint(image: OpenedImage, repository: str, staging: Staging, progress: Pro
         platform=checkpoint.platform,
     )
     documents = [new.document() if e is checkpoint else e.document() for e in entries]
-    index = staging.add(dump({**image.document, "manifests": documents}), MEDIA_INDEX)
-    return Repointed(index, (*replaced, old_layer))
+    return staging.add(dump({**image.document, "manifests": documents}), MEDIA_INDEX)
 
 
 def _moved_manifest(
     opened: OpenedImage, values: Mapping[str, str], staging: Staging, progress: Progress
-) -> tuple[dict[str, Any], str]:
-    """Return the manifest with a new metadata layer and config, and the digest of the old layer."""
+) -> dict[str, Any]:
+    """Return the manifest with a new metadata layer and config."""
     layers = image_layers(opened)
     config = load(opened.store, config_of(opened))[0]
     diff_ids = list(texts_at(config, "rootfs", "diff_ids"))
@@ -89,7 +81,7 @@ def _moved_manifest(
             "config": staging.add(dump(config), MEDIA_CONFIG).document(),
             "layers": documents,
         }
-        return {**opened.document, **changed}, layer.descriptor.digest
+        return {**opened.document, **changed}
     raise DamagedInput("the checkpoint image", 0, "no layer of it holds config.dump.")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.checkpoint.delta import DELETED, DIFF
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.names import ancestors, sort_key
 
@@ -19,9 +20,6 @@ DELTA = "delta"
 ORDER = (METADATA, CRIU, PAGES, CRIU_PARENT, DEVSHM, VOLUMES)
 """The layers of the checkpoint image from first to last: what is wanted first, comes first."""
 
-ROLE_KEY = "org.criu.checkpoint.layer.role"
-"""Annotation of a layer descriptor."""
-
 LARGE = 1 << 20
 """Bytes. A file of this size gets a layer of its own: one compression frame, the least that a
 reader can fetch alone. Below it a request costs more than the bytes."""
@@ -30,8 +28,7 @@ MAX_OWN_LAYERS = 64
 """Layers of single files. Overlay mounts take 128 layers on older kernels, and the engine needs
 some itself; of more large files the smallest go together."""
 
-DIFF_TAR = "rootfs-diff.tar"
-DELETED_FILES = "deleted.files"
+DIFF_TAR, DELETED_FILES = DIFF, DELETED
 CONFIG_DUMP = "config.dump"
 SPEC_DUMP = "spec.dump"
 RECORD = "conversion.json"

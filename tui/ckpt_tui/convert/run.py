@@ -12,7 +12,6 @@ from ckpt_tui.convert.delta_output import DeltaOutput
 from ckpt_tui.convert.destination import open_staging, writing
 from ckpt_tui.convert.images import (
     BASE_DIGEST,
-    BASE_NAME,
     CHECKPOINT_ROLE,
     ROOTFS_ROLE,
     Layer,
@@ -54,7 +53,7 @@ from ckpt_tui.convert.spool import Spool
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
-from ckpt_tui.sources.base import Descriptor
+from ckpt_tui.sources.base import BASE_NAME, Descriptor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ckpt_tui.checkpoint.model import ContainerFacts
 from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.upper import UpperFolder
 from ckpt_tui.core.errors import CkptError
-from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.progress import Progress, counted
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
 
 Feed = Iterator[tuple[Member, Iterable[bytes]]]
@@ -156,7 +156,7 @@ def members_of(tree: Tree, progress: Progress) -> Feed:
     """Yield the members of a tree whose files can be read in any order."""
     for name, member in tree.members.items():
         if member.kind is MemberKind.FILE:
-            yield member, _ticking(tree.window(name), progress)
+            yield member, counted(chunks(tree.window(name)), progress)
         else:
             yield member, ()
 
@@ -180,9 +180,3 @@ def _state(path: str) -> tuple[int, ...] | None:
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _ticking(window: ByteWindow, progress: Progress) -> Iterator[bytes]:
-    for piece in chunks(window):
-        progress.tick(len(piece))
-        yield piece

@@ -10,11 +10,12 @@ from typing import Any
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.convert.layers import compress_layer
 from ckpt_tui.convert.layout import Staging, dump
-from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA, ROLE_KEY
+from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
 from ckpt_tui.core.document import parse_document, read_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow, FileWindow, chunks
+from ckpt_tui.formats.images import LAYER_ROLE_KEY
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, BlobStore, Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
@@ -120,7 +121,7 @@ def repository_named_in(image: OpenedImage, progress: Progress) -> str:
         if not is_manifest_type(child.media_type):
             continue
         for layer in image_layers(open_image(image.target, image.store, child)):
-            if layer.descriptor.annotations.get(ROLE_KEY) != METADATA:
+            if layer.descriptor.annotations.get(LAYER_ROLE_KEY) != METADATA:
                 continue
             tree = layer.open_tree(progress)
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from ckpt_tui.core.errors import Cancelled
 
@@ -82,6 +82,13 @@ class Uncounted(Progress):
     def tick(self, amount: int = 1) -> None:
         del amount
         self.counting.tick(0)
+
+
+def counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
+    """Pass bytes on, and count them."""
+    for piece in pieces:
+        progress.tick(len(piece))
+        yield piece
 
 
 def quiet() -> Progress:

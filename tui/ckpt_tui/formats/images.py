@@ -15,10 +15,10 @@ from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.formats.views import JoinedTree, MemoryTree
-from ckpt_tui.sources.base import Descriptor, OpenedImage
+from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import (
     LayerBlob,
-    descriptors_of,
+    children_of,
     image_layers,
     is_manifest_type,
     manifests,
@@ -67,7 +67,7 @@ def read_image(image: OpenedImage, progress: Progress) -> ImageContents:
         CkptError: a layer is missing or damaged.
     """
     annotations = _annotations(image)
-    if any(d.media_type == CTR_CRIU for d in _children(image)):
+    if any(d.media_type == CTR_CRIU for d in children_of(image)):
         return _ctr(image, annotations, progress)
     if not image.is_index:
         return _manifest(image, annotations, progress)
@@ -78,12 +78,6 @@ def _annotations(image: OpenedImage) -> dict[str, str]:
     value = image.document.get("annotations")
     found = value if isinstance(value, dict) else {}
     return {k: v for k, v in found.items() if isinstance(v, str)}
-
-
-def _children(image: OpenedImage) -> tuple[Descriptor, ...]:
-    if not image.is_index:
-        return ()
-    return descriptors_of(image.document, "manifests", "the index")
 
 
 def _check_version(annotations: Mapping[str, str]) -> bool:
@@ -222,7 +216,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
     layers: list[Layer] = []
     delta: Delta | None = None
     delta_blob: LayerBlob | None = None
-    for one in _children(image):
+    for one in children_of(image):
         if one.media_type == CTR_CRIU:
             tree = LayerBlob(one, image.store).open_tree(progress)
             parts.append(("checkpoint/", tree))
@@ -231,7 +225,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
             spec = _any_value(image.store.blob(one.digest))
             parts.append(("", MemoryTree({"spec.dump": spec})))
             layers.append(Layer(one.digest, one.media_type, one.size, len(spec), "metadata"))
-        elif one.media_type.startswith("application/vnd.oci.image.layer."):
+        elif one.media_type.startswith(LAYER_PREFIX):
             blob = LayerBlob(one, image.store)
             tree = blob.open_tree(progress)
             layers.append(_layer(blob, tree, "delta"))

@@ -17,7 +17,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
-from ckpt_tui.sources.base import REF_NAME, BlobStore, Descriptor
+from ckpt_tui.sources.base import CREATED_KEY, REF_NAME, BlobStore, Descriptor
 from ckpt_tui.sources.oci import (
     LayoutStore,
     descriptors_of,
@@ -34,7 +34,6 @@ TagKind = Literal["", "checkpoint", "image", "index", "artifact"]
 MAX_CHILDREN = 8
 """Manifests of an index that are fetched for its size; for a larger index it is not told."""
 
-CREATED_KEY = "org.opencontainers.image.created"
 CONTAINER_KEY = "org.criu.checkpoint.container.name"
 
 _IMAGE_CONFIGS = (

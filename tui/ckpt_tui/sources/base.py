@@ -17,6 +17,13 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 MEDIA_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER_PREFIX = "application/vnd.oci.image.layer."
+"""What the media type of every layer begins with."""
+
+BASE_NAME = "org.opencontainers.image.base.name"
+"""Annotation with the reference of the base image, whose layers may be mounted from there."""
+
+CREATED_KEY = "org.opencontainers.image.created"
 REF_NAME = "org.opencontainers.image.ref.name"
 """Annotation of a descriptor in a layout's index: the tag, or a full reference."""
 

@@ -121,6 +121,11 @@ def descriptors_of(document: object, key: str, where: str) -> tuple[Descriptor, 
     return tuple(descriptor_of(one, where) for one in found)
 
 
+def children_of(image: OpenedImage) -> tuple[Descriptor, ...]:
+    """Return what an index lists; nothing of a manifest."""
+    return descriptors_of(image.document, "manifests", "the index") if image.is_index else ()
+
+
 def is_index_type(media_type: str) -> bool:
     """Tell whether a media type is that of an index, OCI's or Docker's."""
     return media_type in (

@@ -17,6 +17,7 @@ from ckpt_tui.core.errors import DamagedInput, UsageError
 from ckpt_tui.core.progress import Progress, Uncounted
 from ckpt_tui.core.window import chunks
 from ckpt_tui.sources.base import (
+    BASE_NAME,
     MEDIA_INDEX,
     MEDIA_MANIFEST,
     BlobStore,
@@ -38,9 +39,6 @@ from ckpt_tui.sources.side_by_side import side_by_side
 
 AT_ONCE = 3
 """Blobs that are copied at a time: enough to hide the waiting for answers."""
-
-BASE_NAME = "org.opencontainers.image.base.name"
-"""Annotation with the reference of the base image, whose layers may be mounted from there."""
 
 Pieces = Callable[[], Iterator[bytes]]
 """Gives the bytes of a blob, from the start at each call."""
