@@ -17,7 +17,7 @@ from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.rows.bars import Part, bar
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import OPEN, signed
-from ckpt_tui.ui.rows.table import Column, ListRows, Row, filter_rows
+from ckpt_tui.ui.rows.table import Column, ListRows, Row, row_text
 from ckpt_tui.ui.theme import ThemedApp
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -109,7 +109,7 @@ class Gallery(JobHost, Screen[None]):
     @on(SearchBar.FilterChanged)
     def show_matches(self, message: SearchBar.FilterChanged) -> None:
         rows = process_rows()
-        kept = filter_rows(rows, message.text)
+        kept = [row for row in rows if message.text in row_text(row)]
         self.query_one(VirtualTable).set_rows(ListRows(kept), empty="No row has all these words")
         message.bar.show_count(f"{len(kept)} of {len(rows)}" if message.text else "")
 

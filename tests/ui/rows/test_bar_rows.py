@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
-from ckpt_tui.ui.rows.bars import Part, bar, bar_lines, legend, progress, shares, stacked
+from ckpt_tui.ui.rows.bars import Part, bar, legend, progress, shares, stacked
 
 PARTS = (
     Part("pages", 140 << 10, "pages"),
@@ -59,21 +58,7 @@ def test_a_legend_wraps_between_entries() -> None:
     assert lines == ["▇ pages 140 KiB   ▇ metadata 46.0 KiB", "▇ delta 3.00 KiB"]
 
 
-@pytest.mark.parametrize("width", [20, 30, 40, 60, 100])
-def test_bar_lines_align_numbers_and_keep_the_width(width: int) -> None:
-    lines = [line.plain for line in bar_lines(PARTS, width)]
-    assert all(cell_len(line) <= width for line in lines)
-    ends = {line.index("KiB") for line in lines}
-    assert len(ends) == 1
-
-
-def test_bars_in_one_list_share_a_scale() -> None:
-    lines = [line.plain for line in bar_lines(PARTS, 60)]
-    assert lines[0].count("█") > 2 * lines[1].count("█") > 0
-
-
 def test_no_parts_are_no_lines() -> None:
-    assert bar_lines((), 40) == []
     assert stacked((), 40).plain == ""
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.ui.rows.choice import Choice
 from ckpt_tui.ui.rows.table import (
     GAP,
     Column,
@@ -15,10 +17,8 @@ from ckpt_tui.ui.rows.table import (
     ListRows,
     Row,
     column_widths,
-    filter_rows,
     fit,
     plain,
-    sort_rows,
 )
 
 ROWS = [
@@ -26,6 +26,19 @@ ROWS = [
     Row("b", (Text("sh -c Web", "good"), "1 MiB"), ("sh", 1 << 20)),
     Row("c", ("zombie", "–"), ("zombie", None)),
 ]
+
+
+def chosen(rows: list[Row], choice: Choice) -> list[Row]:
+    found = choice.rows(ListRows(rows), lambda _: False, quiet())
+    return [found[number] for number in range(len(found))]
+
+
+def filter_rows(rows: list[Row], needle: str) -> list[Row]:
+    return chosen(rows, Choice(needle))
+
+
+def sort_rows(rows: list[Row], column: int, descending: bool = False) -> list[Row]:
+    return chosen(rows, Choice(column=column, descending=descending))
 
 
 def keys(rows: list[Row]) -> str:

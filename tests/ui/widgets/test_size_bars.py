@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from demo import HOSTILE, Demo, assert_harmless, screen_text
-from textual.containers import Vertical
 from textual.widget import Widget
 
 from ckpt_tui.ui.rows.bars import Part
-from ckpt_tui.ui.widgets.size_bars import SizeBars, StackedBar
+from ckpt_tui.ui.widgets.size_bars import StackedBar
 
 PARTS = (
     Part("pages", 140 << 20, "pages", note="one layer per process"),
@@ -21,30 +20,31 @@ PARTS = (
 )
 
 
-def both(parts: tuple[Part, ...] = PARTS) -> Widget:
-    return Vertical(StackedBar(parts, empty="no layers"), SizeBars(parts, empty="no sizes"))
+def bar(parts: tuple[Part, ...] = PARTS) -> Widget:
+    return StackedBar(parts, empty="no layers")
 
 
 async def test_bars_follow_what_is_shown() -> None:
-    app = Demo(both)
+    app = Demo(bar)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert "140 MiB  one layer per process" in screen_text(app)
-        app.query_one(SizeBars).show((Part("other", 5, "pages"),))
+        assert "▇ pages 140 MiB" in screen_text(app)
+        app.query_one(StackedBar).show((Part("other", 5, "pages"),))
+        await pilot.pause()
+        assert "▇ other 5 B" in screen_text(app)
         app.query_one(StackedBar).show(())
         await pilot.pause()
-        assert "5 B" in screen_text(app)
         assert "no layers" in screen_text(app)
 
 
 async def test_hostile_labels_are_only_letters() -> None:
-    app = Demo(lambda: both((Part(HOSTILE, 4, "pages", note=HOSTILE),)))
+    app = Demo(lambda: bar((Part(HOSTILE, 4, "pages", note=HOSTILE),)))
     async with app.run_test(size=(180, 24)):
         assert_harmless(app)
 
 
 def test_looks_narrow(snap_compare: Any) -> None:
-    assert snap_compare(Demo(both), terminal_size=(80, 24))
+    assert snap_compare(Demo(bar), terminal_size=(80, 24))
 
 
 def test_looks_wide(snap_compare: Any) -> None:
-    assert snap_compare(Demo(both, theme="ckpt-light"), terminal_size=(120, 40))
+    assert snap_compare(Demo(bar, theme="ckpt-light"), terminal_size=(120, 40))

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.message import Message
 
 from ckpt_tui.ui.rows.meanings import OPEN, signed
-from ckpt_tui.ui.rows.table import Column, LazyRows, ListRows, Row, filter_rows, sort_rows
+from ckpt_tui.ui.rows.table import Column, LazyRows, ListRows, Row
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 COLUMNS = (
@@ -121,10 +121,10 @@ async def test_other_rows_keep_the_cursor_on_its_key() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         table = app.query_one(VirtualTable)
         table.cursor = 31
-        table.set_rows(ListRows(sort_rows(rows, 0, descending=True)))
+        table.set_rows(ListRows(rows[::-1]))
         assert table.highlighted is not None
         assert (table.cursor, table.highlighted.key) == (18, 31)
-        table.set_rows(ListRows(filter_rows(rows, "c0")))
+        table.set_rows(ListRows(rows[::3]))
         assert table.highlighted.key != 31
         table.set_rows(ListRows(rows[:3]))
         assert table.cursor == 2

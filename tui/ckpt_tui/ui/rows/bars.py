@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.ui.rows.meanings import sign
-from ckpt_tui.ui.rows.table import fit
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-
-MIN_BAR = 6
-"""Cells below which a bar says nothing and is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +87,4 @@ def legend(parts: Sequence[Part], width: int) -> list[Text]:
         if lines[-1]:
             lines[-1].append("   ")
         lines[-1].append_text(entry)
-    return lines
-
-
-def bar_lines(parts: Sequence[Part], width: int, scale: int = 0) -> list[Text]:
-    """Return a line for each part: label, bar, size to the right, note; one scale for all.
-
-    `scale` is the bytes that fill the bar, the largest part if 0.
-    """
-    scale = scale or max((part.amount for part in parts), default=0)
-    sizes = [human_bytes(part.amount) for part in parts]
-    number = max(map(len, sizes), default=0)
-    note = max((cell_len(part.note) + 2 for part in parts if part.note), default=0)
-    label = min(max((cell_len(part.label) for part in parts), default=0), max(width // 3, 8))
-    room = width - label - number - 4
-    if room - note < MIN_BAR:
-        note = 0
-    room = room - note if room - note >= MIN_BAR else 0
-    lines = []
-    for part, size in zip(parts, sizes, strict=True):
-        line = Text(no_wrap=True)
-        line.append(str(fit(part.label, label, shrink="middle"))).append("  ")
-        if room:
-            line.append(bar(part.amount, scale, room), part.meaning).append("  ")
-        line.append(size.rjust(number), "strong")
-        if note and part.note:
-            line.append("  ").append(part.note, "muted")
-        lines.append(line)
     return lines

@@ -10,7 +10,7 @@ from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import Result
 from ckpt_tui.core.text import human_bytes, printable, short_digest
-from ckpt_tui.ui.rows.bars import Part, bar
+from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import signed
 
@@ -136,12 +136,3 @@ def next_commands(plan: Plan, result: Result) -> list[str]:
     elif result.rootfs and not plan.source.bare:
         commands.append(f"crictl pull {result.repository}@{result.rootfs}")
     return [printable(c) for c in commands]
-
-
-def result_parts(result: Result) -> list[Part]:
-    """Return the stored bytes by role, for a stacked bar."""
-    totals: dict[str, int] = {}
-    for written in result.layers:
-        if written.role != "base":
-            totals[written.role] = totals.get(written.role, 0) + written.layer.descriptor.size
-    return [Part(r, n, ROLE_MEANING.get(r, "metadata")) for r, n in totals.items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import (
@@ -200,7 +199,7 @@ def _registers(process: Process) -> Iterator[Fact]:
             yield Fact(name, f"{value:#x}")
 
 
-def file_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> list[Section]:
+def file_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
     """Return one descriptor with everyone who holds the same open file."""
     index = index_of(checkpoint)
     file = index.open_file(pid, fd)
@@ -232,7 +231,7 @@ def file_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> l
     ]
 
 
-def socket_sections(checkpoint: Checkpoint, pid: int, fd: int, _reveal: bool) -> list[Section]:
+def socket_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
     """Return one socket."""
     socket = index_of(checkpoint).open_socket(pid, fd)
     if socket is None:
@@ -256,7 +255,7 @@ def _socket(socket: Socket) -> Iterator[Fact]:
     yield Fact("inode", str(socket.inode))
 
 
-def region_sections(checkpoint: Checkpoint, pid: int, start: int, _reveal: bool) -> list[Section]:
+def region_sections(checkpoint: Checkpoint, pid: int, start: int) -> list[Section]:
     """Return one memory region."""
     region = index_of(checkpoint).mapped(pid, start)
     return [Section("", list(_region(region)))] if region else []
@@ -279,7 +278,7 @@ def _region(region: Region) -> Iterator[Fact]:
     yield Fact("flags", " | ".join(region.flags))
 
 
-def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, _reveal: bool) -> list[Section]:
+def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int) -> list[Section]:
     """Return one mount with the files open on it."""
     index = index_of(checkpoint)
     mount = index.mount.get((ns, mount_id))
@@ -311,7 +310,7 @@ def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, _reveal: bool
     ]
 
 
-def delta_sections(checkpoint: Checkpoint, index: int, _reveal: bool) -> list[Section]:
+def delta_sections(checkpoint: Checkpoint, index: int) -> list[Section]:
     """Return one change of the root filesystem."""
     entry = checkpoint.delta.entries[index]
     words = {"written": "written: added, or changed against the base image"}
@@ -330,15 +329,12 @@ def delta_sections(checkpoint: Checkpoint, index: int, _reveal: bool) -> list[Se
     return [Section("", facts)]
 
 
-Detail = Callable[[Checkpoint, Any, bool], list[Section]]
-
-
 def by_key(checkpoint: Checkpoint, key: object, reveal: bool) -> list[Section]:
     """Return the sections of what a row's key stands for: ("file", 7, 3), a pid, …"""
     if isinstance(key, int):
         return process_sections(checkpoint, key, reveal)
     if isinstance(key, tuple) and key[0] in DETAILS:
-        return DETAILS[key[0]](checkpoint, *key[1:], reveal)
+        return DETAILS[key[0]](checkpoint, *key[1:])
     return []
 
 

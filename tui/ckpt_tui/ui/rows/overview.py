@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from ckpt_tui.checkpoint.model import Checkpoint, Share
+from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import (
     human_bytes,
     human_count,
@@ -166,11 +166,6 @@ def component_parts(checkpoint: Checkpoint) -> list[Part]:
         Part(share.name, share.bytes, MEANING_OF_COMPONENT.get(share.name, "metadata"))
         for share in checkpoint.sizes.components
     ]
-
-
-def share_parts(shares: tuple[Share, ...], meaning: str) -> list[Part]:
-    """Return shares of one colour as parts, their detail as the note."""
-    return [Part(printable(s.name), s.bytes, meaning, printable(s.detail)) for s in shares]
 
 
 def title_line(

@@ -120,14 +120,6 @@ def matcher(needle: str) -> Callable[[str], bool]:
     return lambda text: all(word in text.lower() for word in words)
 
 
-def filter_rows(rows: Sequence[Row], needle: str) -> list[Row]:
-    """Return the rows in which every word of `needle` occurs in some cell, in the same order."""
-    if not needle.strip():
-        return list(rows)
-    matches = matcher(needle)
-    return [row for row in rows if matches(row_text(row))]
-
-
 def row_text(row: Row) -> str:
     """Return what filters and searches look at: the cells, a line each."""
     return "\n".join(map(plain, row.cells))
@@ -146,15 +138,6 @@ def rank(row: Row, column: int) -> Rank | None:
         return True, plain(row.cells[column]).casefold()
     value = row.values[column]
     return None if value is None else (isinstance(value, str), value)
-
-
-def sort_rows(rows: Sequence[Row], column: int, descending: bool = False) -> list[Row]:
-    """Return the rows by one column: its values if there are some, else its text in any case.
-
-    Equal rows keep their order; rows without a value come last, whichever way.
-    """
-    numbers = sort_ranks([rank(row, column) for row in rows], range(len(rows)), descending)
-    return [rows[number] for number in numbers]
 
 
 def sort_ranks(ranks: Sequence[Rank | None], numbers: Sequence[int], descending: bool) -> list[int]:

@@ -1,4 +1,4 @@
-"""Sizes beside each other as bars of one scale, or as one stacked bar with its legend."""
+"""Sizes as one stacked bar with its legend."""
 
 from __future__ import annotations
 
@@ -6,35 +6,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from ckpt_tui.ui.rows.bars import Part, bar_lines, legend, stacked
+from ckpt_tui.ui.rows.bars import Part, legend, stacked
 from ckpt_tui.ui.widgets.lines import Lines
-
-
-class SizeBars(Lines):
-    """A line for each part: label, bar, size, note."""
-
-    def __init__(
-        self,
-        parts: Sequence[Part] = (),
-        *,
-        scale: int = 0,
-        empty: str = "Nothing here",
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        """`scale` is the bytes of a full bar, where several lists share one; 0: the largest."""
-        super().__init__(id=id, classes=classes)
-        self._parts, self._scale, self._empty = tuple(parts), scale, empty
-
-    def show(self, parts: Sequence[Part], scale: int = 0) -> None:
-        """Show other sizes."""
-        self._parts, self._scale = tuple(parts), scale
-        self.redraw()
-
-    def lines(self, width: int) -> Sequence[Text]:
-        if not self._parts:
-            return [Text(self._empty, "muted")]
-        return bar_lines(self._parts, width, self._scale)
 
 
 class StackedBar(Lines):
