@@ -139,6 +139,19 @@ async def test_right_shows_what_an_image_is_made_of_and_what_refers_to_it(
         assert inside[0] not in labels(app)
 
 
+async def test_looking_again_lists_the_tags_again(server: FaultServer) -> None:
+    add_image(server, "v1")
+    app = CkptApp(())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await browse(pilot, server)
+        await go_to(pilot, "v1")
+        assert "enter looks for one" in " ".join(card(app).split())
+        add_image(server, "v2")
+        await pilot.press("r")
+        await settle(pilot)
+        assert labels(app)[-2:] == ["v1", "v2"]
+
+
 async def test_lines_sort_and_are_filtered(server: FaultServer) -> None:
     for tag, size in (("v10", 30), ("v9", 500), ("v1", 7)):
         add_image(server, tag, size)

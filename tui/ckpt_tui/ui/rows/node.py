@@ -22,6 +22,9 @@ def node_sections(node: Node) -> list[Section]:
         return known
     if not node.opens:
         return [Section("", [Fact("", printable(node.path)), Fact("", _branch_text(node))])]
+    if node.what in ("image", "index"):
+        text = "Nothing on it says that it is a checkpoint: enter looks for one."
+        return [Section("", [Fact("", text)]), *known]
     if node.size > PREVIEW_LIMIT:
         text = "Large: enter opens it, with progress and a way to stop."
         return [Section("", [Fact("", printable(node.label)), Fact("", text)]), *known]

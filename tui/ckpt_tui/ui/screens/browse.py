@@ -295,7 +295,8 @@ class BrowseScreen(JobHost, BrowseOpening):
     def action_refresh_list(self) -> None:
         node = self.node
         if node is not None:
-            branch = node if node.is_branch else self.rows.parent(node.key)
+            is_list = node.is_branch and not node.is_image
+            branch = node if is_list else self.rows.parent(node.key)
             if branch is not None:
                 self._looked.clear()
                 self._waiting = [branch]
