@@ -86,15 +86,15 @@ def _descriptors(
             yield _Descriptor(process.pid, info.fd, info.id, bool(info.flags & CLOSE_ON_EXEC))
 
 
-Thing = tuple[str, int]
-"""What descriptors can share: ("file", id) or ("pipe", id)."""
+Thing = int
+"""What descriptors can share: the id of a file, or that of a pipe, inverted."""
 
 
 def _shared_thing(table: FileTable, file_id: int) -> Thing:
     """Return what the holders of one open file, or of both ends of a pipe, have in common."""
     if table.objects.type_of(file_id) in ("PIPE", "FIFO"):
-        return "pipe", int(table.objects[file_id].message.pipe_id)
-    return "file", file_id
+        return ~int(table.objects[file_id].message.pipe_id)
+    return file_id
 
 
 class _Sharing:
@@ -117,6 +117,8 @@ class _Sharing:
         with their square; so far more than are listed share one list."""
         thing = self._thing[one.file_id]
         holders = self._holders[thing]
+        if len(holders) == 1:
+            return (), 0
         me, some = (one.pid, one.fd), holders[: MAX_SHARERS + 1]
         if me in some:
             some.remove(me)
