@@ -52,7 +52,7 @@ FILES = ListOf(
     is_problem=problems.file_problem,
 )
 SOCKETS = ListOf(
-    tables.socket_rows,
+    tables.socket_source,
     tables.SOCKET_COLUMNS,
     "No sockets: this checkpoint has none",
     copied_column=5,

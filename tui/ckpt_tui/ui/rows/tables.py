@@ -99,24 +99,44 @@ SOCKET_COLUMNS = (
 )
 
 
+def socket_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the socket descriptors as rows that are made when seen."""
+    sockets, place = checkpoint.sockets, index_of(checkpoint).socket
+    return LazyRows(
+        range(len(sockets)),
+        lambda number: _socket_row(sockets[number]),
+        lambda key: _place(place, key),
+    )
+
+
 def socket_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row a socket descriptor."""
-    return [
-        Row(
-            key=("socket", s.pid, s.fd),
-            cells=(
-                str(s.pid),
-                str(s.fd),
-                socket_kind(s),
-                s.state,
-                printable(s.local) or "(unnamed)",
-                printable(s.remote) or (f"{s.peer[0]} fd {s.peer[1]}" if s.peer else ""),
-                human_bytes(s.queued) if s.queued else "",
-            ),
-            values=(s.pid, s.fd, socket_kind(s), s.state, s.local, s.remote, s.queued),
-        )
-        for s in checkpoint.sockets
-    ]
+    return [_socket_row(socket) for socket in checkpoint.sockets]
+
+
+def _socket_row(socket: Socket) -> Row:
+    peer = f"{socket.peer[0]} fd {socket.peer[1]}" if socket.peer else ""
+    return Row(
+        key=("socket", socket.pid, socket.fd),
+        cells=(
+            str(socket.pid),
+            str(socket.fd),
+            socket_kind(socket),
+            socket.state,
+            printable(socket.local) or "(unnamed)",
+            printable(socket.remote) or peer,
+            human_bytes(socket.queued) if socket.queued else "",
+        ),
+        values=(
+            socket.pid,
+            socket.fd,
+            socket_kind(socket),
+            socket.state,
+            socket.local,
+            socket.remote,
+            socket.queued,
+        ),
+    )
 
 
 def socket_kind(socket: Socket) -> str:
