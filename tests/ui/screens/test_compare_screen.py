@@ -70,6 +70,10 @@ async def test_enter_on_a_region_shows_the_changed_bytes_of_both(data: Path) -> 
         assert data[0] != data[1]
         await pilot.press("n")
         assert after.place == before.place > first
+        await pilot.press("home", "pagedown")
+        await settle(app, pilot)
+        assert before.scroll_offset == after.scroll_offset, "both sides move"
+        assert after.scroll_offset.y > 0
         await pilot.press("escape")
         assert not app.screen.has_class("-hex")
 

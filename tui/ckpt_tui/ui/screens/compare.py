@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -132,11 +133,20 @@ class CompareScreen(JobHost, Screen[None]):
 
     def on_mount(self) -> None:
         self.table.focus()
+        before, after = self.query(HexView)
+        for one, other in ((before, after), (after, before)):
+            self.watch(one, "scroll_y", partial(self._follow, other), init=False)
         self.start_job("Comparing", self._open, _Opened.close)
 
     def on_unmount(self) -> None:
         if self._found is not None:
             self._found.close()
+
+    @staticmethod
+    def _follow(view: HexView, line: float) -> None:
+        """Let one side scroll with the other."""
+        if view.scroll_y != line:
+            view.scroll_to(y=line, animate=False)
 
     @property
     def table(self) -> VirtualTable:
