@@ -1,0 +1,102 @@
+"""Stores that the engines themselves left: containerd's, and podman's with what it keeps."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import Lab
+
+TUI = Path(__file__).parents[2] / "tui"
+
+
+def answer(*arguments: str) -> Any:
+    """Run the program with `--json`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ckpt_tui", *arguments, "--json"],
+        env={**os.environ, "PYTHONPATH": str(TUI)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def entries(root: Path) -> dict[str, dict[str, Any]]:
+    """Return what `ls` finds in a store, by name, the first of each."""
+    (store,) = answer("ls", str(root))["stores"]
+    assert store["problems"] == []
+    found: dict[str, dict[str, Any]] = {}
+    for entry in store["entries"]:
+        found.setdefault(entry["name"], entry)
+    return found
+
+
+@pytest.fixture(scope="module")
+def containerd(lab: Lab) -> Path:
+    """The root of containerd's store, with a checkpoint that `ctr` made."""
+    lab.checkpoint("counter")
+    lab.run("bash", "/lab/make-containerd", "40")
+    return lab.host / "containerd"
+
+
+def test_containerds_images_have_their_names(lab: Lab, containerd: Path) -> None:
+    found = entries(containerd)
+    assert len(found) == 42
+    checkpoint = found["localhost/counter:checkpoint"]
+    assert (checkpoint["kind"], checkpoint["engine"]) == ("checkpoint", "containerd")
+    assert found["localhost/bb:1"]["kind"] == "image"
+    facts = answer("inspect", checkpoint["target"])
+    assert facts["notes"] == []
+    assert facts["processes"][0]["comm"] == "sh"
+    digests = lab.script("""
+        mkdir -p /tmp/c; cat >/tmp/c/config.toml <<END
+version = 2
+root = "/host/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+END
+        containerd -c /tmp/c/config.toml >/dev/null 2>&1 &
+        for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+        ctr image ls | awk 'NR > 1 { print $1, $3 }'
+    """).stdout
+    assert dict(line.split() for line in digests.splitlines()) == {
+        name: found[name]["digest"] for name in ("localhost/bb:1", "localhost/counter:checkpoint")
+    }
+
+
+def test_a_ctr_checkpoint_goes_from_containerds_store_into_a_registry(
+    lab: Lab, registry: str, containerd: Path
+) -> None:
+    source = entries(containerd)["localhost/counter:checkpoint"]
+    target = f"docker://{registry}/ctr/counter:1"
+    copied = answer("copy", source["target"], target)["copied"]
+    assert copied["digest"] == source["digest"]
+    assert answer("inspect", target)["processes"]
+    roles = [one["role"] for one in answer("ls", target)["blobs"]]
+    assert {"criu", "config", "manifest", "delta"} <= set(roles)
+
+
+def test_what_podman_keeps_of_containers_is_found(lab: Lab) -> None:
+    lab.checkpoint("counter")
+    lab.script("""
+        podman run -d --net none --name kept localhost/bb:1 \
+            sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done' >&2
+        for _ in $(seq 100); do podman exec kept cat /tmp/count >&2 && break; sleep 0.1; done
+        podman container checkpoint --keep kept >&2
+    """)
+    root = lab.storage / "storage"
+    found = entries(root if root.exists() else lab.storage)
+    assert found["kept"]["kind"] == "checkpoint"
+    assert found["kept"]["image"] == "localhost/bb:1"
+    assert found["kept dump.log"]["kind"] == "log"
+    assert found["localhost/bb:1"]["kind"] == "image"
+    facts = answer("inspect", found["kept"]["target"])
+    assert facts["format"]["engine"] == "podman"
+    assert facts["container"]["command"][0] == "sh"
+    assert facts["notes"] == []
+    lab.run("podman", "rm", "-f", "-t", "0", "kept")
