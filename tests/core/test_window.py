@@ -1,8 +1,7 @@
-import io
 import os
 from pathlib import Path
 
-from ckpt_tui.core.window import BytesWindow, FileWindow, SubWindow, WindowReader, chunks
+from ckpt_tui.core.window import BytesWindow, FileWindow, SubWindow, chunks
 
 
 def test_a_part_never_reads_outside_of_itself() -> None:
@@ -24,13 +23,6 @@ def test_a_file_is_read_at_any_place(tmp_path: Path) -> None:
         assert (window.size, window.read(8, 10), window.read(20, 1)) == (10, b"89", b"")
     finally:
         window.close()
-
-
-def test_libraries_can_read_a_window_as_a_file() -> None:
-    reader = io.BufferedReader(WindowReader(BytesWindow(b"0123456789")))
-    assert reader.read(3) == b"012"
-    reader.seek(-2, io.SEEK_END)
-    assert reader.read() == b"89"
 
 
 def test_chunks_cover_the_window_once() -> None:

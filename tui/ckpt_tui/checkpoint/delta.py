@@ -20,6 +20,9 @@ from ckpt_tui.core.window import ByteWindow
 DIFF = "rootfs-diff.tar"
 DELETED = "deleted.files"
 
+DEVSHM = "devshm-checkpoint.tar"
+"""/dev/shm as podman saves it, beside the images."""
+
 KINDS = {
     MemberKind.FILE: "file",
     MemberKind.DIRECTORY: "directory",

@@ -25,11 +25,13 @@ from ckpt_tui.criu.pages import (
 from ckpt_tui.criu.values import flag_names
 
 VMA_FILE = 0x40 | 0x80
+"""vma_entry.status, as those below: a private or a shared file mapping (criu/include/image.h)."""
 VMA_ANON_SHARED = 0x100
 VMA_SYSVIPC = 0x400
+VMA_SOCKET = 0x800
 
 SPECIAL_KINDS = (
-    (0x800, "packet ring"),
+    (VMA_SOCKET, "packet ring"),
     (0x8, "vdso"),
     (0x1000, "vvar"),
     (0x4, "vsyscall"),

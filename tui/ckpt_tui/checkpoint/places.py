@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Cgroup, Mount, Namespace, Process
 from ckpt_tui.checkpoint.processes import NAMESPACE_FIELDS
 from ckpt_tui.criu.schema import mounts_pb2
-from ckpt_tui.criu.values import flag_names, text
+from ckpt_tui.criu.values import device, flag_names, text
 
 FSTYPE_AUTO = 16
 """The real name is in mnt_entry.fsname."""
@@ -41,7 +41,7 @@ def _mount(images: ImageDirectory, namespace: int, entry: Any) -> Mount:
         options=text(entry.options),
         external_key=text(entry.ext_key) or (text(entry.root) if entry.ext_mount else ""),
         dumped_bytes=_dumped_bytes(images, entry),
-        device=f"{entry.root_dev >> 20}:{entry.root_dev & 0xFFFFF}",
+        device=device(entry.root_dev),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.sparse import Run, SparseWindow
 from ckpt_tui.archive.tree import MemberKind, Tree
+from ckpt_tui.checkpoint.delta import DEVSHM
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.items import Holder, Item, Recovered, Sources
 from ckpt_tui.checkpoint.memory import MemoryReader
@@ -24,10 +25,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.extras import Part
 from ckpt_tui.criu.kinds import kind_of
-from ckpt_tui.criu.values import text
-
-DEVSHM = "devshm-checkpoint.tar"
-"""/dev/shm as podman saves it, beside the images."""
+from ckpt_tui.criu.values import device, text
 
 MAX_ITEMS = 100_000
 """Things listed; a tmpfs with more files says that there are more."""
@@ -284,8 +282,8 @@ def _tmpfs(sources: Sources) -> Iterator[str]:
 def _mountpoint(sources: Sources, name: str) -> str:
     """Return where a tmpfs is mounted as a whole, else where a part of it is."""
     number = _number(name)
-    device = f"{number >> 20}:{number & 0xFFFFF}"
-    mounts = [m for m in sources.checkpoint.mounts if device == m.device or m.id == number]
+    at = device(number)
+    mounts = [m for m in sources.checkpoint.mounts if at == m.device or m.id == number]
     mounts.sort(key=lambda m: (m.root != "/", len(m.mountpoint)))
     return mounts[0].mountpoint if mounts else name
 

@@ -17,8 +17,6 @@ Verb = Literal["decompress", "unpack", "copy", "apply", "untar", "mount"]
 
 Part = Literal["metadata", "images", "delta", "shm", "volumes"]
 
-PARTS: tuple[Part, ...] = ("metadata", "images", "delta", "shm", "volumes")
-
 
 @dataclass(frozen=True, slots=True)
 class Amounts:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.checkpoint.delta import DELETED, DEVSHM, DIFF
 from ckpt_tui.checkpoint.model import ImageFile, Layer, Process, ProcessMemory, Share, Sizes
 
 LARGEST_FILES = 200
@@ -24,9 +25,9 @@ def component_of(name: str, images: str) -> str:
             return "pages"
         if images or last.endswith(".img") or last == "descriptors.json":
             return "images"
-    if name in ("rootfs-diff.tar", "deleted.files"):
+    if name in (DIFF, DELETED):
         return "delta"
-    if name == "devshm-checkpoint.tar":
+    if name == DEVSHM:
         return "devshm"
     return "volumes" if name.startswith("volumes/") else "metadata"
 

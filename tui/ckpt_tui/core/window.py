@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from typing import Protocol
@@ -91,35 +90,6 @@ class SubWindow:
     def read(self, offset: int, length: int) -> bytes:
         length = min(length, self._size - offset)
         return self._window.read(self._offset + offset, length) if length > 0 else b""
-
-
-class WindowReader(io.RawIOBase):
-    """A window as a binary file, for libraries that want one. Wrap it in io.BufferedReader."""
-
-    def __init__(self, window: ByteWindow) -> None:
-        super().__init__()
-        self._window = window
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._window.size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def] # the stub's Buffer has no len
-        data = self._window.read(self._position, len(buffer))
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
 
 
 def chunks(window: ByteWindow, length: int = CHUNK) -> Iterator[bytes]:

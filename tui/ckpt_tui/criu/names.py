@@ -19,8 +19,6 @@ class Name:
     value: int
     kind: str
     """`bit` (one or more bits), `value`, or `mask` (bits that hold a number)."""
-    own: bool = False
-    """Not among the names crit has."""
 
 
 @functools.cache
@@ -29,8 +27,7 @@ def _tables() -> dict[str, tuple[Name, ...]]:
     tables: dict[str, list[Name]] = {}
     for line in text.splitlines()[1:]:
         table, kind, name, value = line.split("\t")
-        entry = Name(name, int(value, 0), kind, own=table[-1] == "+" or "@" in table)
-        tables.setdefault(table, []).append(entry)
+        tables.setdefault(table, []).append(Name(name, int(value, 0), kind))
     return {table: tuple(names) for table, names in tables.items()}
 
 

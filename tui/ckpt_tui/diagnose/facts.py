@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.memory import VMA_FILE
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount
 from ckpt_tui.checkpoint.processes import DEAD
 from ckpt_tui.core.progress import Progress, quiet
@@ -21,9 +22,6 @@ from ckpt_tui.diagnose.rootfs import RootFilesystem
 from ckpt_tui.formats.opened import OpenCheckpoint
 
 T = TypeVar("T")
-
-FILE_BACKED = 0x40 | 0x80
-"""vma_entry.status: a private or a shared file mapping (criu/include/image.h)."""
 
 _SOME = 5
 """Pieces of evidence shown of many alike."""
@@ -152,7 +150,7 @@ class Facts:
         for file_id, (pid, fd) in self.holders.items():
             found.setdefault(file_id, f"descriptor {fd} of process {pid}")
         for pid, vma in self.regions:
-            if vma.status & FILE_BACKED:
+            if vma.status & VMA_FILE:
                 found.setdefault(int(vma.shmid), f"mapped by process {pid}")
         return found
 

@@ -9,14 +9,10 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 
-from ckpt_tui.diagnose.facts import FILE_BACKED, Facts, some
+from ckpt_tui.checkpoint.memory import VMA_ANON_SHARED, VMA_FILE, VMA_SOCKET, VMA_SYSVIPC
+from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
 from ckpt_tui.diagnose.integrity_presence import AGAIN, cgroup_set_of
-
-ANON_SHARED = 0x100
-"""vma_entry.status, like the two below (criu/include/image.h)."""
-SYSVIPC = 0x400
-SOCKET = 0x800
 
 
 def broken_link(
@@ -118,9 +114,9 @@ def mappings(facts: Facts) -> Iterator[Finding]:
 def _mapping_problem(facts: Facts, vma: object) -> str:
     """Return what a mapping leads to that is not there; shmid means what the status says."""
     status, shmid = getattr(vma, "status", 0), getattr(vma, "shmid", 0)
-    if status & SYSVIPC:
+    if status & VMA_SYSVIPC:
         return ""  # the segment may be the host's; checked with the IPC namespace
-    if status & FILE_BACKED or status & SOCKET:
+    if status & VMA_FILE or status & VMA_SOCKET:
         found = facts.table.get(shmid)
         if found is None:
             return f"A mapping leads to file {shmid}, which is not there"
@@ -128,7 +124,7 @@ def _mapping_problem(facts: Facts, vma: object) -> str:
             inode = facts.table.memfds.get(found.message.inode_id)
             return "" if inode else "A mapping leads to a memfd that memfd.img does not have"
         return ""
-    if status & ANON_SHARED and f"pagemap-shmem-{shmid}.img" not in facts.images:
+    if status & VMA_ANON_SHARED and f"pagemap-shmem-{shmid}.img" not in facts.images:
         return f"A mapping leads to shared memory {shmid}, which was not dumped"
     return ""
 
