@@ -49,9 +49,6 @@ class Found:
         """libpod, cri-o, or "" where the runtime spec names none."""
         return self.metadata.spec_annotations.get("io.container.manager", "")
 
-    def annotated(self, prefix: str) -> bool:
-        return any(key.startswith(prefix) for key in self.metadata.annotations)
-
 
 @dataclass(frozen=True, slots=True)
 class Format:

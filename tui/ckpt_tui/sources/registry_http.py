@@ -342,13 +342,12 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
     ) -> CkptError:
         body = self._failed(response)
         host = urlsplit(response.url).netloc
-        login = self._authorizer.login(scopes)
         return status_error(
             self.host if host == urlsplit(self.base).netloc else host,
             what,
             response.status_code,
             body,
-            login,
+            self._authorizer.login(scopes),
             stated_number(response, "Retry-After"),
         )
 
