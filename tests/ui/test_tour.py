@@ -12,10 +12,12 @@ import pytest
 from demo import screen_text
 from screenshots import settle
 
+from ckpt_tui.core.config import Config
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.demo import demo_folder
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
+from ckpt_tui.ui.settings import checked
 from ckpt_tui.ui.tour import STEPS, DemoApp, TourPanel
 
 SHOWN = (
@@ -34,9 +36,9 @@ SHOWN = (
 
 
 @asynccontextmanager
-async def touring(size: tuple[int, int]) -> AsyncIterator[tuple[DemoApp, Any]]:
+async def touring(size: tuple[int, int], theme: str = "dark") -> AsyncIterator[tuple[DemoApp, Any]]:
     with demo_folder() as folder:
-        app = DemoApp(folder)
+        app = DemoApp(folder, checked(Config(theme=theme), "c"))
         async with app.run_test(size=size) as pilot:
             await settle(app, pilot)
             yield app, pilot
@@ -46,12 +48,15 @@ def panel_title(app: DemoApp) -> str:
     return str(app.screen.query_one(TourPanel).border_title)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_n_walks_through_every_stop(size: tuple[int, int]) -> None:
-    async with touring(size) as (app, pilot):
+@pytest.mark.parametrize(
+    ("size", "theme"), [((80, 24), "dark"), ((120, 40), "light"), ((80, 24), "ansi")]
+)
+async def test_n_walks_through_every_stop(size: tuple[int, int], theme: str) -> None:
+    async with touring(size, theme) as (app, pilot):
         for number, words in enumerate(SHOWN):
             assert panel_title(app).startswith(f"{number + 1} of {len(STEPS)}")
             assert words in screen_text(app), STEPS[number].title
+            assert "n next   p back   esc ends" in screen_text(app), "who presents sees the key"
             await pilot.press("n")
             await settle(app, pilot)
         assert not app.screen.query(TourPanel), "after the last stop the tour is over"

@@ -44,6 +44,9 @@ OVERVIEW, PROCESSES, DIAGNOSIS, RECOVERED = (
 """Numbers of tabs."""
 
 
+KEYS = " n next   p back   esc ends the tour "
+
+
 class TourPanel(Widget):
     """What this step shows, above the key line."""
 
@@ -51,7 +54,6 @@ class TourPanel(Widget):
     TourPanel {
         height: auto; max-height: 4; background: $panel; padding: 0 1;
         border-top: heavy $accent; border-title-color: $accent; border-title-style: bold;
-        border-subtitle-color: $muted;
     }
     TourPanel Static { height: auto; color: $strong; }
     """
@@ -59,8 +61,7 @@ class TourPanel(Widget):
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
         self._text = text
-        self.border_title = Content(title)
-        self.border_subtitle = Content("n next   p back   esc end the tour")
+        self.border_title = Content.assemble(f"{title} ", (KEYS, "not bold $muted"))
 
     def compose(self) -> ComposeResult:
         yield Static(Content(self._text))
