@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from fault_server import INDEX, MANIFEST, Answer, Clock, FaultServer, client_for, sha256
 
 from ckpt_tui.core.errors import (
     Cancelled,
@@ -20,6 +19,7 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.access import Access
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_http import Timeouts
+from fault_server import INDEX, MANIFEST, Answer, Clock, FaultServer, client_for, sha256
 
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json"}
 

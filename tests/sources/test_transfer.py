@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import pytest
-from fault_server import INDEX, MANIFEST, Answer, FaultServer, Seen, client_for, sha256
 
 from ckpt_tui.core.errors import Cancelled, CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress, quiet
@@ -21,6 +20,7 @@ from ckpt_tui.sources.registry_destination import RegistryDestination
 from ckpt_tui.sources.registry_upload import CHUNK, upload_blob
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.sources.transfer import AT_ONCE, BlobStep, copy_image
+from fault_server import INDEX, MANIFEST, Answer, FaultServer, Seen, client_for, sha256
 
 DATA = random.Random(7).randbytes(2_500_000)
 BLOB = Descriptor("", sha256(DATA), len(DATA))
@@ -249,7 +249,7 @@ def test_a_failure_ends_the_others_and_is_what_is_told(
     image = store.opened({"config": store.add(b"{}"), "layers": layers})
     broken = str(layers[1]["digest"])
     store.blobs[broken] = b"x" * 5000
-    with pytest.raises(CkptError, match="damaged|digest"):
+    with pytest.raises(CkptError, match=r"damaged|digest"):
         copy_image(image, destination(client, "app:1"), quiet())
     assert server.manifests == {}
     assert len(server.blobs) < 12  # those that were not begun stay so
