@@ -220,7 +220,7 @@ def test_a_target_that_cannot_be_meant_is_a_usage_error(target: str) -> None:
 
 
 def test_a_tag_of_an_archive_that_is_no_layout_is_refused(data: Path) -> None:
-    with pytest.raises(NotACheckpoint, match="no archive of an OCI layout"):
+    with pytest.raises(NotACheckpoint, match="no archive of images"):
         resolve(f"oci-archive:{data / 'archives/cri-crio.tar'}:1", quiet())
 
 

@@ -15,6 +15,7 @@ from ckpt_tui.core.errors import NotACheckpoint, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, FileWindow
 from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree
+from ckpt_tui.sources.docker_archive import is_docker_archive, open_docker_image
 from ckpt_tui.sources.oci import LayoutStore, choose, is_layout, open_image
 
 _FOREIGN = (
@@ -111,8 +112,10 @@ def _tree_or_image(target: str, tree: ArchiveTree, wanted: str) -> Opened:
     if is_layout(tree):
         store = LayoutStore(tree)
         return open_image(target, store, choose(store, wanted, target))
+    if is_docker_archive(tree):
+        return open_docker_image(target, tree, wanted)
     if wanted:
-        raise NotACheckpoint(f"{target} is no archive of an OCI layout.", "", _HINT)
+        raise NotACheckpoint(f"{target} is no archive of images.", "", _HINT)
     return OpenedTree(target, tree, tree.packed_size, tree.compression, "archive")
 
 

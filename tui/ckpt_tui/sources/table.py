@@ -42,7 +42,7 @@ def _open_oci(target: str, progress: Progress) -> Opened:
     return open_layout(target, path, wanted, progress)
 
 
-def _open_oci_archive(target: str, progress: Progress) -> Opened:
+def _open_archive(target: str, progress: Progress) -> Opened:
     path, wanted = split_reference(_after_scheme(target))
     return open_file(target, path, wanted, progress)
 
@@ -78,7 +78,13 @@ SOURCES: tuple[Source, ...] = (
         "oci-archive:FILE[:TAG]",
         "an OCI image layout in a tar archive",
         lambda target: target.startswith("oci-archive:"),
-        _open_oci_archive,
+        _open_archive,
+    ),
+    Source(
+        "docker-archive:FILE[:NAME]",
+        "an archive of `docker save` or `podman save`",
+        lambda target: target.startswith("docker-archive:"),
+        _open_archive,
     ),
     Source(
         "dir:DIR",
