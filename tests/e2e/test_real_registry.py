@@ -76,6 +76,14 @@ def test_what_skopeo_pushed_opens_without_its_pages(lab: Lab, registry: str, lay
     opened.close()
 
 
+def test_what_oras_pushed_opens(lab: Lab, registry: str, layout: str) -> None:
+    image, archive = f"{registry}/app/by-oras:1", f"{registry}/app/file:1"
+    lab.run("oras", "copy", "--from-oci-layout", "--to-plain-http", "/host/optimized:1", image)
+    lab.run("sh", "-c", f"cd /host && oras push --plain-http {archive} counter.tar.zst")
+    names = [answer("inspect", f"docker://{at}")["container"]["name"] for at in (image, archive)]
+    assert names == ["counter", "counter"]
+
+
 def test_a_legacy_image_opens_too(lab: Lab, registry: str) -> None:
     lab.checkpoint("counter")
     target = f"docker://{registry}/app/legacy:1"
