@@ -6,11 +6,11 @@ import random
 import struct
 
 import pytest
-from containerd_store import database
 
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.sources.bolt import Bolt, Bucket, _fnv64a
+from containerd_store import database
 
 PAGE = 4096
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from fault_server import Answer, Clock, FaultServer, Seen, client_for, sha256
 
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import Descriptor
 from ckpt_tui.sources.credentials import Login
 from ckpt_tui.sources.registry_upload import mount_blob, upload_blob
+from fault_server import Answer, Clock, FaultServer, Seen, client_for, sha256
 
 LOGIN = Login("auth.json", "user", "pass:word")
 BASIC = "Basic " + base64.b64encode(b"user:pass:word").decode()

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import zstandard
-from fault_server import INDEX, FaultServer, sha256
 
 from ckpt_tui.archive.seekable import SeekableZstdWriter
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint, SourceUnreachable
@@ -20,6 +19,7 @@ from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.oci import image_layers, manifests, open_image
 from ckpt_tui.sources.registry_store import RegistryStore
 from ckpt_tui.sources.table import resolve
+from fault_server import INDEX, FaultServer, sha256
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LARGE = random.Random(1).randbytes(5_000_000)

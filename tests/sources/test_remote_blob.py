@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from fault_server import Answer, FaultServer, client_for, sha256
 
 from ckpt_tui.core.errors import Cancelled, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress, quiet
@@ -14,6 +13,7 @@ from ckpt_tui.core.window import chunks
 from ckpt_tui.sources.base import Descriptor
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.remote_blob import BLOCK, WHOLE, BlockCache, RemoteBlob, blob_pieces
+from fault_server import Answer, FaultServer, client_for, sha256
 
 DATA = random.Random(4).randbytes(3_000_000)
 BLOB = Descriptor("", sha256(DATA), len(DATA))
