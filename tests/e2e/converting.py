@@ -30,6 +30,8 @@ import json, os, sys
 bundle, spec = sys.argv[1:]
 spec = json.load(open(spec))
 spec["root"] = {"path": bundle + "/rootfs"}
+# for `runc exec` alone, which a host with lower limits than the dumped one refuses
+spec["process"].pop("rlimits", None)
 for mount in spec["mounts"]:
     if mount.get("type") == "bind" or "bind" in mount.get("options", []):
         path = bundle + "/binds" + mount["destination"]
