@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,30 @@ def test_decode_names_fields_and_values(run: Run) -> None:
     assert "task_state  running (1)" in found.out
     document = run("decode", IMAGES / "kinds", "core-1.img", "--json").document
     assert set(document) == {
-        *("schema_version", "image", "kind", "records", "unknown_fields", "problem", "entries"),
+        *("schema_version", "image", "kind", "records", "unknown_fields", "problem", "lines"),
+        "entries",
     }
     entry = document["entries"][0]
     assert set(entry) == {"offset", "size", "extra", "problem", "message"}
     assert entry["message"]["tc"]["comm"] == "python3"
     assert entry["message"]["tc"]["task_state_text"] == "running"
+
+
+def test_decode_tells_images_without_records(run: Run, tmp_path: Path) -> None:
+    images = copied("counter", tmp_path)
+    found = run("decode", images, "tmpfs-dev-50.tar.gz.img")
+    assert re.search(r"\n  d\S+ +0/0 +0 \S+ \S+ \.", found.out)
+    document = run("decode", images, "tmpfs-dev-50.tar.gz.img", "--json").document
+    assert document["lines"] == [line[2:] for line in found.out.splitlines()[1:]]
+    assert document["entries"] == []
+    assert "memory of process 1\n" in run("decode", images, "pages-1.img").out
+
+
+def test_decode_covers_secrets_until_they_are_asked_for(run: Run, tmp_path: Path) -> None:
+    images = copied("counter", tmp_path)
+    (images / "iptables-1.img").write_text("-A INPUT -m comment --comment password=hunter2\n")
+    assert "hunter2" not in run("decode", images, "iptables-1.img").out
+    assert "hunter2" in run("decode", images, "iptables-1.img", "--reveal").out
 
 
 @pytest.mark.parametrize("name", ["core-9.img", "filelocks.img"])

@@ -214,8 +214,9 @@ def images(target: str, as_json: bool) -> None:
 @JSON
 @click.option("--crit", is_flag=True, help="Print the JSON that `crit decode` prints.")
 @click.option("--pretty", is_flag=True, help="With --crit: as `crit decode --pretty`.")
+@REVEAL
 @reads_checkpoints
-def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> None:
+def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool, reveal: bool) -> None:
     """Print one CRIU image, decoded: IMAGE is a name such as core-1.img.
 
     \b
@@ -224,7 +225,7 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool) -> 
     """
     from ckpt_tui.cli.reports import decode as run
 
-    run(target, image, as_json, crit, pretty)
+    run(target, image, as_json, crit, pretty, reveal)
 
 
 @cli.command()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError, UsageError
@@ -122,7 +123,7 @@ def images(target: str, as_json: bool) -> None:
             narrate(f"{image.name}: {image.problem}")
 
 
-def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool) -> None:
+def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool, reveal: bool) -> None:
     """Print one decoded image."""
     from ckpt_tui.criu.crit import to_crit
 
@@ -138,13 +139,18 @@ def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool) -> N
             raise CkptError(f"{name} cannot be read:", *(n.text for n in opened.images.notes[-1:]))
         if crit:
             print_json(to_crit(image, opened.images.window(name), pretty=pretty))
-        elif as_json:
-            print_json(_image_document(image, opened.images.host))
+            return
+        lines: list[str] = []
+        if has_lines(name):
+            raw = RawImage(name, opened.images, opened.load(progress))
+            lines = [masked(printable(line), reveal) for line in raw_lines(raw, progress)]
+        if as_json:
+            print_json(_image_document(image, lines, opened.images.host))
         else:
-            _print_image(image, opened.images.host)
+            _print_image(image, lines, opened.images.host, reveal)
 
 
-def _image_document(image: DecodedImage, host: Host) -> dict[str, Any]:
+def _image_document(image: DecodedImage, lines: list[str], host: Host) -> dict[str, Any]:
     from ckpt_tui.criu.render import to_plain
 
     return {
@@ -154,6 +160,7 @@ def _image_document(image: DecodedImage, host: Host) -> dict[str, Any]:
         "records": image.count,
         "unknown_fields": image.unknown_fields,
         "problem": image.problem,
+        "lines": lines,
         "entries": [
             {
                 "offset": entry.offset,
@@ -167,16 +174,19 @@ def _image_document(image: DecodedImage, host: Host) -> dict[str, Any]:
     }
 
 
-def _print_image(image: DecodedImage, host: Host) -> None:
+def _print_image(image: DecodedImage, lines: list[str], host: Host, reveal: bool) -> None:
     from ckpt_tui.criu.render import fields, walk
 
     kind = f"{image.kind.name}: {image.kind.description}" if image.kind else "unknown kind"
     print(f"{printable(image.name)}  {kind}")
+    for line in lines:
+        print(f"  {line}")
     for index, entry in enumerate(image.entries):
         print(f"\n[{index}] at byte {entry.offset}, {entry.size} bytes")
         if entry.message is not None:
             for depth, view in walk(fields(entry.message, host)):
-                print(f"  {'  ' * depth}{printable(view.name)}  {printable(view.value_text)}")
+                value = masked(printable(view.value_text), reveal)
+                print(f"  {'  ' * depth}{printable(view.name)}  {value}")
         if entry.extra[1]:
             print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")
     if image.left_out:
