@@ -6,10 +6,12 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+from fault_server import FaultServer
 
 HERE = Path(__file__).parent
 E2E = HERE / "e2e"
@@ -46,6 +48,14 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def data() -> Path:
     """The folder of real checkpoints and logs; its README says how each was made."""
     return HERE / "data"
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    """An empty registry on the loopback."""
+    made = FaultServer()
+    yield made
+    made.close()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,10 @@ Spoil = Callable[[FaultServer], None]
 
 
 @pytest.fixture
-def server() -> Iterator[FaultServer]:
+def server(server: FaultServer) -> FaultServer:
     """A registry with a good checkpoint."""
-    made = FaultServer()
-    legacy(made, "plain")
-    yield made
-    made.close()
+    legacy(server, "plain")
+    return server
 
 
 def manifest(body: bytes) -> Spoil:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,28 +18,7 @@ from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.reference import parse_reference
-
-
-def _fault_server() -> ModuleType:
-    """Load the registry that misbehaves from the tests of sources."""
-    if "fault_server" not in sys.modules:
-        path = Path(__file__).parents[1] / "fault_server.py"
-        spec = importlib.util.spec_from_file_location("fault_server", path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules["fault_server"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["fault_server"])
-    return sys.modules["fault_server"]
-
-
-faults = _fault_server()
-
-
-@pytest.fixture
-def server() -> Iterator[Any]:
-    made = faults.FaultServer()
-    yield made
-    made.close()
+from fault_server import Answer
 
 
 def sent(data: Path, server: Any, progress: Progress | None = None, **more: str) -> Result:
@@ -112,7 +87,7 @@ def test_a_second_run_sends_no_blob(data: Path, server: Any) -> None:
 
 
 def test_a_run_after_a_failure_sends_what_is_missing_alone(data: Path, server: Any) -> None:
-    refusal = faults.Answer(400, b'{"errors": [{"code": "MANIFEST_INVALID"}]}')
+    refusal = Answer(400, b'{"errors": [{"code": "MANIFEST_INVALID"}]}')
     server.on("PUT", "/manifests/", refusal)
     with pytest.raises(CkptError):
         sent(data, server)
@@ -143,7 +118,7 @@ def test_layers_of_a_base_in_the_same_registry_are_mounted(data: Path, server: A
 def test_a_registry_that_is_gone_in_the_middle_is_one_error_and_leaves_nothing(
     data: Path, server: Any
 ) -> None:
-    server.always("PUT", "/uploads/", faults.Answer(503, b"gone"))
+    server.always("PUT", "/uploads/", Answer(503, b"gone"))
     with pytest.raises(CkptError) as caught:
         sent(data, server)
     assert server.host in str(caught.value)
@@ -156,7 +131,7 @@ def test_a_registry_that_lost_a_blob_is_not_believed(data: Path, server: Any) ->
     pages = next(w.layer.descriptor.digest for w in result.layers if w.role == "pages")
     before = len(server.manifests)
     server.blobs.clear()
-    server.always("HEAD", pages[7:], faults.Answer(404))
+    server.always("HEAD", pages[7:], Answer(404))
     with pytest.raises(CkptError, match="does not have what it was sent"):
         sent(data, server)
     assert len(server.manifests) == before

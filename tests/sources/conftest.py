@@ -10,14 +10,6 @@ from fault_server import Clock, FaultServer
 
 
 @pytest.fixture
-def server() -> Iterator[FaultServer]:
-    """An empty registry on the loopback."""
-    made = FaultServer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def other_server() -> Iterator[FaultServer]:
     """A second one: another host, as far as a login is concerned."""
     made = FaultServer()

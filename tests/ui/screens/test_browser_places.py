@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +37,10 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[FaultServer]:
+def server(server: FaultServer) -> FaultServer:
     """A registry that was added."""
-    made = FaultServer()
-    remember(KnownRegistry(made.host))
-    yield made
-    made.close()
+    remember(KnownRegistry(server.host))
+    return server
 
 
 def add_image(server: FaultServer, tag: str, size: int = 10, **more: object) -> dict[str, object]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from demo import screen_text
 from driving import CheckpointDemo, press, settle
 
@@ -12,13 +9,6 @@ from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.pick import ConfirmScreen
 from fault_server import FaultServer
 from served import legacy
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    made = FaultServer()
-    yield made
-    made.close()
 
 
 async def test_a_layer_that_comes_as_a_whole_is_asked_for_with_its_size(
