@@ -9,6 +9,7 @@ from typing import Any
 from textual.app import App
 
 from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.ui.rows.table import Row, plain
 
 MOST = 48 << 10
 """Bytes. Terminals cap an OSC 52 sequence, many at 64 KiB after base64."""
@@ -37,6 +38,13 @@ async def send_to_clipboard(app: App[Any], text: str, what: str = "it") -> bool:
         app.copy_to_clipboard(text)
     app.notify(f"{what} was sent to the clipboard", markup=False)
     return True
+
+
+async def send_row(app: App[Any], row: Row | None) -> None:
+    """Send the cells of a row, tabs between; nothing where there is no row."""
+    if row is not None:
+        text = "\t".join(plain(cell).strip() for cell in row.cells)
+        await send_to_clipboard(app, text, "the line")
 
 
 async def _tell_tmux(text: str) -> bool:

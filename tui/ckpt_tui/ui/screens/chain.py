@@ -17,12 +17,11 @@ from textual.widgets import Static
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count
 from ckpt_tui.formats.comparing import Link, compare_chain
-from ckpt_tui.ui.clipboard import send_to_clipboard
+from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import CHAIN, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.rows.chain import COLUMNS, link_rows, link_sections, memory_parts
 from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.rows.table import plain
 from ckpt_tui.ui.screens.compare import CompareScreen, ask_for_one_more
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -129,10 +128,7 @@ class ChainScreen(JobHost, Screen[None]):
         self.app.push_screen(ask_for_one_more(self.targets[-1]), add)
 
     async def action_copy(self) -> None:
-        row = self.table.highlighted
-        if row is not None:
-            text = "\t".join(plain(cell).strip() for cell in row.cells)
-            await send_to_clipboard(self.app, text, "the line")
+        await send_row(self.app, self.table.highlighted)
 
     def action_back(self) -> None:
         if not self.cancel_job():

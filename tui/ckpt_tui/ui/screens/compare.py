@@ -26,7 +26,7 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import human_count, middle, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.comparing import Loaded, compare_deltas, load_both, side
-from ckpt_tui.ui.clipboard import send_to_clipboard
+from ckpt_tui.ui.clipboard import send_row, send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.rows.choice import Choice, find_row
@@ -343,10 +343,7 @@ class CompareScreen(JobHost, Screen[None]):
             )
 
     async def action_copy_row(self) -> None:
-        row = self.table.highlighted
-        if row is not None:
-            text = "\t".join(plain(cell).strip() for cell in row.cells)
-            await send_to_clipboard(self.app, text, "the line")
+        await send_row(self.app, self.table.highlighted)
 
     def action_back(self) -> None:
         bar = self.query_one(SearchBar)

@@ -18,7 +18,7 @@ from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.ui.clipboard import send_to_clipboard
+from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import FORMATS, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
 from ckpt_tui.ui.rows.formats import (
@@ -29,7 +29,7 @@ from ckpt_tui.ui.rows.formats import (
     way_sections,
 )
 from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.rows.table import ListRows, plain
+from ckpt_tui.ui.rows.table import ListRows
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -163,10 +163,7 @@ class FormatsScreen(JobHost, Screen[None]):
         self.refresh_bindings()
 
     async def action_copy(self) -> None:
-        row = self.query_one(VirtualTable).highlighted
-        if row is not None:
-            text = "\t".join(plain(cell).strip() for cell in row.cells)
-            await send_to_clipboard(self.app, text, "the line")
+        await send_row(self.app, self.query_one(VirtualTable).highlighted)
 
     def action_back(self) -> None:
         if not self.cancel_job():
