@@ -38,3 +38,11 @@ def test_only_beside_the_main_thread_the_interpreter_is_given_away(
     with ThreadPoolExecutor(1) as beside:
         beside.submit(Progress().tick).result()
     assert given == [0]
+
+
+def test_each_new_step_asks_however_quick_the_one_before_was() -> None:
+    wanted = iter([False, True])
+    progress = Progress(cancelled=lambda: next(wanted))
+    progress.start("one")
+    with pytest.raises(Cancelled):
+        progress.start("two")

@@ -45,9 +45,22 @@ class Progress:
         self.total: int | None = None
 
     def start(self, step: str, total: int | None = None) -> None:
-        """Begin a step, named for a person ("reading layers"), of `total` units."""
+        """Begin a step, named for a person ("reading layers"), of `total` units.
+
+        Raises:
+            Cancelled: nobody wants the result.
+        """
         self.step, self.done, self.total = step, 0, total
-        self._next_report = 0.0
+        self.ask()
+
+    def ask(self) -> None:
+        """Look for cancellation, and report, however little time has passed: before a step that
+        cannot be taken back.
+
+        Raises:
+            Cancelled: nobody wants the result.
+        """
+        self._next_yield = self._next_report = 0.0
         self.tick(0)
 
     def tick(self, amount: int = 1) -> None:

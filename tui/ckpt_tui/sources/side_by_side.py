@@ -29,6 +29,7 @@ def side_by_side(jobs: Iterable[Callable[[Progress], None]], most: int, progress
         Cancelled: nobody wants it any more.
     """
     ended = threading.Event()
+    failures = list[BaseException]()  # in the order of time; those after the first follow from it
     lock = threading.Lock()
 
     def count(amount: int) -> None:
@@ -40,7 +41,8 @@ def side_by_side(jobs: Iterable[Callable[[Progress], None]], most: int, progress
     def run(job: Callable[[Progress], None]) -> None:
         try:
             job(Portion(count))
-        except BaseException:
+        except BaseException as error:
+            failures.append(error)
             ended.set()
             raise
 
@@ -55,7 +57,5 @@ def side_by_side(jobs: Iterable[Callable[[Progress], None]], most: int, progress
         finally:
             ended.set()
             pool.shutdown(cancel_futures=True)
-    failures = [f.exception() for f in running if not f.cancelled()]
-    real = [error for error in failures if error is not None]
-    for error in sorted(real, key=lambda error: isinstance(error, Cancelled)):
+    for error in failures:
         raise error

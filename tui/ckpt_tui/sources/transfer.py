@@ -184,6 +184,7 @@ def copy_image(
 
     jobs = (job(number, blob) for number, blob in enumerate(found.blobs, 1))
     side_by_side(jobs, AT_ONCE, progress)
+    progress.ask()
     *children, (root, data) = found.manifests
     for child, child_data in children:
         destination.put_manifest(_typed(child, child_data), child_data, progress)
