@@ -87,6 +87,26 @@ def test_last_of_two_attempts_counts() -> None:
     assert errors(reading) == []
 
 
+@pytest.mark.parametrize("last", [HEADER, HEADER[HEADER.index(b"(00.000042)") :]])
+def test_what_attempts_that_are_over_said_is_passed_over(last: bytes) -> None:
+    many = 50
+    over = b"".join(
+        HEADER + b"(00.05) Error (a.c:1): %s\n" % (b"ab" * number) for number in range(1, many)
+    )
+    said = b"(00.04)   7: Error (b.c:2): said by the last\n(00.05) Warn  (b.c:3): and this\n"
+    reading = read(over + last + said)
+    assert (reading.attempt.number, reading.attempt.count) == (many, many)
+    assert [line.message for line in reading.lines] == ["said by the last", "and this"]
+    assert reading.attempt.first_line == over.count(b"\n") + 1
+    assert (reading.attempt.header.criu, reading.attempt.outcome) == ("3.16.1", "unfinished")
+
+
+def test_a_version_that_is_only_spoken_of_ends_no_attempt() -> None:
+    spoken = b"".join(b"Error: cannot read 'Version: 3.%d' of it\n" % n for n in range(3))
+    reading = read(HEADER + b"(00.04) Error (a.c:1): the first\n" + spoken)
+    assert errors(reading) == ["the first"]
+
+
 def test_time_jumping_back_begins_an_attempt_without_a_header() -> None:
     first = b"(00.002) nothing\n(00.050000) Error (a.c:1): first\n"
     reading = read(first + b"(00.000000) begin\n(00.020000) Error (a.c:1): second\n")

@@ -14,7 +14,7 @@ from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
 from ckpt_tui.diagnose.log_header import Header, read_header
 from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
 from ckpt_tui.diagnose.log_quotes import quoted_lines, unquoted
-from ckpt_tui.diagnose.log_scan import LOOK_AROUND, START, Buffer
+from ckpt_tui.diagnose.log_scan import LOOK_AROUND, START, Buffer, tells_version
 
 LogBytes = ByteWindow | io.BufferedIOBase
 """A log, in a file or as a stream."""
@@ -51,7 +51,6 @@ MISSING_IMAGE = re.compile(
 )
 """An image without which no restore goes well; CRIU takes an absent one for an empty one."""
 
-_VERSION = re.compile(rb"(?:^|\) )Version: \d")
 _START_TIME = re.compile(rb"\((\d+\.\d+)\)")
 _DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
 _SUCCESS = re.compile(r"^(Dumping|Pre-dumping|Restore) finished successfully")
@@ -126,14 +125,16 @@ def _may_matter(kind: bytes) -> bool:
 class _Collector:
     """The lines of one attempt, bounded."""
 
-    def __init__(self, first_line: int, header: Header) -> None:
+    def __init__(self, first_line: int) -> None:
         self.first_line = first_line
-        self.header = header
+        self.head = b""
+        """Its first lines; read only of the last attempt."""
         self.lines: list[LogLine] = []
         self.last: deque[LogLine] = deque(maxlen=_LAST_LINES)
         self.contexts: dict[int, tuple[str, ...]] = {}
         self.rests: dict[int, tuple[str, ...]] = {}
-        self.action = header.action
+        self.action = ""
+        """Of its last lines; nothing where they do not tell."""
         self.outcome = "unfinished"
         self.version_seen = False
         self.has_criu_lines = False
@@ -196,7 +197,7 @@ class _Reader:
     def __init__(self) -> None:
         self.buffer = Buffer()
         self.attempts = 1
-        self.now = _Collector(1, Header())
+        self.now = _Collector(1)
         self._started = False
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> None:
@@ -214,8 +215,8 @@ class _Reader:
             self._begin(offset)
         elif self.now.is_flood(raw):
             return
-        elif not self._started or (not self.now.header.criu and _VERSION.search(raw[:200])):
-            self._read_header(offset)
+        elif not self._started or self._is_late_version(raw):
+            self._keep_head(offset)
         if len(raw) > 256 and (b"\\n" in raw or len(raw) == LOOK_AROUND):
             raw = self.buffer.line(offset, _QUOTE_LIMIT)
         text = self._with_wrapped_rest(offset, raw.decode("utf-8", "surrogateescape"))
@@ -254,30 +255,32 @@ class _Reader:
 
     def _is_start(self, offset: int, raw: bytes) -> bool:
         """Tell whether an attempt begins with this line, another than the first one."""
-        if _VERSION.search(raw[:200]):
+        if tells_version(raw):
             again, self.now.version_seen = self.now.version_seen, True
+            self.now.has_criu_lines = True
             return again
         if not raw.startswith(START[1:]):
             return False
-        time, before = _time_of(raw), _time_of(b"".join(self.buffer.before(offset, 1)))
+        time, before = _time_of(raw), _time_of(self.buffer.line_before(offset))
         if before is None or time is None or before - time < 0.0001:
             return False
         return self.now.version_seen or before > 0.001
 
     def _begin(self, offset: int) -> None:
-        has_version = _VERSION.search(self.buffer.line(offset)[:200]) is not None
+        has_version = tells_version(self.buffer.line(offset))
         if self.now.has_criu_lines:
             self.attempts += 1
-            self.now = _Collector(self.buffer.number(offset), Header())
-        self.now.version_seen = has_version
-        self._read_header(offset)
+            self.now = _Collector(self.buffer.number(offset))
+        self.now.version_seen = self.now.has_criu_lines = has_version
+        self._keep_head(offset)
 
-    def _read_header(self, offset: int) -> None:
+    def _is_late_version(self, raw: bytes) -> bool:
+        """Tell whether what was kept as the head was something before it."""
+        return tells_version(raw) and b"Version: " not in self.now.head
+
+    def _keep_head(self, offset: int) -> None:
         self._started = True
-        first = [self.buffer.line(offset), *self.buffer.after(offset).split(b"\n")]
-        lines = (line.decode("utf-8", "surrogateescape") for line in first[:_HEADER_LINES])
-        self.now.header = read_header(lines)
-        self.now.action = self.now.header.action
+        self.now.head = self.buffer.line(offset) + self.buffer.after(offset)
 
     def _with_wrapped_rest(self, offset: int, text: str) -> str:
         """Join what the restorer wrote on: `>` ends a piece, the same task's next line goes on."""
@@ -331,9 +334,11 @@ def read_log(log: LogBytes, progress: Progress) -> LogReading:
 
 def _reading(reader: _Reader, tail: bytes) -> LogReading:
     now = reader.now
+    head = now.head.decode("utf-8", "surrogateescape").split("\n")
+    header = read_header(head[:_HEADER_LINES])
     attempt = Attempt(
-        header=now.header,
-        action=now.action,
+        header=header,
+        action=now.action or header.action,
         outcome=now.outcome,
         first_line=now.first_line,
         number=reader.attempts,

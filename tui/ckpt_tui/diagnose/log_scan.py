@@ -41,6 +41,14 @@ _RAW = re.compile(rb"\n(?:[^(p\n]|p(?!ie: )|" + re.escape(START[1:]) + b")")
 the code inside of tasks are looked at for their words."""
 
 
+_VERSION = re.compile(rb"(?:^|\) )Version: \d")
+
+
+def tells_version(line: bytes) -> bool:
+    """Tell whether CRIU says its version in a line, which it does once, before its work."""
+    return _VERSION.search(line[:200]) is not None
+
+
 class Buffer:
     """A run of whole lines with what lies around them.
 
@@ -78,12 +86,10 @@ class Buffer:
         if end <= self._done:
             return 0
         spins = self._spins(end, is_last=is_last)
-        start = self._done
+        start = self._start_of_present(end)
         if self._is_crowd(end) and (last := wanted(self.data[start:end])) is not None:
-            offsets = {*self._offsets(start, end, _MILESTONES)}
-            start = self._start_of_last(last, end)
-        else:
-            offsets = set()
+            start = max(start, self._start_of_last(last, end))
+        offsets = {*self._offsets(self._done, start, _MILESTONES)}
         offsets |= {*self._offsets(start, end, _NEEDLES), *self._raw(start, end)}
         for offset in sorted(offsets | {*self._spinning(end)} if spins else offsets):
             found(offset)
@@ -120,6 +126,19 @@ class Buffer:
         lines -= self.data.count(b"\npie: ", start, end)
         return lines + self.data.count(b"rror", start, end) > _CROWD
 
+    def _start_of_present(self, end: int) -> int:
+        """Return an offset before which all is of attempts that are over.
+
+        CRIU tells its version once, so the last attempt begins behind the last version but one.
+        """
+        at = end
+        for _ in range(2):
+            told = self.data.rfind(b"Version: ", self._done, at)
+            at = self.data.rfind(b"\n", self._done, max(told, 0))
+            if at < 0 or not tells_version(self.line(at)):
+                return self._done
+        return at
+
     def _start_of_last(self, count: int, end: int) -> int:
         """Return the offset of the newline before the last `count` lines of those up to `end`."""
         at = end
@@ -150,6 +169,10 @@ class Buffer:
     def line(self, offset: int, limit: int = LOOK_AROUND) -> bytes:
         """Return the line behind the newline at `offset`, cut to `limit` bytes."""
         return self.data[offset + 1 : min(self.next_line(offset + 1), offset + 1 + limit)]
+
+    def line_before(self, offset: int) -> bytes:
+        """Return the line before the one at `offset`; nothing where it is empty or not kept."""
+        return self.data[self.data.rfind(b"\n", 0, offset) + 1 : offset]
 
     def before(self, offset: int, count: int) -> list[bytes]:
         """Return up to `count` lines before the line at `offset`, as far as they are kept."""
