@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_pro
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.window import CHUNK
 from ckpt_tui.diagnose import host as hosts
 from ckpt_tui.diagnose.doctor import diagnose_log, to_json
 from ckpt_tui.diagnose.host import HostProfile, this_host
@@ -75,6 +77,8 @@ def _opened_log(path: str) -> Iterator[tuple[str, LogBytes]]:
     """Lend a log, - of standard input, with what it is called."""
     if path == "-":
         with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+            with suppress(OSError, AttributeError):  # no pipe, or not on Linux
+                fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, CHUNK)
             yield "standard input", stream
         return
     window = open_log(path)
