@@ -13,7 +13,7 @@ import pytest
 from layouts import repacked
 
 from ckpt_tui.convert import base_search, request
-from ckpt_tui.convert.base import BaseImage, find_base, read_base, read_image, wrong_base
+from ckpt_tui.convert.base import BaseImage, find_base, read_base, read_image
 from ckpt_tui.convert.layout import LAYER, Staging
 from ckpt_tui.convert.request import Request, base_tree, prepare
 from ckpt_tui.convert.source import Source
@@ -32,45 +32,6 @@ def test_the_headers_of_the_base_are_read_and_its_digest_is_the_recorded_one(
     assert base_bb.tree["data/old/deep/b"].size == 2
     assert base_bb.config_digest == f"sha256:{counter.container.image_id}"
     assert base_bb.layers[0].diff_id.startswith("sha256:")
-
-
-def test_the_right_base_is_not_refused(base_bb: BaseImage) -> None:
-    digits = base_bb.config_digest.removeprefix("sha256:")
-    assert wrong_base(base_bb, "podman", {"config.dump": {"rootfsImageID": digits}}) == ""
-    assert wrong_base(base_bb, "cri-o", {"config.dump": {"rootfsImageRef": digits}}) == ""
-    reference = f"localhost:5000/bb@{base_bb.digests[-1]}"
-    assert wrong_base(base_bb, "containerd", {"config.dump": {"rootfsImageRef": reference}}) == ""
-
-
-@pytest.mark.parametrize(
-    ("engine", "key", "value"),
-    [
-        ("podman", "rootfsImageID", "00" * 32),
-        ("cri-o", "rootfsImageRef", "00" * 32),
-        ("containerd", "rootfsImageRef", "localhost/bb@sha256:" + "00" * 32),
-    ],
-)
-def test_another_digest_is_refused_and_says_how_to_name_the_right_one(
-    base_bb: BaseImage, engine: str, key: str, value: str
-) -> None:
-    config = {key: value, "rootfsImageName": "localhost/bb:1"}
-    refusal = wrong_base(base_bb, engine, {"config.dump": config})
-    assert "00" * 32 in refusal
-    assert "localhost/bb:1" in refusal
-    assert "--base" in refusal
-
-
-def test_for_containerd_the_image_id_of_its_status_counts_too(base_bb: BaseImage) -> None:
-    documents = {
-        "config.dump": {"rootfsImageRef": "localhost/bb@sha256:" + "00" * 32},
-        "status.dump": {"image_id": base_bb.config_digest},
-    }
-    assert wrong_base(base_bb, "containerd", documents) == ""
-
-
-def test_without_a_recorded_digest_there_is_nothing_to_compare(base_bb: BaseImage) -> None:
-    for engine in ("podman", "cri-o", "containerd"):
-        assert wrong_base(base_bb, engine, {"config.dump": {}}) == ""
 
 
 def test_a_base_that_nobody_has_is_none_unless_it_was_named(

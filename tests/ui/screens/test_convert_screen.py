@@ -264,7 +264,7 @@ async def test_without_a_base_it_cannot_start_but_the_half_step_can(
         await press(pilot, "k")
         text = screen_text(app)
         assert "It cannot start" not in text
-        assert "not needed: the delta stays a tar" in text
+        assert "not needed: no delta becomes a layer" in text
         await press(pilot, "enter")
         assert "✔ Written and verified" in screen_text(app)
 

@@ -86,6 +86,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "tag": plan.tag,
         "repository": plan.repository,
         "base": plan.base.reference if plan.base else None,
+        "base_verdict": plan.base_verdict,
         "layers": [{"role": la.role, "plain_size": la.plain_size} for la in plan.layers],
         "before": plain(plan.before),
         "after": plain(plan.after),

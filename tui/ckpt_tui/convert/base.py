@@ -12,7 +12,6 @@ from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tar import TarIndex, walk
 from ckpt_tui.archive.tree import HeaderTree, Member
-from ckpt_tui.convert.images import recorded_image
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.document import parse_document, text_at, texts_at
@@ -177,7 +176,7 @@ def find_base(source: Source, target: str, progress: Progress, read: Read[T]) ->
     """Find the base image of `source`: where `target` says, or else in podman's local store.
 
     The caller closes it. None: no target was named, and the store does not have it. Whether it is
-    the right one is told by `wrong_base`.
+    the right one is told by `check_base`.
 
     Raises:
         CkptError: the target is no image, or is damaged.
@@ -238,37 +237,6 @@ def _manifest_of(opened: OpenedImage, source: Source) -> tuple[OpenedImage, list
     if not found:
         raise CkptError(f"{opened.target} cannot be a base:", "it has no image for Linux.")
     return found[0], [opened.descriptor.digest, found[0].descriptor.digest]
-
-
-def wrong_base(base: BaseImage, engine: str, documents: Mapping[str, object]) -> str:
-    """Return why `base` is not the image that the container ran from; empty if it is.
-
-    `documents` holds config.dump and, for containerd, status.dump. Where the engine recorded no
-    digest the answer is empty as well: there is nothing to compare.
-    """
-    config_dump = documents.get("config.dump")
-    name = text_at(config_dump, "rootfsImageName") or text_at(config_dump, "rootfsImage")
-    expected = recorded_image(engine, config_dump)
-    if expected:
-        if base.config_digest == f"sha256:{expected}":
-            return ""
-        return _refusal(base, name, f"image id {expected}", base.config_digest)
-    manifest = text_at(config_dump, "rootfsImageRef").rpartition("@")[2]
-    image_id = text_at(documents.get("status.dump"), "image_id")
-    if not manifest.startswith("sha256:") or manifest in base.digests:
-        return ""
-    if image_id and image_id == base.config_digest:
-        return ""
-    found = ", ".join(base.digests) or base.config_digest
-    return _refusal(base, name, f"digest {manifest}", found)
-
-
-def _refusal(base: BaseImage, name: str, expected: str, found: str) -> str:
-    return (
-        f"{base.reference} is not the base image: the container ran from {name or 'an image'} "
-        f"with {expected}, this one has {found}. The tag may have moved; name the image by its "
-        "digest, or give a copy of it with --base."
-    )
 
 
 def architecture_of(base: BaseImage | None) -> str:

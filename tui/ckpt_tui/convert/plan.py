@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage, architecture_of
+from ckpt_tui.convert.base_check import STATUS_DUMP, BaseCheck, BaseVerdict, check_base
 from ckpt_tui.convert.delta import DeltaPlan, plan_delta
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.first_pass import FirstPass
@@ -22,7 +23,6 @@ from ckpt_tui.convert.images import (
 from ckpt_tui.convert.nested import Diff, read_diff
 from ckpt_tui.convert.remarks import (
     RecordedFile,
-    base_problems,
     delta_warnings,
     engine_warnings,
     lost_files,
@@ -47,8 +47,6 @@ from ckpt_tui.convert.upper import plan_upper
 from ckpt_tui.core.document import read_object
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
-
-STATUS_DUMP = "status.dump"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +87,7 @@ class Plan:
 
     source: Source
     base: BaseImage | None
+    base_verdict: BaseVerdict
     destination: Destination
     tag: str
     repository: str
@@ -145,10 +144,14 @@ def make_plan(
         diff, delta = _delta(source, base, whole, progress)
     except CkptError as error:
         problems.append(str(error))
-    if whole:
-        problems += base_problems(source, base, documents)
-        problems += [no_base] if no_base else []
-    elif source.upper:
+    checked = check_base(source, base, documents) if whole else BaseCheck(BaseVerdict.UNNEEDED)
+    problems += [text for text in (checked.problem, no_base) if text]
+    if checked.verdict is BaseVerdict.UNRECORDED:
+        warnings.append(
+            "No digest of the image was recorded, so nothing tells whether the base is the one "
+            "that the container ran from."
+        )
+    if source.upper and not whole:
         problems.append("There is no delta tar to keep: the delta is a folder.")
     if delta:
         problems += shortened(delta.problems, "names")
@@ -167,6 +170,7 @@ def make_plan(
     return Plan(
         source=source,
         base=base if whole else None,
+        base_verdict=checked.verdict,
         destination=destination,
         tag=tag,
         repository=repository,

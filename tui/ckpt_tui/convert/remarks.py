@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.base import BaseImage, wrong_base
+from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.delta import DeltaPlan
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.layout import names
 from ckpt_tui.convert.names import real_name
-from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, RECORD, SPEC_DUMP
+from ckpt_tui.convert.roles import CONFIG_DUMP, IMAGES, PARENT_IMAGES, RECORD, SPEC_DUMP
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import human_count
@@ -67,30 +67,6 @@ def shape_problems(source: Source) -> list[str]:
         "members",
     )
     return problems
-
-
-def base_problems(
-    source: Source, base: BaseImage | None, documents: Mapping[str, object]
-) -> list[str]:
-    """Return why the delta cannot lie on `base`; `documents` are those of `wrong_base`."""
-    if base is None and source.bare and not source.upper and DIFF_TAR not in source.tree.members:
-        return []
-    if base is None and source.upper:
-        image = source.container.image or "The base image"
-        return [f"{image} is not at hand, and the layer has to lie on it: give it with --base."]
-    if base is None:
-        image = source.container.image or "the base image"
-        return [
-            f"{image} is not at hand, and the delta cannot become a layer without it: give it with "
-            "--base, or keep the delta as it is with --keep-delta-tar."
-        ]
-    wrong = wrong_base(base, source.engine, documents)
-    if source.base_digest and source.base_digest not in base.digests:
-        wrong = (
-            f"{base.reference} is not the base image: the checkpoint names one with the digest "
-            f"{source.base_digest}. Leave out --base, or name that one."
-        )
-    return [wrong] if wrong else []
 
 
 def place_problems(destination: Destination, repository: str, tag: str) -> list[str]:

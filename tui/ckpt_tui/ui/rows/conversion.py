@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.convert.base_check import BaseVerdict
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import Result
 from ckpt_tui.core.text import human_bytes, printable, short_digest
@@ -27,6 +28,14 @@ ROLE_MEANING = {
 BAR = 12
 """Cells of a bar in the comparison of before and after."""
 
+BASE_VERDICTS = {
+    BaseVerdict.VERIFIED: ("good", "the image of the dump"),
+    BaseVerdict.UNRECORDED: ("unknown", "no digest was recorded to know it by"),
+    BaseVerdict.MOVED: ("fails", "another image"),
+    BaseVerdict.MISSING: ("fails", "not found: name it with b, or --base"),
+    BaseVerdict.UNNEEDED: ("good", "not needed: no delta becomes a layer"),
+}
+"""What is known of the base image: a meaning and words."""
 
 NAMED = 2
 """Files of a layer that are named; more are counted."""
@@ -48,15 +57,15 @@ def _what(plan: Plan) -> Iterator[Fact]:
     yield Fact("from", printable(f"{plan.source.label}  ({plan.source.kind})"))
     yield Fact("to", printable(plan.destination.named(plan.tag)))
     yield Fact("to live in", printable(plan.repository))
-    if plan.base is not None:
-        digest = short_digest(plan.base.config_digest)
-        good = not any("is not the base image" in p for p in plan.problems)
-        mark = signed("good", "the image of the dump") if good else signed("fails", "another image")
-        yield Fact("base", Text.assemble(printable(plan.base.reference), f" ({digest})  ", mark))
-    elif plan.optimized:
-        yield Fact("base", signed("fails", "not found: name it with b, or --base"))
-    else:
-        yield Fact("base", "not needed: the delta stays a tar")
+    yield Fact("base", _base(plan))
+
+
+def _base(plan: Plan) -> Text:
+    mark = signed(*BASE_VERDICTS[plan.base_verdict])
+    if plan.base is None:
+        return mark
+    digest = short_digest(plan.base.config_digest)
+    return Text.assemble(printable(plan.base.reference), f" ({digest})  ", mark)
 
 
 def _layers(plan: Plan) -> Iterator[Fact]:
