@@ -64,6 +64,14 @@ def test_names_in_commands_are_quoted(tmp_path: Path) -> None:
         ),
         ("containers-storage:web:ckpt", ("podman container restore web:ckpt",)),
         (
+            "containers-storage:[overlay@/srv/old store+/run/x]web:ckpt",
+            ("podman --root '/srv/old store' container restore web:ckpt",),
+        ),
+        (
+            "containers-storage:[overlay@/var/lib/containers/storage]web:ckpt",
+            ("podman container restore web:ckpt",),
+        ),
+        (
             "oci:/srv/store:web",
             (
                 "skopeo copy oci:/srv/store:web containers-storage:localhost/checkpoint:restore",
@@ -94,11 +102,48 @@ def opened_engines(target: Path) -> dict[str, EngineRestore]:
 def test_image_of_ctr_is_imported_first_and_nothing_else_takes_it() -> None:
     engines = opened_engines(DATA / "ctr-counter")
     assert engines["containerd"].commands == (
-        f"tar -C {DATA / 'ctr-counter'} -cf - . | ctr images import -",
+        f"tar -C {DATA / 'ctr-counter'} -cf - . | ctr images import --no-unpack -",
         "ctr containers restore --rw --live NEW_ID REF",
     )
+    assert any("localhost/bb:1" in note for note in engines["containerd"].notes)
     assert "ckpt-tui convert" in engines["runc"].refusal
     assert engines["criu"].commands == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "commands"),
+    [
+        (
+            "docker://registry.example/web:ckpt",
+            (
+                "ctr content fetch registry.example/web:ckpt",
+                "ctr containers restore --rw --live NEW_ID registry.example/web:ckpt",
+            ),
+        ),
+        ("containerd:web:ckpt", ("ctr containers restore --rw --live NEW_ID web:ckpt",)),
+        (
+            "containerd:[k8s.io@/var/lib/containerd]web:ckpt",
+            ("ctr --namespace k8s.io containers restore --rw --live NEW_ID web:ckpt",),
+        ),
+        (
+            "oci:/:web",
+            (
+                "tar -C / -cf - . | ctr images import --no-unpack -",
+                "ctr containers restore --rw --live NEW_ID REF",
+            ),
+        ),
+    ],
+)
+def test_image_of_ctr_is_brought_to_containerd_from_where_it_is(
+    source: str, commands: tuple[str, ...]
+) -> None:
+    opened = open_checkpoint(str(DATA / "ctr-counter"), quiet())
+    facts = Facts.of(opened, opened.load(quiet()))
+    facts = dataclasses.replace(
+        facts, checkpoint=dataclasses.replace(facts.checkpoint, source=source)
+    )
+    assert restore_commands(facts, ())[0].commands == commands
+    opened.close()
 
 
 def test_link_keeps_containerd_alone_from_restoring(tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from lab import Lab
 TUI = Path(__file__).parents[2] / "tui"
 
 
-def answer(*arguments: str) -> Any:
-    """Run the program with `--json`."""
+def answer(*arguments: str, allowed: tuple[int, ...] = (0,)) -> Any:
+    """Run the program with `--json`; `allowed` are the exit codes that are no failure."""
     done = subprocess.run(
         [sys.executable, "-m", "ckpt_tui", *arguments, "--json"],
         env={**os.environ, "PYTHONPATH": str(TUI)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in allowed, done.stderr
     return json.loads(done.stdout)
 
 
@@ -79,6 +79,41 @@ def test_a_ctr_checkpoint_goes_from_containerds_store_into_a_registry(
     assert answer("inspect", target)["processes"]
     roles = [one["role"] for one in answer("ls", target)["blobs"]]
     assert {"criu", "config", "manifest", "delta"} <= set(roles)
+
+
+@pytest.mark.parametrize("where", ["containerd:", "oci:", "docker://"])
+def test_ctr_restores_with_the_commands_that_are_printed(
+    lab: Lab, registry: str, containerd: Path, where: str
+) -> None:
+    made = entries(containerd)["localhost/counter:checkpoint"]["target"]
+    target = {
+        "containerd:": made,
+        "oci:": f"oci:{lab.host}/ctr-layout:counter",
+        "docker://": f"docker://{registry}/ctr/restored:1",
+    }[where]
+    if target != made:
+        answer("copy", made, target)
+    ways = answer("diagnose", target, allowed=(0, 1))["restore"]
+    (commands,) = (way["commands"] for way in ways if way["engine"] == "containerd")
+    own = "containerd" if target == made else f"containerd-{where[:3]}"
+    told = "\n".join(commands).replace(str(lab.host), "/host").replace("NEW_ID", "again")
+    told = told.replace("REF", "$(ctr image ls -q | grep -v localhost/bb:1)")
+    told = told.replace("content fetch", "content fetch --plain-http")
+    count = lab.script(f"""
+        mkdir -p /tmp/c; cat >/tmp/c/config.toml <<END
+version = 2
+root = "/host/{own}"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+END
+        containerd -c /tmp/c/config.toml >/dev/null 2>&1 &
+        for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+        ctr image import --snapshotter native --index-name localhost/bb:1 /host/base-bb.oci.tar
+        {told}
+        [ "$(ctr task ls | awk '$1 == "again" {{ print $3 }}')" = RUNNING ]
+        ctr task exec --exec-id look again cat /tmp/count
+        ctr task kill -s KILL again; sleep 1; ctr task rm again; ctr container rm again
+    """).stdout.splitlines()[-1]
+    assert int(count) > 0
 
 
 def test_what_podman_keeps_of_containers_is_found(lab: Lab) -> None:

@@ -144,12 +144,7 @@ def _ctr_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
     if layer is not None:
         blob = image.store.blob(layer.digest)
         tree = JoinedTree([("", tree), ("", OneFile(DIFF_TAR, blob))])
-    annotations = opened.metadata.annotations
-    container = replace(
-        opened.kind.container(opened.metadata),
-        image=annotations.get("org.opencontainers.image.ref.name", ""),
-        runtime=annotations.get("io.containerd.checkpoint.runtime", ""),
-    )
+    container = opened.kind.container(opened.metadata)
     source = tree_source(opened.target, opened.format.name, "containerd", tree, container, {})
     read = [d for d in blobs if d is not base]
     return replace(

@@ -7,6 +7,7 @@ CRImportCheckpoint, and the options of `runc restore` and `crun restore`.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from ckpt_tui.checkpoint.places import OWN_MOUNTS
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.diagnose.preflight_restore import CRIU_CONFIG
+from ckpt_tui.sources.stores import locations
+from ckpt_tui.sources.table import split_reference
 
 FLAGS = {
     "tcp-established-restore": "--tcp-established",
@@ -40,6 +43,14 @@ LOCAL_PREFIX = "localhost/"
 
 LOCAL_NAME = "localhost/checkpoint:restore"
 """What an image from a layout is called in podman's store."""
+
+_STORED = re.compile(
+    r"(?P<store>containers-storage|containerd):"
+    r"(?:\[(?:(?P<within>[^@\]]*)@)?(?P<root>[^\]+]*)[^\]]*\])?(?P<name>.*)",
+    re.DOTALL,
+)
+"""An image in a local store, with what `ls` puts before its name: the driver of podman's store or
+the namespace of containerd's, and its root."""
 
 SHOWN_MOUNTS = 5
 """Mounts named in a sentence."""
@@ -107,8 +118,17 @@ def _is_image(facts: Facts) -> bool:
 
 def _image_name(facts: Facts) -> str:
     """Return the name of an image in a registry or a local store."""
-    name = facts.checkpoint.source.removeprefix("docker://").removeprefix("containers-storage:")
-    return shlex.quote(name)
+    source = facts.checkpoint.source
+    stored = _STORED.fullmatch(source)
+    return shlex.quote(stored["name"] if stored else source.removeprefix("docker://"))
+
+
+def _podman_program(facts: Facts) -> str:
+    """Return how podman is called, for an image in a store that is not its usual one."""
+    stored = _STORED.fullmatch(facts.checkpoint.source)
+    root = stored["root"] if stored and stored["store"] == "containers-storage" else None
+    usual = {str(location.root) for location in locations()}
+    return "podman" if not root or root in usual else f"podman --root {shlex.quote(root)}"
 
 
 def _local_image(facts: Facts) -> tuple[str, tuple[str, ...]]:
@@ -151,7 +171,8 @@ def _podman(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
     commands: tuple[str, ...]
     if _is_image(facts):
         name, before = _local_image(facts)
-        commands = (*before, _command("podman container restore", *flags, name))
+        command = _command(_podman_program(facts), "container restore", *flags, name)
+        commands = (*before, command)
     elif facts.checkpoint.format.name.endswith("directory"):
         commands = (
             f"(cd {_source(facts)} && tar -cf - *) >checkpoint.tar",
@@ -222,7 +243,8 @@ def _unpacked(facts: Facts) -> tuple[str, tuple[str, ...]]:
         return shlex.quote(f"{facts.checkpoint.source}/{images}".rstrip("/")), ()
     if _is_image(facts):
         local, before = _local_image(facts)
-        return f'"$folder"/{images}', (*before, f"folder=$(podman image mount {local})")
+        mount = f"folder=$({_podman_program(facts)} image mount {local})"
+        return f'"$folder"/{images}', (*before, mount)
     return f"unpacked/{images}", (
         "mkdir unpacked",
         _command("tar -C unpacked -xf", _source(facts)),
@@ -259,19 +281,28 @@ def _cri(
 
 
 def _ctr(facts: Facts) -> EngineRestore:
-    """Return how `ctr` restores its own image, which must be in containerd's store."""
+    """Return how `ctr` restores its own image, which must be in containerd's store.
+
+    It is not unpacked, as `ctr images pull` would: its layer is none of an image by itself.
+    """
     source = facts.checkpoint.source
-    restore = "ctr containers restore --rw --live NEW_ID"
-    if source.startswith(("docker://", "containers-storage:")):
-        name = _image_name(facts)
-        return EngineRestore("containerd", (f"ctr images pull {name}", _command(restore, name)))
-    path = source.removeprefix("oci-archive:").removeprefix("oci:")
+    image = facts.checkpoint.container.image
+    base = (f"containerd needs {image} in its store, or pulls it.",) if image else ()
+    stored = _STORED.fullmatch(source)
+    space = stored["within"] if stored else ""
+    ctr = f"ctr --namespace {shlex.quote(space)}" if space not in (None, "", "default") else "ctr"
+    restore = f"{ctr} containers restore --rw --live NEW_ID"
+    name = _image_name(facts)
+    if stored or source.startswith("docker://"):
+        fetch = () if stored else (f"ctr content fetch {name}",)
+        return EngineRestore("containerd", (*fetch, _command(restore, name)), base)
+    path, _name = split_reference(source.removeprefix("oci-archive:").removeprefix("oci:"))
     quoted = shlex.quote(path)
     packed = quoted if os.path.isfile(path) else "-"
-    load = f"ctr images import {packed}"
+    load = f"ctr images import --no-unpack {packed}"
     if packed == "-":
         load = f"tar -C {quoted} -cf - . | {load}"
-    notes = ("REF is the name that the import prints.",)
+    notes = ("REF is the name of the checkpoint in `ctr images ls`.", *base)
     return EngineRestore("containerd", (load, f"{restore} REF"), notes)
 
 

@@ -15,6 +15,7 @@ from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import ContainerFacts, Note
 from ckpt_tui.core.document import read_document, read_object, text_at, texts_at, value_at
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.sources.base import REF_NAME
 
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
 """The JSON members that say what the container was."""
@@ -149,6 +150,17 @@ def containerd_facts(metadata: Metadata) -> ContainerFacts:
         **_checkpointctl(metadata),
         pod=annotations.get("io.kubernetes.cri.sandbox-name", ""),
         namespace=annotations.get("io.kubernetes.cri.sandbox-namespace", ""),
+        **_from_spec(metadata),
+    )
+
+
+def ctr_facts(metadata: Metadata) -> ContainerFacts:
+    """Return the facts of a `ctr` checkpoint; the annotations of its index name the image and the
+    runtime (containerd client/container_checkpoint_opts.go)."""
+    return ContainerFacts(
+        image=metadata.annotations.get(REF_NAME, ""),
+        runtime=metadata.annotations.get("io.containerd.checkpoint.runtime", ""),
+        checkpointed=metadata.dumped,
         **_from_spec(metadata),
     )
 

@@ -17,6 +17,7 @@ from ckpt_tui.formats.metadata import (
     bare_facts,
     containerd_facts,
     crio_facts,
+    ctr_facts,
     podman_facts,
 )
 
@@ -107,7 +108,7 @@ FORMATS: tuple[Format, ...] = (
         "containerd",
         "ctr",
         lambda f: f.has("checkpoint/inventory.img", "spec.dump"),
-        bare_facts,
+        ctr_facts,
     ),
     Format("lxc", "LXC", lambda f: f.has("inventory.img", "tty.info"), bare_facts, images=""),
     Format(
