@@ -27,6 +27,10 @@ MAX_ZSTD_WINDOW = 128 << 20
 otherwise; a frame that asks for more could claim all memory."""
 
 
+READ = 256 << 10
+"""Compressed bytes given to a decoder at a time: what it has just been given is still in the cache
+of the core."""
+
 _GZIP_ERRORS = (BadGzipFile, cast(type[Exception], IsalError))  # the stub has it as an instance
 
 
@@ -80,7 +84,7 @@ class _Source(io.RawIOBase):
 
     def read(self, length: int = -1) -> bytes:
         del length  # the decoders take what comes, and few large reads cost least
-        piece = self._window.read(self.position, CHUNK)
+        piece = self._window.read(self.position, READ)
         self.position += len(piece)
         self._progress.tick(len(piece))
         return piece
@@ -112,7 +116,7 @@ class _Zstd:
         self._name = name
         decoder = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW)
         self._plain = decoder.stream_reader(
-            cast(IO[bytes], self._source), read_size=CHUNK, read_across_frames=True, closefd=False
+            cast(IO[bytes], self._source), read_size=READ, read_across_frames=True, closefd=False
         )
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -157,7 +161,7 @@ class FrameScan:
     def __init__(self) -> None:
         self._steps = _frame_steps()
         self._skip, self._take, self._at_frame = next(self._steps)
-        self._head = bytearray()
+        self._head = b""
 
     @property
     def complete(self) -> bool:
@@ -166,19 +170,17 @@ class FrameScan:
 
     def feed(self, piece: bytes) -> None:
         """Follow the stream through its next bytes."""
-        position = 0
-        while position < len(piece):
-            skipped = min(self._skip, len(piece) - position)
-            self._skip -= skipped
-            position += skipped
-            if self._skip:
-                return
+        position, end = 0, len(piece)
+        while (position := position + self._skip) < end:
             part = piece[position : position + self._take - len(self._head)]
-            self._head += part
+            head = self._head + part
             position += len(part)
-            if len(self._head) == self._take:
-                head, self._head = bytes(self._head), bytearray()
+            if len(head) < self._take:
+                self._skip, self._head = 0, head
+            else:
+                self._head = b""
                 self._skip, self._take, self._at_frame = self._steps.send(head)
+        self._skip = position - end
 
 
 _Step = tuple[int, int, bool]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from ckpt_tui.archive.blocks import SKIPPED
 from ckpt_tui.archive.headers import HeaderReader
 from ckpt_tui.archive.tar import MemberReader
 from ckpt_tui.core.errors import DamagedInput
@@ -85,6 +86,6 @@ class _Kept:
         return data
 
     def skip(self, length: int) -> None:
-        while length > 0 and (part := self._reader.read(length)):
+        while length > 0 and (part := self._reader.read(min(length, SKIPPED))):
             self.position += len(part)
             length -= len(part)

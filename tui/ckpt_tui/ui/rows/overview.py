@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -16,13 +17,15 @@ from ckpt_tui.core.text import (
     short_digest,
     shortened,
 )
-from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.rows.details import count_line
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.processes import SHOWN_COMMAND
 from ckpt_tui.ui.rows.secrets import masked_arguments
+
+if TYPE_CHECKING:  # 30 ms that no command but one needs
+    from ckpt_tui.diagnose.target import TargetDiagnosis
 
 MEANING_OF_COMPONENT = {
     "pages": "pages",
