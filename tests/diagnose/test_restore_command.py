@@ -31,6 +31,19 @@ def test_podman_gets_the_flags_and_the_others_a_reason(tmp_path: Path) -> None:
     assert "CRI-O" in engines["cri-o"].refusal
 
 
+def test_runtimes_are_told_an_absolute_path_for_they_go_into_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = opened_engines(ARCHIVES / "counter.tar.zst")
+    assert '--image-path "$PWD"/unpacked/checkpoint' in packed["runc"].commands[-1]
+    unpack(ARCHIVES / "counter.tar.zst", tmp_path / "counter")
+    monkeypatch.chdir(tmp_path)
+    folder = opened_engines(Path("counter"))
+    for engine in ("runc", "crun", "criu"):
+        assert f"{tmp_path}/counter/checkpoint" in folder[engine].commands[-1]
+    assert "mnt[/dev/null]:/dev/null" in folder["criu"].commands[-1]
+
+
 def test_engines_of_kubernetes_take_their_own(tmp_path: Path) -> None:
     crio = engines_of(unpack(ARCHIVES / "cri-crio.tar", tmp_path / "crio"))
     assert crio["cri-o"].commands[-1] == "crictl start ID"

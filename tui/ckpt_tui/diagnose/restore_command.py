@@ -55,6 +55,9 @@ the namespace of containerd's, and its root."""
 SHOWN_MOUNTS = 5
 """Mounts named in a sentence."""
 
+MASK = "/dev/null"
+"""What runtimes mount over a path that a container shall not see; itself on every host."""
+
 MAX_MOUNTS = 30
 """Mounts named in a command for bare criu."""
 
@@ -240,12 +243,13 @@ def _unpacked(facts: Facts) -> tuple[str, tuple[str, ...]]:
     images = facts.images.member_name("").rstrip("/")
     name = facts.checkpoint.format.name
     if name.endswith("directory"):
-        return shlex.quote(f"{facts.checkpoint.source}/{images}".rstrip("/")), ()
+        folder = os.path.abspath(facts.checkpoint.source.removeprefix("dir:"))
+        return shlex.quote(f"{folder}/{images}".rstrip("/")), ()
     if _is_image(facts):
         local, before = _local_image(facts)
         mount = f"folder=$({_podman_program(facts)} image mount {local})"
         return f'"$folder"/{images}', (*before, mount)
-    return f"unpacked/{images}", (
+    return f'"$PWD"/unpacked/{images}', (  # runc and crun go into the bundle
         "mkdir unpacked",
         _command("tar -C unpacked -xf", _source(facts)),
     )
@@ -343,11 +347,13 @@ def _criu(facts: Facts, findings: Sequence[Finding]) -> EngineRestore:
     flags += ["--lazy-pages"] if "lazy-pages" in asked else []
     keys = {m.external_key for m in facts.checkpoint.mounts}
     external = sorted(key for key in keys if key and not key.startswith(OWN_MOUNTS))
-    given = [f"--external {shlex.quote(f'mnt[{key}]:SOURCE')}" for key in external[:MAX_MOUNTS]]
+    sources = ((key, key if key == MASK else "SOURCE") for key in external[:MAX_MOUNTS])
+    given = [f"--external {shlex.quote(f'mnt[{key}]:{source}')}" for key, source in sources]
     root = ["--root ROOTFS"] if facts.checkpoint.mounts else []
     command = _command(f"criu restore --images-dir {folder} --work-dir /tmp", *root, *flags, *given)
     notes = (
-        "SOURCE is what shall be mounted there, ROOTFS the root filesystem, a mount point.",
+        "SOURCE is what shall be mounted there, ROOTFS the root filesystem: a mount point, with a "
+        "file or folder for each of these mounts.",
         "No engine will know of the container.",
     )
     return EngineRestore("criu", (*commands, command), notes)
