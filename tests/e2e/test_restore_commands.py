@@ -27,7 +27,7 @@ ROOTFS = """
         mount -t overlay overlay bundle/rootfs \
             -o "lowerdir=$image,upperdir=$PWD/bundle/upper,workdir=$PWD/bundle/work"
 """
-"""Shell that makes the root filesystem as the notes say: the base image with the changes over it."""
+"""Shell that makes the root filesystem as the notes say: the base image, the changes over it."""
 
 
 def ways(target: str) -> dict[str, Any]:
