@@ -1,8 +1,7 @@
 """Measures the program beside its peers and prints a table: `.venv/bin/python tests/bench/run.py`.
 
 Needs root (for the lab, which has most of the peers), zstd, 6 GB below the folder for temporary
-files and some ten minutes; nothing else should run. `--only PART` measures one part alone: open,
-convert, push, huge, decode or restore.
+files and some ten minutes; nothing else should run. `--only PART` measures one part alone.
 
 Ours and its peer take turns, three times each, and the best of each counts; files are in the page
 cache. What is measured:
@@ -12,6 +11,9 @@ open      `ckpt-tui images A`: one pass, all members known, every image read but
 convert   into an OCI layout, checked again, against the floor, which is what no converter can go
           without: decompressing and SHA-256 of the plain bytes in a pipe, then zstd -1 with two
           threads of the plain bytes into a file; and against unpacking, `buildah copy`, `commit`
+registry  opening what was converted, in a registry on this machine, in a program that runs already;
+          pulling it into a layout, against `skopeo copy`; and how long the first of 10,000 tags and
+          the last one take to be known by name
 push      into an empty registry on this machine: a copy of what was converted, and a conversion,
           which has all the work of `convert` besides; against `skopeo copy` of what was converted,
           which has no such work, and of the same checkpoint as buildah made an image of it
@@ -52,6 +54,7 @@ from archive import write_archive, write_huge  # noqa: E402
 MEMORY_MIB, DELTA_MIB = 1088, 128
 SIZE = MEMORY_MIB + DELTA_MIB
 HUGE_GIB = 64
+TAGS = 10_000
 HUGE_LIMIT_S = 180
 """Seconds; two digests and the compression of 64 GiB take half of that on the slowest of ours."""
 BASE = f"oci-archive:{TESTS / 'data/archives/base-bb.oci.tar'}"
@@ -66,6 +69,17 @@ begun = time.perf_counter()
 opened = open_checkpoint(sys.argv[1], quiet())
 opened.load(quiet())
 Path(sys.argv[2]).write_text(str(time.perf_counter() - begun))
+"""
+
+LIST = """
+import sys, time
+from pathlib import Path
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.ui.remote import Repositories
+begun = time.perf_counter()
+found = [time.perf_counter() - begun for _ in Repositories().children(sys.argv[1], quiet())]
+assert len(found) == int(sys.argv[2]) + 1, len(found)
+Path(sys.argv[4]).write_text(str(found[0 if sys.argv[3] == "first" else -1]))
 """
 
 SHA256 = """
@@ -97,7 +111,9 @@ buildah commit -q $c built
 UNBUILD = "rm -rf /host/unpacked; buildah rm -a; buildah rmi -af"
 
 SKOPEO = "skopeo copy -q --dest-tls-verify=false {} {}"
-EMPTY = "rm -rf /host/registry*/blobs/docker /var/lib/containers/cache"
+PULL = "skopeo copy -q --all --src-tls-verify=false {} {}"
+FORGET = "rm -rf /var/lib/containers/cache"
+EMPTY = f"rm -rf /host/registry*/blobs/docker; {FORGET}"
 """Empties the registry, and lets skopeo forget what it has."""
 
 MOUNTED = """
@@ -152,10 +168,10 @@ def archive_in(lab: Lab) -> Path:
     return archive
 
 
-def opening(archive: Path) -> Command:
-    """Return a command that tells how long opening takes in a program that runs already."""
-    took = archive.with_suffix(".seconds")
-    return Command(python(OPEN, archive, took), after=f"cat {took}")
+def telling(lab: Lab, text: str, *arguments: str | Path) -> Command:
+    """Return Python that tells, in a file that it is given last, how long something took."""
+    took = lab.host / "seconds"
+    return Command(python(text, *arguments, took), after=f"cat {took}")
 
 
 def open_rows(lab: Lab) -> Iterator[Row]:
@@ -173,7 +189,7 @@ def open_rows(lab: Lab) -> Iterator[Row]:
     gzip = Command(f"{GZIP} -dc {packed} | tar t")
     of_gzip = Command(program("images", packed))
     yield Row(f"{what}, gzip", of_gzip, f"{GZIP} -dc A | tar t", gzip, 1.3)
-    yield Row(f"{what}, plain tar", opening(plain), "", None, 0.2, told)
+    yield Row(f"{what}, plain tar", telling(lab, OPEN, plain), "", None, 0.2, told)
     packed.unlink()
 
 
@@ -191,6 +207,27 @@ def convert_rows(lab: Lab) -> Iterator[Row]:
     buildah = Command(BUILD, UNBUILD, lab)
     yield Row(f"convert {SIZE:,} MiB", converted, "buildah from, copy, commit", buildah, 0.2)
     lab.script(UNBUILD)
+    shutil.rmtree(layout)
+
+
+def registry_rows(lab: Lab) -> Iterator[Row]:
+    """Out of a registry: looked into, pulled, and listed."""
+    archive, layout = archive_in(lab), lab.host / "layout"
+    with lab.registry() as address:
+        place = f"docker://{address}/app/a"
+        converting.convert(str(archive), f"{place}:x", "--base", BASE)
+        what = f"open {SIZE:,} MiB in a registry"
+        yield Row(what, telling(lab, OPEN, f"{place}:x"), "", None, 0.3, told)
+        pulled = Command(program("copy", f"{place}:x", f"oci:{layout}:x"), f"rm -rf {layout}")
+        clean = f"rm -rf /host/layout; {FORGET}"
+        skopeo = PULL.format(f"{place}:x", "oci:/host/layout:x")
+        yield Row("pull it", pulled, "skopeo copy", Command(skopeo, clean, lab), 1.3)
+        (tags,) = lab.host.glob("registry*/blobs/docker/registry/v2/repositories/app/a/*/tags")
+        for number in range(TAGS):
+            shutil.copytree(tags / "x", tags / f"tag-{number}")
+        for which in ("first", "last"):
+            listed = telling(lab, LIST, place, str(TAGS), which)
+            yield Row(f"the {which} of {TAGS:,} tags", listed, "", None, 1, told)
     shutil.rmtree(layout)
 
 
@@ -218,7 +255,7 @@ def huge_rows(lab: Lab) -> Iterator[Row]:
     """A plain tar of which almost all is a hole."""
     huge, layout = lab.host / "huge.tar", lab.host / "layout"
     write_huge(huge, HUGE_GIB)
-    yield Row(f"open a plain tar of {HUGE_GIB} GiB", opening(huge), "", None, 0.2, told)
+    yield Row(f"open a plain tar of {HUGE_GIB} GiB", telling(lab, OPEN, huge), "", None, 0.2, told)
     converted = Command(
         program("convert", huge, f"oci:{layout}:x", "--base", BASE), f"rm -rf {layout}"
     )
@@ -280,6 +317,7 @@ PARTS: tuple[Callable[[Lab], Iterator[Row]], ...] = (
     open_rows,
     convert_rows,
     push_rows,
+    registry_rows,
     huge_rows,
     decode_rows,
     restore_rows,
@@ -288,7 +326,7 @@ PARTS: tuple[Callable[[Lab], Iterator[Row]], ...] = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the program beside its peers.")
-    parser.add_argument("--only", default="", help="open, convert, push, huge, decode or restore")
+    parser.add_argument("--only", default="", help="open, convert, push, registry, …")
     only = parser.parse_args().only
     print(HEAD)
     table = Table()
