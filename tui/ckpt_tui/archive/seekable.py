@@ -162,7 +162,7 @@ class Totals:
 class SeekableZstdWriter:
     """Writes a seekable zstd file; its bytes do not depend on the number of threads.
 
-    At most two frames per thread are in memory. Used as a context manager, it lets go of its
+    At most four frames per thread are in memory. Used as a context manager, it lets go of its
     threads when the block fails; `close` finishes the file.
     """
 
@@ -174,7 +174,7 @@ class SeekableZstdWriter:
         self._sink = sink
         self._level = level
         self._frame_size = frame_size
-        self._waiting = 2 * threads
+        self._waiting = 4 * threads
         self._pool = ThreadPoolExecutor(threads, "zstd")
         self._local = threading.local()
         self._buffer = bytearray()

@@ -6,8 +6,9 @@ import hashlib
 from collections import deque
 from concurrent.futures import Executor, Future
 
-MAX_WAITING = 8
-"""Pieces that wait to be hashed, of 1 MiB at most: enough to keep a thread busy."""
+MAX_WAITING = 16
+"""Pieces that wait to be hashed, of 1 MiB at most: what is slow to compress and what is slow to hash
+comes in runs, and while one of them waits the other thread should not."""
 
 SMALL = 1 << 16
 """Bytes. Below it, handing a piece over costs more than hashing it."""

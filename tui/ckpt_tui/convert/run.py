@@ -207,8 +207,8 @@ class _Conversion:
         if rootfs:
             manifests = (checkpoint, rootfs.manifest)
             root = add_index(self._staging, manifests, self._plan.annotations)
+        self._delta.check()  # the blobs are being read again, or sent, meanwhile
         self._staging.check(self._progress)
-        self._delta.check()
         self._publish(root)
         written = [Written("base", (), layer) for layer in base_layers]
         if self._delta.layer:
