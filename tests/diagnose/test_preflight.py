@@ -398,9 +398,25 @@ def test_base_image_without_a_name_is_told(counter: Path) -> None:
 
 def test_engine_of_the_host_must_restore(tmp_path: Path) -> None:
     folder = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
-    host = dataclasses.replace(HOST, runtimes={"containerd": "2.4.0"})
-    assert problems(findings(folder, host=host)) == {"rt-containerd-restore-removed"}
-    host = dataclasses.replace(HOST, runtimes={"containerd": "2.1.9"})
-    assert problems(findings(folder, host=host)) == set()
+    for release, found in {
+        "1.7.24": {"rt-cri-unimplemented"},
+        "2.1.9": set(),
+        "2.4.0": {"rt-containerd-restore-removed"},
+        "": set(),
+    }.items():
+        host = dataclasses.replace(HOST, runtimes={"containerd": release})
+        assert problems(findings(folder, host=host)) == found, release
+    host = dataclasses.replace(HOST, runtimes={"containerd": "2.3.4"})
+    assert "rt-containerd-restore-switch" in ids(findings(folder, host=host))
     host = dataclasses.replace(HOST, runtimes={"podman": "5.4.0"})
     assert "engine-missing" in ids(findings(folder, host=host))
+
+
+@pytest.mark.parametrize("release", ["1.7.24", "2.4.0"])
+def test_any_containerd_restores_what_ctr_made(release: str) -> None:
+    opened = open_checkpoint(str(DATA / "ctr-counter"), quiet())
+    host = dataclasses.replace(HOST, runtimes={"containerd": release})
+    facts = dataclasses.replace(Facts.of(opened, opened.load(quiet())), host=host)
+    asked = ids(run_checks(facts, quiet()))
+    assert not {name for name in asked if name.startswith(("rt-c", "engine"))}
+    opened.close()

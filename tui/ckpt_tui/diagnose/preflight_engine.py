@@ -15,8 +15,12 @@ from ckpt_tui.diagnose.log_header import version_tuple
 PROGRAMS = {"podman": "podman", "cri-o": "crio", "containerd": "containerd"}
 """Engine to the program that restores its checkpoints."""
 
-REMOVED = (2, 4)
-"""First release of containerd that does not restore checkpoints given as an image."""
+SINCE, SWITCHED, REMOVED = (2, 1), (2, 3), (2, 4)
+"""Releases of containerd: the first that restores a checkpoint given as a pod's image, the first
+that wants a switch for it, and the first that does not. `ctr` restores its own ones in all."""
+
+SWITCH = "enable_experimental_restore_via_create = true"
+"""In the CRI plugin of containerd's configuration."""
 
 
 def base_image(facts: Facts) -> Iterator[Finding]:
@@ -102,12 +106,36 @@ def on_host(facts: Facts) -> Iterator[Finding]:
             f"Only {engine} restores this checkpoint as it is; runc and crun restore its images.",
             f"Install {program}, or see the commands for runc.",
         )
-    elif program == "containerd" and version_tuple(release) >= REMOVED:
+    elif program == "containerd" and not facts.checkpoint.format.name.startswith("ctr"):
+        yield from _containerd(release)
+
+
+def _containerd(release: str) -> Iterator[Finding]:
+    version = version_tuple(release)
+    if version >= REMOVED:
         yield Finding(
             "rt-containerd-restore-removed",
             "fails",
             "likely",
             f"containerd {release} no longer restores a checkpoint given as an image",
             "It was taken out in 2.4.",
+            "Restore with containerd 2.1 to 2.3, or the images with runc.",
+        )
+    elif version >= SWITCHED:
+        yield Finding(
+            "rt-containerd-restore-switch",
+            "advice",
+            "likely",
+            f"containerd {release} restores a checkpoint given as an image only if told to",
+            "It is off since 2.3.",
+            f"`{SWITCH}` in the CRI plugin's configuration.",
+        )
+    elif version and version < SINCE:
+        yield Finding(
+            "rt-cri-unimplemented",
+            "fails",
+            "likely",
+            f"containerd {release} does not restore a checkpoint given as an image",
+            "2.1 is the first that does.",
             "Restore with containerd 2.1 to 2.3, or the images with runc.",
         )

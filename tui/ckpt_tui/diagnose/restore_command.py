@@ -16,6 +16,7 @@ from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.places import OWN_MOUNTS
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
+from ckpt_tui.diagnose.preflight_engine import SWITCH
 from ckpt_tui.diagnose.preflight_restore import CRIU_CONFIG
 from ckpt_tui.sources.stores import locations
 from ckpt_tui.sources.table import split_reference
@@ -373,7 +374,10 @@ ENGINES: dict[str, Callable[[Facts, Sequence[Finding]], EngineRestore]] = {
         "containerd",
         "status.dump",
         _containerd_refusal,
-        ("containerd 2.1 to 2.3 restore it; 2.4 no longer does.",),
+        (
+            "containerd 2.1 and 2.2 restore it, and 2.3 with "
+            f"`{SWITCH}` in the CRI plugin's configuration; 2.4 no longer does.",
+        ),
     ),
     "criu": _criu,
 }
