@@ -7,8 +7,8 @@ from collections import deque
 from concurrent.futures import Executor, Future
 
 MAX_WAITING = 16
-"""Pieces that wait to be hashed, of 1 MiB at most: what is slow to compress and what is slow to hash
-comes in runs, and while one of them waits the other thread should not."""
+"""Pieces that wait to be hashed, of 1 MiB at most. What is slow to compress and what is slow to
+hash come in runs; with a few pieces more no thread waits for the other."""
 
 SMALL = 1 << 16
 """Bytes. Below it, handing a piece over costs more than hashing it."""
