@@ -113,6 +113,9 @@ COUNTER: tuple[tuple[str, Break, str], ...] = (
     ("pages gone", remove("pages-2.img"), "img-missing"),
     ("pages cut", cut("pages-2.img", 8192), "pages-data-bad"),
     ("pages too long", append("pages-1.img", bytes(4096)), "pages-data-bad"),
+    ("map of pages cut", edit("pagemap-1.img", lambda m: m.pop()), "pages-data-bad"),
+    ("process cut off", edit("pstree.img", lambda m: m.pop()), "img-inconsistent"),
+    ("tmpfs gone", remove("tmpfs-dev-53.tar.gz.img"), "img-missing"),
     ("wrong magic", overwrite("pstree.img", 0, b"XXXX"), "img-magic"),
     ("other kind", overwrite("mm-1.img", 4, b"\x20\x30\x43\x54"), "img-magic"),
     ("protobuf cut", cut("mm-1.img", 60), "img-truncated"),
@@ -217,6 +220,12 @@ def test_loss_that_criu_does_not_notice_is_no_certain_failure(counter: Path, nam
     found = findings(counter)
     assert problems(found) == {"img-missing"}
     assert verdict(found).text == "may be damaged: 1 reason"
+
+
+def test_bytes_that_are_no_page_harm_nobody(counter: Path) -> None:
+    append("pages-1.img", b"12345678")(counter / "checkpoint")
+    (found,) = (f for f in findings(counter) if f.id == "pages-data-bad")
+    assert found.severity == "may-fail"
 
 
 def test_group_without_its_leader_is_no_problem(counter: Path) -> None:

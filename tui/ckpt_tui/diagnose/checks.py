@@ -75,6 +75,8 @@ CHECKS: tuple[Check, ...] = (
     _whole("process-images", "Has each live process all its images?", presence.process_images),
     _whole("file-table", "Is the table of files there?", presence.file_table),
     _whole("namespaces", "Has each dumped namespace its image?", presence.namespaces),
+    _whole("tmpfs-content", "Has each tmpfs of the container its content?", presence.tmpfs_content),
+    _whole("strangers", "Is each process that has images in the tree?", presence.strangers),
     _whole("cgroups", "Is the list of cgroups there?", presence.cgroups),
     _whole("encrypted", "Can the images be looked into?", records.encrypted),
     _whole("records", "Can each image be read to its end?", records.records),

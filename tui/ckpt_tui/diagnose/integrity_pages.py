@@ -35,7 +35,7 @@ def page_images(facts: Facts) -> Iterator[Finding]:
         if actual < expected:
             yield _short(name, expected - actual, proof)
         elif actual > expected:
-            yield _long(name, actual - expected, proof)
+            yield _long(name, actual - expected, page_size, proof)
 
 
 def _short(name: str, missing: int, proof: Evidence) -> Finding:
@@ -52,10 +52,11 @@ def _short(name: str, missing: int, proof: Evidence) -> Finding:
     )
 
 
-def _long(name: str, extra: int, proof: Evidence) -> Finding:
+def _long(name: str, extra: int, page_size: int, proof: Evidence) -> Finding:
+    """Whole pages that nothing names are missed in memory; a few bytes more are no page."""
     return Finding(
         "pages-data-bad",
-        "may-fail",
+        "fails" if extra >= page_size else "may-fail",
         "likely",
         f"{name} is {human_bytes(extra)} longer than its page map says",
         "Page map and page image may be of two dumps: the memory would be restored wrong.",

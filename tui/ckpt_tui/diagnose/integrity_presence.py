@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from ckpt_tui.criu.kinds import INVENTORY_MAGIC
+from ckpt_tui.criu.schema import mounts_pb2
+from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
 
@@ -13,6 +16,8 @@ KNOWN_VERSIONS = (1, 2, 3)
 """Image versions: 1.0, 1.1, and 1.1 with compressed pages (development tree of 2026)."""
 
 AGAIN = "Copy the checkpoint again from where it was made, or make another one."
+
+_OF_PROCESS = re.compile(r"(?:core|mm|fs|ids|pagemap)-(\d{1,10})\.img$", re.ASCII)
 
 PER_PROCESS = (
     ("mm", "memory map"),
@@ -142,6 +147,45 @@ def namespaces(facts: Facts) -> Iterator[Finding]:
         if name not in facts.images:
             users = some(Evidence(f"process {pid}", f"process:{pid}") for pid in namespace.pids)
             yield _missing(name, f"the {namespace.kind} namespace {namespace.id}", users)
+
+
+def tmpfs_content(facts: Facts) -> Iterator[Finding]:
+    """A tmpfs of the container has the archive of what was in it, an empty one too.
+
+    A mount that the engine gives has none, nor has one of a file or folder in another. Before v1.3
+    the archive had the id of the mount (criu/filesystems.c).
+    """
+    for image in facts.images.named("mountpoints-"):
+        for entry in facts.each(facts.images.messages(image)):
+            is_own = not (entry.ext_mount or entry.ext_key) and text(entry.root) == "/"
+            if entry.fstype != mounts_pb2.TMPFS or not is_own:
+                continue
+            name = f"tmpfs-dev-{entry.root_dev}.tar.gz.img"
+            if not {name, f"tmpfs-{entry.mnt_id}.tar.gz.img"}.intersection(facts.images.names):
+                where = text(entry.mountpoint).removeprefix(".")
+                proof = Evidence(f"{where} is a tmpfs of the container", f"image:{image}")
+                yield _missing(name, f"what was in {where}", (proof,))
+
+
+def strangers(facts: Facts) -> Iterator[Finding]:
+    """Images of a process belong to one of the tree: CRIU does not look for others."""
+    if "pstree.img" not in facts.images or facts.is_pre_dump or not facts.tasks:
+        return
+    known = {tid for task in facts.tasks for tid in (task.pid, *task.threads)}
+    found = [
+        n for n in facts.images.names if (m := _OF_PROCESS.match(n)) and int(m[1]) not in known
+    ]
+    if found:
+        yield Finding(
+            "img-inconsistent",
+            "may-fail",
+            "likely",
+            f"{found[0]} is of a process that pstree.img does not list",
+            "The tree was cut, or files of two dumps are mixed. CRIU would restore without it.",
+            AGAIN,
+            "pstree.img",
+            some(Evidence(name, f"image:{name}") for name in found),
+        )
 
 
 def _missing(name: str, what: str, evidence: tuple[Evidence, ...]) -> Finding:
