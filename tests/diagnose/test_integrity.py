@@ -82,6 +82,10 @@ def swap(messages: list[Any]) -> None:
     messages[0], messages[1] = messages[1], messages[0]
 
 
+def drop_last(messages: list[Any]) -> None:
+    del messages[-1]
+
+
 def unset(name: str, field: str) -> Break:
     return edit(name, lambda messages: messages[0].ClearField(field))
 
@@ -113,8 +117,8 @@ COUNTER: tuple[tuple[str, Break, str], ...] = (
     ("pages gone", remove("pages-2.img"), "img-missing"),
     ("pages cut", cut("pages-2.img", 8192), "pages-data-bad"),
     ("pages too long", append("pages-1.img", bytes(4096)), "pages-data-bad"),
-    ("map of pages cut", edit("pagemap-1.img", lambda m: m.pop()), "pages-data-bad"),
-    ("process cut off", edit("pstree.img", lambda m: m.pop()), "img-inconsistent"),
+    ("map of pages cut", edit("pagemap-1.img", drop_last), "pages-data-bad"),
+    ("process cut off", edit("pstree.img", drop_last), "img-inconsistent"),
     ("tmpfs gone", remove("tmpfs-dev-53.tar.gz.img"), "img-missing"),
     ("wrong magic", overwrite("pstree.img", 0, b"XXXX"), "img-magic"),
     ("other kind", overwrite("mm-1.img", 4, b"\x20\x30\x43\x54"), "img-magic"),
