@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import threading
@@ -58,6 +59,7 @@ class FaultServer:
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.tags: dict[str, list[str]] = {}
         self.uploads: dict[str, bytes] = {}
+        self._names = itertools.count()
         self.rules: list[Rule] = []
         self.seen: list[Seen] = []
         self.ranges = True
@@ -166,7 +168,7 @@ class FaultServer:
             if mounted is not None:
                 self.blobs[repository, query["mount"]] = mounted
                 return Answer(201)
-            name = f"u{len(self.uploads)}"
+            name = f"u{next(self._names)}"
             self.uploads[name] = b""
         elif name not in self.uploads:
             return _error(404, "BLOB_UPLOAD_UNKNOWN")

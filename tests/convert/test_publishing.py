@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ckpt_tui.convert import publishing
 from ckpt_tui.convert.publishing import RegistryStaging
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
@@ -198,4 +200,41 @@ def test_an_upload_under_way_ends_when_nobody_wants_it(
         staging.keep(blob)
         assert begun.wait(10)
     assert not server.blobs
+    assert nothing_left_behind()
+
+
+def test_a_question_does_not_wait_for_the_upload_before_it(server: Any) -> None:
+    """The registry takes the first blob only once it was asked for the second."""
+    asked = threading.Event()
+    in_time: list[bool] = []
+    second = hashlib.sha256(b"second").hexdigest()
+
+    def wait_for_question(seen: Any) -> None:
+        if seen.method == "HEAD" and second in seen.path:
+            asked.set()
+        elif seen.method == "PUT" and second not in seen.path:
+            in_time.append(asked.wait(10))
+
+    server.rules.append(wait_for_question)
+    with RegistryStaging(parse_reference(f"docker://{server.host}/app/c"), quiet()) as staging:
+        for content in (b"first", b"second"):
+            blob = staging.new_blob()
+            blob.write(content)
+            staging.keep(blob)
+        staging.check(quiet())
+    assert in_time == [True]
+
+
+def test_a_blob_that_changed_on_its_way_is_refused_by_the_registry(
+    data: Path, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = publishing._pieces
+
+    def changed(path: Path) -> Iterator[bytes]:
+        return (bytes([piece[0] ^ 1]) + piece[1:] for piece in pieces(path))
+
+    monkeypatch.setattr(publishing, "_pieces", changed)
+    with pytest.raises(CkptError, match="digest invalid"):
+        sent(data, server)
+    assert not server.manifests
     assert nothing_left_behind()

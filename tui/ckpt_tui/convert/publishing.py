@@ -20,13 +20,15 @@ from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor
-from ckpt_tui.sources.digests import verified
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
 from ckpt_tui.sources.registry_destination import RegistryDestination
 from ckpt_tui.sources.registry_store import open_repository
 
 MAX_WAITING = 2
 """Finished blobs that wait for the network, or else the disk fills where that is slow."""
+
+SENDERS = 2
+"""Threads that talk to the registry: a question does not wait for the upload before it."""
 
 _Answer = TypeVar("_Answer")
 
@@ -41,7 +43,7 @@ class RegistryStaging(Staging):
         self._near: tuple[Reference, ...] = ()
         self._store = open_repository(repository)
         self._destination = RegistryDestination(self._store.client, repository)
-        self._sender = ThreadPoolExecutor(1, "upload")
+        self._sender = ThreadPoolExecutor(SENDERS, "upload")
         self._sent: dict[str, Descriptor] = {}
         self._jobs: list[Future[None]] = []
         self._manifests: list[tuple[Descriptor, bytes]] = []
@@ -130,9 +132,8 @@ class RegistryStaging(Staging):
 
     def _send(self, blob: Descriptor, path: Path, *, keeps: bool) -> None:
         def send() -> None:
-            self._destination.put(
-                blob, lambda: verified(_pieces(path), blob.digest), self._uploading
-            )
+            # the registry compares what comes with the digest, so nobody else has to
+            self._destination.put(blob, lambda: _pieces(path), self._uploading)
             if not keeps:
                 path.unlink()
 
@@ -144,7 +145,7 @@ class RegistryStaging(Staging):
             self._wait(self._jobs.pop(0))
 
     def _answer(self, question: Callable[[], _Answer]) -> _Answer:
-        """Ask the registry in the thread that talks to it."""
+        """Ask the registry in a thread that talks to it."""
         return self._wait(self._sender.submit(question))
 
     def _wait(self, job: Future[_Answer]) -> _Answer:
