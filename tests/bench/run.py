@@ -14,9 +14,10 @@ convert   into an OCI layout, checked again, against the floor, which is what no
 registry  opening what was converted, in a registry on this machine, in a program that runs already;
           pulling it into a layout, against `skopeo copy`; and how long the first of 10,000 tags and
           the last one take to be known by name
-push      into an empty registry on this machine: a copy of what was converted, and a conversion,
-          which has all the work of `convert` besides; against `skopeo copy` of what was converted,
-          which has no such work, and of the same checkpoint as buildah made an image of it
+push      into an empty registry on this machine: a copy of what was converted against `skopeo copy`
+          of that; and a conversion against `skopeo copy` of the same checkpoint, as buildah made an
+          image of it: from podman's store, where it lies then, and of the same bytes without any
+          compression in a folder. Both are packed on the way, by zstd -1 as ours
 huge      64 GiB of memory, all zeros, in a plain tar: opened and, once, converted
 decode    every image of a checkpoint as the JSON that crit prints, against `crit decode` on each
 restore   runc from the mounted images, overlay mount included, against podman from the archive:
@@ -113,6 +114,8 @@ UNBUILD = "rm -rf /host/unpacked; buildah rm -a; buildah rmi -af"
 SKOPEO = "skopeo copy -q --dest-tls-verify=false {} {}"
 PULL = "skopeo copy -q --all --src-tls-verify=false {} {}"
 FORGET = "rm -rf /var/lib/containers/cache"
+BUILT = "containers-storage:localhost/built"
+PACKED = "--dest-compress-format zstd --dest-compress-level 1"
 EMPTY = f"rm -rf /host/registry*/blobs/docker; {FORGET}"
 """Empties the registry, and lets skopeo forget what it has."""
 
@@ -236,6 +239,7 @@ def push_rows(lab: Lab) -> Iterator[Row]:
     archive, layout = archive_in(lab), lab.host / "layout"
     converting.convert(str(archive), f"oci:{layout}:x", "--base", BASE)
     lab.script(BUILD)
+    lab.script(f"skopeo copy -q --dest-decompress {BUILT} dir:/host/plain-image")
     with lab.registry() as address:
         place = f"docker://{address}/app/a:x"
         empty = f"rm -rf {lab.host}/registry*/blobs/docker"
@@ -244,11 +248,12 @@ def push_rows(lab: Lab) -> Iterator[Row]:
         yield Row("copy the result into a registry", copied, "skopeo copy", skopeo, 1.3)
         what = f"convert {SIZE:,} MiB into a registry"
         converted = Command(program("convert", archive, place, "--base", BASE), empty)
-        yield Row(what, converted, "skopeo copy of the result", skopeo, 1.3)
-        legacy = Command(SKOPEO.format("containers-storage:localhost/built", place), EMPTY, lab)
-        yield Row(what, converted, "skopeo copy of buildah's image", legacy, 1.3)
+        for name, source in (("store", BUILT), ("folder, plain", "dir:/host/plain-image")):
+            peer = Command(SKOPEO.format(f"{PACKED} {source}", place), EMPTY, lab)
+            yield Row(what, converted, f"skopeo copy of the same bytes in a {name}", peer, 1.3)
     lab.script(UNBUILD)
     shutil.rmtree(layout)
+    shutil.rmtree(lab.host / "plain-image")
 
 
 def huge_rows(lab: Lab) -> Iterator[Row]:
