@@ -12,7 +12,7 @@ from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.bpf import MAX_INSTRUCTIONS
 from ckpt_tui.criu.decode import decode_image
 from ckpt_tui.criu.render import FieldView, fields, summary, to_plain, walk
-from ckpt_tui.criu.schema import descriptors_pb2, files_pb2, process_pb2, sockets_pb2
+from ckpt_tui.criu.schema import cgroups_pb2, descriptors_pb2, files_pb2, process_pb2, sockets_pb2
 from ckpt_tui.criu.values import Host
 
 
@@ -123,3 +123,10 @@ def test_every_real_image_has_a_tree_and_a_json_form() -> None:
         for message in found.messages:
             assert json.loads(json.dumps(to_plain(message))) == to_plain(message)
             assert all(isinstance(view.value_text, str) for _, view in walk(fields(message)))
+
+
+def test_a_controller_is_told_by_its_names_in_one_line() -> None:
+    controller = cgroups_pb2.cg_controller_entry(cnames=["cpu", "cpuacct"], is_threaded=False)
+    assert summary(controller) == "cnames cpu, cpuacct, is_threaded no"
+    unified = cgroups_pb2.cg_controller_entry(cnames=[""], is_threaded=True)
+    assert summary(unified) == 'cnames "", is_threaded yes'

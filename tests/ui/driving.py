@@ -17,7 +17,7 @@ from ckpt_tui.ui.theme import ThemedApp
 
 UI = Path(ckpt_tui.ui.__file__).parent
 
-TABS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "minus")
+TABS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "minus", "equals_sign")
 """Keys of the tabs in their order."""
 
 

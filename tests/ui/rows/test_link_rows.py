@@ -69,7 +69,8 @@ def test_a_process_leads_to_parent_children_and_images(kinds: Checkpoint) -> Non
     assert keys(kinds, 9)[0] == 1
     assert {9, 10, 11} <= set(keys(kinds, 1))
     assert ("image", "cgroup.img") in keys(kinds, 1)
-    assert ("image", "utsns-12.img") in keys(kinds, 1)
+    assert ("namespace", "uts", 12) in keys(kinds, 1)
+    assert ("image", "core-6.img") in keys(kinds, 1)
 
 
 def test_shared_memory_leads_to_its_other_mappers(kinds: Checkpoint) -> None:
@@ -87,12 +88,13 @@ def test_shared_memory_leads_to_its_other_mappers(kinds: Checkpoint) -> None:
         ("fdinfo-3.img", 9),
         ("mm-10.img", 10),
         ("pages-3.img", 1),
-        ("utsns-12.img", 1),
+        ("utsns-12.img", ("namespace", "uts", 12)),
+        ("timens-0.img", ("namespace", "time", 5)),
         ("pages-99.img", None),
         ("inventory.img", None),
     ],
 )
-def test_an_image_leads_to_whose_it_is(kinds: Checkpoint, name: str, key: int | None) -> None:
+def test_an_image_leads_to_whose_it_is(kinds: Checkpoint, name: str, key: object) -> None:
     assert keys(kinds, ("image", name))[:1] == ([] if key is None else [key])
 
 
@@ -101,8 +103,16 @@ def test_a_stream_leads_to_its_socket(sockets: Checkpoint) -> None:
 
 
 def test_a_namespace_and_a_thread_lead_to_processes(kinds: Checkpoint) -> None:
-    assert keys(kinds, ("namespace", "uts", 12)) == [1, 9, 10, 11]
-    assert keys(kinds, ("thread", 1, 6)) == [1]
+    members = [1, 9, 10, 11]
+    assert keys(kinds, ("namespace", "uts", 12)) == [*members, ("image", "utsns-12.img")]
+    assert [link.key for link in users(kinds, ("namespace", "uts", 12))] == members
+    assert keys(kinds, ("thread", 1, 6)) == [1, ("image", "core-6.img")]
+
+
+def test_a_process_leads_to_its_cgroups_and_they_to_who_is_in_them(kinds: Checkpoint) -> None:
+    memory = next(link for link in links(kinds, 9) if link.label.startswith("cgroup memory /"))
+    assert keys(kinds, memory.key) == [1, 9, 10, 11, ("image", "cgroup.img")]
+    assert [link.key for link in users(kinds, memory.key)] == [1, 9, 10, 11]
 
 
 def test_what_is_not_there_leads_nowhere(kinds: Checkpoint) -> None:
@@ -117,6 +127,8 @@ def test_every_link_leads_to_a_tab_and_never_to_itself(
     for checkpoint in (kinds, sockets):
         every = [("file", f.pid, f.fd) for f in checkpoint.files]
         every += [("mount", m.namespace, m.id) for m in checkpoint.mounts]
+        every += [("namespace", n.kind, n.id) for n in checkpoint.namespaces]
+        every += [("cgroup", number) for number in range(len(checkpoint.cgroup_directories))]
         every += [("region", r.pid, r.start) for m in checkpoint.memory for r in m.regions]
         for key in [*every, *(("image", i.name) for i in checkpoint.images)]:
             found = [*links(checkpoint, key), *users(checkpoint, key)]

@@ -10,6 +10,7 @@ import pytest
 from ckpt_tui.checkpoint.model import Checkpoint, Mount, Note, OpenFile
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.ui.rows.facts import Section
+from ckpt_tui.ui.rows.isolation import namespace_rows
 from ckpt_tui.ui.rows.overview import (
     age,
     component_parts,
@@ -25,7 +26,6 @@ from ckpt_tui.ui.rows.tables import (
     file_rows,
     mount_rows,
     mount_tree,
-    namespace_rows,
     socket_rows,
 )
 from crafted import ARCHIVES, DATA, IMAGES, loaded

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, Tree
+from ckpt_tui.checkpoint.cgroups import build_cgroup_directories, build_cgroups
 from ckpt_tui.checkpoint.delta import build_delta
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
@@ -21,8 +22,9 @@ from ckpt_tui.checkpoint.model import (
     Note,
     Process,
 )
+from ckpt_tui.checkpoint.namespaces import build_namespaces
 from ckpt_tui.checkpoint.openfiles import build_files
-from ckpt_tui.checkpoint.places import build_cgroups, build_mounts, build_namespaces
+from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.processes import build_processes
 from ckpt_tui.checkpoint.seccomp import build_seccomp
 from ckpt_tui.checkpoint.sizes import build_sizes
@@ -68,6 +70,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
     files, sockets = build_files(images, table, processes, notes, progress)
     listing = images.listing(progress)
     delta = parts.delta or build_delta(parts.tree, parts.base, notes, progress)
+    cgroups = build_cgroups(images, processes)
     criu = build_criu_facts(images, parts.tree, parts.container.annotations, notes)
     return Checkpoint(
         source=parts.source,
@@ -79,7 +82,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
         sockets=sockets,
         mounts=build_mounts(images),
         namespaces=build_namespaces(images, processes),
-        cgroups=build_cgroups(images, processes),
+        cgroups=cgroups,
         memory=memory,
         delta=delta,
         images=listing,
@@ -93,6 +96,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
             parts.layers,
         ),
         seccomp=build_seccomp(images),
+        cgroup_directories=build_cgroup_directories(images, cgroups),
         notes=_limited([*notes, *images.notes]),
     )
 

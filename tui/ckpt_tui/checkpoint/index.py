@@ -10,6 +10,7 @@ from ckpt_tui.checkpoint.model import (
     Checkpoint,
     ImageFile,
     Mount,
+    Namespace,
     OpenFile,
     Process,
     ProcessMemory,
@@ -44,6 +45,13 @@ class Index:
         self.mount: Mapping[tuple[int, int], Mount] = {
             (m.namespace, m.id): m for m in checkpoint.mounts
         }
+        self.namespace: Mapping[tuple[str, int], Namespace] = {
+            (n.kind, n.id): n for n in checkpoint.namespaces
+        }
+        self.cgroup: Mapping[tuple[str, str], int] = _numbers(
+            checkpoint.cgroup_directories, lambda d: (d.hierarchy, d.path)
+        )
+        """Places in `Checkpoint.cgroup_directories` by hierarchy and path."""
         self.file: Mapping[tuple[int, int], int] = _numbers(files, lambda f: (f.pid, f.fd))
         self.socket: Mapping[tuple[int, int], int] = _numbers(sockets, lambda s: (s.pid, s.fd))
         self.region: Mapping[tuple[int, int], int] = _numbers(regions, lambda r: (r.pid, r.start))

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ckpt_tui.checkpoint.isolation import Cgroup as Cgroup
+from ckpt_tui.checkpoint.isolation import CgroupDirectory as CgroupDirectory
+from ckpt_tui.checkpoint.isolation import Mount as Mount
+from ckpt_tui.checkpoint.isolation import Namespace as Namespace
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -211,46 +216,6 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
-    """One mount of one mount namespace."""
-
-    id: int
-    parent_id: int
-    namespace: int
-    mountpoint: str
-    root: str
-    source: str
-    fstype: str
-    flags: tuple[str, ...] = ()
-    options: str = ""
-    external_key: str = ""
-    dumped_bytes: int = 0
-    """Bytes of the tmpfs archive in the checkpoint, packed."""
-    device: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """One namespace and who is in it."""
-
-    id: int
-    kind: str
-    pids: tuple[int, ...]
-    dumped: bool
-    """False: the host's own, taken from the restoring host."""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cgroup:
-    """One cgroup set: controller to path."""
-
-    id: int
-    pids: tuple[int, ...]
-    paths: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Region:
     """One mapping of one process. The byte counts are of pages in the mapping."""
 
@@ -392,6 +357,7 @@ class Checkpoint:
     images: tuple[ImageFile, ...]
     sizes: Sizes
     seccomp: tuple[SeccompFilter, ...] = ()
+    cgroup_directories: tuple[CgroupDirectory, ...] = ()
     notes: tuple[Note, ...] = ()
 
     def process(self, pid: int) -> Process | None:

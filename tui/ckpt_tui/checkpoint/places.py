@@ -1,14 +1,11 @@
-"""Mounts, namespaces and cgroups: where the processes live."""
+"""The mounts of the mount namespaces."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 from ckpt_tui.checkpoint.images import ImageDirectory
-from ckpt_tui.checkpoint.model import Cgroup, Mount, Namespace, Process
-from ckpt_tui.checkpoint.processes import NAMESPACE_FIELDS
+from ckpt_tui.checkpoint.model import Mount
 from ckpt_tui.criu.schema import mounts_pb2
 from ckpt_tui.criu.values import device, flag_names, text
 
@@ -63,65 +60,6 @@ def _fstype(entry: Any) -> str:
         return text(entry.fsname) or "auto"
     names = {v: k for k, v in mounts_pb2.fstype.items()}
     return names.get(entry.fstype, f"type {entry.fstype}").lower()
-
-
-def build_namespaces(
-    images: ImageDirectory, processes: tuple[Process, ...]
-) -> tuple[Namespace, ...]:
-    """Return the namespaces that the processes are in.
-
-    An id that inventory.root_ids has too is the dumping host's own: nothing of it is dumped, and
-    the restoring host's is used.
-    """
-    inventory = images.message("inventory.img")
-    host = inventory.root_ids if inventory and inventory.HasField("root_ids") else None
-    members: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for process in processes:
-        for kind, namespace in process.namespaces.items():
-            members[kind, namespace].append(process.pid)
-    return tuple(
-        Namespace(
-            id=namespace,
-            kind=kind,
-            pids=tuple(pids),
-            dumped=host is None or getattr(host, NAMESPACE_FIELDS[kind]) != namespace,
-            detail=_detail(images, kind, namespace),
-        )
-        for (kind, namespace), pids in sorted(members.items())
-    )
-
-
-def _detail(images: ImageDirectory, kind: str, namespace: int) -> str:
-    if kind == "uts" and (uts := images.message(f"utsns-{namespace}.img")):
-        return f"host {text(uts.nodename)}"
-    if kind == "mnt":
-        count = len(images.messages(f"mountpoints-{namespace}.img"))
-        return f"{count} mounts" if count else ""
-    if kind == "net":
-        names = [text(d.name) for d in images.messages(f"netdev-{namespace}.img")]
-        return ", ".join(names)
-    if kind == "user" and (user := images.message(f"userns-{namespace}.img")):
-        return f"{len(user.uid_map)} uid ranges, {len(user.gid_map)} gid ranges"
-    return ""
-
-
-def build_cgroups(images: ImageDirectory, processes: tuple[Process, ...]) -> tuple[Cgroup, ...]:
-    """Return the cgroup sets with the processes in them."""
-    members: dict[int, list[int]] = defaultdict(list)
-    for process in processes:
-        if process.cgroup_set is not None:
-            members[process.cgroup_set].append(process.pid)
-    paths = dict(_sets(images))
-    return tuple(
-        Cgroup(id=i, pids=tuple(members[i]), paths=paths.get(i, {}))
-        for i in sorted({*members, *paths})
-    )
-
-
-def _sets(images: ImageDirectory) -> Iterator[tuple[int, dict[str, str]]]:
-    for entry in images.messages("cgroup.img"):
-        for cgroup_set in entry.sets:
-            yield cgroup_set.id, {text(c.name) or "cgroup2": text(c.path) for c in cgroup_set.ctls}
 
 
 def _id(name: str, prefix: str) -> int:

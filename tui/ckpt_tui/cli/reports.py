@@ -18,7 +18,7 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.values import Host
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.ui.rows import processes, tables
+from ckpt_tui.ui.rows import isolation, processes, tables
 from ckpt_tui.ui.rows.details import filter_facts, process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
 from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments
@@ -71,11 +71,15 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
         ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
         ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint)),
-        ("Namespaces", tables.NAMESPACE_COLUMNS, tables.namespace_rows(checkpoint)),
+        ("Namespaces", isolation.COLUMNS, isolation.namespace_rows(checkpoint)),
+        ("Cgroups", isolation.COLUMNS, isolation.cgroup_rows(checkpoint)),
         ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_rows(checkpoint)),
     ):
         print_heading(title)
         print_table(columns, rows) if rows else print_facts([("", "none")])
+    for title, values in isolation.properties(checkpoint):
+        print_heading(title)
+        print_facts(values)
 
 
 def masked_checkpoint(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:

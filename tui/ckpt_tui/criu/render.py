@@ -147,7 +147,7 @@ def summary(message: Message, host: Host = ANY_HOST, *, in_hex: bool = False) ->
         show = shown(field)
         if field.full_name in PROGRAMS:
             parts.append(f"{show.name} {PROGRAMS[field.full_name](value, host).size}")
-        elif show.type != "message" and not show.repeated:
+        elif show.type == "string" or (show.type != "message" and not show.repeated):
             parts.append(f"{show.name} {_shown_value(show, value, host, in_hex)[0]}")
         if len(parts) == 3:
             break
@@ -191,7 +191,7 @@ def _single_text(show: Shown, value: Any, host: Host, in_hex: bool) -> str:
         case "bool":
             return "yes" if value else "no"
         case "string":
-            return text(value)
+            return text(value) or '""'
         case "bytes":
             return socket_name(value) if show.unix_name else _bytes_text(value)
     named = named_text(show, value, host)

@@ -38,13 +38,14 @@ TABS = (
     "Sizes",
     "Diagnosis",
     "Recovered",
+    "Namespaces",
 )
-"""Of a checkpoint, in the order of their keys 1 … 9, 0, -."""
+"""Of a checkpoint, in the order of their keys 1 … 9, 0, -, =. Cgroups are beside namespaces."""
 
 DIAGNOSIS_TAB = TABS.index("Diagnosis") + 1
 """Number of the tab, as its key counts."""
 
-_TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus")
+_TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus", "equals_sign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ _KEY_NAMES = {
     "pagedown": "pgdn",
     "pageup": "pgup",
     "minus": "-",
+    "equals_sign": "=",
     "right": "→",
     "left": "←",
 }
@@ -269,7 +271,7 @@ def help_text(screen_name: str, own_keys: Mapping[str, str] | None = None) -> st
             if command.id in own:
                 lines.append((shown_key(own[command.id]), command.title, command.help))
             elif command.id == "tab-1":
-                lines.append(("1 … 9  0 -", "Show a tab", "In the order of the titles."))
+                lines.append(("1 … 9  0 - =", "Show a tab", "In the order of the titles."))
             continue
         keys = "  ".join(shown_key(key) for key in own.get(command.id, command.keys).split(","))
         lines.append((keys, command.title, command.help))

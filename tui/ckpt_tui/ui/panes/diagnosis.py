@@ -21,7 +21,7 @@ from ckpt_tui.ui.rows.diagnosis import (
     links_of,
     sections_of,
 )
-from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.table import ListRows, plain
 from ckpt_tui.ui.screens.log import LogFound, LogScreen
 from ckpt_tui.ui.widgets.facts import Facts

@@ -119,7 +119,8 @@ class ListPane(Pane):
     def _link(self, message: Facts.LinkChosen) -> None:
         message.stop()
         kind, *numbers = message.link.split(":")
-        self.post_message(self.LinkFollowed((kind, *map(int, numbers))))
+        key = (kind, *map(int, numbers))
+        self.post_message(self.LinkFollowed(key[1] if kind == "process" else key))
 
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:

@@ -14,7 +14,8 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, Task
-from ckpt_tui.ui.rows.links import Link, links, users
+from ckpt_tui.ui.rows.link_labels import Link
+from ckpt_tui.ui.rows.links import links, users
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
 

@@ -17,7 +17,7 @@ from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.rows.content import MAX_TEXT, is_text, text_lines
 from ckpt_tui.ui.rows.facts import Section
 from ckpt_tui.ui.rows.hex import dump_lines
-from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.recovered import (
     COLUMNS,
     empty_text,

@@ -16,7 +16,7 @@ from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.panes.sizes import SizesPane
-from ckpt_tui.ui.rows import problems, processes, tables
+from ckpt_tui.ui.rows import isolation, problems, processes, tables
 
 Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
 
@@ -76,6 +76,12 @@ MOUNTS = ListOf(
     tables.MOUNT_COLUMNS,
     "No mounts: the processes share the mount namespace of the host",
 )
+ISOLATION = ListOf(
+    isolation.isolation_rows,
+    isolation.COLUMNS,
+    "No namespaces: no ids image",
+    copied_column=1,
+)
 IMAGES = ListOf(
     tables.image_source, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
 )
@@ -84,14 +90,15 @@ PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Overview", "Over", OverviewPane),
     PaneEntry("Processes", "Proc", _list(PROCESSES), holds=("process",)),
     PaneEntry("Files", "Files", _list(FILES), holds=("file",)),
-    PaneEntry("Sockets", "Socks", _list(SOCKETS), holds=("socket",)),
+    PaneEntry("Sockets", "Sock", _list(SOCKETS), holds=("socket",)),
     PaneEntry("Memory", "Mem", _list(MEMORY, MemoryPane), holds=("region",)),
     PaneEntry("Filesystem", "FS", _list(FILESYSTEM, DeltaPane), holds=("delta",)),
-    PaneEntry("Mounts", "Mnts", _list(MOUNTS), holds=("mount",)),
-    PaneEntry("Images", "Imgs", _list(IMAGES, ImagesPane), holds=("image",)),
-    PaneEntry("Sizes", "Sizes", SizesPane),
+    PaneEntry("Mounts", "Mnt", _list(MOUNTS), holds=("mount",)),
+    PaneEntry("Images", "Img", _list(IMAGES, ImagesPane), holds=("image",)),
+    PaneEntry("Sizes", "Size", SizesPane),
     PaneEntry("Diagnosis", "Diag", DiagnosisPane),
     PaneEntry("Recovered", "Data", RecoveredPane, holds=("item",)),
+    PaneEntry("Namespaces", "NS", _list(ISOLATION), holds=("namespace", "cgroup")),
 )
 
 

@@ -16,6 +16,7 @@ from ckpt_tui.checkpoint.model import (
 )
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.ui.rows.isolation import cgroup_sections, namespace_sections
 from ckpt_tui.ui.rows.processes import SHOWN_COMMAND, command_line, exit_text
 from ckpt_tui.ui.rows.secrets import covered, masked_arguments
 
@@ -344,6 +345,8 @@ DETAILS: Mapping[str, Callable[..., list[Section]]] = {
     "region": region_sections,
     "mount": mount_sections,
     "delta": delta_sections,
+    "namespace": namespace_sections,
+    "cgroup": cgroup_sections,
 }
 """First word of a row's key to what tells it."""
 

@@ -13,7 +13,7 @@ from ckpt_tui.diagnose.log import Attempt
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
 from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Column, Row
 

@@ -1,33 +1,40 @@
 """Where a thing of a checkpoint leads, and who refers to it.
 
 A key is that of a row: a pid, ("file", pid, fd), ("socket", pid, fd), ("region", pid, start),
-("mount", namespace, id), ("delta", number), ("image", name); and two that no list has as rows:
-("namespace", kind, id), ("thread", pid, tid).
+("mount", namespace, id), ("delta", number), ("image", name), ("namespace", kind, id), ("cgroup",
+number); and one that no list has as a row: ("thread", pid, tid).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from itertools import islice
 
 from ckpt_tui.checkpoint.index import PATH_KINDS, Index, index_of
-from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket
-from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.criu.kinds import kind_of
-from ckpt_tui.ui.rows.tables import socket_kind
+from ckpt_tui.checkpoint.model import Checkpoint, Process, Region, Socket
+from ckpt_tui.core.text import printable
+from ckpt_tui.ui.rows.image_links import (
+    NAMESPACE_IMAGES,
+    device_number,
+    member_links,
+    owner_links,
+)
+from ckpt_tui.ui.rows.isolation import parent_of
+from ckpt_tui.ui.rows.link_labels import (
+    Link,
+    cgroup_links,
+    file_link,
+    image_links,
+    namespace_links,
+    path_links,
+    pid_links,
+    process_link,
+    region_link,
+    socket_link,
+)
 
 MOST = 2000
 """Links of one thing; a longer list helps nobody, and the tabs have everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One thing that something leads to."""
-
-    label: str
-    """Printable."""
-    key: Hashable
 
 
 def links(checkpoint: Checkpoint, key: Hashable) -> list[Link]:
@@ -57,49 +64,6 @@ def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> 
     return list(unique.values())
 
 
-# Labels
-
-
-def _process(process: Process, role: str = "process") -> Link:
-    return Link(f"{role} {process.pid} {printable(process.comm)}".strip(), process.pid)
-
-
-def _pids(index: Index, pids: Iterable[int], role: str = "process") -> Iterator[Link]:
-    for pid in pids:
-        if pid in index.process:
-            yield _process(index.process[pid], role)
-
-
-def _file(file: OpenFile) -> Link:
-    words = f"process {file.pid} fd {file.fd}  {file.kind} {file.target}"
-    return Link(printable(words), ("file", file.pid, file.fd))
-
-
-def _socket(socket: Socket) -> Link:
-    addresses = socket.local + (f" → {socket.remote}" if socket.remote else "")
-    words = f"process {socket.pid} fd {socket.fd}  {socket_kind(socket)} {addresses or 'unnamed'}"
-    return Link(printable(words), ("socket", socket.pid, socket.fd))
-
-
-def _region(region: Region) -> Link:
-    size = human_bytes(region.end - region.start)
-    words = f"process {region.pid} maps {region.start:x}  {region.protection} {size} {region.path}"
-    return Link(printable(words).strip(), ("region", region.pid, region.start))
-
-
-def _image(checkpoint: Checkpoint, name: str, text: str = "") -> Iterator[Link]:
-    if name in index_of(checkpoint).image:
-        yield Link(f"{text or 'image'} {printable(name)}".strip(), ("image", name))
-
-
-def _path(checkpoint: Checkpoint, index: Index, path: str) -> Iterator[Link]:
-    """Yield what the checkpoint has of a path: the change of the root filesystem."""
-    number = index.changes.get(path)
-    if number is not None:
-        entry = checkpoint.delta.entries[number]
-        yield Link(f"{entry.change} {printable(entry.path)}", ("delta", number))
-
-
 # Where things lead
 
 
@@ -107,36 +71,34 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Li
     process = index.process.get(pid)
     if process is None:
         return
-    yield from _pids(index, (process.ppid,), "parent")
+    yield from pid_links(index, (process.ppid,), "parent")
     for child in index.children.get(pid, ()):
-        yield _process(child, "child")
+        yield process_link(child, "child")
     memory = index.memory.get(pid)
     if memory and memory.regions:
         first = memory.regions[0]
         yield Link(f"its memory, {len(memory.regions):,} regions", ("region", pid, first.start))
     for file in index.files_of.get(pid, ()):
-        yield Link(f"fd {file.fd}  {printable(f'{file.kind} {file.target}')}", _file(file).key)
-    if process.cgroup_set is not None:
-        yield from _image(checkpoint, "cgroup.img", f"cgroup set {process.cgroup_set} in")
-    if any(thread.seccomp_filters for thread in process.threads):
-        yield from _image(checkpoint, "seccomp.img", "seccomp filter in")
+        yield Link(f"fd {file.fd}  {printable(f'{file.kind} {file.target}')}", file_link(file).key)
     for kind, number in process.namespaces.items():
-        for pattern in NAMESPACE_IMAGES.get(kind, ()):
-            yield from _image(checkpoint, pattern.format(number), f"{kind} namespace in")
-    for name in (f"core-{pid}.img", f"mm-{pid}.img", f"fdinfo-{process.files_id}.img"):
-        yield from _image(checkpoint, name)
+        yield from namespace_links(index, kind, number)
+    yield from _cgroups_of(checkpoint, index, process)
+    if process.cgroup_set is not None:
+        yield from image_links(checkpoint, "cgroup.img", f"cgroup set {process.cgroup_set} in")
+    if any(thread.seccomp_filters for thread in process.threads):
+        yield from image_links(checkpoint, "seccomp.img", "seccomp filter in")
+    yield from image_links(checkpoint, f"core-{pid}.img")
+    for thread in process.threads[1:]:
+        yield from image_links(checkpoint, f"core-{thread.tid}.img", f"thread {thread.tid} in")
+    for name in (f"mm-{pid}.img", f"fdinfo-{process.files_id}.img"):
+        yield from image_links(checkpoint, name)
 
 
-NAMESPACE_IMAGES = {
-    "uts": ("utsns-{}.img",),
-    "ipc": ("ipcns-var-{}.img",),
-    "mnt": ("mountpoints-{}.img",),
-    "net": ("netns-{}.img", "netdev-{}.img"),
-    "user": ("userns-{}.img",),
-    "time": ("timens-{}.img",),
-    "pid": ("pidns-{}.img",),
-}
-"""Images of a namespace by its kind, with its id in the name."""
+def _cgroups_of(checkpoint: Checkpoint, index: Index, process: Process) -> Iterator[Link]:
+    for one in checkpoint.cgroups:
+        if one.id == process.cgroup_set:
+            for place in one.paths.items():
+                yield from cgroup_links(index, *place)
 
 
 def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
@@ -145,16 +107,16 @@ def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Itera
         return
     socket = index.open_socket(pid, fd)
     if socket:
-        yield _socket(socket)
+        yield socket_link(socket)
     if file.kind in PATH_KINDS:
-        yield from _path(checkpoint, index, file.target)
+        yield from path_links(checkpoint, index, file.target)
     if mount := index.mount_of(file):
         label = f"on the mount {printable(mount.mountpoint)}"
         yield Link(label, ("mount", mount.namespace, mount.id))
-    yield from _pids(index, (pid,), "held by process")
+    yield from pid_links(index, (pid,), "held by process")
     for other in file.shared_with:
         if found := index.open_file(*other):
-            yield _file(found)
+            yield file_link(found)
 
 
 def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
@@ -162,11 +124,11 @@ def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> It
     if socket is None:
         return
     if socket.peer and (peer := index.open_socket(*socket.peer)):
-        yield _socket(peer)
-    yield from map(_socket, _other_ends(index, socket))
+        yield socket_link(peer)
+    yield from map(socket_link, _other_ends(index, socket))
     if (pid, fd) in index.file:
         yield Link(f"descriptor {fd} of process {pid}", ("file", pid, fd))
-    yield from _pids(index, (pid,), "held by process")
+    yield from pid_links(index, (pid,), "held by process")
 
 
 def _other_ends(index: Index, socket: Socket) -> list[Socket]:
@@ -180,12 +142,16 @@ def _from_region(checkpoint: Checkpoint, index: Index, pid: int, start: int) -> 
     region = index.mapped(pid, start)
     if region is None:
         return
-    yield from _path(checkpoint, index, region.path)
-    yield from map(_file, index.holders.get(region.path, ()))
+    yield from path_links(checkpoint, index, region.path)
+    yield from map(file_link, index.holders.get(region.path, ()))
     if region.shared_id:
-        yield from _image(checkpoint, f"pagemap-shmem-{region.shared_id}.img", "shared object")
-    yield from map(_region, _other_mappers(index, region))
-    yield from _pids(index, (pid,), "of process")
+        yield from image_links(checkpoint, f"pagemap-shmem-{region.shared_id}.img", "shared object")
+    yield from map(region_link, _other_mappers(index, region))
+    yield from pid_links(index, (pid,), "of process")
+    memory = index.memory.get(pid)
+    if region.dumped and memory is not None:
+        yield from image_links(checkpoint, f"pages-{memory.pages_id}.img", "its pages in")
+        yield from image_links(checkpoint, f"pagemap-{pid}.img", "and their map in")
 
 
 def _other_mappers(index: Index, region: Region) -> list[Region]:
@@ -202,121 +168,70 @@ def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) ->
     if parent:
         yield Link(f"lies on {printable(parent.mountpoint)}", ("mount", ns, parent.id))
     if mount.dumped_bytes:
-        device = _device_number(mount.device)
-        yield from _image(checkpoint, f"tmpfs-dev-{device}.tar.gz.img", "contents in")
-    yield from _image(checkpoint, f"mountpoints-{ns}.img")
-
-
-def _device_number(device: str) -> int:
-    major, _, minor = device.partition(":")
-    return int(major) << 20 | int(minor)
+        device = device_number(mount.device)
+        yield from image_links(checkpoint, f"tmpfs-dev-{device}.tar.gz.img", "contents in")
+    yield from namespace_links(index, "mnt", ns)
+    yield from image_links(checkpoint, f"mountpoints-{ns}.img")
 
 
 def _from_delta(checkpoint: Checkpoint, index: Index, number: int) -> Iterator[Link]:
     path = checkpoint.delta.entries[number].path
-    yield from map(_file, index.holders.get(path, ()))
-    yield from map(_region, index.mappers.get(path, ()))
+    yield from map(file_link, index.holders.get(path, ()))
+    yield from map(region_link, index.mappers.get(path, ()))
 
 
-def _from_thread(_checkpoint: Checkpoint, index: Index, pid: int, _tid: int) -> Iterator[Link]:
-    yield from _pids(index, (pid,))
+def _from_thread(checkpoint: Checkpoint, index: Index, pid: int, tid: int) -> Iterator[Link]:
+    if pid in index.process:
+        yield from pid_links(index, (pid,))
+        yield from image_links(checkpoint, f"core-{tid}.img")
 
 
 def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Iterator[Link]:
-    found = next((n for n in checkpoint.namespaces if (n.kind, n.id) == (kind, number)), None)
-    yield from _pids(index, found.pids if found else ())
-
-
-# Images
-
-
-def _from_image(checkpoint: Checkpoint, index: Index, name: str) -> Iterator[Link]:
-    found = kind_of(name)
-    if found is None or not found[1]:
+    if (kind, number) not in index.namespace:
         return
-    kind, identity = found
-    owner = IMAGE_OWNERS.get(kind.name)
-    if owner is not None:
-        # only ghosts and TCP streams are numbered in hexadecimal
-        base = 16 if "<x " in kind.pattern else 10
-        yield from owner(checkpoint, index, int(identity, base))
+    yield from member_links(checkpoint, index, kind, number)
+    if kind == "mnt":
+        for mount in checkpoint.mounts:
+            if mount.namespace == number:
+                label = f"mount {printable(mount.mountpoint)}"
+                yield Link(label, ("mount", number, mount.id))
+    for pattern in NAMESPACE_IMAGES.get(kind, ()):
+        yield from image_links(checkpoint, pattern.format(number))
 
 
-def _by_pid(_checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Link]:
-    yield from _pids(index, (pid,))
+def _from_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Iterator[Link]:
+    if 0 <= number < len(checkpoint.cgroup_directories):
+        found = checkpoint.cgroup_directories[number]
+        if above := parent_of(found, index.cgroup):
+            yield from cgroup_links(index, *above, role="below")
+        yield from pid_links(index, found.pids)
+        yield from image_links(checkpoint, "cgroup.img")
 
 
-def _by_thread(_checkpoint: Checkpoint, index: Index, tid: int) -> Iterator[Link]:
-    if tid in index.process:
-        yield from _pids(index, (tid,))
-        return
-    for process in index.process.values():
-        if any(thread.tid == tid for thread in process.threads):
-            yield _process(process, f"thread {tid} of process")
-
-
-def _by_files_id(_checkpoint: Checkpoint, index: Index, files_id: int) -> Iterator[Link]:
-    for process in index.process.values():
-        if process.files_id == files_id:
-            yield _process(process)
-
-
-def _by_pages_id(_checkpoint: Checkpoint, index: Index, pages_id: int) -> Iterator[Link]:
-    yield from _pids(index, (m.pid for m in index.memory.values() if m.pages_id == pages_id))
-
-
-def _by_shared_id(_checkpoint: Checkpoint, index: Index, shared_id: int) -> Iterator[Link]:
-    yield from map(_region, index.sharers.get(shared_id, ()))
-
-
-def _by_inode(_checkpoint: Checkpoint, index: Index, inode: int) -> Iterator[Link]:
-    yield from map(_socket, index.inodes.get(inode, ()))
-
-
-def _by_device(checkpoint: Checkpoint, _index: Index, device: int) -> Iterator[Link]:
-    for mount in checkpoint.mounts:
-        if _device_number(mount.device) == device:
-            label = f"mount {printable(mount.mountpoint)}"
-            yield Link(label, ("mount", mount.namespace, mount.id))
-
-
-def _in_namespace(kind: str) -> Callable[[Checkpoint, Index, int], Iterator[Link]]:
-    return lambda checkpoint, index, number: _from_namespace(checkpoint, index, kind, number)
-
-
-IMAGE_OWNERS: Mapping[str, Callable[[Checkpoint, Index, int], Iterator[Link]]] = {
-    **dict.fromkeys(("MM", "IDS", "FS", "PAGEMAP", "CREDS", "RLIMIT", "SIGACT", "VMAS"), _by_pid),
-    "CORE": _by_thread,
-    "FDINFO": _by_files_id,
-    "PAGES": _by_pages_id,
-    "SHMEM_PAGEMAP": _by_shared_id,
-    "TCP_STREAM": _by_inode,
-    "TMPFS_DEV": _by_device,
-    "MNTS": _in_namespace("mnt"),
-    "UTSNS": _in_namespace("uts"),
-    **dict.fromkeys(("IPC_VAR", "IPCNS_SHM", "IPCNS_MSG", "IPCNS_SEM"), _in_namespace("ipc")),
-    **dict.fromkeys(("NETNS", "NETDEV", "IFADDR", "ROUTE", "ROUTE6", "RULE"), _in_namespace("net")),
-    **dict.fromkeys(("IPTABLES", "IP6TABLES", "NFTABLES"), _in_namespace("net")),
-    "USERNS": _in_namespace("user"),
-    "TIMENS": _in_namespace("time"),
-    "PIDNS": _in_namespace("pid"),
-}
-"""Kind of image to whose it is, by the number in its name."""
+def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Iterator[Link]:
+    if 0 <= number < len(checkpoint.cgroup_directories):
+        found = checkpoint.cgroup_directories[number]
+        yield from pid_links(index, found.pids)
+        for below in checkpoint.cgroup_directories:
+            if parent_of(below, index.cgroup) == (found.hierarchy, found.path):
+                yield from cgroup_links(index, below.hierarchy, below.path)
 
 
 # Who refers to things
 
 
 def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Link]:
-    yield from _pids(index, (index.process[pid].ppid,) if pid in index.process else (), "parent")
+    yield from pid_links(
+        index, (index.process[pid].ppid,) if pid in index.process else (), "parent"
+    )
     for child in index.children.get(pid, ()):
-        yield _process(child, "child")
+        yield process_link(child, "child")
     for file in index.files_of.get(pid, ()):
         socket = index.open_socket(pid, file.fd)
         if socket:
             if socket.peer and (peer := index.open_socket(*socket.peer)):
-                yield _socket(peer)
-            yield from map(_socket, _other_ends(index, socket))
+                yield socket_link(peer)
+            yield from map(socket_link, _other_ends(index, socket))
 
 
 def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
@@ -325,11 +240,11 @@ def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> I
         return
     for other in file.shared_with:
         if found := index.open_file(*other):
-            yield _file(found)
+            yield file_link(found)
     yield from _users_of_socket(checkpoint, index, pid, fd)
     if file.kind in PATH_KINDS:
-        yield from map(_file, index.holders.get(file.target, ()))
-        yield from map(_region, index.mappers.get(file.target, ()))
+        yield from map(file_link, index.holders.get(file.target, ()))
+        yield from map(region_link, index.mappers.get(file.target, ()))
 
 
 def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
@@ -337,25 +252,25 @@ def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -
     file = index.open_file(pid, fd)
     for other in file.shared_with if file else ():
         if found := index.open_socket(*other):
-            yield _socket(found)
+            yield socket_link(found)
     if socket:
         if socket.peer and (peer := index.open_socket(*socket.peer)):
-            yield _socket(peer)
-        yield from map(_socket, _other_ends(index, socket))
+            yield socket_link(peer)
+        yield from map(socket_link, _other_ends(index, socket))
 
 
 def _users_of_region(_checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Iterator[Link]:
     region = index.mapped(pid, start)
     if region:
-        yield from map(_region, _other_mappers(index, region))
-        yield from map(_file, index.holders.get(region.path, ()))
+        yield from map(region_link, _other_mappers(index, region))
+        yield from map(file_link, index.holders.get(region.path, ()))
 
 
 def _users_of_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Iterator[Link]:
     for process in checkpoint.processes:
         if process.namespaces.get("mnt", ns) == ns and _lives_on(index, process, ns, mount_id):
-            yield _process(process)
-    yield from map(_file, index.on_mount.get(mount_id, ()))
+            yield process_link(process)
+    yield from map(file_link, index.on_mount.get(mount_id, ()))
     for mount in index.mount.values():
         if (mount.namespace, mount.parent_id) == (ns, mount_id):
             yield Link(f"mount {printable(mount.mountpoint)} on it", ("mount", ns, mount.id))
@@ -376,9 +291,10 @@ LEADS_TO: Mapping[str, Find] = {
     "region": _from_region,
     "mount": _from_mount,
     "delta": _from_delta,
-    "image": _from_image,
+    "image": owner_links,
     "thread": _from_thread,
     "namespace": _from_namespace,
+    "cgroup": _from_cgroup,
 }
 """First word of a key to where the thing leads."""
 
@@ -389,7 +305,8 @@ USED_BY: Mapping[str, Find] = {
     "region": _users_of_region,
     "mount": _users_of_mount,
     "delta": _from_delta,
-    "image": _from_image,
-    "namespace": _from_namespace,
+    "image": owner_links,
+    "namespace": member_links,
+    "cgroup": _users_of_cgroup,
 }
 """First word of a key to who refers to the thing."""

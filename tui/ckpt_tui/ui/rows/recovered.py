@@ -9,7 +9,7 @@ from ckpt_tui.checkpoint.items import Item, Recovered
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Column, LazyRows, Row
 from ckpt_tui.ui.rows.tables import SIZED, sized

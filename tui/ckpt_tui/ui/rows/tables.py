@@ -1,4 +1,4 @@
-"""Every list of a checkpoint as rows: files, sockets, memory, mounts, delta, images, namespaces."""
+"""Every list of a checkpoint as rows: files, sockets, memory, mounts, delta, images."""
 
 from __future__ import annotations
 
@@ -359,29 +359,3 @@ def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
         return None
 
     return LazyRows(range(len(ordered)), row, number_of)
-
-
-NAMESPACE_COLUMNS = (
-    Column("KIND", width=7),
-    Column("ID", width=4, align="right"),
-    Column("FROM", width=10),
-    Column("PROCESSES", share=2),
-    Column("DETAIL", share=2),
-)
-
-
-def namespace_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a namespace."""
-    return [
-        Row(
-            key=("namespace", n.kind, n.id),
-            cells=(
-                n.kind,
-                str(n.id),
-                "dumped" if n.dumped else "the host",
-                " ".join(map(str, n.pids)),
-                printable(n.detail),
-            ),
-        )
-        for n in checkpoint.namespaces
-    ]

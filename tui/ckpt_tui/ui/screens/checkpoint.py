@@ -30,7 +30,7 @@ from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.diagnosis import problem_keys
-from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.pick import ConfirmScreen, PickScreen

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from ckpt_tui.ui.rows.links import Link
+from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.table import Column, LazyRows, Row
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 

@@ -38,22 +38,33 @@ class TabLine(Lines):
 
     def lines(self, width: int) -> list[Text]:
         keys = [own_key(self.app, f"tab-{n}") for n in range(1, len(self._names) + 1)]
-        around = sum(len(key) + 2 for key in keys)  # a blank before the name and one behind it
-        room = width - 1 - around - sum(len(name) for name, _ in self._names)
-        spare = width - 1 - around - sum(len(short) for _, short in self._names)
-        gap = "  " if room >= len(self._names) else " "
+        around = 1 + sum(len(key) + 2 for key in keys)  # a blank before the name and one behind
+        chosen = self._chosen(width - around)
+        room = width - around - sum(map(len, chosen))
+        gap = "  " if room >= len(chosen) else " "
         line = Text(" ", no_wrap=True)
         self._ends = []
-        for number, (name, short) in enumerate(self._names, 1):
+        for number, name in enumerate(chosen, 1):
             here = number == self._shown
-            full = room >= 0 or (here and len(name) - len(short) <= spare)
             line.append(keys[number - 1], "heading" if here else "muted")
-            line.append(f" {name if full else short}", "strong" if here else "muted")
+            line.append(f" {name}", "strong" if here else "muted")
             line.append(gap)
             self._ends.append(line.cell_len)
         if self._shown <= len(self._names):
             line.stylize("reverse", *self._span(self._shown))
         return [line]
+
+    def _chosen(self, room: int) -> list[str]:
+        """Return the names that fit: as few short ones as can be, the longest first, and of the
+        shown tab last."""
+        chosen = [name for name, _ in self._names]
+        saved = [len(name) - len(short) for name, short in self._names]
+        order = sorted(range(len(saved)), key=lambda i: (i + 1 == self._shown, -saved[i], -i))
+        for index in order:
+            if sum(map(len, chosen)) <= room:
+                break
+            chosen[index] = self._names[index][1]
+        return chosen
 
     def _span(self, number: int) -> tuple[int, int]:
         start = self._ends[number - 2] if number > 1 else 1
