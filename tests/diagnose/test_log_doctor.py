@@ -53,6 +53,45 @@ def root(log: bytes | str) -> str | None:
     return cause.id if cause else None
 
 
+CRASH = "(00.020000) Error (criu/cr-restore.c:1281): 9 stopped by signal 11: Segmentation fault\n"
+
+
+@pytest.mark.parametrize(
+    ("absent", "then", "cause"),
+    [
+        ("     1: No fs-1.img image", CRASH + END, "img-missing"),
+        ("     1: No seccomp.img image", CRASH + END, "img-missing"),
+        ("     1: No pipes-data.img image", CRASH + END, "restore-segv"),
+        ("     1: No tmpfs-dev-5.tar.gz.img image\n"
+         "(00.010000)      1: No tmpfs-9.tar.gz.img image", END, "img-missing"),
+        ("No ids-1.img image", "(00.010000) Error (criu/pstree.c:890): No IDS for root task.\n",
+         "img-missing"),
+        ("No mountpoints-13.img image", "(00.010000) Error (criu/mount.c:390): mnt: No root\n",
+         "img-missing"),
+        ("     8: No pages-2.img image",
+         "(00.010000)      8: Error (criu/pagemap.c:242): Failed getting raw image fd\n" + END,
+         "img-missing"),
+        ("     8: No pages-2.img image",
+         "(00.010000)      9: Error (criu/pagemap.c:242): Failed getting raw image fd\n" + END,
+         "unmatched"),
+        ("No pstree.img image", "", "img-missing"),
+        ("No fs-1.img image", "", None),
+    ],
+)  # fmt: skip
+def test_an_image_that_is_missing_is_behind_what_criu_says_next(
+    absent: str, then: str, cause: str | None
+) -> None:
+    assert root(f"(00.000000) Version: 4.2 (gitid 0)\n(00.010000) {absent}\n{then}") == cause
+
+
+def test_a_tmpfs_under_its_old_name_is_not_missing() -> None:
+    log = "(00.010000)      1: No tmpfs-dev-5.tar.gz.img image\n"
+    assert (
+        root(log + "(00.020000)      1: Error (criu/x.c:1): some other trouble\n" + END)
+        == "unmatched"
+    )
+
+
 @pytest.mark.parametrize(("log", "cause", "cascade"), EXPECTED)
 def test_excerpt_gets_its_cause_and_cascade(log: str, cause: str, cascade: str) -> None:
     found = diagnose((CASES / log).read_bytes())

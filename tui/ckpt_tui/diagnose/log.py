@@ -47,7 +47,8 @@ _KINDS = 4096
 """Kinds of lines counted before they are taken apart; a flood is of few kinds."""
 
 MISSING_IMAGE = re.compile(
-    r"No ((?:inventory|pstree|files|reg-files|(?:core|mm|pagemap)-\d+)\.img) image"
+    r"No ((?:inventory|pstree|files|reg-files|seccomp|tmpfs(?:-dev)?-\d+\.tar\.gz|"
+    r"(?:core|mm|pagemap|pages|fs|ids|mountpoints)-\d+)\.img) image"
 )
 """An image without which no restore goes well; CRIU takes an absent one for an empty one."""
 

@@ -44,11 +44,18 @@ _SEIZE_REFUSED = re.compile(r"Unable to interrupt task: \d+ \(Operation not perm
 _CALLERS_OF_HELPERS = ("net-", "mnt-tmpfs", "tcp-lock", "lsm-apparmor", "tun-")
 """Causes that a missing helper program brings about."""
 
+_NEXT_LINES = 12
+"""Lines within which CRIU complains of what was not in an image."""
+
 _WIDTH = 60
 """Characters below which a line is not one that a terminal broke."""
 
 _RAGGED = 24
 """Characters by which a line's rest may be longer than its start, where words are kept whole."""
+
+_FIRST_IMAGES = ("inventory.img", "pstree.img")
+_NEW_TMPFS = "tmpfs-dev-"
+"""What CRIU looks for before the name that versions before 1.3 gave it."""
 
 _CUT_HEAD = re.compile(r"(?:Error|Warn)\s{0,2}\(?[\w./+-]*(?::\d*)?\)?:?$", re.ASCII)
 _REST_MARKS = re.compile(r"^[\s>]*")
@@ -167,13 +174,24 @@ def picked(told: list[Finding], reading: LogReading) -> Finding | None:
     helper = next((f for f in told if f.kind is RuleClass.HELPER), None)
     if helper and (first is None or _is_behind(helper, first)):
         return helper
-    if first is None and (unknown := _unknown(told)):
-        return unknown
-    if (first is None or first.id == "restore-segv") and (missing := _missing_image(reading)):
+    suspect = first or _unknown(told)
+    missing = _missing_image(reading, is_crash=suspect is None)
+    if missing and (suspect is None or _comes_of(missing, suspect)):
         return missing
+    if suspect:
+        return suspect
     for kind in (RuleClass.CASCADE, RuleClass.WRAPPER):
         first = first or next((f for f in told if f.kind is kind), None)
     return first
+
+
+def _comes_of(missing: Finding, suspect: Finding) -> bool:
+    """Tell whether an error is only that an image is missing, in other words."""
+    if suspect.id == "restore-segv":
+        return True
+    is_vague = suspect.id == "img-inconsistent" or suspect.kind in (None, RuleClass.CASCADE)
+    is_next = 0 < suspect.line.number - missing.line.number <= _NEXT_LINES
+    return is_vague and is_next and suspect.line.pid == missing.line.pid
 
 
 def _is_probe(found: Finding) -> bool:
@@ -198,12 +216,13 @@ def _unknown(told: list[Finding]) -> Finding | None:
     return Finding(unknown.line, step.rule) if step else unknown
 
 
-def _missing_image(reading: LogReading) -> Finding | None:
+def _missing_image(reading: LogReading, *, is_crash: bool) -> Finding | None:
     """Find the image whose absence CRIU mentions in passing, where it then fails without a word.
 
-    Descriptors lie in files.img or, in dumps of old versions, in reg-files.img and others.
+    Descriptors lie in files.img or, in dumps of old versions, in reg-files.img and others; so
+    does the content of a tmpfs.
     """
-    if reading.attempt.outcome != "failed":
+    if reading.attempt.outcome == "succeeded":
         return None
     silent = (Severity.INFO, Severity.OTHER)
     told = [(MISSING_IMAGE.search(line.message), line) for line in reading.lines]
@@ -211,7 +230,12 @@ def _missing_image(reading: LogReading) -> Finding | None:
     if "reg-files.img" not in absent:
         absent.pop("files.img", None)
     absent.pop("reg-files.img", None)
-    line = next(iter(absent.values()), None)
+    if not any(name.startswith("tmpfs-") and not name.startswith(_NEW_TMPFS) for name in absent):
+        absent = {n: line for n, line in absent.items() if not n.startswith(_NEW_TMPFS)}
+    if is_crash and reading.attempt.outcome == "unfinished":  # or CRIU is still at it
+        absent = {n: line for n, line in absent.items() if n in _FIRST_IMAGES}
+    names = sorted(absent, key=lambda name: name == "seccomp.img")  # not every container has one
+    line = absent[names[0]] if names else None
     return Finding(line, rule_by_id("img-missing")) if line else None
 
 
