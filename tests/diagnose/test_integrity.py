@@ -155,6 +155,7 @@ COUNTER: tuple[tuple[str, Break, str], ...] = (
 
 KINDS: tuple[tuple[str, Break, str], ...] = (
     ("thread gone", remove("core-7.img"), "img-missing"),
+    ("list of ghosts gone", remove("remap-fpath.img"), "img-missing"),
     ("ghost gone", remove("ghost-file-1.img"), "img-missing"),
     ("shmem gone", remove("pagemap-shmem-2045.img"), "img-missing"),
     ("memfd gone", remove("memfd.img"), "img-inconsistent"),

@@ -74,6 +74,17 @@ CRASH = "(00.020000) Error (criu/cr-restore.c:1281): 9 stopped by signal 11: Seg
         ("     8: No pages-2.img image",
          "(00.010000)      9: Error (criu/pagemap.c:242): Failed getting raw image fd\n" + END,
          "unmatched"),
+        ("     1: No pagemap-shmem-0.img image",
+         "(00.010000)      1: Error (criu/ipc_ns.c:893): Failed to update shm pages\n" + END,
+         "img-missing"),
+        ("     9: No pages-4.img image",
+         "(00.010000)      7: read\n" * 99 +
+         "(00.010000)      9: Error (criu/pagemap.c:242): Failed getting raw image fd\n" + END,
+         "img-missing"),
+        ("     9: No pagemap-4.img image",
+         "(00.010000)      7: read\n" * 99 +
+         "(00.010000)      9: Error (criu/pagemap.c:242): Some other trouble\n" + END,
+         "unmatched"),
         ("No pstree.img image", "", "img-missing"),
         ("No fs-1.img image", "", None),
     ],

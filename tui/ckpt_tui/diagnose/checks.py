@@ -73,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     _whole("process-tree", "Is there a process tree?", presence.process_tree),
     _whole("cores", "Has each process and thread its registers?", presence.cores),
     _whole("process-images", "Has each live process all its images?", presence.process_images),
+    _whole("ghosts", "Is the list of deleted files there?", presence.ghosts),
     _whole("file-table", "Is the table of files there?", presence.file_table),
     _whole("namespaces", "Has each dumped namespace its image?", presence.namespaces),
     _whole("tmpfs-content", "Has each tmpfs of the container its content?", presence.tmpfs_content),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.kinds import INVENTORY_MAGIC
 from ckpt_tui.criu.schema import mounts_pb2
 from ckpt_tui.criu.values import text
@@ -126,6 +127,14 @@ def process_images(facts: Facts) -> Iterator[Finding]:
         if ids is not None and f"fdinfo-{ids.files_id}.img" not in facts.images:
             what = f"the descriptors of process {task.pid}"
             yield _unnoticed(f"fdinfo-{ids.files_id}.img", what, (proof,))
+
+
+def ghosts(facts: Facts) -> Iterator[Finding]:
+    """Files that were deleted while open have the list that says of which descriptor each is."""
+    found = facts.images.named("ghost-file-")
+    if found and "remap-fpath.img" not in facts.images and facts.tasks and not facts.is_pre_dump:
+        what = f"which open files the {human_count(len(found), 'deleted file')} are"
+        yield _missing("remap-fpath.img", what, some(Evidence(n, f"image:{n}") for n in found))
 
 
 def file_table(facts: Facts) -> Iterator[Finding]:

@@ -48,7 +48,8 @@ _KINDS = 4096
 
 MISSING_IMAGE = re.compile(
     r"No ((?:inventory|pstree|files|reg-files|seccomp|tmpfs(?:-dev)?-\d+\.tar\.gz|"
-    r"(?:core|mm|pagemap|pages|fs|ids|mountpoints)-\d+)\.img) image"
+    r"(?:core|mm|pagemap|pagemap-shmem|pages|fs|ids|mountpoints|tcp-stream|ghost-file)-\w+)\.img)"
+    " image"
 )
 """An image without which no restore goes well; CRIU takes an absent one for an empty one."""
 

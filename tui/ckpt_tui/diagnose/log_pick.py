@@ -34,7 +34,8 @@ _FEW_SPINS = 3
 """Lines of reading nothing that make it a spin and no last read."""
 
 _PROBES = re.compile(
-    r"Lazy pages are not available|Can't open sysctl net/ipv4/tcp_|retrieve restore tid: "
+    r"Lazy pages are not available|Can't open sysctl net/ipv4/tcp_|retrieve restore tid: |"
+    r"Diag module missing"
 )
 """What CRIU and its plugins also complain of while they look around before the work."""
 
@@ -190,8 +191,12 @@ def _comes_of(missing: Finding, suspect: Finding) -> bool:
     if suspect.id == "restore-segv":
         return True
     is_vague = suspect.id == "img-inconsistent" or suspect.kind in (None, RuleClass.CASCADE)
-    is_next = 0 < suspect.line.number - missing.line.number <= _NEXT_LINES
-    return is_vague and is_next and suspect.line.pid == missing.line.pid
+    if not is_vague or suspect.line.pid != missing.line.pid:
+        return False
+    lines = suspect.line.number - missing.line.number
+    # a parent has no page map of a process that is younger
+    is_surely = suspect.line.pid is not None and "pagemap-" not in missing.line.message
+    return lines > 0 and (is_surely or lines <= _NEXT_LINES)
 
 
 def _is_probe(found: Finding) -> bool:
