@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint, Process
+from ckpt_tui.ui.rows.details import process_sections
 from crafted import IMAGES, copied, first, loaded, rewrite
 
 
@@ -183,3 +184,15 @@ def _folder(entry: Any) -> Any:
     if entry.HasField("reg"):
         entry.reg.flags = 0o40000  # O_DIRECTORY on aarch64, O_DIRECT on x86-64
     return entry
+
+
+def test_the_auxiliary_vector_is_told_by_name(kinds: Checkpoint) -> None:
+    found = process(kinds, 9).auxv
+    assert (found["AT_PAGESZ"], found["AT_CLKTCK"], found["AT_SECURE"]) == (4096, 100, 0)
+    assert found["AT_PLATFORM"] > 1 << 40
+    assert not [name for name in found if name.isdigit()]
+    sections = {s.title: s for s in process_sections(kinds, 1, reveal=False)}
+    assert ("AT_PAGESZ", "4,096") in [
+        (f.label, f.value) for f in sections["Auxiliary vector"].facts
+    ]
+    assert [f.label for f in sections["Registers of thread 6"].facts][:1] == ["r15"]

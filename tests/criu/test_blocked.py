@@ -8,7 +8,14 @@ import pytest
 from criu_images import real
 
 from ckpt_tui.criu.blocked import arch_of, argument_text, blocked_in
-from ckpt_tui.criu.schema import cpu_arm_pb2, cpu_x86_pb2, process_pb2
+from ckpt_tui.criu.schema import (
+    cpu_arm_pb2,
+    cpu_mips_pb2,
+    cpu_ppc64_pb2,
+    cpu_s390_pb2,
+    cpu_x86_pb2,
+    process_pb2,
+)
 from ckpt_tui.criu.syscalls import syscall_of
 
 X86 = process_pb2.core_entry.X86_64
@@ -53,7 +60,7 @@ def test_a_call_that_will_be_made_again_was_blocked(result: int) -> None:
     [
         x86_thread(-1, 5),
         x86_thread(0, 100),
-        x86_thread(0, 0, mode=2),
+        x86_thread(1, 0, mode=2),
         process_pb2.core_entry(mtype=X86),
         process_pb2.core_entry(),
         process_pb2.core_entry(mtype=AARCH64),
@@ -81,7 +88,7 @@ def test_a_number_without_a_name_is_still_a_call() -> None:
 
 
 def test_numbers_depend_on_the_architecture() -> None:
-    names = [syscall_of(arch, 1) for arch in ("x86_64", "aarch64", "riscv64", "mips")]
+    names = [syscall_of(arch, 1) for arch in ("x86_64", "aarch64", "riscv64", "sparc64")]
     assert [found and found.name for found in names] == ["write", "io_destroy", "io_destroy", None]
     for arch, number in (("x86_64", 334), ("aarch64", 291)):
         found = syscall_of(arch, number)
@@ -105,3 +112,76 @@ def test_arguments_are_short_where_they_can_be() -> None:
 def test_a_32_bit_process_has_its_own_architecture() -> None:
     assert arch_of(x86_thread(1, 1, mode=2)) == "i386"
     assert arch_of(process_pb2.core_entry(mtype=AARCH64)) == "aarch64"
+
+
+def test_a_32_bit_process_waits_in_a_call_of_its_own_numbers() -> None:
+    thread = x86_thread(114, -512 % 2**32, mode=2, bx=-1 % 2**32, cx=0xFF80, dx=2, si=0)
+    found = blocked_in(thread)
+    assert found is not None
+    assert found.text == "wait4(pid -1, status 65408, options 2, rusage 0)"
+    assert (found.number, found.certain) == (114, True)
+
+
+def gprs(count: int, **some: int) -> list[int]:
+    return [some.get(f"r{number}", 0) for number in range(count)]
+
+
+OTHERS = {
+    "arm": process_pb2.core_entry(
+        mtype=process_pb2.core_entry.ARM,
+        ti_arm=cpu_arm_pb2.thread_info_arm(
+            gpregs=cpu_arm_pb2.user_arm_regs_entry(orig_r0=4, r1=1, r2=2, r7=3, pc=8)
+        ),
+    ),
+    "ppc64": process_pb2.core_entry(
+        mtype=process_pb2.core_entry.PPC64,
+        ti_ppc64=cpu_ppc64_pb2.thread_info_ppc64(
+            gpregs=cpu_ppc64_pb2.user_ppc64_regs_entry(
+                gpr=gprs(32, r0=3, r3=9, r4=1, r5=2), orig_gpr3=4, trap=0xC00
+            )
+        ),
+    ),
+    "s390": process_pb2.core_entry(
+        mtype=process_pb2.core_entry.S390,
+        ti_s390=cpu_s390_pb2.thread_info_s390(
+            gpregs=cpu_s390_pb2.user_s390_regs_entry(
+                gprs=gprs(16, r3=1, r4=2), orig_gpr2=4, system_call=0x20003
+            )
+        ),
+    ),
+    "mips": process_pb2.core_entry(
+        mtype=process_pb2.core_entry.MIPS,
+        ti_mips=cpu_mips_pb2.thread_info_mips(
+            gpregs=cpu_mips_pb2.user_mips_regs_entry(r2=5000, r4=4, r5=1, r6=2, cp0_epc=8)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("arch", OTHERS)
+def test_the_call_is_read_from_the_registers_of_each_architecture(arch: str) -> None:
+    found = blocked_in(OTHERS[arch])
+    assert found is not None
+    assert found.text == "read(fd 4, buf 1, count 2)"
+
+
+def test_an_interrupt_on_ppc64_is_no_call() -> None:
+    thread = process_pb2.core_entry()
+    thread.CopyFrom(OTHERS["ppc64"])
+    thread.ti_ppc64.gpregs.trap = 0x500
+    assert blocked_in(thread) is None
+
+
+@pytest.mark.parametrize(
+    ("arch", "read", "newest"),
+    [("i386", 3, 469), ("arm", 3, 469), ("ppc64", 3, 469), ("s390", 3, 469), ("mips", 5000, 5469)],
+)
+def test_older_architectures_have_their_own_numbers(arch: str, read: int, newest: int) -> None:
+    names = [syscall_of(arch, number) for number in (read, newest)]
+    assert [found and found.name for found in names] == ["read", "file_setattr"]
+
+
+def test_clone_takes_its_arguments_in_three_orders() -> None:
+    found = [syscall_of(a, n) for a, n in (("x86_64", 56), ("i386", 120), ("s390", 120))]
+    assert [call.arguments[0] for call in found if call] == ["flags", "flags", "stack"]
+    assert [call.arguments[3] for call in found if call] == ["child_tid", "tls", "child_tid"]

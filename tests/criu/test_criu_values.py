@@ -162,8 +162,11 @@ def test_modes_devices_and_bits_have_names(rule: str, value: int, shown: str) ->
     assert describe(rule, value, "x86_64") == shown
 
 
-def test_bits_of_terminals_are_not_named_where_they_are_others() -> None:
-    assert describe("tty.lflag", 0x8A3B, "mips") == str(0x8A3B)
+def test_bits_of_terminals_and_socket_types_are_those_of_the_architecture() -> None:
+    assert describe("tty.lflag", 0x8103, "mips") == "ISIG | ICANON | TOSTOP | IEXTEN"
+    assert describe("tty.lflag", 0x583, "ppc64") == "ISIG | ICANON | ECHOE | ECHOKE | IEXTEN"
+    assert describe("tty.cflag", 0xF11, "ppc64") == "B115200 | CS8 | CSTOPB | CREAD"
+    assert describe("sk.type", 1, "mips") == "DGRAM"
 
 
 def test_a_build_id_is_one_number() -> None:

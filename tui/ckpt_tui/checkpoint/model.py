@@ -168,6 +168,8 @@ class Process:
     cgroup_set: int | None = None
     oom_score_adj: int | None = None
     files_id: int | None = None
+    auxv: Mapping[str, int] = field(default_factory=dict)
+    """What the kernel told the program at its start: AT_PAGESZ, AT_PLATFORM …"""
 
 
 @dataclass(frozen=True, slots=True)

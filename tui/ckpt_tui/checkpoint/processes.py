@@ -16,6 +16,8 @@ from ckpt_tui.checkpoint.seccomp import filters_of, seccomp_mode
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.blocked import argument_text, blocked_in
 from ckpt_tui.criu.values import (
+    Host,
+    auxiliary_vector,
     capability_names,
     describe,
     limit_name,
@@ -109,6 +111,7 @@ def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[N
         cgroup_set=_cgroup_set(core),
         oom_score_adj=task.oom_score_adj if task.HasField("oom_score_adj") else None,
         files_id=ids.files_id if ids else None,
+        auxv=auxiliary_vector(mm.mm_saved_auxv) if mm else {},
     )
 
 
@@ -140,7 +143,7 @@ def _threads(
             scheduler=value_name("sched.policy", thread.sched_policy),
             nice=thread.sched_nice,
             blocked_signals=signal_names(mask, arch),
-            pending_signals=tuple(_pending(p, arch) for p in pending),
+            pending_signals=tuple(_pending(p, images.host) for p in pending),
         )
     if missing:
         some = numbers_text(missing)
@@ -208,9 +211,11 @@ def registers(core: Any) -> dict[str, int]:
     return values
 
 
-def _pending(siginfo: Any, arch: str) -> str:
+def _pending(siginfo: Any, host: Host) -> str:
     raw = siginfo.siginfo[:4]
-    return signal_name(int.from_bytes(raw, "little"), arch) if len(raw) == 4 else "?"
+    if len(raw) < 4:
+        return "?"
+    return signal_name(int.from_bytes(raw, host.byte_order), host.arch)
 
 
 def _credentials(images: ImageDirectory, pid: int, core: Any) -> Credentials | None:

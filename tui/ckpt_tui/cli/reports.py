@@ -23,7 +23,7 @@ from ckpt_tui.ui.rows.details import filter_facts, process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
 from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments
 
-LONG_SECTIONS = ("Registers", "Limits", "Files", "Seccomp")
+LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
 calls are told once."""
 
@@ -61,7 +61,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
         print_facts(
             (f"{section.title.lower()} {fact.label}".strip(), str(fact.value))
             for section in sections
-            if section.title not in LONG_SECTIONS
+            if not section.title.startswith(LONG_SECTIONS)
             for fact in section.facts
         )
     for one in checkpoint.seccomp:

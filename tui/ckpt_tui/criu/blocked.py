@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,9 @@ RESTART = range(512, 517)
 
 RESTART_SYSCALL = 219
 """x86-64's restart_syscall, which goes on with a call that had a timeout."""
+
+TRAP_SYSCALL, TRAP_SCV = 0xC00, 0x3000
+"""On ppc64 the two ways into the kernel by a call (arch/powerpc/include/asm/interrupt.h)."""
 
 AT_FDCWD = -100
 
@@ -64,32 +67,92 @@ def blocked_in(core: core_entry) -> BlockedCall | None:
 
     None: it ran in user space, it is a zombie, or the architecture's numbers are not known here.
     """
-    arch = arch_of(core)
-    if arch == "x86_64":
-        return _blocked_x86(core)
-    if arch == "aarch64":
-        regs = core.ti_aarch64.gpregs.regs
-        return _call(arch, regs[8], regs[:6], certain=False) if len(regs) >= 9 else None
-    if arch == "riscv64":
-        found = core.ti_riscv64.gpregs
-        words = (found.a0, found.a1, found.a2, found.a3, found.a4, found.a5)
-        return _call(arch, found.a7, words, certain=False) if found.pc else None
-    if arch == "loongarch64":
-        regs = core.ti_loongarch64.gpregs.regs
-        return _call(arch, regs[11], regs[4:10], certain=False) if len(regs) >= 12 else None
-    return None
+    found = _FOUND.get(arch_of(core))
+    return found(core) if found else None
 
 
 def _blocked_x86(core: core_entry) -> BlockedCall | None:
     regs = core.thread_info.gpregs
     if not core.HasField("thread_info") or regs.orig_ax >> 63:
         return None
-    # CRIU sets ax to the number so that the call is made again, or to an error where it cannot be
-    error = (1 << 64) - regs.ax
-    if regs.ax not in (regs.orig_ax, RESTART_SYSCALL) and error != EINTR and error not in RESTART:
+    if regs.ax != RESTART_SYSCALL and not _again(regs.ax, regs.orig_ax, 64):
         return None
     words = (regs.di, regs.si, regs.dx, regs.r10, regs.r8, regs.r9)
     return _call("x86_64", regs.orig_ax, words, certain=True)
+
+
+def _blocked_i386(core: core_entry) -> BlockedCall | None:
+    regs = core.thread_info.gpregs
+    number = regs.orig_ax & 0xFFFFFFFF
+    if number >> 31 or not _again(regs.ax & 0xFFFFFFFF, number, 32):
+        return None
+    words = (regs.bx, regs.cx, regs.dx, regs.si, regs.di, regs.bp)
+    return _call("i386", number, [word & 0xFFFFFFFF for word in words], certain=True)
+
+
+def _again(result: int, number: int, bits: int) -> bool:
+    """Tell whether the call is to be made again: CRIU sets ax to the number for that, or to an
+    error where it cannot be."""
+    error = (1 << bits) - result
+    return result == number or error == EINTR or error in RESTART
+
+
+def _blocked_arm(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_arm.gpregs
+    words = (regs.orig_r0, regs.r1, regs.r2, regs.r3, regs.r4, regs.r5)
+    return _call("arm", regs.r7, words, certain=False) if regs.pc else None
+
+
+def _blocked_aarch64(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_aarch64.gpregs.regs
+    return _call("aarch64", regs[8], regs[:6], certain=False) if len(regs) >= 9 else None
+
+
+def _blocked_riscv64(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_riscv64.gpregs
+    words = (regs.a0, regs.a1, regs.a2, regs.a3, regs.a4, regs.a5)
+    return _call("riscv64", regs.a7, words, certain=False) if regs.pc else None
+
+
+def _blocked_loongarch64(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_loongarch64.gpregs.regs
+    return _call("loongarch64", regs[11], regs[4:10], certain=False) if len(regs) >= 12 else None
+
+
+def _blocked_ppc64(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_ppc64.gpregs
+    if len(regs.gpr) < 9 or regs.trap & ~0xF not in (TRAP_SYSCALL, TRAP_SCV):
+        return None
+    return _call("ppc64", regs.gpr[0], (regs.orig_gpr3, *regs.gpr[4:9]), certain=False)
+
+
+def _blocked_s390(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_s390.gpregs
+    if len(regs.gprs) < 8 or not regs.system_call:
+        return None
+    # the word is that of PTRACE_GET_SYSTEM_CALL; its upper half has the length of the instruction
+    number = regs.system_call & 0xFFFF or regs.gprs[1]
+    return _call("s390", number, (regs.orig_gpr2, *regs.gprs[3:8]), certain=False)
+
+
+def _blocked_mips(core: core_entry) -> BlockedCall | None:
+    regs = core.ti_mips.gpregs
+    words = (regs.r4, regs.r5, regs.r6, regs.r7, regs.r8, regs.r9)
+    return _call("mips", regs.r2, words, certain=False) if regs.cp0_epc else None
+
+
+_FOUND: Mapping[str, Callable[[core_entry], BlockedCall | None]] = {
+    "x86_64": _blocked_x86,
+    "i386": _blocked_i386,
+    "arm": _blocked_arm,
+    "aarch64": _blocked_aarch64,
+    "riscv64": _blocked_riscv64,
+    "loongarch64": _blocked_loongarch64,
+    "ppc64": _blocked_ppc64,
+    "s390": _blocked_s390,
+    "mips": _blocked_mips,
+}
+"""Architecture to how its registers are read."""
 
 
 def _call(arch: str, number: int, words: Sequence[int], *, certain: bool) -> BlockedCall | None:

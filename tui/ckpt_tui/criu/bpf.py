@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ckpt_tui.criu.names import by_value
 from ckpt_tui.criu.reader import ByteOrder
 from ckpt_tui.criu.syscalls import syscall_of
 
@@ -25,12 +26,6 @@ _ACTIONS = {
     0x7FFF0000: "allow",
 }
 
-_ERRORS = {
-    1: "EPERM", 2: "ENOENT", 4: "EINTR", 5: "EIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
-    13: "EACCES", 14: "EFAULT", 16: "EBUSY", 17: "EEXIST", 19: "ENODEV", 22: "EINVAL",
-    30: "EROFS", 38: "ENOSYS", 95: "EOPNOTSUPP", 97: "EAFNOSUPPORT",
-}  # fmt: skip
-
 ARCHS = {
     0xC000003E: "x86_64",
     0x40000003: "i386",
@@ -41,7 +36,7 @@ ARCHS = {
     0xC0000015: "ppc64le",
     0x80000015: "ppc64",
     0x80000016: "s390x",
-    0x00000016: "s390",
+    0x00000016: "s390, 31 bit",
     0xC0000008: "mips64el",
     0x80000008: "mips64",
 }
@@ -251,5 +246,5 @@ def action_text(step: Instruction) -> str:
     if action is None:
         return f"return {step.k:#x}"
     if action == "fail with":
-        return f"fail with {_ERRORS.get(data, f'error {data}')}"
+        return f"fail with {by_value('errno').get(data, f'error {data}')}"
     return f"{action} ({data})" if data else action

@@ -1,7 +1,7 @@
 """Names and arguments of system calls, read from syscalls.tsv when first needed.
 
-Numbers are those of Linux 6.17: of x86-64, and the generic ones that aarch64, riscv64 and
-loongarch64 share.
+Numbers are those of Linux 6.17: of x86-64, the generic ones that aarch64, riscv64 and loongarch64
+share, and of i386, arm (EABI), ppc64, s390x and mips (n64), of which CRIU dumps processes too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,21 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-COLUMNS = {"x86_64": 1, "aarch64": 2, "riscv64": 2, "loongarch64": 2}
-"""Architecture to the column of the table that has its numbers."""
+COLUMNS = {
+    "x86_64": 1,
+    **dict.fromkeys(("aarch64", "riscv64", "loongarch64"), 2),
+    "i386": 3,
+    "arm": 4,
+    **dict.fromkeys(("ppc64", "ppc64le"), 5),
+    **dict.fromkeys(("s390", "s390x"), 6),
+    **dict.fromkeys(("mips", "mips64", "mips64el"), 7),
+}
+"""Architecture, in the words of CRIU or of seccomp, to the column that has its numbers."""
+
+_OWN = ("ppc64", "ppc64le", "s390", "s390x", "mips", "mips64", "mips64el")
+
+ARGUMENTS = 8
+"""Column of the names of arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +41,15 @@ def _table(column: int) -> dict[int, Syscall]:
     text = resources.files("ckpt_tui.criu").joinpath("syscalls.tsv").read_text("utf-8")
     rows = (line.split("\t") for line in text.splitlines()[1:])
     return {
-        int(row[column]): Syscall(row[0], tuple(row[3].split()))
+        int(row[column]): Syscall(row[0], tuple(row[ARGUMENTS].split()))
         for row in rows
         if row[column] != "-"
     }
+
+
+def same_numbers(one: str, other: str) -> bool:
+    """Tell whether two names of architectures stand for the same numbers: `mips`, `mips64el`."""
+    return one == other or (one in _OWN and COLUMNS[one] == COLUMNS.get(other))
 
 
 def syscall_of(arch: str, number: int) -> Syscall | None:

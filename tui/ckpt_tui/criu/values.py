@@ -109,8 +109,6 @@ def describe(table: str, value: int, arch: str = "") -> str:
             return device(value)
         case "file_mode":
             return file_mode(value)
-    if table.startswith("tty.") and arch in OWN_TERMIOS:
-        return str(value)
     if is_flags(table):
         return " | ".join(flag_names(table, value, arch)) or "0"
     return value_name(table, value, arch)
@@ -162,10 +160,6 @@ def wait_status(status: int) -> str:
     if not signal:
         return f"exited with {status >> 8 & 0xFF}"
     return f"killed by {signal_name(signal)}" + (", core dumped" if status & 0x80 else "")
-
-
-OWN_TERMIOS = ("mips", "ppc64")
-"""Architectures on which the bits of terminals are others than those of the table."""
 
 
 def file_mode(mode: int) -> str:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ckpt_tui.criu.bpf import ARCH, ARCHS, NUMBER, Instruction, action_text, loaded
-from ckpt_tui.criu.syscalls import syscalls_of
+from ckpt_tui.criu.syscalls import same_numbers, syscalls_of
 
 OR = " or "
 """Between the actions of a call for which the arguments decide."""
@@ -65,7 +65,7 @@ def _split(step: Instruction, held: str, calls: int, arch: str) -> tuple[int, in
     """Return the calls for which a comparison holds, and those for which it may not."""
     operation = step.code & 0xF0
     if held == ARCH and operation == 0x10:
-        return (calls, 0) if ARCHS.get(step.k) == arch else (0, calls)
+        return (calls, 0) if same_numbers(ARCHS.get(step.k, ""), arch) else (0, calls)
     if held != NUMBER or operation not in (0x10, 0x20, 0x30):
         return calls, calls
     if operation == 0x10:

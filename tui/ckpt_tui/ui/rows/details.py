@@ -50,7 +50,8 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
         Section("Signals", list(_signals(process))),
         Section("Timers", [Fact("", t) for t in process.timers]),
         Section("Limits", [Fact(n, _limit(*v)) for n, v in process.limits.items()]),
-        Section("Registers", list(_registers(process))),
+        Section("Auxiliary vector", [Fact(n, _auxiliary(n, v)) for n, v in process.auxv.items()]),
+        *_registers(process),
     ]
 
 
@@ -194,10 +195,26 @@ def _limit(soft: int | None, hard: int | None) -> str:
     return shown[0] if soft == hard else " / ".join(shown)
 
 
-def _registers(process: Process) -> Iterator[Fact]:
-    if process.threads:
-        for name, value in process.threads[0].registers.items():
-            yield Fact(name, f"{value:#x}")
+PLAIN_AUXILIARY = (
+    *("AT_PHENT", "AT_PHNUM", "AT_PAGESZ", "AT_UID", "AT_EUID", "AT_GID", "AT_EGID", "AT_CLKTCK"),
+    *("AT_SECURE", "AT_MINSIGSTKSZ", "AT_RSEQ_FEATURE_SIZE", "AT_RSEQ_ALIGN", "AT_EXECFD"),
+)
+"""Numbers that people know in decimal; the others are addresses and bits."""
+
+
+def _auxiliary(name: str, value: int) -> str:
+    return f"{value:,}" if name in PLAIN_AUXILIARY else f"{value:#x}"
+
+
+SHOWN_THREADS = 32
+"""Threads whose registers are listed; the core image of each has them."""
+
+
+def _registers(process: Process) -> Iterator[Section]:
+    """Yield the registers of each thread, the leader's first."""
+    for thread in process.threads[:SHOWN_THREADS]:
+        title = "Registers" if thread.tid == process.pid else f"Registers of thread {thread.tid}"
+        yield Section(title, [Fact(n, f"{v:#x}") for n, v in thread.registers.items()])
 
 
 def file_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
