@@ -14,9 +14,11 @@ from ckpt_tui.diagnose.log_pick import (
     UNMATCHED,
     Finding,
     after_success,
+    engine_error,
     findings,
     last_resort,
     picked,
+    without_checks,
     without_cleanup,
 )
 from ckpt_tui.diagnose.rules import RuleClass
@@ -85,7 +87,7 @@ class LogDiagnosis:
 
 def diagnose_log(reading: LogReading) -> LogDiagnosis:
     """Name the root cause of the last attempt in a log, what followed from it, and the noise."""
-    found = findings(reading)
+    found = without_checks(findings(reading), reading)
     noise = [f for f in found if f.kind is RuleClass.NOISE]
     told = [f for f in found if f.kind not in (RuleClass.NOISE, RuleClass.END)]
     if reading.attempt.outcome == "succeeded":
@@ -93,6 +95,8 @@ def diagnose_log(reading: LogReading) -> LogDiagnosis:
     root = picked(without_cleanup(told, reading), reading)
     if root is None and reading.attempt.outcome == "failed":
         root = last_resort(noise, reading)
+    if root is None and reading.attempt.outcome == "unfinished":
+        root = engine_error(reading)
     taken = root.line if root else None
     rest = [f for f in told if f.line is not taken]
     return LogDiagnosis(
@@ -117,9 +121,8 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
             confidence=confidence,
             reasons=reasons,
             title="An error that no rule knows",
-            cause=f"CRIU reports it in {root.line.file or 'an unnamed file'}. The lines before "
-            "it are the best lead.",
-            fix="Look for the message in CRIU's issues, or report it with the whole log.",
+            cause=_unknown_cause(root),
+            fix=_unknown_fix(root),
             commands=(),
             evidence="",
             preflight="",
@@ -141,6 +144,21 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
         source=rule.source,
         context=context if rule.kind is RuleClass.CASCADE else (),
     )
+
+
+def _unknown_cause(root: Finding) -> str:
+    if root.line.severity is Severity.OTHER:
+        return "An engine reports it; CRIU's own log is not here."
+    file = root.line.file or "an unnamed file"
+    return f"CRIU reports it in {file}. The lines before it are the best lead."
+
+
+def _unknown_fix(root: Finding) -> str:
+    if root.line.severity is Severity.OTHER:
+        return (
+            "Read dump.log or restore.log in the engine's work folder, or ask the engine's makers."
+        )
+    return "Look for the message in CRIU's issues, or report it with the whole log."
 
 
 def _confidence(

@@ -58,6 +58,15 @@ _FIRST_IMAGES = ("inventory.img", "pstree.img")
 _NEW_TMPFS = "tmpfs-dev-"
 """What CRIU looks for before the name that versions before 1.3 gave it."""
 
+_CHECKED = re.compile(r"\bLooks good(?:\.| but some kernel features are missing)")
+_PUT_IN = (re.compile(r"\*\*"), re.compile(r"(?<=\w) {2,64}(?=\w)"))
+"""What Markdown or a copy from an editor's screen puts between letters."""
+
+_ENGINE_ERROR = re.compile(
+    r"^\W{0,9}(?:[Ee]rror(?: response from daemon)?: |(?:ERRO|FATA)\[)|\blevel=(?:error|fatal)\b",
+    re.ASCII,
+)
+
 _CUT_HEAD = re.compile(r"(?:Error|Warn)\s{0,2}\(?[\w./+-]*(?::\d*)?\)?:?$", re.ASCII)
 _REST_MARKS = re.compile(r"^[\s>]*")
 
@@ -90,7 +99,7 @@ def findings(reading: LogReading) -> list[Finding]:
         if not reading.has_criu_lines and (rule is None or rule.kind is RuleClass.WRAPPER):
             rule = next((r for r in rules() if r.matches_excerpt(line)), rule)
         if rule is None and line.severity is Severity.ERROR:
-            rule = _fallback(line)
+            rule = _of_repaired(line) or _fallback(line)
         if rule is not None or line.severity is Severity.ERROR:
             found.append(Finding(line, rule))
     return found
@@ -110,12 +119,21 @@ def _of_wrapped(
         return line, rule
     wholes = [parse_line(line.number, text) for text in _joined(line, rest)]
     for whole in wholes:
-        found = first_match(whole)
+        found = first_match(whole) or _of_repaired(whole)
         if found is not None and found is not rule:
             return whole, found
     if line.severity is Severity.ERROR:
         return line, rule
     return next((whole for whole in wholes if whole.severity is Severity.ERROR), line), rule
+
+
+def _of_repaired(line: LogLine) -> Rule | None:
+    """Match an error without what was put between its letters."""
+    if line.severity is not Severity.ERROR:
+        return None
+    texts = (put_in.sub("", line.text) for put_in in _PUT_IN)
+    changed = (parse_line(line.number, text) for text in texts if text != line.text)
+    return next((rule for whole in changed if (rule := first_match(whole))), None)
 
 
 def _joined(line: LogLine, rest: tuple[str, ...]) -> Iterator[str]:
@@ -147,6 +165,12 @@ def after_success(told: list[Finding], reading: LogReading) -> list[Finding]:
         if f.rule is not None
         and (f.id in _AFTER_SUCCESS or (f.rule.phase == "runtime" and f.line.number > end))
     ]
+
+
+def without_checks(found: list[Finding], reading: LogReading) -> list[Finding]:
+    """Drop what `criu check` complained of before it said that all looks good."""
+    end = max((n.number for n in reading.lines if _CHECKED.search(n.text)), default=0)
+    return [f for f in found if f.line.number > end or "cr-check" not in f.line.file]
 
 
 def without_cleanup(told: list[Finding], reading: LogReading) -> list[Finding]:
@@ -242,6 +266,14 @@ def _missing_image(reading: LogReading, *, is_crash: bool) -> Finding | None:
     names = sorted(absent, key=lambda name: name == "seccomp.img")  # not every container has one
     line = absent[names[0]] if names else None
     return Finding(line, rule_by_id("img-missing")) if line else None
+
+
+def engine_error(reading: LogReading) -> Finding | None:
+    """Return the first error of an engine, where CRIU itself said nothing."""
+    if reading.has_criu_lines:
+        return None
+    line = next((n for n in reading.lines if _ENGINE_ERROR.search(n.text)), None)
+    return Finding(line, None) if line else None
 
 
 def last_resort(noise: list[Finding], reading: LogReading) -> Finding | None:
