@@ -162,6 +162,13 @@ def test_modes_devices_and_bits_have_names(rule: str, value: int, shown: str) ->
     assert describe(rule, value, "x86_64") == shown
 
 
+def test_no_protection_and_kinds_of_file_handles_have_names() -> None:
+    assert describe("mmap.prot", 0) == "PROT_NONE"
+    assert describe("mmap.flags", 0) == "0"
+    assert describe("fh.type", 0xF8) == "OVL_FILEID_V1"
+    assert describe("address", 0x7FFE) == "0x7ffe"
+
+
 def test_bits_of_terminals_and_socket_types_are_those_of_the_architecture() -> None:
     assert describe("tty.lflag", 0x8103, "mips") == "ISIG | ICANON | TOSTOP | IEXTEN"
     assert describe("tty.lflag", 0x583, "ppc64") == "ISIG | ICANON | ECHOE | ECHOKE | IEXTEN"

@@ -198,7 +198,8 @@ def _single_text(show: Shown, value: Any, host: Host, in_hex: bool) -> str:
     plain = f"{value:#x}" if in_hex or show.hexadecimal else str(value)
     if named is None or named in (plain, str(value)):
         return plain
-    return named if is_flags(show.names) else f"{named} ({plain})"
+    alone = is_flags(show.names) or show.names == "address"
+    return named if alone else f"{named} ({plain})"
 
 
 def _bytes_text(value: bytes) -> str:

@@ -88,11 +88,15 @@ def is_flags(table: str) -> bool:
     return bool(names) and all(entry.kind != "value" for entry in names)
 
 
+ZERO = {"mmap.prot": "PROT_NONE"}
+"""Tables of bits in which no bit at all has a name."""
+
+
 def describe(table: str, value: int, arch: str = "") -> str:
     """Return flags joined by ` | ` (`0` if there are none), or the name of a value.
 
     Takes the names of rules as well: signal, signal_mask, task_state, wait_status, stat_device,
-    kernel_device, file_mode.
+    kernel_device, file_mode, address.
     """
     match table:
         case "signal":
@@ -107,10 +111,12 @@ def describe(table: str, value: int, arch: str = "") -> str:
             return device(value, old=True)
         case "kernel_device":
             return device(value)
+        case "address":
+            return f"{value:#x}"
         case "file_mode":
             return file_mode(value)
     if is_flags(table):
-        return " | ".join(flag_names(table, value, arch)) or "0"
+        return " | ".join(flag_names(table, value, arch)) or ZERO.get(table, "0")
     return value_name(table, value, arch)
 
 

@@ -26,7 +26,7 @@ from ckpt_tui.criu.schema import files_pb2 as ckpt__tui_dot_criu_dot_schema_dot_
 from ckpt_tui.criu.schema import show_pb2 as ckpt__tui_dot_criu_dot_schema_dot_show__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ckpt_tui/criu/schema/events.proto\x12\rckpt_tui.criu\x1a ckpt_tui/criu/schema/files.proto\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"\x9e\x01\n\x13\x65ventpoll_tfd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0b\n\x03tfd\x18\x02 \x01(\r\x12\"\n\x06\x65vents\x18\x03 \x01(\rB\x12\xd2\xbb\x18\x0e\x42\x0c\x65poll.events\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x04\x12 \n\x03\x64\x65v\x18\x05 \x01(\rB\x13\xd2\xbb\x18\x0f\x42\rkernel_device\x12\r\n\x05inode\x18\x06 \x01(\x04\x12\x0b\n\x03pos\x18\x07 \x01(\x04\"\x9e\x01\n\x14\x65ventpoll_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12 \n\x05\x66lags\x18\x02 \x01(\rB\x11\xd2\xbb\x18\rB\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12/\n\x03tfd\x18\x04 \x03(\x0b\x32\".ckpt_tui.criu.eventpoll_tfd_entry\"\x8f\x01\n\x0esignalfd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12$\n\x07sigmask\x18\x04 \x01(\x04\x42\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0bsignal_mask\"\x8e\x02\n\rtimerfd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12%\n\x07\x63lockid\x18\x04 \x01(\rB\x14\xd2\xbb\x18\x10\x42\x0etimer.clock_id\x12\r\n\x05ticks\x18\x05 \x01(\x04\x12\x34\n\rsettime_flags\x18\x06 \x01(\rB\x1d\xd2\xbb\x18\x19\x18\x01\x42\x15timerfd.settime_flags\x12\x0c\n\x04vsec\x18\x07 \x01(\x04\x12\r\n\x05vnsec\x18\x08 \x01(\x04\x12\x0c\n\x04isec\x18\t \x01(\x04\x12\r\n\x05insec\x18\n \x01(\x04\"U\n\x08\x66h_entry\x12\r\n\x05\x62ytes\x18\x01 \x01(\r\x12\x0c\n\x04type\x18\x02 \x01(\r\x12\x0e\n\x06handle\x18\x03 \x03(\x04\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06mnt_id\x18\x05 \x01(\r\"G\n\x11irmap_cache_entry\x12\x15\n\x03\x64\x65v\x18\x01 \x01(\rB\x08\xd2\xbb\x18\x04 \x01(\x01\x12\r\n\x05inode\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x01(\t\"\xcb\x01\n\x10inotify_wd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05i_ino\x18\x02 \x01(\x04\x12\"\n\x04mask\x18\x03 \x01(\rB\x14\xd2\xbb\x18\x10\x18\x01\x42\x0cinotify.mask\x12*\n\x0cignored_mask\x18\x04 \x01(\rB\x14\xd2\xbb\x18\x10\x18\x01\x42\x0cinotify.mask\x12\x15\n\x05s_dev\x18\x05 \x01(\rB\x06\xd2\xbb\x18\x02 \x01\x12\n\n\x02wd\x18\x06 \x01(\r\x12)\n\x08\x66_handle\x18\x07 \x01(\x0b\x32\x17.ckpt_tui.criu.fh_entry\"\x9a\x01\n\x12inotify_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x04 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12+\n\x02wd\x18\x05 \x03(\x0b\x32\x1f.ckpt_tui.criu.inotify_wd_entry\"U\n\x19\x66\x61notify_inode_mark_entry\x12\r\n\x05i_ino\x18\x01 \x01(\x04\x12)\n\x08\x66_handle\x18\x02 \x01(\x0b\x32\x17.ckpt_tui.criu.fh_entry\"9\n\x19\x66\x61notify_mount_mark_entry\x12\x0e\n\x06mnt_id\x18\x01 \x01(\r\x12\x0c\n\x04path\x18\x02 \x01(\t\"\xb6\x02\n\x13\x66\x61notify_mark_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.ckpt_tui.criu.mark_type\x12\x16\n\x06mflags\x18\x03 \x01(\rB\x06\xd2\xbb\x18\x02\x18\x01\x12#\n\x04mask\x18\x04 \x01(\rB\x15\xd2\xbb\x18\x11\x18\x01\x42\rfanotify.mask\x12+\n\x0cignored_mask\x18\x05 \x01(\rB\x15\xd2\xbb\x18\x11\x18\x01\x42\rfanotify.mask\x12\x15\n\x05s_dev\x18\x06 \x01(\rB\x06\xd2\xbb\x18\x02 \x01\x12\x34\n\x02ie\x18\x07 \x01(\x0b\x32(.ckpt_tui.criu.fanotify_inode_mark_entry\x12\x34\n\x02me\x18\x08 \x01(\x0b\x32(.ckpt_tui.criu.fanotify_mount_mark_entry\"\xdf\x01\n\x13\x66\x61notify_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12\x17\n\x07\x66\x61\x66lags\x18\x04 \x01(\rB\x06\xd2\xbb\x18\x02\x18\x01\x12$\n\x07\x65vflags\x18\x05 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\x30\n\x04mark\x18\x06 \x03(\x0b\x32\".ckpt_tui.criu.fanotify_mark_entry*!\n\tmark_type\x12\t\n\x05INODE\x10\x01\x12\t\n\x05MOUNT\x10\x02*!\n\x0e\x66h_entry_sizes\x12\x0f\n\x0bmin_entries\x10\x10')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ckpt_tui/criu/schema/events.proto\x12\rckpt_tui.criu\x1a ckpt_tui/criu/schema/files.proto\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"\x9e\x01\n\x13\x65ventpoll_tfd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0b\n\x03tfd\x18\x02 \x01(\r\x12\"\n\x06\x65vents\x18\x03 \x01(\rB\x12\xd2\xbb\x18\x0e\x42\x0c\x65poll.events\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x04\x12 \n\x03\x64\x65v\x18\x05 \x01(\rB\x13\xd2\xbb\x18\x0f\x42\rkernel_device\x12\r\n\x05inode\x18\x06 \x01(\x04\x12\x0b\n\x03pos\x18\x07 \x01(\x04\"\x9e\x01\n\x14\x65ventpoll_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12 \n\x05\x66lags\x18\x02 \x01(\rB\x11\xd2\xbb\x18\rB\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12/\n\x03tfd\x18\x04 \x03(\x0b\x32\".ckpt_tui.criu.eventpoll_tfd_entry\"\x8f\x01\n\x0esignalfd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12$\n\x07sigmask\x18\x04 \x01(\x04\x42\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0bsignal_mask\"\x8e\x02\n\rtimerfd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12%\n\x07\x63lockid\x18\x04 \x01(\rB\x14\xd2\xbb\x18\x10\x42\x0etimer.clock_id\x12\r\n\x05ticks\x18\x05 \x01(\x04\x12\x34\n\rsettime_flags\x18\x06 \x01(\rB\x1d\xd2\xbb\x18\x19\x18\x01\x42\x15timerfd.settime_flags\x12\x0c\n\x04vsec\x18\x07 \x01(\x04\x12\r\n\x05vnsec\x18\x08 \x01(\x04\x12\x0c\n\x04isec\x18\t \x01(\x04\x12\r\n\x05insec\x18\n \x01(\x04\"d\n\x08\x66h_entry\x12\r\n\x05\x62ytes\x18\x01 \x01(\r\x12\x1b\n\x04type\x18\x02 \x01(\rB\r\xd2\xbb\x18\tB\x07\x66h.type\x12\x0e\n\x06handle\x18\x03 \x03(\x04\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0e\n\x06mnt_id\x18\x05 \x01(\r\"G\n\x11irmap_cache_entry\x12\x15\n\x03\x64\x65v\x18\x01 \x01(\rB\x08\xd2\xbb\x18\x04 \x01(\x01\x12\r\n\x05inode\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x01(\t\"\xcb\x01\n\x10inotify_wd_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\r\n\x05i_ino\x18\x02 \x01(\x04\x12\"\n\x04mask\x18\x03 \x01(\rB\x14\xd2\xbb\x18\x10\x18\x01\x42\x0cinotify.mask\x12*\n\x0cignored_mask\x18\x04 \x01(\rB\x14\xd2\xbb\x18\x10\x18\x01\x42\x0cinotify.mask\x12\x15\n\x05s_dev\x18\x05 \x01(\rB\x06\xd2\xbb\x18\x02 \x01\x12\n\n\x02wd\x18\x06 \x01(\r\x12)\n\x08\x66_handle\x18\x07 \x01(\x0b\x32\x17.ckpt_tui.criu.fh_entry\"\x9a\x01\n\x12inotify_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x04 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12+\n\x02wd\x18\x05 \x03(\x0b\x32\x1f.ckpt_tui.criu.inotify_wd_entry\"U\n\x19\x66\x61notify_inode_mark_entry\x12\r\n\x05i_ino\x18\x01 \x01(\x04\x12)\n\x08\x66_handle\x18\x02 \x01(\x0b\x32\x17.ckpt_tui.criu.fh_entry\"9\n\x19\x66\x61notify_mount_mark_entry\x12\x0e\n\x06mnt_id\x18\x01 \x01(\r\x12\x0c\n\x04path\x18\x02 \x01(\t\"\xb6\x02\n\x13\x66\x61notify_mark_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.ckpt_tui.criu.mark_type\x12\x16\n\x06mflags\x18\x03 \x01(\rB\x06\xd2\xbb\x18\x02\x18\x01\x12#\n\x04mask\x18\x04 \x01(\rB\x15\xd2\xbb\x18\x11\x18\x01\x42\rfanotify.mask\x12+\n\x0cignored_mask\x18\x05 \x01(\rB\x15\xd2\xbb\x18\x11\x18\x01\x42\rfanotify.mask\x12\x15\n\x05s_dev\x18\x06 \x01(\rB\x06\xd2\xbb\x18\x02 \x01\x12\x34\n\x02ie\x18\x07 \x01(\x0b\x32(.ckpt_tui.criu.fanotify_inode_mark_entry\x12\x34\n\x02me\x18\x08 \x01(\x0b\x32(.ckpt_tui.criu.fanotify_mount_mark_entry\"\xdf\x01\n\x13\x66\x61notify_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x03 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12\x17\n\x07\x66\x61\x66lags\x18\x04 \x01(\rB\x06\xd2\xbb\x18\x02\x18\x01\x12$\n\x07\x65vflags\x18\x05 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\x30\n\x04mark\x18\x06 \x03(\x0b\x32\".ckpt_tui.criu.fanotify_mark_entry*!\n\tmark_type\x12\t\n\x05INODE\x10\x01\x12\t\n\x05MOUNT\x10\x02*!\n\x0e\x66h_entry_sizes\x12\x0f\n\x0bmin_entries\x10\x10')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIMERFD_ENTRY'].fields_by_name['clockid']._serialized_options = b'\322\273\030\020B\016timer.clock_id'
   _globals['_TIMERFD_ENTRY'].fields_by_name['settime_flags']._loaded_options = None
   _globals['_TIMERFD_ENTRY'].fields_by_name['settime_flags']._serialized_options = b'\322\273\030\031\030\001B\025timerfd.settime_flags'
+  _globals['_FH_ENTRY'].fields_by_name['type']._loaded_options = None
+  _globals['_FH_ENTRY'].fields_by_name['type']._serialized_options = b'\322\273\030\tB\007fh.type'
   _globals['_IRMAP_CACHE_ENTRY'].fields_by_name['dev']._loaded_options = None
   _globals['_IRMAP_CACHE_ENTRY'].fields_by_name['dev']._serialized_options = b'\322\273\030\004 \001(\001'
   _globals['_INOTIFY_WD_ENTRY'].fields_by_name['mask']._loaded_options = None
@@ -73,10 +75,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FANOTIFY_FILE_ENTRY'].fields_by_name['faflags']._serialized_options = b'\322\273\030\002\030\001'
   _globals['_FANOTIFY_FILE_ENTRY'].fields_by_name['evflags']._loaded_options = None
   _globals['_FANOTIFY_FILE_ENTRY'].fields_by_name['evflags']._serialized_options = b'\322\273\030\017\030\001B\013rfile.flags'
-  _globals['_MARK_TYPE']._serialized_start=2068
-  _globals['_MARK_TYPE']._serialized_end=2101
-  _globals['_FH_ENTRY_SIZES']._serialized_start=2103
-  _globals['_FH_ENTRY_SIZES']._serialized_end=2136
+  _globals['_MARK_TYPE']._serialized_start=2083
+  _globals['_MARK_TYPE']._serialized_end=2116
+  _globals['_FH_ENTRY_SIZES']._serialized_start=2118
+  _globals['_FH_ENTRY_SIZES']._serialized_end=2151
   _globals['_EVENTPOLL_TFD_ENTRY']._serialized_start=120
   _globals['_EVENTPOLL_TFD_ENTRY']._serialized_end=278
   _globals['_EVENTPOLL_FILE_ENTRY']._serialized_start=281
@@ -86,19 +88,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIMERFD_ENTRY']._serialized_start=588
   _globals['_TIMERFD_ENTRY']._serialized_end=858
   _globals['_FH_ENTRY']._serialized_start=860
-  _globals['_FH_ENTRY']._serialized_end=945
-  _globals['_IRMAP_CACHE_ENTRY']._serialized_start=947
-  _globals['_IRMAP_CACHE_ENTRY']._serialized_end=1018
-  _globals['_INOTIFY_WD_ENTRY']._serialized_start=1021
-  _globals['_INOTIFY_WD_ENTRY']._serialized_end=1224
-  _globals['_INOTIFY_FILE_ENTRY']._serialized_start=1227
-  _globals['_INOTIFY_FILE_ENTRY']._serialized_end=1381
-  _globals['_FANOTIFY_INODE_MARK_ENTRY']._serialized_start=1383
-  _globals['_FANOTIFY_INODE_MARK_ENTRY']._serialized_end=1468
-  _globals['_FANOTIFY_MOUNT_MARK_ENTRY']._serialized_start=1470
-  _globals['_FANOTIFY_MOUNT_MARK_ENTRY']._serialized_end=1527
-  _globals['_FANOTIFY_MARK_ENTRY']._serialized_start=1530
-  _globals['_FANOTIFY_MARK_ENTRY']._serialized_end=1840
-  _globals['_FANOTIFY_FILE_ENTRY']._serialized_start=1843
-  _globals['_FANOTIFY_FILE_ENTRY']._serialized_end=2066
+  _globals['_FH_ENTRY']._serialized_end=960
+  _globals['_IRMAP_CACHE_ENTRY']._serialized_start=962
+  _globals['_IRMAP_CACHE_ENTRY']._serialized_end=1033
+  _globals['_INOTIFY_WD_ENTRY']._serialized_start=1036
+  _globals['_INOTIFY_WD_ENTRY']._serialized_end=1239
+  _globals['_INOTIFY_FILE_ENTRY']._serialized_start=1242
+  _globals['_INOTIFY_FILE_ENTRY']._serialized_end=1396
+  _globals['_FANOTIFY_INODE_MARK_ENTRY']._serialized_start=1398
+  _globals['_FANOTIFY_INODE_MARK_ENTRY']._serialized_end=1483
+  _globals['_FANOTIFY_MOUNT_MARK_ENTRY']._serialized_start=1485
+  _globals['_FANOTIFY_MOUNT_MARK_ENTRY']._serialized_end=1542
+  _globals['_FANOTIFY_MARK_ENTRY']._serialized_start=1545
+  _globals['_FANOTIFY_MARK_ENTRY']._serialized_end=1855
+  _globals['_FANOTIFY_FILE_ENTRY']._serialized_start=1858
+  _globals['_FANOTIFY_FILE_ENTRY']._serialized_end=2081
 # @@protoc_insertion_point(module_scope)
