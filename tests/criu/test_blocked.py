@@ -36,9 +36,12 @@ def x86_thread(number: int, result: int, **regs: Any) -> process_pb2.core_entry:
         ("counter/core-1.img", "wait4(pid -1, status 0x7fffe06ac44c, options 0, rusage 0)"),
         (
             "counter/core-8.img",
-            "clock_nanosleep(clockid 0, flags 0, req 0x7ffd59c9a8c8, rem 0x7ffd59c9a8c8)",
+            "clock_nanosleep(clockid REALTIME, flags 0, req 0x7ffd59c9a8c8, rem 0x7ffd59c9a8c8)",
         ),
-        ("kinds/core-6.img", "clock_nanosleep(clockid 1, flags 1, req 0x7f11e2c24bb0, rem 0)"),
+        (
+            "kinds/core-6.img",
+            "clock_nanosleep(clockid MONOTONIC, flags TIMER_ABSTIME, req 0x7f11e2c24bb0, rem 0)",
+        ),
     ],
 )
 def test_the_call_of_a_real_thread(image: str, text: str) -> None:
@@ -109,6 +112,15 @@ def test_arguments_are_short_where_they_can_be() -> None:
     assert argument_text("addr", 0x7F0000000000) == "0x7f0000000000"
 
 
+def test_arguments_have_names_where_the_kernel_has_some() -> None:
+    assert argument_text("op", 0x89, "futex") == "WAIT_BITSET|PRIVATE_FLAG"
+    assert argument_text("op", 128, "futex") == "WAIT|PRIVATE_FLAG"
+    assert argument_text("op", 1, "epoll_ctl") == "1"
+    assert argument_text("options", 0x40000002, "wait4") == "WUNTRACED|__WALL"
+    assert argument_text("options", 0, "wait4") == "0"
+    assert argument_text("clockid", 0xFFFFFFF2, "clock_nanosleep") == "4294967282"
+
+
 def test_a_32_bit_process_has_its_own_architecture() -> None:
     assert arch_of(x86_thread(1, 1, mode=2)) == "i386"
     assert arch_of(process_pb2.core_entry(mtype=AARCH64)) == "aarch64"
@@ -118,7 +130,7 @@ def test_a_32_bit_process_waits_in_a_call_of_its_own_numbers() -> None:
     thread = x86_thread(114, -512 % 2**32, mode=2, bx=-1 % 2**32, cx=0xFF80, dx=2, si=0)
     found = blocked_in(thread)
     assert found is not None
-    assert found.text == "wait4(pid -1, status 65408, options 2, rusage 0)"
+    assert found.text == "wait4(pid -1, status 65408, options WUNTRACED, rusage 0)"
     assert (found.number, found.certain) == (114, True)
 
 

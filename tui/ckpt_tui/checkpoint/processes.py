@@ -188,7 +188,8 @@ def _blocked(core: Any, descriptors: _Descriptors) -> str:
     words = []
     for name, value in call.arguments:
         known = descriptors.name(value) if name.endswith("fd") else ""
-        words.append(f"{name} {argument_text(name, value)}" + (f" → {known}" if known else ""))
+        shown = argument_text(name, value, call.name)
+        words.append(f"{name} {shown}" + (f" → {known}" if known else ""))
     return f"{call.name}({', '.join(words)})" + ("" if call.certain else " ?")
 
 

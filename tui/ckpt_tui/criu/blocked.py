@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ckpt_tui.criu.syscalls import syscall_of
+from ckpt_tui.criu.values import describe
 
 if TYPE_CHECKING:
     from ckpt_tui.criu.schema.process_pb2 import core_entry
@@ -40,12 +41,31 @@ class BlockedCall:
     @property
     def text(self) -> str:
         """`wait4(pid -1, status 0x7ffe06ac44c, options 0, rusage 0)`."""
-        parts = (f"{name} {argument_text(name, value)}" for name, value in self.arguments)
+        parts = (f"{n} {argument_text(n, value, self.name)}" for n, value in self.arguments)
         return f"{self.name}({', '.join(parts)})"
 
 
-def argument_text(name: str, value: int) -> str:
-    """Return the value of an argument: small numbers decimal, with their sign, others as hex."""
+ARGUMENT_NAMES = {
+    ("", "clockid"): "timer.clock_id",
+    ("", "sig"): "signal",
+    ("", "prot"): "mmap.prot",
+    ("futex", "op"): "futex.op",
+    ("futex_time64", "op"): "futex.op",
+    ("wait4", "options"): "wait.options",
+    ("waitpid", "options"): "wait.options",
+    ("waitid", "options"): "wait.options",
+    ("clock_nanosleep", "flags"): "timer.flags",
+    ("clock_nanosleep_time64", "flags"): "timer.flags",
+}
+"""Call (any, if empty) and argument to the table that has the names of its values."""
+
+
+def argument_text(name: str, value: int, call: str = "") -> str:
+    """Return the value of an argument by its name where it has one; else small numbers decimal,
+    with their sign, others as hex."""
+    table = ARGUMENT_NAMES.get((call, name)) or ARGUMENT_NAMES.get(("", name))
+    if table is not None:
+        return describe(table, value & 0xFFFFFFFF).replace(" ", "")
     signed = value - (1 << 64) if value >> 63 else value
     if 0xFFFFF000 <= value <= 0xFFFFFFFF:  # an int of 32 bits
         signed = value - (1 << 32)
