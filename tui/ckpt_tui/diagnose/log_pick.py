@@ -63,7 +63,8 @@ _PUT_IN = (re.compile(r"\*\*"), re.compile(r"(?<=\w) {2,64}(?=\w)"))
 """What Markdown or a copy from an editor's screen puts between letters."""
 
 _ENGINE_ERROR = re.compile(
-    r"^\W{0,9}(?:[Ee]rror(?: response from daemon)?: |(?:ERRO|FATA)\[)|\blevel=(?:error|fatal)\b",
+    r"(?:^|[\s:\"'`|>*])(?:[Ee]rror(?: response from daemon)?: |(?:ERRO|FATA)\[)|"
+    r"\b(?:level|lvl)=(?:error|eror|fatal)\b",
     re.ASCII,
 )
 
