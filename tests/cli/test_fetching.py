@@ -67,3 +67,25 @@ def test_a_plain_layer_needs_no_question(run: Run, server: FaultServer, asked: l
     assert json.loads(ran.out)["transferred"] < 1 << 20
     blobs = [seen for seen in server.seen if "/blobs/" in seen.path]
     assert all("Range" in seen.headers for seen in blobs)
+
+
+def commands(target: str) -> list[tuple[str, ...]]:
+    return [
+        ("compare", target, target),
+        ("compare", target, target, target),
+        ("convert", target, "--dry-run"),
+        ("formats", target),
+    ]
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_comparing_and_converting_ask_as_well(
+    run: Run, server: FaultServer, asked: list[str], which: int
+) -> None:
+    words = commands(legacy(server, "gzip"))[which]
+    assert run(*words).code == 130
+    assert len(asked) in (1, 2)  # the two sides of a comparison are opened side by side
+    asked.clear()
+    ran = run(*words, "--yes")
+    assert asked == []
+    assert QUESTION in ran.err

@@ -95,6 +95,49 @@ def gzipped(archive: Path, target: Path, change: Callable[[list[Any]], list[Any]
     return target
 
 
+def test_another_plan_of_an_open_source_costs_no_pass(
+    data: Path, tmp_path: Path, passes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_tree, "MAX_KEPT_MEMBER", 1 << 20)
+    archive = data / "archives/rootfs.tar.zst"
+    base = f"oci-archive:{data / 'archives/base-bb.oci.tar'}"
+    made = prepared(data, archive, tmp_path / "1", at_once=False)
+    half = Request(str(archive), f"oci:{tmp_path / '2'}:x", keep_delta_tar=True)
+    made = made.again(half, quiet())
+    assert not made.plan.optimized
+    made = made.again(Request(str(archive), f"oci:{tmp_path / '2'}:x", base), quiet())
+    assert passes_over(archive, passes) == 1
+    result = run(made.plan, quiet())
+    made.close()
+    assert passes_over(archive, passes) == 2
+    assert result.digest == converted(data, archive, tmp_path / "3").digest
+
+
+def test_a_plan_that_fails_lets_go_of_the_source(data: Path, tmp_path: Path) -> None:
+    archive = data / "archives/counter.tar.zst"
+    made = prepared(data, archive, tmp_path / "1", at_once=False)
+    with pytest.raises(CkptError):
+        made.again(Request(str(archive), "oci:x:y", base="oci:/nowhere:1"), quiet())
+    with pytest.raises(CkptError, match="Bad file descriptor"):
+        run(made.plan, quiet())
+
+
+def test_standard_input_is_decompressed_once(data: Path, tmp_path: Path, passes: list[str]) -> None:
+    archive = data / "archives/counter.tar.zst"
+    expected = converted(data, archive, tmp_path / "1")
+    passes.clear()
+    saved = os.dup(0)
+    try:
+        with archive.open("rb") as file:
+            os.dup2(file.fileno(), 0)
+            found = converted(data, Path("-"), tmp_path / "2")
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+    assert passes.count("standard input") == 1
+    assert found.digest == expected.digest
+
+
 @pytest.mark.parametrize("name", ["counter", "rootfs"])
 @pytest.mark.parametrize("keep_delta_tar", [False, True], ids=["whole", "half"])
 def test_one_pass_gives_what_two_give(

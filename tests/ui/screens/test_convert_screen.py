@@ -194,15 +194,14 @@ async def test_leaving_at_once_closes_the_source_only_when_the_work_has_ended(
     closed, after_the_work = threading.Event(), []
     real = convert.prepare
 
-    def watched(*words: Any) -> Prepared:
-        prepared = real(*words)
+    def close() -> None:
+        after_the_work.append(running.ended.is_set())
+        closed.set()
 
-        def close() -> None:
-            after_the_work.append(running.ended.is_set())
-            prepared.close()
-            closed.set()
-
-        return Prepared(prepared.plan, close)
+    def watched(*words: Any, **more: Any) -> Prepared:
+        prepared = real(*words, **more)
+        prepared._with_source.callback(close)
+        return prepared
 
     monkeypatch.setattr(convert, "prepare", watched)
     running.deaf = True

@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.comparefiles import FilePair
 from ckpt_tui.checkpoint.comparepages import RegionPair
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
-from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.formats.comparing import (
     Difference,
@@ -41,7 +41,7 @@ def compare(
     if len(targets) > 2:
         return _chain(targets, as_json, reveal, contents, exit_code)
     with told_progress() as progress:
-        loaded = load_both(targets[0], targets[1], progress)
+        loaded = load_both(targets[0], targets[1], progress, asking_before_fetching())
         try:
             difference = compare_loaded(*loaded, progress, contents=contents)
         finally:
@@ -63,7 +63,8 @@ def _chain(
     targets: Sequence[str], as_json: bool, reveal: bool, contents: bool, exit_code: bool
 ) -> int:
     with told_progress() as progress:
-        links = list(compare_chain(targets, progress, contents=contents))
+        asking = asking_before_fetching()
+        links = list(compare_chain(targets, progress, contents=contents, before_fetching=asking))
     if as_json:
         document = {"schema_version": 1, "chain": [_link(link, reveal) for link in links]}
         print_json(document)

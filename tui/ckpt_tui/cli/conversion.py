@@ -8,7 +8,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json
-from ckpt_tui.cli.telling import told_progress
+from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
@@ -40,7 +40,8 @@ def convert(
         source, destination or "", base or "", repository or "", keep_delta_tar, given
     )
     with told_progress() as progress:
-        prepared = prepare(request, progress, at_once=not dry_run)
+        asking = asking_before_fetching()
+        prepared = prepare(request, progress, at_once=not dry_run, before_fetching=asking)
         try:
             plan = prepared.plan
             if dry_run:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.cli.tables import print_heading, print_json, print_prose
-from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_progress
+from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
@@ -108,7 +108,7 @@ def _diagnosed(
     base: str,
     progress: Progress,
 ) -> TargetDiagnosis:
-    opened = open_checkpoint(target, progress, before_fetching=ask_before_fetching)
+    opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
     try:
         with _opened_log(log) if log else nullcontext() as given:
             checkpoint = opened.load(progress)

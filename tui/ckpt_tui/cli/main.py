@@ -119,7 +119,7 @@ def _ask_nobody(context: click.Context, parameter: click.Parameter, value: bool)
         context.meta[YES] = True
 
 
-def reads_checkpoints(command: Callable[..., None]) -> Callable[..., None]:
+def reads_checkpoints(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of registries, and of what they can only send as a whole."""
     yes = click.option(
         "-y",
@@ -269,7 +269,7 @@ def sizes(
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all is the same.")
 @JSON
 @REVEAL
-@reaches_registries
+@reads_checkpoints
 def compare(
     before: str,
     after: str,
@@ -383,7 +383,7 @@ def host() -> None:
 @click.option("--previous", metavar="TARGET", help="The pre-dump of an incremental checkpoint.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @JSON
-@reaches_registries
+@reads_checkpoints
 def convert(source: str, destination: str | None, **options: Any) -> None:
     """Convert SOURCE to the optimized image format, into DESTINATION or the own store.
 

@@ -11,7 +11,7 @@ from ckpt_tui.checkpoint.export import checkpoint_document, plain
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
-from ckpt_tui.cli.telling import ask_before_fetching, tell_transferred, told_progress
+from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
@@ -32,7 +32,7 @@ calls are told once."""
 def opened_target(target: str) -> Iterator[tuple[OpenCheckpoint, Progress]]:
     """Open a target, telling a person at a terminal what takes long."""
     with told_progress() as progress:
-        opened = open_checkpoint(target, progress, before_fetching=ask_before_fetching)
+        opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
         try:
             yield opened, progress
         finally:

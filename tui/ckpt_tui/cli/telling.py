@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ import click
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.formats.fetching import BeforeFetching
 
 CLEAR_LINE = "\r\x1b[K"
 
@@ -18,16 +20,25 @@ YES = "ckpt_tui.yes"
 """Key in click's context: whether nobody is to be asked."""
 
 
-def ask_before_fetching(target: str, size: int) -> None:
-    """Say how much comes over the wire; ask a person at a terminal, unless `--yes` was given.
-
-    Raises:
-        Cancelled: it is not wanted.
+def asking_before_fetching() -> BeforeFetching:
+    """Return what says how much comes over the wire and asks a person at a terminal, unless `--yes`
+    was given; for any thread, one question at a time. It raises Cancelled where the answer is no.
     """
     context = click.get_current_context(silent=True)
+    unasked = bool(context and context.meta.get(YES))
+    lock = threading.Lock()
+
+    def ask(target: str, size: int) -> None:
+        with lock:
+            _ask(target, size, unasked or not somebody_is_there())
+
+    return ask
+
+
+def _ask(target: str, size: int, unasked: bool) -> None:
     text = f"{printable(target)} has to be fetched before it can be read: {human_bytes(size)}."
     sys.stderr.write(CLEAR_LINE if sys.stderr.isatty() else "")
-    if (context and context.meta.get(YES)) or not somebody_is_there():
+    if unasked:
         click.echo(text, err=True)
     elif not click.confirm(f"{text} Fetch it?", default=True, err=True):
         raise Cancelled

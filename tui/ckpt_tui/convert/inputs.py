@@ -19,6 +19,7 @@ from ckpt_tui.convert.upper import UpperFolder
 from ckpt_tui.core.document import MAX_DOCUMENT
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.formats.fetching import BeforeFetching
 from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import read_metadata
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
@@ -54,10 +55,11 @@ def source_of(
     closing: ExitStack,
     progress: Progress,
     first: FirstPass | None = None,
+    before_fetching: BeforeFetching | None = None,
 ) -> Source:
     """Return what is to be converted; what has to be closed with it goes to `closing`.
 
-    `first` had its share in opening it.
+    `first` had its share in opening it; `before_fetching` hears what else has to be fetched.
 
     Raises:
         CkptError: something named cannot be read, or does not go with this checkpoint.
@@ -74,7 +76,11 @@ def source_of(
         source = _image_source(opened, opened.source)
     else:
         source = _archive_source(opened, first)
-    return _with_previous(source, beside.previous, closing, progress) if beside.previous else source
+    if not beside.previous:
+        return source
+    before = open_checkpoint(beside.previous, progress, before_fetching=before_fetching)
+    closing.callback(before.close)
+    return _with_previous(source, before, closing, progress)
 
 
 def _archive_source(opened: OpenCheckpoint, first: FirstPass | None) -> Source:
@@ -213,16 +219,17 @@ def _document(path: str) -> bytes:
     return data
 
 
-def _with_previous(source: Source, target: str, closing: ExitStack, progress: Progress) -> Source:
-    """Return the source with the pre-dump of `target` beside its images, where
-    checkpoint/parent leads."""
-    opened = open_checkpoint(target, progress)
-    closing.callback(opened.close)
+def _with_previous(
+    source: Source, opened: OpenCheckpoint, closing: ExitStack, progress: Progress
+) -> Source:
+    """Return the source with a pre-dump beside its images, where checkpoint/parent leads."""
     before = source_of(opened, NOTHING_BESIDE, closing, progress)
     prefix = f"{PARENT_IMAGES}/"
     names = [n for n in before.tree.members if n == PARENT_IMAGES or n.startswith(prefix)]
     if f"{prefix}inventory.img" not in names:
-        raise UsageError(f"{target} is no pre-dump.", f"There is no {prefix}inventory.img in it.")
+        raise UsageError(
+            f"{opened.target} is no pre-dump.", f"There is no {prefix}inventory.img in it."
+        )
     if f"{prefix}inventory.img" in source.tree.members:
         raise UsageError(f"{source.label} has its pre-dump with it already.")
     tree = JoinedTree([("", source.tree), ("", PartTree(before.tree, names))])

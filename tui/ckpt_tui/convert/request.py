@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.checkpoint.filetable import FileTable
+from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
@@ -21,8 +21,10 @@ from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, source_of
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
+from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.formats.fetching import BeforeFetching
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.oci import image_layers
@@ -51,14 +53,39 @@ class Prepared:
     """A plan with what it keeps open. Close it when it was run, or was not wanted."""
 
     plan: Plan
-    close: Callable[[], None]
+    _opened: OpenCheckpoint
+    _with_source: ExitStack
+    _with_base: ExitStack
+
+    def again(self, request: Request, progress: Progress) -> Prepared:
+        """Plan the same source for another request; this plan is closed, whatever comes.
+
+        A packed archive is not read again: what was learned when it was opened is all that a plan
+        needs. Only a run reads its data, once. A plan that a person looks at first cannot come out
+        of that pass: nothing may be written before they agree, and memory has no room for it.
+
+        Raises: as `prepare`.
+        """
+        self._with_base.close()
+        return _planned(request, self._opened, self.plan.source, self._with_source, progress)
+
+    def close(self) -> None:
+        self._with_base.close()
+        self._with_source.close()
 
 
-def prepare(request: Request, progress: Progress, *, at_once: bool = False) -> Prepared:
+def prepare(
+    request: Request,
+    progress: Progress,
+    *,
+    at_once: bool = False,
+    before_fetching: BeforeFetching | None = None,
+) -> Prepared:
     """Open the source and the base image, and plan the conversion.
 
     `at_once`: the plan will be run without asking anybody. Then what is written whatever is planned
-    is written while the source is opened, which saves a second pass over it.
+    is written while the source is opened, which saves a second pass over it. For `before_fetching`
+    see `open_checkpoint`.
 
     Raises:
         CkptError: the source or the named base cannot be read. What only forbids the conversion
@@ -73,14 +100,28 @@ def prepare(request: Request, progress: Progress, *, at_once: bool = False) -> P
             first = FirstPass(request.target, begin, keep_delta_tar=request.keep_delta_tar)
             closing.enter_context(first)
         with writing(destination.named(destination.tag)):
-            opened = open_checkpoint(request.target, progress, first)
+            opened = open_checkpoint(request.target, progress, first, before_fetching)
         closing.callback(opened.close)
         if opened.format.optimized:
             raise UsageError(
                 f"{request.target} is in the optimized format already.",
                 hint="Copy it with `ckpt-tui copy`, or use `--to archive` for the way back.",
             )
-        source = source_of(opened, request.beside, closing, progress, first)
+        source = source_of(opened, request.beside, closing, progress, first, before_fetching)
+        return _planned(request, opened, source, closing.pop_all(), progress, first)
+
+
+def _planned(
+    request: Request,
+    opened: OpenCheckpoint,
+    source: Source,
+    with_source: ExitStack,
+    progress: Progress,
+    first: FirstPass | None = None,
+) -> Prepared:
+    """Find the base of an opened source and plan; `with_source` is taken over."""
+    with with_source, ExitStack() as closing:
+        destination = destination_of(request.destination)
         found: Search[BaseImage] = Search()
         if not request.keep_delta_tar:
             found = search_base(source, opened, request.base, progress, read_image, reach_out=True)
@@ -99,7 +140,7 @@ def prepare(request: Request, progress: Progress, *, at_once: bool = False) -> P
         )
         if first and first.fits(plan.layers, source.tree, plain_pages=options.plain_pages):
             plan = replace(plan, first=first)
-        return Prepared(plan, closing.pop_all().close)
+        return Prepared(plan, opened, with_source.pop_all(), closing.pop_all())
 
 
 def _repository(named: str, destination: Destination) -> str:
@@ -162,7 +203,7 @@ def _options(opened: OpenCheckpoint, request: Request) -> Options:
 
 
 def _recorded(opened: OpenCheckpoint) -> list[RecordedFile]:
-    files = validated_files(FileTable(opened.images), build_mounts(opened.images))
+    files = validated_files(file_table(opened.images), build_mounts(opened.images))
     return [
         RecordedFile(
             file.path.lstrip("/"),

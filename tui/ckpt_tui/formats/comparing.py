@@ -16,6 +16,7 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.parallel import both
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.formats.fetching import BeforeFetching, TooMuchUnasked
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 
 
@@ -160,18 +161,25 @@ class Link:
 
 
 def compare_chain(
-    targets: Sequence[str], progress: Progress, *, contents: bool = True
+    targets: Sequence[str],
+    progress: Progress,
+    *,
+    contents: bool = True,
+    before_fetching: BeforeFetching | None = None,
 ) -> Iterator[Link]:
     """Compare each of several checkpoints with the one before; at most two are open at a time.
 
     Raises:
         Cancelled: nobody wants more. What cannot be opened is a link with a problem.
+        TooMuchUnasked: of `before_fetching`.
     """
     before: Loaded | None = None
     try:
         for target in targets:
             try:
-                after = load(target, progress)
+                after = load(target, progress, before_fetching)
+            except TooMuchUnasked:
+                raise
             except CkptError as error:
                 yield Link(target, problem=str(error))
                 continue
@@ -186,18 +194,24 @@ def compare_chain(
             before[0].close()
 
 
-def load_both(before: str, after: str, progress: Progress) -> tuple[Loaded, Loaded]:
-    """Open two checkpoints at a time, see `load`."""
-    return both(load, before, after, progress, lambda loaded: loaded[0].close())
+def load_both(
+    before: str, after: str, progress: Progress, before_fetching: BeforeFetching | None = None
+) -> tuple[Loaded, Loaded]:
+    """Open two checkpoints at a time, see `load`; `before_fetching` is called in two threads."""
+
+    def load_one(target: str, progress: Progress) -> Loaded:
+        return load(target, progress, before_fetching)
+
+    return both(load_one, before, after, progress, lambda loaded: loaded[0].close())
 
 
-def load(target: str, progress: Progress) -> Loaded:
+def load(target: str, progress: Progress, before_fetching: BeforeFetching | None = None) -> Loaded:
     """Open a checkpoint and decode all but its pages; the caller closes it.
 
     Raises:
         CkptError: as `open_checkpoint`.
     """
-    opened = open_checkpoint(target, progress)
+    opened = open_checkpoint(target, progress, before_fetching=before_fetching)
     try:
         return opened, opened.load(progress)
     except BaseException:

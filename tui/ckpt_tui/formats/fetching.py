@@ -26,7 +26,7 @@ class TooMuchUnasked(CkptError):
             f"{target} has to be fetched before it can be read: {human_bytes(size)}.",
             "Its layer is compressed as a whole, so that no part of it can be read alone.",
         )
-        self.size = size
+        self.target, self.size = target, size
 
 
 def raise_unasked(target: str, size: int) -> None:

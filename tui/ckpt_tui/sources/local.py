@@ -78,8 +78,8 @@ def open_layout(target: str, path: str, wanted: str, progress: Progress) -> Open
         raise
 
 
-def open_stdin(target: str, progress: Progress) -> Opened:
-    """Open what comes on standard input, spooled into a file without a name."""
+def open_stdin(target: str, progress: Progress, taker: Taker | None = None) -> Opened:
+    """Open what comes on standard input, spooled into a file without a name; see `open_path`."""
     if os.isatty(0):
         raise UsageError(
             "Nothing is piped into standard input.", "", f"Try `ckpt-tui inspect {target} < FILE`."
@@ -88,7 +88,7 @@ def open_stdin(target: str, progress: Progress) -> Opened:
         pipe = os.dup(0)
     except OSError as error:
         raise unreachable("standard input", error) from error
-    return _opened(target, _spooled(pipe, progress), "", progress)
+    return _opened(target, _spooled(pipe, progress), "", progress, taker)
 
 
 def _opened(

@@ -118,11 +118,13 @@ SOURCES: tuple[Source, ...] = (
 def resolve(target: str, progress: Progress, taker: Taker | None = None) -> Opened:
     """Open what a person named. The caller closes it.
 
-    Members of an archive that is a file, named by its path, are offered to `taker`.
+    Members of an archive that is a file, named by its path, or standard input, are offered to
+    `taker`.
 
     Raises: as `Source.open` says.
     """
     source = next(source for source in SOURCES if source.accepts(target))
-    if taker and source.open is open_path:
-        return open_path(target, progress, taker)
+    for offering in (open_path, open_stdin):
+        if taker and source.open is offering:
+            return offering(target, progress, taker)
     return source.open(target, progress)

@@ -19,10 +19,11 @@ from ckpt_tui.core.text import human_count
 from ckpt_tui.formats.comparing import Link, compare_chain
 from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import CHAIN, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.rows.chain import COLUMNS, link_rows, link_sections, memory_parts
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.compare import CompareScreen, ask_for_one_more
+from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -30,7 +31,7 @@ from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 
-class ChainScreen(JobHost, Screen[None]):
+class ChainScreen(AsksToFetch, Screen[None]):
     """Compares each target with the one before, in a job; enter shows the two of a step."""
 
     CSS_PATH = "chain.tcss"
@@ -75,7 +76,7 @@ class ChainScreen(JobHost, Screen[None]):
         """Runs in a thread. Only the numbers are kept: a step is compared again when opened."""
         return [
             dataclasses.replace(link, difference=None)
-            for link in compare_chain(self.targets, progress)
+            for link in compare_chain(self.targets, progress, before_fetching=self.before_fetching)
         ]
 
     @on(JobDone)
@@ -87,6 +88,8 @@ class ChainScreen(JobHost, Screen[None]):
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
+        if self.ask_to_fetch(message.error, self._compare, self.dismiss):
+            return
         self.query_one(Facts).show(problem_sections(message.error))
         self.table.set_rows(self.table.rows, "They cannot be compared")
 

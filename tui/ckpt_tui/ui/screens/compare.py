@@ -28,7 +28,7 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.comparing import Loaded, compare_deltas, load_both, side
 from ckpt_tui.ui.clipboard import send_row, send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.rows.choice import Choice, find_row
 from ckpt_tui.ui.rows.compare import (
     COLUMNS,
@@ -42,6 +42,7 @@ from ckpt_tui.ui.rows.compare import (
 )
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import Row, plain
+from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
@@ -92,7 +93,7 @@ class _Bytes:
     runs: tuple[Run, ...]
 
 
-class CompareScreen(JobHost, Screen[None]):
+class CompareScreen(AsksToFetch, Screen[None]):
     """Opens two targets, compares all but contents, then memory and files in jobs of their own.
 
     Class `-hex`: the bytes of one region of both are shown.
@@ -136,6 +137,9 @@ class CompareScreen(JobHost, Screen[None]):
         before, after = self.query(HexView)
         for one, other in ((before, after), (after, before)):
             self.watch(one, "scroll_y", partial(self._follow, other), init=False)
+        self._start()
+
+    def _start(self) -> None:
         self.start_job("Comparing", self._open, _Opened.close)
 
     def on_unmount(self) -> None:
@@ -159,7 +163,7 @@ class CompareScreen(JobHost, Screen[None]):
         return self._lines[row.key] if row and isinstance(row.key, int) else None
 
     def _open(self, progress: Progress) -> _Opened:
-        one, other = load_both(*self.targets, progress)
+        one, other = load_both(*self.targets, progress, self.before_fetching)
         try:
             return _Opened((one, other), compare_checkpoints(one[1], other[1], progress))
         except BaseException:
@@ -192,6 +196,8 @@ class CompareScreen(JobHost, Screen[None]):
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
+        if self.ask_to_fetch(message.error, self._start, self.dismiss):
+            return
         if self._found is None:
             self.query_one(Facts).show(problem_sections(message.error))
             self.table.set_rows(self.table.rows, "They cannot be compared")

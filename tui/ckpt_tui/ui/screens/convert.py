@@ -21,12 +21,13 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CONVERT, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.rows.conversion import next_commands, plan_sections, result_sections
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import fit
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -49,7 +50,7 @@ class Heading(Lines):
         return [Text(f" {fit(self._heading, max(width - 2, 0), shrink='middle')}", no_wrap=True)]
 
 
-class ConvertScreen(JobHost, Screen[bool]):
+class ConvertScreen(AsksToFetch, Screen[bool]):
     """Returns whether something was written."""
 
     CSS_PATH = "convert.tcss"
@@ -91,15 +92,18 @@ class ConvertScreen(JobHost, Screen[bool]):
             self._prepared = None
 
     def _make_plan(self) -> None:
-        self._close_plan()
+        # the job has it while it runs: who stops it and leaves does not wait for its end
+        before, self._prepared = self._prepared, None
         self._plan = self._result = None
         request = self._request
         self._title("Plan")
-        self.start_job(
-            "Planning",
-            lambda progress: prepare(request, progress),
-            lambda prepared: prepared.close(),
-        )
+
+        def plan(progress: Progress) -> Prepared:
+            if before is not None:
+                return before.again(request, progress)
+            return prepare(request, progress, before_fetching=self.before_fetching)
+
+        self.start_job("Planning", plan, Prepared.close)
 
     @on(JobDone)
     def _done(self, message: JobDone) -> None:
@@ -117,6 +121,8 @@ class ConvertScreen(JobHost, Screen[bool]):
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
+        if self.ask_to_fetch(message.error, self._make_plan, lambda: self.dismiss(False)):
+            return
         self._title("It did not work")
         again = Section("", [Fact("", "Nothing was left behind. The source was not touched.")])
         self._show([*problem_sections(message.error), again])
@@ -152,7 +158,7 @@ class ConvertScreen(JobHost, Screen[bool]):
     def action_start(self) -> None:
         if self.job_running or self._result is not None:
             return
-        # from here on it is the job's to close: who stops it and leaves does not wait for its end
+        # from here on it is the job's to close
         prepared, self._prepared = self._prepared, None
         if prepared is None:
             self._make_plan()

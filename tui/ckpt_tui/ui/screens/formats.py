@@ -17,10 +17,11 @@ from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, ways
 from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
-from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.formats.comparing import load
+from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import FORMATS, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.rows.formats import (
     columns,
     conclusion,
@@ -30,6 +31,7 @@ from ckpt_tui.ui.rows.formats import (
 )
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import ListRows
+from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -37,7 +39,7 @@ from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 
-class FormatsScreen(JobHost, Screen[None]):
+class FormatsScreen(AsksToFetch, Screen[None]):
     """Time lines of the ways to restore; `m` measures them, one after another."""
 
     CSS_PATH = "formats.tcss"
@@ -65,6 +67,9 @@ class FormatsScreen(JobHost, Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(VirtualTable).focus()
+        self._start()
+
+    def _start(self) -> None:
         self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
 
     def on_unmount(self) -> None:
@@ -74,12 +79,7 @@ class FormatsScreen(JobHost, Screen[None]):
             self._opened.close()
 
     def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
-        opened = open_checkpoint(self.target, progress)
-        try:
-            return opened, opened.load(progress)
-        except BaseException:
-            opened.close()
-            raise
+        return load(self.target, progress, self.before_fetching)
 
     @on(JobDone)
     def _opened_or_measured(self, message: JobDone) -> None:
@@ -95,6 +95,8 @@ class FormatsScreen(JobHost, Screen[None]):
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
         self._waiting.clear()
+        if self.ask_to_fetch(message.error, self._start, self.dismiss):
+            return
         self.query_one(Facts).show(problem_sections(message.error))
         if self._checkpoint is None:
             self.query_one(VirtualTable).set_rows(ListRows(), "It cannot be read")
