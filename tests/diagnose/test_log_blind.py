@@ -152,6 +152,17 @@ def test_what_was_put_between_letters_does_not_hide_a_cause() -> None:
     assert root(error.replace("nested", "ne     st") + "3989\n") == "unmatched"
 
 
+def test_failure_at_the_very_end_names_the_error_that_led_to_it() -> None:
+    log = (
+        "(05.1) Error (criu/strange.c:1): what happened\n"
+        "(05.2) Error (criu/cr-restore.c:2222): Can't catch all tasks\n"
+        "(05.3) Error (criu/cr-restore.c:2297): Killing processes because of failure on restore.\n"
+    )
+    cause = diagnose(log + END).root_cause
+    assert cause is not None
+    assert (cause.id, cause.line, cause.confidence) == ("restore-late-failure", 1, "possible")
+
+
 def test_what_probes_complain_of_counts_only_alone() -> None:
     probe = (
         "Error (criu/uffd.c:231): uffd: Lazy pages are not available: Function not implemented\n"
