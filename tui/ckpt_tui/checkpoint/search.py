@@ -9,6 +9,7 @@ from itertools import islice
 
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import ProcessMemory
+from ckpt_tui.checkpoint.needles import Needles, needles_of, occurrences
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
@@ -35,6 +36,8 @@ class Pattern:
 
     literal: bytes = b""
     expression: re.Pattern[bytes] | None = None
+    needles: Needles | None = None
+    """What every match of the expression has in it, if that is known."""
 
     @property
     def reach(self) -> int:
@@ -43,15 +46,18 @@ class Pattern:
 
     def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int]]:
         """Yield where the matches in `buffer` start and end, from `start` on."""
-        if self.expression is not None:
-            for found in self.expression.finditer(buffer, start):
-                if found.end() > found.start():
-                    yield found.span()
+        if self.expression is None:
+            for at in occurrences(buffer, self.literal, start):
+                yield at, at + len(self.literal)
             return
-        at = buffer.find(self.literal, start)
-        while at >= 0:
-            yield at, at + len(self.literal)
-            at = buffer.find(self.literal, at + len(self.literal))
+        places = [(start, len(buffer))]
+        if self.needles is not None:
+            places = list(self.needles.places(buffer, start))
+        for low, high in places:
+            for found in self.expression.finditer(buffer, max(low, start), high):
+                if found.end() > found.start():
+                    start = found.end()
+                    yield found.span()
 
 
 def parse_pattern(text: str) -> Pattern:
@@ -65,7 +71,8 @@ def parse_pattern(text: str) -> Pattern:
         form, rest = "", text
     try:
         if form == "re":
-            return Pattern(expression=re.compile(rest.encode(), re.DOTALL))
+            expression = re.compile(rest.encode(), re.DOTALL)
+            return Pattern(expression=expression, needles=needles_of(expression, MAX_MATCH))
         literal = bytes.fromhex(rest) if form == "hex" else _encoded(rest, form)
     except re.error as error:
         raise UsageError("That is no regular expression:", f"{error}.") from None
@@ -73,8 +80,7 @@ def parse_pattern(text: str) -> Pattern:
         raise UsageError("That is no search:", f"{rest!r} are no hexadecimal bytes.") from None
     if not literal:
         raise UsageError("There is nothing to search for.")
-    # bytes.find is slow where the last byte is as frequent as NUL; an expression is not
-    return Pattern(expression=re.compile(re.escape(literal))) if form == "u16" else Pattern(literal)
+    return Pattern(literal)
 
 
 def _encoded(text: str, form: str) -> bytes:
