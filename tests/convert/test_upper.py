@@ -152,13 +152,116 @@ def test_a_folder_that_fuse_overlayfs_hides_is_opaque(folder: Path, opened: Open
     assert members["b"].pax == {}
 
 
+def fuse_stat(path: Path, value: bytes, space: str = "containers") -> None:
+    path.touch()
+    os.setxattr(path, f"user.{space}.override_stat", value)
+
+
 @pytest.mark.parametrize("space", ["fuseoverlayfs", "containers"])
-def test_owners_that_fuse_overlayfs_keeps_in_attributes_are_refused(
+def test_owners_and_modes_that_fuse_overlayfs_keeps_in_attributes_are_those_of_the_layer(
     folder: Path, opened: Opener, space: str
 ) -> None:
-    (folder / "a").touch()
-    os.setxattr(folder / "a", f"user.{space}.override_stat", b"1000:1000:0755")
+    (folder / "dir").mkdir()
+    fuse_stat(folder, b"0:0:0555:dir", space)
+    fuse_stat(folder / "dir", b"33:34:1777", space)
+    fuse_stat(folder / "dir/data", b"1000:1001:04755:file", space)
+    (folder / "dir/data").write_bytes(b"123")
+    members = opened().members
+    assert [
+        (m.name, m.kind.value, m.mode, m.uid, m.gid, m.size, m.pax) for m in members.values()
+    ] == [
+        (".", "d", 0o555, 0, 0, 0, {}),
+        ("dir", "d", 0o1777, 33, 34, 0, {}),
+        ("dir/data", "-", 0o4755, 1000, 1001, 3, {}),
+    ]
+
+
+def test_of_two_owners_the_one_that_fuse_overlayfs_prefers_counts(
+    folder: Path, opened: Opener
+) -> None:
+    fuse_stat(folder / "a", b"1:1:600", "fuseoverlayfs")
+    fuse_stat(folder / "a", b"2:2:600")
+    assert opened().members["a"].uid == 2
+
+
+def test_devices_and_pipes_that_fuse_overlayfs_could_not_make_are_what_they_mean(
+    folder: Path, opened: Opener
+) -> None:
+    for name, value in (
+        ("disk", b"0:6:0660:block-8-1"),
+        ("null", b"0:0:0666:char-1-3"),
+        ("pipe", b"5:5:0600:pipe"),
+        ("sock", b"5:5:0600:socket"),
+    ):
+        fuse_stat(folder / name, value)
+    upper = opened()
+    assert {n: (m.kind.value, m.device, m.mode) for n, m in upper.members.items() if n != "."} == {
+        "disk": ("b", (8, 1), 0o660),
+        "null": ("c", (1, 3), 0o666),
+        "pipe": ("p", (0, 0), 0o600),
+    }
+    assert upper.problems == []
+    assert any("1 sockets" in note for note in upper.notes)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"1000:1000",
+        b"-1:0:0755",
+        b"0:0:0999",
+        b"0:0:0755:what",
+        b"0:0:0755:dir",
+        b"0:0:0755:char-0-0",
+        b"0:0:0755:char-1",
+        b"99999999999:0:0755",
+        b"0:0:0755\n",
+    ],
+)
+def test_an_owner_that_makes_no_sense_is_refused(
+    folder: Path, opened: Opener, value: bytes
+) -> None:
+    fuse_stat(folder / "a", value)
     assert any("'a'" in one and "owner" in one for one in opened().problems)
+
+
+def test_a_file_with_data_is_no_device(folder: Path, opened: Opener) -> None:
+    fuse_stat(folder / "a", b"0:0:0600:char-1-3")
+    (folder / "a").write_bytes(b"data")
+    assert any("'a'" in one for one in opened().problems)
+
+
+def test_a_capability_that_fuse_overlayfs_put_aside_is_one_in_the_layer(
+    folder: Path, opened: Opener
+) -> None:
+    fuse_stat(folder / "ping", b"0:0:0755:file")
+    os.setxattr(folder / "ping", "user.containers.override_security.capability", b"\x01")
+    assert opened().members["ping"].pax == {"SCHILY.xattr.security.capability": "\x01"}
+
+
+def test_deletions_and_hidden_folders_by_name_are_marks_of_fuse_overlayfs(
+    folder: Path, opened: Opener
+) -> None:
+    (folder / "b").mkdir()
+    fuse_stat(folder / "b", b"0:0:0755:dir")
+    for name in (".wh.gone", "b/.wh..wh..opq", "b/.wh.old", "b/new"):
+        (folder / name).touch()
+    upper = opened()
+    assert upper.problems == []
+    assert [*upper.members] == [".", ".wh.gone", "b", "b/.wh..wh..opq", "b/.wh.old", "b/new"]
+    assert faults([*upper.members.values()]) == []
+    base = {name: Member(name, MemberKind.FILE, 0) for name in ("gone", "b/old", "b/other", "kept")}
+    assert set(plan_upper(upper, base).tree) == {".", "b", "b/new", "kept"}
+
+
+@pytest.mark.parametrize("name", [".wh.", ".wh..wh.plnk", ".wh.full"])
+def test_names_that_are_no_marks_of_fuse_overlayfs_are_refused(
+    folder: Path, opened: Opener, name: str
+) -> None:
+    fuse_stat(folder, b"0:0:0755:dir")
+    (folder / name).write_bytes(b"data" if name == ".wh.full" else b"")
+    assert any(repr(name) in problem for problem in opened().problems)
 
 
 def test_a_name_that_a_layer_reads_as_a_deletion_is_refused(folder: Path, opened: Opener) -> None:

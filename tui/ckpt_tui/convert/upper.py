@@ -1,10 +1,6 @@
 """The upper folder of an overlay mount: what a container changed, read where it lies.
 
-Deletions and hidden folders are told by the kernel's marks (Documentation/filesystems/
-overlayfs.rst): a character device 0:0, or extended attributes in the `trusted` name space or, for
-mounts of ordinary users, in `user`. Of fuse-overlayfs, which has the same and some of its own, the
-mark of a hidden folder is read; where it writes owners and modes, or deletions as files `.wh.NAME`,
-the folder is refused.
+What its marks mean, those of the kernel and those of fuse-overlayfs, is in `upper_marks`.
 """
 
 from __future__ import annotations
@@ -13,7 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ckpt_tui.archive.directory import open_beneath, open_folder, unreachable
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, overlay
@@ -23,6 +19,7 @@ from ckpt_tui.convert.delta import DeltaFacts, DeltaPlan
 from ckpt_tui.convert.filetree import XATTR, Content
 from ckpt_tui.convert.layers import LayerWriter
 from ckpt_tui.convert.names import inside, refusal, sort_key
+from ckpt_tui.convert.upper_marks import Entry
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
@@ -33,19 +30,11 @@ MAX_ENTRIES = 100_000
 MAX_DEPTH = 200
 """Folders in each other; each one that is open costs a descriptor."""
 
-_OVERLAY = (
-    "trusted.overlay.",
-    "user.overlay.",
-    "user.fuseoverlayfs.",
-    "user.containers.",  # override_stat of containers/storage, pkg/idtools
-)
 _REFUSED = {
     "redirect": "was renamed, and its content is only in the layers below",
     "metacopy": "has its data only in the layers below",
-    "override_stat": "has its owner and mode in an attribute of fuse-overlayfs",
 }
-"""What a layer cannot say: mount options redirect_dir=on and metacopy=on make it, or what is not
-read: fuse-overlayfs makes it for users who may not set owners."""
+"""What a layer cannot say: mount options redirect_dir=on and metacopy=on make it."""
 
 _CARRIED = ("user.", "security.capability", "security.ima")
 """Attributes that engines put into layers (containers/storage, pkg/archive)."""
@@ -53,35 +42,7 @@ _CARRIED = ("user.", "security.capability", "security.ima")
 _LABEL = "security.selinux"
 """The label is the engine's: it labels every container anew."""
 
-_KINDS = {
-    stat.S_IFREG: MemberKind.FILE,
-    stat.S_IFDIR: MemberKind.DIRECTORY,
-    stat.S_IFLNK: MemberKind.SYMLINK,
-    stat.S_IFIFO: MemberKind.FIFO,
-    stat.S_IFCHR: MemberKind.CHARACTER,
-    stat.S_IFBLK: MemberKind.BLOCK,
-}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One entry of a folder."""
-
-    name: str
-    status: os.stat_result
-    attributes: Mapping[str, bytes]
-
-    @property
-    def is_whiteout(self) -> bool:
-        if self.marks("whiteout"):
-            return stat.S_ISREG(self.status.st_mode) and self.status.st_size == 0
-        return stat.S_ISCHR(self.status.st_mode) and self.status.st_rdev == 0
-
-    def marks(self, mark: str) -> bytes:
-        """Return the value of an attribute of overlayfs, b"" where there is none."""
-        found = (self.attributes.get(prefix + mark) for prefix in _OVERLAY)
-        return next((value or b"y" for value in found if value is not None), b"")
 
 
 class UpperFolder:
@@ -103,6 +64,8 @@ class UpperFolder:
         self._first: dict[tuple[int, int], str] = {}
         self._lost: dict[str, int] = {}
         self._sockets = 0
+        self._named_marks: list[str] = []
+        self._is_of_fuse = False
         self._progress = progress
         self._folder = open_folder(path)
         try:
@@ -113,6 +76,9 @@ class UpperFolder:
         except BaseException:
             self.close()
             raise
+        if not self._is_of_fuse:  # of any other mount these are files of the container
+            for name in self._named_marks:
+                self._refuse(name, refusal(name))
         self.notes += [
             f"{count:,} entries of {path} have the attribute {name}, which layers do not carry."
             for name, count in self._lost.items()
@@ -153,7 +119,7 @@ class UpperFolder:
             os.close(self._folder)
             self._folder = -1
 
-    def _enter(self, found: _Found, folder: int, depth: int) -> None:
+    def _enter(self, found: Entry, folder: int, depth: int) -> None:
         self._add(found.name, self._member(found))
         if depth > MAX_DEPTH:
             raise CkptError(f"{self.path} cannot be a layer:", "its folders lie too deep.")
@@ -161,35 +127,50 @@ class UpperFolder:
             _look(folder, name, inside(found.name, os.fsdecode(name)))
             for name in sorted(os.fsencode(name) for name in os.listdir(folder))
         ]
-        gone = [one for one in inner if one.is_whiteout]
-        if found.marks("opaque") == b"y":
+        marks, rest = self._marks_among(inner)
+        if found.mark("opaque") == b"y" or OPAQUE in marks:
             self._add(inside(found.name, OPAQUE), Member("", MemberKind.FILE, 0, mode=0))
-        for one in gone:
-            base, _, last = one.name.rpartition("/")
-            name = inside(base or ROOT, WHITEOUT + last)
-            self._refuse(one.name, refusal(one.name))
-            self._add(name, Member("", MemberKind.FILE, 0, mode=0))
-        for one in inner:
-            if not one.is_whiteout:
-                self._take(one, folder, depth)
+        for mark in sorted(marks - {OPAQUE}, key=os.fsencode):
+            self._add(inside(found.name, mark), Member("", MemberKind.FILE, 0, mode=0))
+        for one in rest:
+            self._take(one, folder, depth)
 
-    def _take(self, found: _Found, folder: int, depth: int) -> None:
+    def _marks_among(self, inner: list[Entry]) -> tuple[set[str], list[Entry]]:
+        """Return the marks as a layer names them, and the entries that are none."""
+        marks, rest = set(), []
+        for one in inner:
+            if one.is_whiteout:
+                self._refuse(one.name, refusal(one.name))
+                marks.add(WHITEOUT + one.last)
+            elif one.is_named_mark:
+                hidden = one.last.removeprefix(WHITEOUT)
+                if one.last != OPAQUE:
+                    self._refuse(one.name, refusal(hidden) if hidden else "hides no name")
+                self._named_marks.append(one.name)
+                marks.add(one.last)
+            else:
+                rest.append(one)
+        return marks, rest
+
+    def _take(self, found: Entry, folder: int, depth: int) -> None:
         self._progress.tick(0)
         self._refuse(found.name, refusal(found.name))
         for mark, why in _REFUSED.items():
-            self._refuse(found.name, why if found.marks(mark) else "")
-        if stat.S_ISSOCK(found.status.st_mode):
-            self._sockets += 1
-        elif stat.S_ISDIR(found.status.st_mode):
-            inner = os.open(os.fsencode(found.name.rpartition("/")[2]), _FOLDER, dir_fd=folder)
+            self._refuse(found.name, why if found.mark(mark) else "")
+        if stat.S_ISDIR(found.status.st_mode):
+            inner = os.open(os.fsencode(found.last), _FOLDER, dir_fd=folder)
             try:
                 self._enter(found, inner, depth + 1)
             finally:
                 os.close(inner)
+            return
+        member = self._linked(found, folder)
+        if member.kind is MemberKind.SOCKET:
+            self._sockets += 1
         else:
-            self._add(found.name, self._linked(found, folder))
+            self._add(found.name, member)
 
-    def _linked(self, found: _Found, folder: int) -> Member:
+    def _linked(self, found: Entry, folder: int) -> Member:
         """Return the member for what is no folder: a hard link if its inode came before."""
         inode = (found.status.st_dev, found.status.st_ino)
         if found.status.st_nlink > 1:
@@ -198,30 +179,32 @@ class UpperFolder:
                 return replace(self._member(found), kind=MemberKind.HARDLINK, link=first, size=0)
         member = self._member(found)
         if member.kind is MemberKind.SYMLINK:
-            last = os.fsencode(found.name.rpartition("/")[2])
-            return replace(member, link=os.fsdecode(os.readlink(last, dir_fd=folder)))
+            link = os.readlink(os.fsencode(found.last), dir_fd=folder)
+            return replace(member, link=os.fsdecode(link))
         return member
 
-    def _member(self, found: _Found) -> Member:
-        status = found.status
+    def _member(self, found: Entry) -> Member:
+        status, seen = found.status, found.seen()
         self._times[found.name] = status.st_mtime_ns
-        kind = _KINDS[stat.S_IFMT(status.st_mode)]
+        self._is_of_fuse = self._is_of_fuse or found.is_of_fuse
         kept = {}
-        for name, value in found.attributes.items():
-            if name.startswith(_CARRIED) and not name.startswith(_OVERLAY):
+        for name, value in found.carried().items():
+            if name.startswith(_CARRIED):
                 kept[XATTR + name] = value.decode("utf-8", "surrogateescape")
-            elif not name.startswith((*_OVERLAY, _LABEL)):
+            elif not name.startswith(_LABEL):
                 self._lost[name] = self._lost.get(name, 0) + 1
-        is_device = kind in (MemberKind.CHARACTER, MemberKind.BLOCK)
+        if seen is None:
+            self._refuse(found.name, "has an owner and mode of fuse-overlayfs that make no sense")
+            return Member(found.name, MemberKind.OTHER, 0)
         return Member(
             name=found.name,
-            kind=kind,
-            size=status.st_size if kind is MemberKind.FILE else 0,
-            mode=stat.S_IMODE(status.st_mode),
-            uid=status.st_uid,
-            gid=status.st_gid,
+            kind=seen.kind,
+            size=status.st_size if seen.kind is MemberKind.FILE else 0,
+            mode=seen.mode,
+            uid=seen.uid,
+            gid=seen.gid,
             mtime=status.st_mtime_ns // 10**9,
-            device=(os.major(status.st_rdev), os.minor(status.st_rdev)) if is_device else (0, 0),
+            device=seen.device,
             pax=kept,
         )
 
@@ -237,7 +220,7 @@ class UpperFolder:
             self.problems.append(f"The entry {name!r} of {self.path} {why}.")
 
 
-def _look(folder: int, entry: bytes, name: str) -> _Found:
+def _look(folder: int, entry: bytes, name: str) -> Entry:
     """Read what an entry of an open folder is; a link is looked at, not followed."""
     status = os.stat(entry, dir_fd=folder, follow_symlinks=False)
     path = b"/proc/self/fd/%d/%s" % (folder, entry)
@@ -245,7 +228,7 @@ def _look(folder: int, entry: bytes, name: str) -> _Found:
         attribute: os.getxattr(path, attribute, follow_symlinks=False)
         for attribute in os.listxattr(path, follow_symlinks=False)
     }
-    return _Found(name, status, attributes)
+    return Entry(name, status, attributes)
 
 
 def plan_upper(upper: UpperFolder, base: Mapping[str, Member] | None) -> DeltaPlan:
