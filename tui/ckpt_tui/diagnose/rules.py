@@ -20,6 +20,10 @@ _PREFIX = r"\s*(?:[\w .-]{1,24}: \s*){0,2}?"
 with the version."""
 
 
+_ANY_CASE = re.IGNORECASE
+"""Engines began their errors with a capital letter once."""
+
+
 class RuleClass(enum.Enum):
     """What a matching line is worth."""
 
@@ -100,8 +104,10 @@ class Rule:
         return not line.file or any(word in line.file for word in self.where)
 
 
-def _compiled(pattern: str, prefix: str = "") -> re.Pattern[str] | None:
-    return re.compile(f"{prefix}(?:{pattern})", re.ASCII) if pattern else None
+def _compiled(
+    pattern: str, prefix: str = "", flags: re.RegexFlag | int = 0
+) -> re.Pattern[str] | None:
+    return re.compile(f"{prefix}(?:{pattern})", re.ASCII | flags) if pattern else None
 
 
 def _rows() -> Iterator[dict[str, str]]:
@@ -124,7 +130,7 @@ def rules() -> tuple[Rule, ...]:
             phase=row["phase"],
             subsystem=row["subsystem"],
             error=_compiled(row["error"], _PREFIX),
-            text=_compiled(row["text"]),
+            text=_compiled(row["text"], flags=_ANY_CASE if row["phase"] == "runtime" else 0),
             where=tuple(row["where"].split()),
             title=row["title"],
             cause=row["cause"],
