@@ -97,6 +97,16 @@ def test_lines_that_lost_their_ends_are_told_apart() -> None:
     assert [note.id for note in found.cascade] == ["fd-open-failed"]
 
 
+def test_lines_that_criu_did_not_end_are_told_apart() -> None:
+    link = "(00.345771)      1: Error (net.c:488): can not restore link"
+    assert root(link + "(00.351784) Error (cr-restore.c:1895): Restoring FAILED.\n") == (
+        "net-link-restore"
+    )
+    found = diagnose(link + "Error (criu/cr-restore.c:1770): Restoring FAILED.\n")
+    assert (found.root_cause is not None and found.root_cause.id) == "net-link-restore"
+    assert found.attempt.outcome == "failed"
+
+
 def test_many_spaces_between_two_errors_take_no_time() -> None:
     log = "x Error (criu/a.c:1): a" + " " * 200_000 + "Error (criu/b.c:1): b\n"
     assert root(log) == "unmatched"

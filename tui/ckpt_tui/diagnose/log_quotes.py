@@ -13,10 +13,12 @@ _TYPOGRAPHY = str.maketrans("\u2018\u2019\u201c\u201d\u00a0", "''\"\" ")
 _PYTHON_BYTES = re.compile(r"""^(.{0,80}?)\bb(?P<quote>["'])(.*)(?P=quote)\s*$""")
 _GLUED = re.compile(
     r"(?<![\s:])(?<!\d\)) {1,12}(?=\(\d{2,9}\.\d{6}\) |(?:\(\d{1,9}\.\d{4,6}\) ?)?(?:pie: ?)?"
-    r"(?: {0,12}\d{1,10}: )?(?:Error|Warn) {0,2}\([\w./+-]{1,80}:\d)",
+    r"(?: {0,12}\d{1,10}: )?(?:Error|Warn) {0,2}\([\w./+-]{1,80}:\d)|"
+    r"(?<=[a-z])(?=\(\d{2,9}\.\d{6}\) |(?:Error|Warn) {0,2}\([\w./+-]{1,80}:\d)",
     re.ASCII,
 )
-"""The space before a line of CRIU that goes on in the same line; not that behind its time."""
+"""The space before a line of CRIU that goes on in the same line, not that behind its time; or
+nothing, where CRIU forgot the line end."""
 
 _MARKUP = re.compile(r"^\s*(?:>\s*)*(\*\*|`)")
 
