@@ -52,7 +52,7 @@ for space in linux["namespaces"]:
         del space["path"]
 json.dump(spec, open(bundle + "/config.json", "w"))
 """
-"""Makes the config.json of a runc bundle from spec.dump, with what its bind mounts lead to."""
+"""Makes the config.json of a bundle from spec.dump, with what its bind mounts lead to."""
 
 LISTING = r"""
 import hashlib, json, os, stat, sys
@@ -115,10 +115,15 @@ def assert_counted_on(printed: str) -> None:
     assert after >= before + 2, printed
 
 
+RESTORE = {"runc": "runc restore", "crun": "crun restore --manage-cgroups-mode ignore"}
+"""How each runtime begins to restore. cgroups are left alone: inside the lab those of version 1
+cannot be made again. runc is told so by a file that CRIU reads for it, crun here."""
+
+
 def restore_in_place(
-    lab: Lab, reference: str, rootfs: str, before: str, root_mode: str = ""
+    lab: Lab, reference: str, rootfs: str, before: str, root_mode: str = "", runtime: str = "runc"
 ) -> tuple[str, Listing]:
-    """Pull both images, mount them, and let runc restore from the read-only mounts.
+    """Pull both images, mount them, and let a runtime restore from the read-only mounts.
 
     `before` is shell that prints the last number counted before the dump. `root_mode` is that of
     the root folder where no layer says it: podman's is 555, containerd's 755. Returns the numbers,
@@ -148,11 +153,11 @@ PYTHON
         python3 - "$bundle" "$bundle"/images/spec.dump <<'PYTHON'
 {BUNDLE}
 PYTHON
-        runc restore --detach --bundle "$bundle" --image-path "$bundle"/images/checkpoint \
+        {RESTORE[runtime]} --detach --bundle "$bundle" --image-path "$bundle"/images/checkpoint \
             --work-path "$bundle"/work in-place >&2 </dev/null ||
             {{ grep -a Error "$bundle"/work/restore.log >&2; exit 1; }}
-        {COUNTS_ON % "runc exec in-place"}
-        runc delete -f in-place >&2
+        {COUNTS_ON % f"{runtime} exec in-place"}
+        {runtime} delete -f in-place >&2
         """
     ).stdout
     listing, _, counts = printed.partition("\n")
