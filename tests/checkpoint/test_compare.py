@@ -257,7 +257,7 @@ def test_a_pipe_that_is_another_pipe_is_no_change(opening: Open) -> None:
     pipe = next(f for f in checkpoint.files if f.kind == "pipe")
     other = dataclasses.replace(pipe, target=pipe.target.replace("pipe 2", "pipe 9", 1))
     assert other != pipe
-    files = tuple(other if f is pipe else f for f in checkpoint.files)
+    files = tuple(other if f == pipe else f for f in checkpoint.files)
     again = dataclasses.replace(checkpoint, files=files)
     changes: list[Change] = [*compare_checkpoints(checkpoint, again, quiet()).changes()]
     assert changes == []

@@ -6,7 +6,10 @@ import dataclasses
 import gc
 from pathlib import Path
 
+import pytest
+
 from ckpt_tui.checkpoint import index
+from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import quiet
@@ -48,3 +51,37 @@ def test_an_index_is_built_once_and_goes_with_its_checkpoint(data: Path) -> None
     del checkpoint
     gc.collect()
     assert len(index._BUILT) <= before
+
+
+@pytest.mark.parametrize("name", ["kinds", "sockets", "counter"])
+def test_what_is_looked_up_in_the_images_is_what_a_walk_finds(data: Path, name: str) -> None:
+    checkpoint = loaded(data / "images" / name)
+    found = index_of(checkpoint)
+    walked = index_of(
+        dataclasses.replace(
+            checkpoint, files=tuple(checkpoint.files), sockets=tuple(checkpoint.sockets)
+        )
+    )
+    for file in (*checkpoint.files, dataclasses.replace(checkpoint.files[0], target="/nowhere")):
+        key = (file.pid, file.fd)
+        assert found.file.get(key) == walked.file.get(key)
+        assert found.socket.get(key) == walked.socket.get(key)
+        assert found.leading_to(file.object_id) == walked.leading_to(file.object_id)
+        assert found.holders.get(file.target, []) == walked.holders.get(file.target, [])
+        assert found.on_mount.get(file.mount_id or 0) == walked.on_mount.get(file.mount_id or 0)
+    for process in checkpoint.processes:
+        assert found.files_of.get(process.pid, []) == walked.files_of.get(process.pid, [])
+    for socket in checkpoint.sockets:
+        ends = (socket.protocol, socket.local, socket.remote)
+        assert found.ends.get(ends) == walked.ends.get(ends)
+        assert socket in found.inodes.get(socket.inode, ())
+    assert found.deleted == sum(file.deleted for file in checkpoint.files)
+    assert found.established == sum(s.state == "ESTABLISHED" for s in checkpoint.sockets)
+    assert (1, 999) not in found.file
+    assert found.file.get((1 << 40, 1 << 40)) is None
+
+
+def test_the_files_are_read_once(data: Path) -> None:
+    opened = open_checkpoint(str(data / "images/counter"), quiet())
+    assert file_table(opened.images) is file_table(opened.images)
+    opened.close()

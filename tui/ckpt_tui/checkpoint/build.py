@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.cgroups import build_cgroup_directories, build_cgroups
 from ckpt_tui.checkpoint.delta import build_delta
-from ckpt_tui.checkpoint.filetable import FileTable
+from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.memory import MemoryReader, build_memory, read_strings
@@ -62,7 +62,7 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
         Cancelled: the caller gave up. Damage never raises: it is in `notes`.
     """
     images, notes = parts.images, list(parts.notes)
-    table = FileTable(images, progress)
+    table = file_table(images, progress)
     reader = parts.memory or MemoryReader(images)
     processes = build_processes(images, table, notes, progress)
     memory = build_memory(images, table, reader, progress)

@@ -10,7 +10,7 @@ import base64
 import dataclasses
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,10 +46,10 @@ def plain(value: object) -> Any:
         return _record({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
     if isinstance(value, Mapping):
         return _record({_shown(k)[0]: v for k, v in value.items()})
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
     if isinstance(value, str | bytes):
         return _shown(value)[0]
+    if isinstance(value, Sequence):
+        return [plain(v) for v in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.value if isinstance(value, enum.Enum) else value

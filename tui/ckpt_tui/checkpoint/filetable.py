@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from google.protobuf.message import Message
 
 from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.slots import Slots
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.schema import descriptors_pb2
+from ckpt_tui.criu.schema.files_pb2 import reg_file_entry
 from ckpt_tui.criu.values import text
 
 OBJECTS = {
@@ -61,7 +66,10 @@ LEGACY = {
 
 
 MAX_OBJECTS = 1_000_000
-"""Objects kept, at some 200 bytes each; a host rarely allows more open files in all."""
+"""Objects kept, at some 20 bytes each besides their own; a host rarely allows more open files."""
+
+MAX_BYTES = 256 << 20
+"""Bytes of them: an object has some 70."""
 
 
 class FileObject(NamedTuple):
@@ -74,40 +82,120 @@ class FileObject(NamedTuple):
 
 class FileObjects(Mapping[int, FileObject]):
     """Objects by id, kept as they are stored and decoded when asked for: a message takes several
-    times as much memory, and there may be a million of them."""
+    times as much memory, and there may be a million of them. The last of an id counts."""
 
     def __init__(self) -> None:
-        self._stored: dict[int, tuple[str, type[Message], bytes]] = {}
+        self._stored = bytearray()
+        self._starts = array("Q")
+        self._ids = array("I")
+        self._forms = bytearray()
+        """Number in `_known` of each."""
+        self._known: list[tuple[str, type[Message]]] = []
+        self._numbers: dict[tuple[str, type[Message]], int] = {}
+        self._slots = Slots()
+        self._count = 0
 
     def add(self, file_id: int, type_name: str, cls: type[Message], payload: bytes) -> None:
-        self._stored[file_id] = (type_name, cls, payload)
+        form = self._numbers.get((type_name, cls))
+        if form is None:
+            form = self._numbers[type_name, cls] = len(self._known)
+            self._known.append((type_name, cls))
+        if self._slots.add(file_id, len(self._ids)):
+            self._count += 1
+        self._ids.append(file_id)
+        self._forms.append(form)
+        self._starts.append(len(self._stored))
+        self._stored += payload
 
     def take(self, file_id: int, others: FileObjects) -> None:
         """Add an object of others."""
-        self._stored[file_id] = others._stored[file_id]
+        slot = others._slots.last(file_id)
+        assert slot is not None
+        self.add(file_id, *others._known[others._forms[slot]], others._payload(slot))
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all objects as they are stored."""
+        return len(self._stored)
 
     def type_of(self, file_id: int) -> str:
         """Return the type of an object, "" if there is none."""
-        return self._stored[file_id][0] if file_id in self._stored else ""
+        slot = self._slots.last(file_id)
+        return "" if slot is None else self._known[self._forms[slot]][0]
 
-    def __getitem__(self, file_id: int) -> FileObject:
-        type_name, cls, payload = self._stored[file_id]
-        message: Any = cls.FromString(payload)
+    def of_type(self, type_name: str) -> Iterator[FileObject]:
+        """Yield the objects of one type, in the order in which they are stored."""
+        for form in [n for n, (name, _) in enumerate(self._known) if name == type_name]:
+            slot = self._forms.find(form)
+            while slot >= 0:
+                if self._slots.last(self._ids[slot]) == slot:
+                    yield self._object(slot)
+                slot = self._forms.find(form, slot + 1)
+
+    def named(self, path: str) -> Iterator[FileObject]:
+        """Yield the regular files of that path."""
+        name = path.encode("utf-8", "surrogateescape")
+        field = reg_file_entry.DESCRIPTOR.fields_by_name["name"].number << 3 | 2
+        sought = _varint(field) + _varint(len(name)) + name
+        place = self._stored.find(sought)
+        while place >= 0:
+            slot = bisect_right(self._starts, place) - 1
+            if self._slots.last(self._ids[slot]) == slot:
+                found = self._object(slot)
+                if found.type == "REG" and text(found.message.name) == path:
+                    yield found
+            end = self._starts[slot + 1] if slot + 1 < len(self._starts) else len(self._stored)
+            place = self._stored.find(sought, end)
+
+    def _payload(self, slot: int) -> bytes:
+        end = self._starts[slot + 1] if slot + 1 < len(self._starts) else len(self._stored)
+        return bytes(self._stored[self._starts[slot] : end])
+
+    def _object(self, slot: int) -> FileObject:
+        type_name, cls = self._known[self._forms[slot]]
+        message: Any = cls.FromString(self._payload(slot))
         if cls is descriptors_pb2.file_entry:
             message = getattr(message, OBJECTS[type_name])
-        return FileObject(file_id, type_name, message)
+        return FileObject(self._ids[slot], type_name, message)
+
+    def __getitem__(self, file_id: int) -> FileObject:
+        slot = self._slots.last(file_id)
+        if slot is None:
+            raise KeyError(file_id)
+        return self._object(slot)
 
     def get(self, file_id: int, default: Any = None) -> Any:  # what Mapping has raises, which costs
-        return self[file_id] if file_id in self._stored else default
+        slot = self._slots.last(file_id)
+        return default if slot is None else self._object(slot)
 
     def __contains__(self, file_id: object) -> bool:
-        return file_id in self._stored
+        return isinstance(file_id, int) and self._slots.last(file_id) is not None
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._stored)
+        for slot, file_id in enumerate(self._ids):
+            if self._slots.last(file_id) == slot:
+                yield file_id
 
     def __len__(self) -> int:
-        return len(self._stored)
+        return self._count
+
+
+def _varint(number: int) -> bytes:
+    """Return a number as protobuf stores it."""
+    if number < 0x80:
+        return bytes((number,))
+    return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)
+
+
+_TABLES: WeakKeyDictionary[ImageDirectory, FileTable] = WeakKeyDictionary()
+
+
+def file_table(images: ImageDirectory, progress: Progress | None = None) -> FileTable:
+    """Return the table of a checkpoint: read on the first call, kept as long as its images."""
+    found = _TABLES.get(images)
+    if found is None:
+        found = _TABLES[images] = FileTable(images, progress)
+    return found
 
 
 class FileTable:
@@ -134,16 +222,17 @@ class FileTable:
     def _add(
         self, images: ImageDirectory, file_id: int, type_name: str, cls: type[Message], data: bytes
     ) -> None:
-        if len(self.objects) >= MAX_OBJECTS:
-            images.note("files.img", f"Only the first {MAX_OBJECTS:,} files are looked at.")
+        objects = self.objects
+        if len(objects) >= MAX_OBJECTS or objects.stored_bytes + len(data) > MAX_BYTES:
+            images.note("files.img", f"Only the first {len(objects):,} files are looked at.")
             return
-        present = self.objects.type_of(file_id)
+        present = objects.type_of(file_id)
         if type_name == "REG" and present:
             self._paths.add(file_id, type_name, cls, data)
             return
         if present == "REG":
-            self._paths.take(file_id, self.objects)
-        self.objects.add(file_id, type_name, cls, data)
+            self._paths.take(file_id, objects)
+        objects.add(file_id, type_name, cls, data)
 
     def get(self, file_id: int) -> FileObject | None:
         found: FileObject | None = self.objects.get(file_id)
@@ -151,7 +240,7 @@ class FileTable:
 
     def regular(self, file_id: int) -> Any | None:
         """Return the message of a regular file: what has a path."""
-        found = self._paths[file_id] if file_id in self._paths else self.get(file_id)
+        found = self._paths.get(file_id) or self.get(file_id)
         return found.message if found is not None and found.type == "REG" else None
 
     def path(self, file_id: int) -> str:
@@ -164,6 +253,19 @@ class FileTable:
             inode = self.memfds.get(found.message.inode_id)
             return f"/memfd:{text(inode.name)}" if inode else ""
         return ""
+
+    def at_path(self, path: str) -> Iterator[int]:
+        """Yield the ids of the open files whose path, as `path` tells it, is this one."""
+        regular = {f.id for objects in (self.objects, self._paths) for f in objects.named(path)}
+        yield from (i for i in regular if self.objects.type_of(i) == "REG")
+        for kind in ("FIFO", "TTY") if regular else ():
+            for found in self.objects.of_type(kind):
+                if (found.message.regf_id or found.id) in regular:
+                    yield found.id
+        if path.startswith("/memfd:"):
+            for found in self.objects.of_type("MEMFD"):
+                if self.path(found.id) == path:
+                    yield found.id
 
 
 def _type_of(entry: Any) -> str:

@@ -14,7 +14,8 @@ from ckpt_tui.checkpoint.model import ImageFile, Note
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.criu.decode import DecodedImage, decode_image, parse_counted
+from ckpt_tui.criu.decode import DecodedImage, UnknownCount, decode_image
+from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import RECORDS, Format, kind_of
 from ckpt_tui.criu.schema import process_pb2
@@ -165,6 +166,7 @@ class ImageDirectory:
         if decoded.problem:
             self.note(name, decoded.problem)
         self._keep(name, decoded)
+        self._walked[name] = _Walked(decoded.count, decoded.unknown_fields, decoded.problem)
         return decoded
 
     def _keep(self, name: str, decoded: DecodedImage) -> None:
@@ -195,18 +197,18 @@ class ImageDirectory:
         found = kind_of(name)
         if name not in self or found is None:
             return
-        kind, count, unknown, problem = found[0], 0, 0, ""
+        kind, count, unknown, problem = found[0], 0, UnknownCount(name), ""
         try:
             for frame in read_frames(self.window(name), name, kind, progress):
-                cls, offset = kind.message_class(count), frame.payload_offset
+                cls = kind.message_class(count)
                 count += 1
                 try:
-                    message, more = parse_counted(cls, frame.payload, name, offset)
+                    message = parse(cls, frame.payload, name, frame.payload_offset)
                 except DamagedInput as damage:
                     self.note(name, str(damage))
                     problem = problem or str(damage)
                     continue
-                unknown += more
+                unknown.add(cls, frame.payload)
                 yield message, frame.payload
         except CkptError as error:
             self.note(name, str(error))
@@ -214,7 +216,7 @@ class ImageDirectory:
         except KeyError:
             self.note(name, "It is no regular file.")
             return
-        self._walked[name] = _Walked(count, unknown, problem)
+        self._walked[name] = _Walked(count, unknown.total, problem)
 
     def named(self, prefix: str) -> tuple[str, ...]:
         """Return the names of the images that start with `prefix`."""

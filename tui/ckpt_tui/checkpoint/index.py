@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
+from array import array
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar, overload
 
 from ckpt_tui.checkpoint.model import (
     Checkpoint,
@@ -17,10 +18,36 @@ from ckpt_tui.checkpoint.model import (
     Region,
     Socket,
 )
+from ckpt_tui.checkpoint.openfiles import Files, Sockets
+from ckpt_tui.checkpoint.slots import Slots, Some
 from ckpt_tui.core.progress import Progress, quiet
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+D = TypeVar("D")
+
+
+class Lookup(Generic[K, V]):
+    """The part of a mapping that looking up needs; what is found may be made when asked for."""
+
+    def __init__(self, find: Callable[[K], V | None]) -> None:
+        self._find = find
+
+    @overload
+    def get(self, key: K, /) -> V | None: ...
+
+    @overload
+    def get(self, key: K, default: D, /) -> V | D: ...
+
+    def get(self, key: K, default: D | None = None, /) -> V | D | None:
+        """Return what is found by a key, or the default."""
+        found = self._find(key)
+        return default if found is None else found
+
+    def __contains__(self, key: K, /) -> bool:
+        return self._find(key) is not None
+
 
 PATH_KINDS = ("regular", "directory", "device", "fifo", "tty", "memfd")
 """Kinds of descriptors whose target is a path."""
@@ -52,26 +79,52 @@ class Index:
             checkpoint.cgroup_directories, lambda d: (d.hierarchy, d.path)
         )
         """Places in `Checkpoint.cgroup_directories` by hierarchy and path."""
-        self.file: Mapping[tuple[int, int], int] = _numbers(files, lambda f: (f.pid, f.fd))
-        self.socket: Mapping[tuple[int, int], int] = _numbers(sockets, lambda s: (s.pid, s.fd))
+        self.file: Lookup[tuple[int, int], int] = _places(files)
+        self.socket: Lookup[tuple[int, int], int] = _places(sockets)
         self.region: Mapping[tuple[int, int], int] = _numbers(regions, lambda r: (r.pid, r.start))
         progress.tick(0)
         self.children = _groups(checkpoint.processes, lambda p: p.ppid)
-        self.files_of = _groups(files, lambda f: f.pid)
-        progress.tick(0)
-        self.holders = _groups(files, lambda f: f.target if f.kind in PATH_KINDS else None)
+        self.files_of: Lookup[int, Sequence[OpenFile]]
+        self.holders: Lookup[str, Sequence[OpenFile]]
         """Descriptors by the path they have open."""
-        self.on_mount = _groups(files, lambda f: f.mount_id)
-        progress.tick(0)
+        mounts: Iterable[tuple[int | None, bool]]
+        if isinstance(files, Files):
+            self.files_of = Lookup(files.of)
+            self.holders = Lookup(files.at_path)
+            mounts = files.mounts()
+        else:
+            self.files_of = Lookup(_groups(files, lambda f: f.pid).get)
+            paths = _groups(files, lambda f: f.target if f.kind in PATH_KINDS else None)
+            self.holders = Lookup(paths.get)
+            mounts = ((file.mount_id, file.deleted) for file in files)
+        on_mount: dict[int, array[int]] = {}
+        self.deleted = 0
+        """Descriptors of files whose path is gone."""
+        for number, (mount_id, deleted) in enumerate(mounts):
+            progress.tick(0)
+            self.deleted += deleted
+            if mount_id is not None:
+                on_mount.setdefault(mount_id, array("I")).append(number)
+        self.on_mount: Lookup[int, Sequence[OpenFile]] = Lookup(
+            lambda mount: Some(files.__getitem__, on_mount[mount]) if mount in on_mount else None
+        )
         self.mappers = _groups(regions, lambda r: r.path or None)
         """Regions by the path behind them."""
         self.sharers = _groups(regions, lambda r: r.shared_id or None)
         """Regions by the shared object behind them."""
-        self.ends = _groups(
-            sockets, lambda s: (s.protocol, s.local, s.remote) if s.remote else None
-        )
+        ends, inodes = Slots(), Slots()
+        self.established = 0
+        """TCP connections."""
+        for number, socket in enumerate(sockets):
+            progress.tick(0)
+            self.established += socket.state == "ESTABLISHED"
+            if socket.remote:
+                ends.add(hash(_ends(socket)), number)
+            if socket.inode:
+                inodes.add(socket.inode, number)
+        self.ends = Lookup(_found(sockets, ends, _ends))
         """Connected sockets by protocol, local and remote address."""
-        self.inodes = _groups(sockets, lambda s: s.inode or None)
+        self.inodes = Lookup(_found(sockets, inodes, lambda s: s.inode))
         self.image: Mapping[str, ImageFile] = {i.name: i for i in checkpoint.images}
         self.noted = frozenset(note.where for note in checkpoint.notes)
         """What notes are about."""
@@ -83,6 +136,12 @@ class Index:
         """Return one descriptor."""
         number = self.file.get((pid, fd))
         return None if number is None else self.files[number]
+
+    def leading_to(self, file_id: int) -> Sequence[OpenFile]:
+        """Return the descriptors that lead to an open file, by its id."""
+        if isinstance(self.files, Files):
+            return self.files.leading_to(file_id)
+        return [file for file in self.files if file.object_id == file_id]
 
     def open_socket(self, pid: int, fd: int) -> Socket | None:
         """Return one socket descriptor."""
@@ -102,6 +161,30 @@ class Index:
         """Return the region of a process that starts at an address."""
         number = self.region.get((pid, start))
         return None if number is None else self.regions[number]
+
+
+def _places(files: Sequence[OpenFile | Socket]) -> Lookup[tuple[int, int], int]:
+    """Return the places of descriptors by pid and number."""
+    if isinstance(files, Files | Sockets):
+        return Lookup(files.number)
+    return Lookup(_numbers(files, lambda file: (file.pid, file.fd)).get)
+
+
+def _ends(socket: Socket) -> tuple[str, str, str]:
+    return socket.protocol, socket.local, socket.remote
+
+
+def _found(
+    sockets: Sequence[Socket], slots: Slots, key: Callable[[Socket], K]
+) -> Callable[[K], Sequence[Socket] | None]:
+    """Return what finds sockets by a key of which only the hash is kept: they may be made when
+    asked for."""
+
+    def find(sought: K) -> Sequence[Socket] | None:
+        numbers = [n for n in slots.of(hash(sought)) if key(sockets[n]) == sought]
+        return Some(sockets.__getitem__, numbers) if numbers else None
+
+    return find
 
 
 def _numbers(things: Iterable[T], key: Callable[[T], K]) -> dict[K, int]:

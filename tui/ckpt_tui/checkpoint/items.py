@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.checkpoint.filetable import FileObject, FileTable
+from ckpt_tui.checkpoint.filetable import FileObject, file_table
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.memory import MemoryReader
@@ -75,23 +75,21 @@ class Sources:
         progress: Progress,
     ) -> None:
         self.tree, self.images, self.memory, self.checkpoint = tree, images, memory, checkpoint
-        self.table = FileTable(images)
+        self.table = file_table(images, progress)
         self.index = index_of(checkpoint)
-        self._holders: dict[int, list[Holder]] = defaultdict(list)
-        for file in checkpoint.files:
-            self._holders[file.object_id].append((file.pid, file.fd))
         self.pipes: dict[int, list[Holder]] = defaultdict(list)
         """Who has an end of a pipe, by its number."""
         self.fifos: dict[int, str] = {}
         """Paths of fifos by the number of their pipe."""
         self.memfds: dict[int, list[Holder]] = defaultdict(list)
         self.terminals: dict[int, list[Holder]] = defaultdict(list)
-        for found in self.table.objects.values():
-            self._sort(found)
-            progress.tick(0)
+        for kind in ("PIPE", "FIFO", "MEMFD", "TTY"):
+            for found in self.table.objects.of_type(kind):
+                self._sort(found)
+                progress.tick(0)
 
     def _sort(self, found: FileObject) -> None:
-        message, holders = found.message, self._holders.get(found.id, [])
+        message, holders = found.message, self.holders(found.id)
         if found.type in ("PIPE", "FIFO"):
             self.pipes[message.pipe_id] += holders
         if found.type == "FIFO":
@@ -103,7 +101,7 @@ class Sources:
 
     def holders(self, file_id: int) -> tuple[Holder, ...]:
         """Return who has an open file."""
-        return tuple(self._holders.get(file_id, ()))
+        return tuple((file.pid, file.fd) for file in self.index.leading_to(file_id))
 
     def parts(self, name: str) -> Iterator[tuple[Any, list[Part]]]:
         """Yield the records of an image, each with the pieces behind it.

@@ -6,7 +6,7 @@ that is damaged or missing is a `Note`, and the field that would hold it is empt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -349,8 +349,10 @@ class Checkpoint:
     container: ContainerFacts
     criu: CriuFacts
     processes: tuple[Process, ...]
-    files: tuple[OpenFile, ...]
-    sockets: tuple[Socket, ...]
+    files: Sequence[OpenFile]
+    """Process by process; there may be a million, so that each is described when asked for."""
+    sockets: Sequence[Socket]
+    """Likewise."""
     mounts: tuple[Mount, ...]
     namespaces: tuple[Namespace, ...]
     cgroups: tuple[Cgroup, ...]

@@ -7,38 +7,121 @@ an id that stands in several descriptor tables is one open file description, sha
 from __future__ import annotations
 
 import stat
+from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
+from ckpt_tui.checkpoint.descriptors import Descriptors, read_descriptors, shared_thing
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Note, OpenFile, Process, Socket
 from ckpt_tui.checkpoint.processes import numbers_text
+from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, SocketEnds, address_of, build_socket
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.values import flag_names, signal_names, text, value_name
 
 CLOSE_ON_EXEC = 1
 
-MAX_SHARERS = 64
-"""Other holders listed with a descriptor; more are counted."""
-
 FILE_KINDS = {stat.S_IFDIR: "directory", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
 
 ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR")
 
 
-class _Descriptor(NamedTuple):
-    """One record of an fdinfo image, and whose it is."""
+class Files(Some[OpenFile]):
+    """Every descriptor of every process, process by process, each described when it is asked
+    for."""
 
-    pid: int
-    fd: int
-    file_id: int
-    close_on_exec: bool
+    def __init__(self, table: FileTable, descriptors: Descriptors, arch: str) -> None:
+        super().__init__(self._open_file, range(len(descriptors)))
+        self._table = table
+        self._descriptors = descriptors
+        self._arch = arch
+
+    def number(self, key: tuple[int, int]) -> int | None:
+        """Return the place of a descriptor, by pid and number."""
+        return self._descriptors.number(*key)
+
+    def of(self, pid: int) -> Some[OpenFile]:
+        """Return the descriptors of a process."""
+        return self[self._descriptors.of(pid)]
+
+    def leading_to(self, file_id: int) -> Some[OpenFile]:
+        """Return the descriptors that lead to an open file."""
+        return Some(self._open_file, self._descriptors.leading_to(self._table, file_id))
+
+    def at_path(self, path: str) -> Some[OpenFile]:
+        """Return the descriptors whose target is a path."""
+        ids = self._table.at_path(path)
+        leading = (n for i in ids for n in self._descriptors.leading_to(self._table, i))
+        return Some(self._open_file, sorted(leading))
+
+    def mounts(self) -> Iterator[tuple[int | None, bool]]:
+        """Yield for each descriptor the mount that its file is on, and whether it is deleted."""
+        for file_id in self._descriptors.file_ids:
+            found = self._table.get(file_id)
+            if found is None:
+                yield None, False
+            else:
+                opened = _opened(self._table, found)
+                yield _optional(opened, "mnt_id"), _is_deleted(self._table, found)
+
+    def _open_file(self, number: int) -> OpenFile:
+        table, descriptors = self._table, self._descriptors
+        pid, fd = descriptors.key(number)
+        found = table.get(descriptors.file_ids[number])
+        if found is None:
+            file_id = descriptors.file_ids[number]
+            return OpenFile(pid, fd, "missing", f"file {file_id}", object_id=file_id)
+        kind, target = DESCRIBE.get(found.type, _other)(table, found)
+        opened = _opened(table, found)
+        others, count = descriptors.others(number, shared_thing(table, found.id))
+        is_regular = found.type == "REG"
+        return OpenFile(
+            pid=pid,
+            fd=fd,
+            kind=kind,
+            target=target,
+            flags=_open_flags(getattr(opened, "flags", None), self._arch),
+            position=_optional(opened, "pos"),
+            size=_optional(opened, "size") if is_regular else None,
+            mode=_optional(opened, "mode") if is_regular else None,
+            close_on_exec=bool(descriptors.flags[number] & CLOSE_ON_EXEC),
+            deleted=_is_deleted(table, found),
+            object_id=found.id,
+            shared_with=others,
+            sharers=count,
+            mount_id=_optional(opened, "mnt_id"),
+        )
+
+
+class Sockets(Some[Socket]):
+    """The descriptors that are sockets, each described when it is asked for."""
+
+    def __init__(
+        self, table: FileTable, descriptors: Descriptors, numbers: array[int], ends: SocketEnds
+    ) -> None:
+        def make(number: int) -> Socket:
+            found = table.objects[descriptors.file_ids[number]]
+            return build_socket(found, *descriptors.key(number), ends)
+
+        super().__init__(make, numbers)
+        self._descriptors = descriptors
+        self._sockets = numbers
+
+    def number(self, key: tuple[int, int]) -> int | None:
+        """Return the place of a socket descriptor, by pid and number."""
+        number = self._descriptors.number(*key)
+        if number is None:
+            return None
+        place = bisect_left(self._sockets, number)
+        is_there = place < len(self._sockets) and self._sockets[place] == number
+        return place if is_there else None
 
 
 def build_files(
@@ -47,108 +130,32 @@ def build_files(
     processes: tuple[Process, ...],
     notes: list[Note],
     progress: Progress,
-) -> tuple[tuple[OpenFile, ...], tuple[Socket, ...]]:
+) -> tuple[Files, Sockets]:
     """Return every descriptor of every process, and those of them that are sockets."""
     progress.start("reading descriptors")
-    descriptors = list(_descriptors(images, processes, progress))
-    sharing = _Sharing()
-    for one in descriptors:
-        progress.tick(0)
-        sharing.add(one, _shared_thing(table, one.file_id))
-    ends = SocketEnds(images, table, sharing.first_holder, progress)
+    descriptors = read_descriptors(images, table, processes, progress)
     missing: dict[int, list[int]] = defaultdict(list)
-    files: list[OpenFile] = []
-    sockets: list[Socket] = []
-    for one in descriptors:
+    sockets = array("I")
+    for number, file_id in enumerate(descriptors.file_ids):
         progress.tick(0)
-        found = table.get(one.file_id)
-        if found is None:
-            missing[one.pid].append(one.fd)
-            target = f"file {one.file_id}"
-            files.append(OpenFile(one.pid, one.fd, "missing", target, object_id=one.file_id))
-            continue
-        files.append(_open_file(table, found, one, sharing, images.host.arch))
-        if found.type in SOCKET_TYPES:
-            sockets.append(build_socket(found, one.pid, one.fd, ends))
+        kind = table.objects.type_of(file_id)
+        if kind in SOCKET_TYPES:
+            sockets.append(number)
+        elif not kind:
+            pid, fd = descriptors.key(number)
+            missing[pid].append(fd)
+    ends = SocketEnds(images, table, descriptors, sockets, progress)
     for pid, numbers in missing.items():
         text = f"Descriptors of process {pid} lead to no file: {numbers_text(numbers)}."
         notes.append(Note("files.img", text))
-    return tuple(files), tuple(sockets)
-
-
-def _descriptors(
-    images: ImageDirectory, processes: tuple[Process, ...], progress: Progress
-) -> Iterator[_Descriptor]:
-    for process in processes:
-        if process.files_id is None:
-            continue
-        for info, _ in images.records(f"fdinfo-{process.files_id}.img", progress):
-            yield _Descriptor(process.pid, info.fd, info.id, bool(info.flags & CLOSE_ON_EXEC))
-
-
-Thing = int
-"""What descriptors can share: the id of a file, or that of a pipe, inverted."""
-
-
-def _shared_thing(table: FileTable, file_id: int) -> Thing:
-    """Return what the holders of one open file, or of both ends of a pipe, have in common."""
-    if table.objects.type_of(file_id) in ("PIPE", "FIFO"):
-        return ~int(table.objects[file_id].message.pipe_id)
-    return file_id
-
-
-class _Sharing:
-    """Who holds the same open file or pipe."""
-
-    def __init__(self) -> None:
-        self._holders: dict[Thing, list[tuple[int, int]]] = defaultdict(list)
-        self._first: dict[Thing, tuple[tuple[int, int], ...]] = {}
-        self._thing: dict[int, Thing] = {}
-        self.first_holder: dict[int, tuple[int, int]] = {}
-        """File id to the first descriptor that leads to it."""
-
-    def add(self, one: _Descriptor, thing: Thing) -> None:
-        self._holders[thing].append((one.pid, one.fd))
-        self._thing[one.file_id] = thing
-        self.first_holder.setdefault(one.file_id, (one.pid, one.fd))
-
-    def others(self, one: _Descriptor) -> tuple[tuple[tuple[int, int], ...], int]:
-        """Return the first other holders, and how many there are. Lists of all for each would grow
-        with their square; so far more than are listed share one list."""
-        thing = self._thing[one.file_id]
-        holders = self._holders[thing]
-        if len(holders) == 1:
-            return (), 0
-        me, some = (one.pid, one.fd), holders[: MAX_SHARERS + 1]
-        if me in some:
-            some.remove(me)
-            return tuple(some), len(holders) - 1
-        return self._first.setdefault(thing, tuple(some[:-1])), len(holders) - 1
-
-
-def _open_file(
-    table: FileTable, found: FileObject, one: _Descriptor, sharing: _Sharing, arch: str
-) -> OpenFile:
-    message = found.message
-    kind, target = DESCRIBE.get(found.type, _other)(table, found)
-    opened = _opened(table, found)
-    others, count = sharing.others(one)
-    return OpenFile(
-        pid=one.pid,
-        fd=one.fd,
-        kind=kind,
-        target=target,
-        flags=_open_flags(getattr(opened, "flags", None), arch),
-        position=_optional(opened, "pos"),
-        size=_optional(opened, "size") if found.type == "REG" else None,
-        mode=_optional(opened, "mode") if found.type == "REG" else None,
-        close_on_exec=one.close_on_exec,
-        deleted=found.id in table.ghosts or bool(getattr(message, "deleted", False)),
-        object_id=found.id,
-        shared_with=others,
-        sharers=count,
-        mount_id=_optional(opened, "mnt_id"),
+    return (
+        Files(table, descriptors, images.host.arch),
+        Sockets(table, descriptors, sockets, ends),
     )
+
+
+def _is_deleted(table: FileTable, found: FileObject) -> bool:
+    return found.id in table.ghosts or bool(getattr(found.message, "deleted", False))
 
 
 def _opened(table: FileTable, found: FileObject) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+from ckpt_tui.checkpoint.descriptors import Descriptors
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Socket
@@ -19,47 +21,73 @@ AF_INET = 2
 PROTOCOL_TCP = 6
 STATE_LISTEN = 10
 
-Holders = Mapping[int, tuple[int, int]]
-"""File id to the first descriptor that leads to it."""
+HEXADECIMAL = re.compile("[0-9a-f]{1,16}")
 
 
 class SocketEnds:
     """Unread bytes of sockets, and who is at the other end of a connection."""
 
     def __init__(
-        self, images: ImageDirectory, table: FileTable, holders: Holders, progress: Progress
+        self,
+        images: ImageDirectory,
+        table: FileTable,
+        descriptors: Descriptors,
+        sockets: Sequence[int],
+        progress: Progress,
     ) -> None:
-        self._images = images
+        """`sockets` are the numbers of the descriptors that are some."""
         self._unread: dict[int, int] = defaultdict(int)
         for packet, _ in images.records("sk-queues.img", progress):
             self._unread[packet.id_for] += packet.length
-        self._unix: dict[int, tuple[int, int]] = {}
-        self._inet: dict[tuple[Hashable, ...], tuple[int, int]] = {}
-        for file_id, holder in holders.items():
+        self._streams = dict(_streams(images, progress))
+        self._unix: dict[int, int] = {}
+        self._inet: dict[int, list[int]] = {}
+        """Numbers by the hash of what a connection is known by."""
+        self._table, self._descriptors = table, descriptors
+        seen: set[int] = set()
+        for number in sockets:
             progress.tick(0)
-            if table.objects.type_of(file_id) == "UNIXSK":
-                self._unix[table.objects[file_id].message.ino] = holder
-            elif table.objects.type_of(file_id) == "INETSK":
-                message = table.objects[file_id].message
-                self._inet[_ends(message)] = holder
+            file_id = descriptors.file_ids[number]
+            if file_id in seen:
+                continue
+            seen.add(file_id)
+            found = table.objects[file_id]
+            if found.type == "UNIXSK":
+                self._unix[found.message.ino] = number
+            elif found.type == "INETSK" and found.message.dst_port:
+                self._inet.setdefault(hash(_ends(found.message)), []).append(number)
 
     def bytes_of(self, found: FileObject) -> int:
         """Return the bytes waiting in the queues of a socket."""
         if found.type == "UNIXSK":
-            return self._unread[found.id]
+            return self._unread.get(found.id, 0)
         if found.type == "INETSK" and found.message.proto == PROTOCOL_TCP:
-            stream = self._images.message(f"tcp-stream-{found.message.ino:x}.img")
-            return int(stream.inq_len + stream.outq_len) if stream else 0
+            return self._streams.get(found.message.ino, 0)
         return 0
 
     def peer(self, found: FileObject) -> tuple[int, int] | None:
         """Return a descriptor of the other end, None where it is not in the checkpoint."""
         message = found.message
         if found.type == "UNIXSK" and message.peer:
-            return self._unix.get(message.peer)
+            number = self._unix.get(message.peer)
+            return None if number is None else self._descriptors.key(number)
         if found.type == "INETSK" and message.dst_port:
-            return self._inet.get(_ends(message, swapped=True))
+            ends = _ends(message, swapped=True)
+            for number in reversed(self._inet.get(hash(ends), ())):
+                other = self._table.objects[self._descriptors.file_ids[number]]
+                if _ends(other.message) == ends:
+                    return self._descriptors.key(number)
         return None
+
+
+def _streams(images: ImageDirectory, progress: Progress) -> Iterator[tuple[int, int]]:
+    """Yield the inode of each TCP connection and the bytes in its two queues."""
+    for name in images.named("tcp-stream-"):
+        progress.tick(0)
+        stream = images.message(name)
+        inode = name.removeprefix("tcp-stream-").removesuffix(".img")
+        if stream is not None and HEXADECIMAL.fullmatch(inode):
+            yield int(inode, 16), int(stream.inq_len + stream.outq_len)
 
 
 def _ends(message: Any, *, swapped: bool = False) -> tuple[Hashable, ...]:

@@ -23,6 +23,9 @@ memory take fifty times their bytes. 100,000 mappings or 50,000 open files are l
 MAX_KEPT_ENTRIES = 200_000
 """Entries kept of one image, for images of many tiny records."""
 
+BATCH = 1 << 16
+"""Bytes of messages that are looked through for unknown fields at once."""
+
 MAX_UNKNOWN = 1000
 """Unknown fields listed of one message; more are counted only."""
 
@@ -140,6 +143,37 @@ def parse_counted(
         return message, 0
     message = parse(cls, payload, name, offset)
     return message, count_unknown(message)
+
+
+class UnknownCount:
+    """Counts the fields that the schema does not have in many messages of one class, a batch at a
+    time: messages one behind the other are one message, which has the unknown fields of all."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._cls: type[Message] | None = None
+        self._found = 0
+
+    def add(self, cls: type[Message], payload: bytes) -> None:
+        """Count those of one more message, which could be parsed."""
+        if self._size > BATCH or cls is not self._cls:
+            self._count()
+            self._cls = cls
+        self._waiting.append(payload)
+        self._size += len(payload)
+
+    @property
+    def total(self) -> int:
+        """Unknown fields in all messages so far."""
+        self._count()
+        return self._found
+
+    def _count(self) -> None:
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        if self._cls is not None and parse_counted(self._cls, b"".join(waiting), self._name, 0)[1]:
+            self._found += sum(parse_counted(self._cls, p, self._name, 0)[1] for p in waiting)
 
 
 def count_unknown(message: Message) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 from ckpt_tui.archive.tree import MemberKind, Tree
-from ckpt_tui.checkpoint.filetable import FileObject, FileTable
+from ckpt_tui.checkpoint.filetable import FileObject, FileTable, file_table
 from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.index import Index, index_of
 from ckpt_tui.checkpoint.memory import VMA_FILE
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount
 from ckpt_tui.checkpoint.processes import DEAD
@@ -55,7 +55,7 @@ class Facts:
 
     @cached_property
     def table(self) -> FileTable:
-        return FileTable(self.images)
+        return file_table(self.images, self.progress)
 
     @cached_property
     def inventory(self) -> Any | None:
@@ -128,17 +128,18 @@ class Facts:
             if self.tree.members[self.images.member_name(name)].kind is MemberKind.FILE
         }
 
+    def holder(self, file_id: int) -> tuple[int, int] | None:
+        """Return the first (pid, descriptor) that has an open file."""
+        found = self.index.leading_to(file_id)
+        return (found[0].pid, found[0].fd) if found else None
+
     @cached_property
-    def holders(self) -> dict[int, tuple[int, int]]:
-        """File id to the first (pid, descriptor) that has it."""
-        found: dict[int, tuple[int, int]] = {}
-        for file in self.checkpoint.files:
-            found.setdefault(file.object_id, (file.pid, file.fd))
-        return found
+    def index(self) -> Index:
+        return index_of(self.checkpoint, self.progress)
 
     @cached_property
     def users(self) -> dict[int, str]:
-        """File id to how a person knows it: mapped, executable, working or root folder of whom."""
+        """File id to how a person knows it: executable, working or root folder of whom."""
         found: dict[int, str] = {}
         for task in self.live:
             mm, fs = (self.images.message(f"{kind}-{task.pid}.img") for kind in ("mm", "fs"))
@@ -147,33 +148,31 @@ class Facts:
             if fs is not None:
                 found.setdefault(fs.root_id, f"root folder of process {task.pid}")
                 found.setdefault(fs.cwd_id, f"working folder of process {task.pid}")
-        for file_id, (pid, fd) in self.holders.items():
-            found.setdefault(file_id, f"descriptor {fd} of process {pid}")
+        return found
+
+    @cached_property
+    def _mappers(self) -> dict[int, int]:
+        """File id to the first process that has it mapped."""
+        found: dict[int, int] = {}
         for pid, vma in self.regions:
             if vma.status & VMA_FILE:
-                found.setdefault(int(vma.shmid), f"mapped by process {pid}")
+                found.setdefault(int(vma.shmid), pid)
         return found
 
     def file_evidence(self, file_id: int) -> Evidence:
         """Return who uses a file object, with a link to them."""
-        text = self.users.get(file_id, f"file {file_id}")
-        if file_id in self.holders:
-            pid, fd = self.holders[file_id]
-            return Evidence(text, f"file:{pid}:{fd}")
-        pid_text = text.rpartition(" ")[2]
-        used = "process" in text and pid_text.isdigit()
-        return Evidence(text, f"process:{pid_text}" if used else "image:files.img")
+        holder, text = self.holder(file_id), self.users.get(file_id, "")
+        if holder is not None:
+            pid, fd = holder
+            return Evidence(text or f"descriptor {fd} of process {pid}", f"file:{pid}:{fd}")
+        if not text and file_id in self._mappers:
+            text = f"mapped by process {self._mappers[file_id]}"
+        link = f"process:{text.rpartition(' ')[2]}" if text else "image:files.img"
+        return Evidence(text or f"file {file_id}", link)
 
-    def of_type(self, type_name: str) -> tuple[FileObject, ...]:
-        """Return the file objects of one type."""
-        return self._by_type.get(type_name, ())
-
-    @cached_property
-    def _by_type(self) -> dict[str, tuple[FileObject, ...]]:
-        found: dict[str, list[FileObject]] = defaultdict(list)
-        for entry in self.each(self.table.objects.values()):
-            found[entry.type].append(entry)
-        return {name: tuple(entries) for name, entries in found.items()}
+    def of_type(self, type_name: str) -> Iterator[FileObject]:
+        """Yield the file objects of one type."""
+        return self.table.objects.of_type(type_name)
 
     @cached_property
     def root(self) -> RootFilesystem:

@@ -351,7 +351,7 @@ def helpers(facts: Facts) -> Iterator[Finding]:
 def devices(facts: Facts) -> Iterator[Finding]:
     """Kernel modules for open devices, and the limit on asynchronous I/O."""
     host = _host(facts)
-    tunnels = facts.of_type("TUNF")
+    tunnels = list(facts.of_type("TUNF"))
     if tunnels and host.modules and "tun" not in host.modules:
         yield _host_finding(
             "tun-device",

@@ -83,11 +83,11 @@ def _objects(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
 
 def _what(entry: FileObject, facts: Facts) -> str:
     """Return what a descriptor leads to: a path, the two ends of a connection, or its type."""
-    holder = facts.holders.get(entry.id)
-    for socket in facts.checkpoint.sockets:
-        if (socket.pid, socket.fd) == holder:
-            ends = " → ".join(end for end in (socket.local, socket.remote) if end)
-            return " ".join(filter(None, (socket.protocol, ends, socket.state)))
+    holder = facts.holder(entry.id)
+    socket = None if holder is None else facts.index.open_socket(*holder)
+    if socket is not None:
+        ends = " → ".join(end for end in (socket.local, socket.remote) if end)
+        return " ".join(filter(None, (socket.protocol, ends, socket.state)))
     return facts.table.path(entry.id) or entry.type
 
 

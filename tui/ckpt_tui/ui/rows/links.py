@@ -7,7 +7,7 @@ number); and one that no list has as a row: ("thread", pid, tid).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from ckpt_tui.checkpoint.index import PATH_KINDS, Index, index_of
@@ -131,7 +131,7 @@ def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> It
     yield from pid_links(index, (pid,), "held by process")
 
 
-def _other_ends(index: Index, socket: Socket) -> list[Socket]:
+def _other_ends(index: Index, socket: Socket) -> Sequence[Socket]:
     """Return the sockets of this checkpoint that a connected one talks to."""
     if not socket.remote:
         return []

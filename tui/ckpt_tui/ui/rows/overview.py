@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import (
     human_bytes,
@@ -136,8 +137,8 @@ def format_line(checkpoint: Checkpoint) -> str:
 
 def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
     yield Fact("", count_line(checkpoint))
-    established = sum(s.state == "ESTABLISHED" for s in checkpoint.sockets)
-    deleted = sum(f.deleted for f in checkpoint.files)
+    index = index_of(checkpoint)
+    established, deleted = index.established, index.deleted
     if established:
         yield Fact("", signed("may-fail", f"{_established(established)} --tcp-established"))
     if deleted:

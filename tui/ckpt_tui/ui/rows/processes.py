@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Process
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
@@ -78,17 +79,14 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row a process, in tree order; memory is the dumped bytes, on one scale."""
     memory = {m.pid: m.dumped_bytes for m in checkpoint.memory}
     scale = max(memory.values(), default=0)
-    files: dict[int, int] = defaultdict(int)
-    for file in checkpoint.files:
-        files[file.pid] += 1
-    rows = []
+    files_of, rows = index_of(checkpoint).files_of, []
     for depth, process in walk(checkpoint.processes):
         dumped = memory.get(process.pid)
         amount = Text()
         if dumped is not None:
             amount.append(bar(dumped, scale, BAR), "pages")
             amount.append(human_bytes(dumped).rjust(9))
-        who = process.credentials
+        who, files = process.credentials, len(files_of.get(process.pid, ()))
         command = command_line(process)
         rows.append(
             Row(
@@ -98,7 +96,7 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
                     "  " * min(depth, 20) + command,
                     amount,
                     str(len(process.threads)) if process.threads else "",
-                    str(files[process.pid]) if files[process.pid] else "",
+                    str(files) if files else "",
                     str(who.uid) if who else "",
                 ),
                 values=(
@@ -106,7 +104,7 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
                     command,
                     dumped,
                     len(process.threads),
-                    files[process.pid],
+                    files,
                     who.uid if who else None,
                 ),
                 meaning="muted" if process.state == "zombie" else "",

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.index import Lookup, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
@@ -57,7 +57,10 @@ def file_rows(checkpoint: Checkpoint) -> list[Row]:
     return [_file_row(file) for file in checkpoint.files]
 
 
-def _place(places: Mapping[tuple[int, int], int], key: Hashable) -> int | None:
+Places = Lookup[tuple[int, int], int] | Mapping[tuple[int, int], int]
+
+
+def _place(places: Places, key: Hashable) -> int | None:
     """Return the number of a row whose key is a word and two numbers."""
     return places.get(key[1:]) if isinstance(key, tuple) and len(key) == 3 else None
 
