@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from ckpt_tui.checkpoint.search import Match
 from ckpt_tui.ui.rows.content import is_text, text_lines, text_rows
 from ckpt_tui.ui.rows.found import context, parse_address
-from ckpt_tui.ui.rows.secrets import COVER, masked, secret_spans
+from ckpt_tui.ui.rows.secrets import (
+    COVER,
+    masked,
+    masked_bytes,
+    secret_byte_spans,
+    secret_spans,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +110,34 @@ def test_a_secret_that_was_searched_for_stays_covered() -> None:
 )
 def test_addresses_are_hexadecimal(text: str, expected: int | None) -> None:
     assert parse_address(text) == expected
+
+
+@pytest.mark.parametrize("coding", ["ascii", "utf-16-le", "utf-16-be"])
+def test_secrets_are_found_in_bytes_of_every_coding(coding: str) -> None:
+    before, secret = "a name api_token=".encode(coding), "hunter2-hunter2".encode(coding)
+    data = b"\xff\xfe\xff" + before + secret + b"\xff\xff"
+    at = 3 + len(before)
+    ((start, stop),) = secret_byte_spans(data)
+    # the NUL beside a letter belongs to it in the one order of bytes or in the other
+    assert at - 1 <= start <= at
+    assert at + len(secret) <= stop <= at + len(secret) + 1
+    covered = masked_bytes(data, reveal=False)
+    assert len(covered) == len(data)
+    assert covered[start:stop] == b"*" * (stop - start)
+    assert masked_bytes(data, reveal=True) == data
+
+
+def test_the_word_behind_an_option_is_covered_in_utf16_too() -> None:
+    words = b"".join(word.encode("utf-16-le") + b"\0\0" for word in ("run", "--password", "mellon"))
+    assert b"m\0e\0l\0" not in masked_bytes(words, reveal=False)
+
+
+def test_utf16_that_is_shown_as_text_is_covered_until_revealed() -> None:
+    data = "password=mellon and more".encode("utf-16-le")
+    assert "m\\x00e" not in text_lines(data, reveal=False)[0]
+    assert "m\\x00e\\x00l" in text_lines(data, reveal=True)[0]
+
+
+def test_a_secret_put_into_a_dictionary_is_covered() -> None:
+    text = 'os.environ["SECRET_TOKEN"] = "hunter2"'
+    assert masked(text, False) == f'os.environ["SECRET_TOKEN"] = "{COVER}"'

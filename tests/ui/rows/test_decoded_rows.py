@@ -8,7 +8,8 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu import decode
 from ckpt_tui.criu.decode import DecodedImage, decode_image
-from ckpt_tui.criu.schema import process_pb2
+from ckpt_tui.criu.render import FieldView
+from ckpt_tui.criu.schema import mounts_pb2, process_pb2
 from ckpt_tui.criu.values import Host
 from ckpt_tui.ui.rows import decoded
 from ckpt_tui.ui.rows.decoded import LEFT_OUT, DecodedRows
@@ -112,3 +113,22 @@ def test_a_key_of_another_image_is_nowhere() -> None:
     assert rows.index_of((99,)) is None
     assert rows.index_of(("file", 1, 2)) is None
     assert rows.index_of("x") is None
+
+
+def test_fields_that_look_like_secrets_are_covered_until_revealed() -> None:
+    mount = mounts_pb2.mnt_entry(options="rw,password=mellon,ro", mnt_id=7)
+    rows = DecodedRows(
+        decode_image(BytesWindow(image_of("MNTS", mount)), "mountpoints-1.img", quiet())
+    )
+    shown = "\n".join(plain(cell) for i in range(len(rows)) for cell in rows[i].cells)
+    assert "password=••••••,ro" in shown
+    assert "mellon" not in shown
+    rows.reveal = True
+    assert any("password=mellon,ro" in plain(rows[i].cells[1]) for i in range(len(rows)))
+
+
+def test_bytes_that_look_like_secrets_are_covered_byte_by_byte() -> None:
+    view = FieldView("raw", 1, b"token=abcd!".hex(" "), "bytes", data=b"token=abcd!")
+    covered = decoded.value_text(view, reveal=False)
+    assert covered == "74 6f 6b 65 6e 3d" + " ••" * 5
+    assert decoded.value_text(view, reveal=True) == view.value_text

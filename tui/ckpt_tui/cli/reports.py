@@ -19,9 +19,10 @@ from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.values import Host
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui.rows import isolation, processes, tables
+from ckpt_tui.ui.rows.decoded import value_text
 from ckpt_tui.ui.rows.details import filter_facts, process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
-from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments
+from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments, masked_bytes
 
 LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
@@ -149,13 +150,21 @@ def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool, reve
             raw = RawImage(name, opened.images, opened.load(progress))
             lines = [masked(printable(line), reveal) for line in raw_lines(raw, progress)]
         if as_json:
-            print_json(_image_document(image, lines, opened.images.host))
+            print_json(_image_document(image, lines, opened.images.host, reveal))
         else:
             _print_image(image, lines, opened.images.host, reveal)
 
 
-def _image_document(image: DecodedImage, lines: list[str], host: Host) -> dict[str, Any]:
-    from ckpt_tui.criu.render import to_plain
+def _image_document(
+    image: DecodedImage, lines: list[str], host: Host, reveal: bool
+) -> dict[str, Any]:
+    from ckpt_tui.criu.render import Form, to_plain
+
+    form = Form(
+        host=host,
+        text=lambda text: masked(text, reveal),
+        data=lambda data: masked_bytes(data, reveal),
+    )
 
     return {
         "schema_version": 1,
@@ -171,7 +180,7 @@ def _image_document(image: DecodedImage, lines: list[str], host: Host) -> dict[s
                 "size": entry.size,
                 "extra": {"offset": entry.extra[0], "size": entry.extra[1]},
                 "problem": entry.problem,
-                "message": None if entry.message is None else to_plain(entry.message, host=host),
+                "message": None if entry.message is None else to_plain(entry.message, form),
             }
             for entry in image.entries
         ],
@@ -189,8 +198,7 @@ def _print_image(image: DecodedImage, lines: list[str], host: Host, reveal: bool
         print(f"\n[{index}] at byte {entry.offset}, {entry.size} bytes")
         if entry.message is not None:
             for depth, view in walk(fields(entry.message, host)):
-                value = masked(printable(view.value_text), reveal)
-                print(f"  {'  ' * depth}{printable(view.name)}  {value}")
+                print(f"  {'  ' * depth}{printable(view.name)}  {value_text(view, reveal)}")
         if entry.extra[1]:
             print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")
     if image.left_out:

@@ -89,6 +89,8 @@ class FieldView:
     host: Host = ANY_HOST
     in_hex: bool = False
     program: Program | None = None
+    data: bytes = b""
+    """All bytes of a field of bytes."""
 
     @property
     def has_children(self) -> bool:
@@ -122,8 +124,9 @@ def fields(
             )
             continue
         if show.type != "message":
-            number = FieldView(show.name, show.number, *_shown_value(show, value, host, deep))
-            found.append(number)
+            shown_text, kind = _shown_value(show, value, host, deep)
+            data = value if kind == "bytes" and not show.unix_name else b""
+            found.append(FieldView(show.name, show.number, shown_text, kind, data=data))
             continue
         for index, item in enumerate(value if show.repeated else (value,)):
             name = f"{show.name}[{index}]" if show.repeated else show.name
@@ -147,6 +150,8 @@ def summary(message: Message, host: Host = ANY_HOST, *, in_hex: bool = False) ->
         show = shown(field)
         if field.full_name in PROGRAMS:
             parts.append(f"{show.name} {PROGRAMS[field.full_name](value, host).size}")
+        elif show.type == "bytes" and not (show.repeated or show.unix_name):
+            parts.append(f"{show.name} {human_count(len(value), 'byte')}")
         elif show.type == "string" or (show.type != "message" and not show.repeated):
             parts.append(f"{show.name} {_shown_value(show, value, host, in_hex)[0]}")
         if len(parts) == 3:
@@ -219,69 +224,93 @@ def _unknown_view(field: UnknownField) -> FieldView:
     line = _bytes_text(value) if isinstance(value, bytes) else str(value)
     if isinstance(value, tuple):
         line = f"a group of {len(value)} fields"
-    return FieldView(f"#{field.number}", field.number, line, "unknown")
+    data = value if isinstance(value, bytes) else b""
+    return FieldView(f"#{field.number}", field.number, line, "unknown", data=data)
 
 
-def to_plain(
-    message: Message,
-    *,
-    names: bool = True,
-    host: Host = ANY_HOST,
-) -> dict[str, Any]:
+def same_text(text: str) -> str:
+    """Return a text as it is."""
+    return text
+
+
+def same_bytes(data: bytes) -> bytes:
+    """Return bytes as they are."""
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a message becomes JSON values."""
+
+    names: bool = True
+    """What has a name has it under `<field>_text` beside."""
+    host: Host = ANY_HOST
+    text: Callable[[str], str] = same_text
+    """What becomes of strings of the image, for those that are to be covered."""
+    data: Callable[[bytes], bytes] = same_bytes
+    """The same of bytes."""
+
+
+def to_plain(message: Message, form: Form = Form()) -> dict[str, Any]:
     """Return a message as JSON values.
 
-    Numbers stay numbers, enums become names, bytes base64. With `names`, what has a name has it
-    under `<field>_text` beside, a program in a list of lines. Text that is no UTF-8 is escaped, and
-    whole under `<field>_base64`. Fields the schema does not have are under `_unknown`.
+    Numbers stay numbers, enums become names, bytes base64. With names, what has one has it under
+    `<field>_text` beside, a program in a list of lines. Text that is no UTF-8 is escaped, and whole
+    under `<field>_base64`. Fields the schema does not have are under `_unknown`.
     """
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
         show = shown(field)
-        found |= _plain_field(show, value, names, host)
-        if names and field.full_name in PROGRAMS:
-            found[f"{show.name}_text"] = PROGRAMS[field.full_name](value, host).lines
+        found |= _plain_field(show, value, form)
+        if form.names and field.full_name in PROGRAMS:
+            found[f"{show.name}_text"] = PROGRAMS[field.full_name](value, form.host).lines
     unknown = own_unknown(message)
     if unknown:
-        found["_unknown"] = [_plain_unknown(field) for field in unknown]
+        found["_unknown"] = [_plain_unknown(field, form) for field in unknown]
     return found
 
 
-def _plain_field(show: Shown, value: Any, names: bool, host: Host) -> dict[str, Any]:
+def _plain_field(show: Shown, value: Any, form: Form) -> dict[str, Any]:
     if not show.repeated:
-        found = {show.name: _plain_value(show, value, names, host)}
+        found = {show.name: _plain_value(show, value, form)}
         if isinstance(value, bytes) and show.type == "string":
-            found[f"{show.name}_base64"] = base64.b64encode(value).decode("ascii")
-        line = named_text(show, value, host) if names and show.type == "int" else None
-        if names and show.unix_name:
-            line = printable(socket_name(value))
+            found[f"{show.name}_base64"] = _base64(form.data(value))
+        named = form.names and show.type == "int"
+        line = named_text(show, value, form.host) if named else None
+        if form.names and show.unix_name:
+            line = printable(form.text(socket_name(value)))
         return found if line is None else {**found, f"{show.name}_text": line}
-    found = {show.name: [_plain_value(show, item, names, host) for item in value]}
-    if names and show.type == "int":
-        line = _list_names(show, value, host)
+    found = {show.name: [_plain_value(show, item, form) for item in value]}
+    if form.names and show.type == "int":
+        line = _list_names(show, value, form.host)
         return found if line is None else {**found, f"{show.name}_text": line}
     return found
 
 
-def _plain_value(show: Shown, value: Any, names: bool, host: Host) -> object:
+def _plain_value(show: Shown, value: Any, form: Form) -> object:
     match show.type:
         case "message":
-            return to_plain(value, names=names, host=host)
+            return to_plain(value, form)
         case "enum":
             return show.enum.get(value, value)
         case "bytes":
-            return base64.b64encode(value).decode("ascii")
-        case "string" if isinstance(value, bytes):
-            return printable(value)
+            return _base64(form.data(value))
+        case "string":
+            return form.text(printable(value) if isinstance(value, bytes) else value)
     return value
 
 
-def _plain_unknown(field: UnknownField) -> dict[str, object]:
+def _plain_unknown(field: UnknownField, form: Form) -> dict[str, object]:
     value = field.value
     if isinstance(value, bytes):
-        value = base64.b64encode(value).decode("ascii")
+        value = _base64(form.data(value))
     elif isinstance(value, tuple):
-        value = [_plain_unknown(inner) for inner in value]
+        value = [_plain_unknown(inner, form) for inner in value]
     return {"number": field.number, "wire_type": field.wire_type, "value": value}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def walk(views: Sequence[FieldView], depth: int = 0) -> Iterator[tuple[int, FieldView]]:

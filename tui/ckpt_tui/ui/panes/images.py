@@ -80,6 +80,8 @@ class ImagesPane(ListPane):
     def _show_records(self, image: DecodedImage | None) -> None:
         host = self.opened.images.host
         self._decoded = DecodedRows(image, host) if image and image.entries else None
+        if self._decoded is not None:
+            self._decoded.reveal = self._reveal
         self._fill(COLUMNS, self._decoded or ListRows(), self._why_empty(image))
 
     def _show_raw(self, window: ByteWindow, form: Format) -> None:
@@ -119,6 +121,9 @@ class ImagesPane(ListPane):
         self.query_one(HexView).reveal_secrets(reveal)
         if self._lines:
             self._show_lines(self._lines)
+        elif self._decoded is not None:
+            self._decoded.reveal = reveal
+            self.records.set_rows(self._decoded)
 
     def page_lines(self) -> Iterator[str]:
         rows = self.records.rows

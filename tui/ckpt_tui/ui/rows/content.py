@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_tui.core.text import printable
-from ckpt_tui.ui.rows.secrets import masked
+from ckpt_tui.ui.rows.secrets import masked, masked_bytes
 from ckpt_tui.ui.rows.table import Column, Row
 
 MAX_TEXT = 2 << 20
@@ -35,11 +35,16 @@ def is_text(start: bytes) -> bool:
 
 def text_lines(data: bytes, reveal: bool) -> list[str]:
     """Return the lines of a text, printable, secrets masked; at most `MAX_LINES`."""
-    text = masked(data.decode("utf-8", "surrogateescape"), reveal)
+    text = masked(_without_wide(data, reveal).decode("utf-8", "surrogateescape"), reveal)
     lines = text.split("\n", MAX_LINES)[:MAX_LINES]
     if lines and not lines[-1]:
         lines.pop()
     return [printable(line.removesuffix("\r").expandtabs(8)) for line in lines]
+
+
+def _without_wide(data: bytes, reveal: bool) -> bytes:
+    """Return bytes with the secrets in UTF-16 covered: as text they have a NUL between letters."""
+    return masked_bytes(data, reveal) if b"\0" in data else data
 
 
 def text_rows(lines: list[str], width: int) -> list[Row]:

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage, Entry
-from ckpt_tui.criu.render import FieldView, fields, summary
+from ckpt_tui.criu.render import MAX_BYTES, FieldView, fields, summary
 from ckpt_tui.criu.values import ANY_HOST, Host
 from ckpt_tui.ui.rows.meanings import OPEN, SHUT
+from ckpt_tui.ui.rows.secrets import BLOT, masked, secret_byte_spans
 from ckpt_tui.ui.rows.table import Column, Row
 
 COLUMNS = (
@@ -22,6 +23,9 @@ COLUMNS = (
 
 OPEN_AT_FIRST = 40
 """Records of an image that are shown open; with more of them only the first is."""
+
+LOOKED_THROUGH = 4096
+"""Bytes of a field that are looked through for secrets: more than are shown."""
 
 LEFT_OUT = "left out"
 """Key of the row that tells how many records there are besides."""
@@ -36,6 +40,8 @@ class DecodedRows:
 
     def __init__(self, image: DecodedImage, host: Host = ANY_HOST) -> None:
         self.image, self._host = image, host
+        self.reveal = False
+        """Whether what looks like a secret is shown."""
         many = len(image.entries) > OPEN_AT_FIRST
         self._open: set[Path] = {(i,) for i in range(1 if many else len(image.entries))}
         self._fields: dict[int, list[tuple[Path, FieldView]]] = {}
@@ -129,7 +135,7 @@ class DecodedRows:
         if entry.message is None:
             text: Text | str = Text(printable(entry.problem) or "not decoded", "fails")
         else:
-            text = printable(summary(entry.message, self._host))
+            text = masked(printable(summary(entry.message, self._host)), self.reveal)
         mark = OPEN if path in self._open else SHUT
         extra = f", and {entry.extra[1]} bytes of its own" if entry.extra[1] else ""
         name = type(entry.message).__name__ if entry.message is not None else "bytes"
@@ -141,7 +147,19 @@ class DecodedRows:
         mark = opened if view.has_children else "  "
         label = "  " * (len(path) - 1) + mark + printable(view.name)
         meaning = "unknown" if view.kind == "unknown" else ""
-        return Row(key=path, cells=(label, printable(view.value_text), view.kind), meaning=meaning)
+        value = value_text(view, self.reveal)
+        return Row(key=path, cells=(label, value, view.kind), meaning=meaning)
+
+
+def value_text(view: FieldView, reveal: bool) -> str:
+    """Return the value of a field, printable, what looks like a secret covered."""
+    if not view.data or reveal:
+        return masked(printable(view.value_text), reveal)
+    words = view.value_text.split(" ")
+    for start, stop in secret_byte_spans(view.data[:LOOKED_THROUGH]):
+        for index in range(start, min(stop, MAX_BYTES)):
+            words[index] = 2 * BLOT
+    return " ".join(words)
 
 
 def _record_of(key: Hashable) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 COVER = "••••••"
 
@@ -30,7 +30,7 @@ def _pairs(words: str) -> re.Pattern[str]:
     `Authorization: …`."""
     return re.compile(
         rf"(?i)(?:{words})"
-        r"[\w.-]{0,60}[\"']?\s{0,8}[=:]\s{0,8}[\"']?((?:(?:basic|bearer)\s{1,8})?[^\s\"',;&]+)"
+        r"[\w.-]{0,60}[\"'\])]{0,3}\s{0,8}[=:]\s{0,8}[\"']?((?:(?:basic|bearer)\s{1,8})?[^\s\"',;&]+)"
     )
 
 
@@ -72,6 +72,10 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     spans = [found.span(1) for found in _Chosen.pairs.finditer(text)]
     spans += [found.span() for found in _KEYS.finditer(text)]
     spans += [found.span() for found in _VALUES.finditer(text)]
+    return _merged(spans)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(spans):
         if merged and start <= merged[-1][1]:
@@ -83,20 +87,45 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
 
 _STRINGS = re.compile(rb"[\t\n\r\x20-\x7e]{4,}")
 
+_WIDE = (
+    (re.compile(rb"(?:[\t\n\r\x20-\x7e]\x00){4,}"), slice(0, None, 2)),
+    (re.compile(rb"(?:\x00[\t\n\r\x20-\x7e]){4,}"), slice(1, None, 2)),
+)
+"""Strings in UTF-16, little-endian and big-endian, and where their letters are."""
+
 
 def secret_byte_spans(data: bytes) -> list[tuple[int, int]]:
     """Return where bytes have what looks like a secret: in a string, which anything but ASCII
-    ends, or in the one behind an option such as `--password`."""
+    ends, or in the one behind an option such as `--password`; in UTF-16 of both orders as well."""
+    spans = _spans_of(_STRINGS, data, slice(None))
+    for strings, letters in _WIDE:
+        spans += _spans_of(strings, data, letters)
+    return _merged(spans)
+
+
+def _spans_of(strings: re.Pattern[bytes], data: bytes, letters: slice) -> list[tuple[int, int]]:
+    """Return the secrets in strings whose letters are so many bytes apart."""
+    width = letters.step or 1
     spans: list[tuple[int, int]] = []
-    option_end = -2
-    for found in _STRINGS.finditer(data):
-        text = found[0].decode("ascii")
-        if found.start() == option_end + 1 and not text.startswith("-"):
+    option_end = -2 * width
+    for found in strings.finditer(data):
+        text, start = found[0][letters].decode("ascii"), found.start()
+        if start == option_end + width and not text.startswith("-"):
             spans.append(found.span())
         elif len(text) >= _SHORTEST:
-            spans += [(found.start() + a, found.start() + b) for a, b in secret_spans(text)]
-        option_end = found.end() if _OPTION.fullmatch(text) else -2
+            spans += [(start + a * width, start + b * width) for a, b in secret_spans(text)]
+        option_end = found.end() if _OPTION.fullmatch(text) else -2 * width
     return spans
+
+
+def masked_bytes(data: bytes, reveal: bool, blot: bytes = b"*") -> bytes:
+    """Return bytes, as many, in which each one of what looks like a secret is a blot."""
+    if reveal:
+        return data
+    shown = bytearray(data)
+    for start, stop in secret_byte_spans(data):
+        shown[start:stop] = blot * (stop - start)
+    return bytes(shown)
 
 
 _SHORTEST = len("auth=x")
