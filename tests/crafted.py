@@ -104,13 +104,20 @@ def unpacked(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def tarred(path: Path, members: Mapping[str, bytes]) -> Path:
-    """Write a tar with these members, whatever their names."""
-    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+def tar_of(members: Mapping[str, bytes]) -> bytes:
+    """Return a tar with these members, whatever their names."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, data in members.items():
             one = tarfile.TarInfo(name)
             one.size = len(data)
             tar.addfile(one, io.BytesIO(data))
+    return sink.getvalue()
+
+
+def tarred(path: Path, members: Mapping[str, bytes]) -> Path:
+    """Write a tar with these members; return where."""
+    path.write_bytes(tar_of(members))
     return path
 
 

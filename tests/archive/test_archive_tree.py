@@ -1,7 +1,6 @@
 import gzip
 import io
 import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ckpt_tui.core.errors import Cancelled, CkptError, DamagedInput, NotACheckpo
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
+from crafted import tar_of
 
 LARGE = os.urandom(5 << 20)
 MEMBERS = {
@@ -25,16 +25,6 @@ MEMBERS = {
     "rootfs-diff.tar": LARGE[::-1],
     "empty": b"",
 }
-
-
-def tar_of(members: dict[str, bytes]) -> bytes:
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return sink.getvalue()
 
 
 def zstd(data: bytes) -> bytes:

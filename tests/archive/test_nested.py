@@ -18,17 +18,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-
-
-def tar_of(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
+from crafted import tar_of
 
 LARGE = os.urandom(5 << 20)
 """More than an archive keeps of one member."""

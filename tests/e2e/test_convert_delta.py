@@ -29,6 +29,7 @@ from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, Descriptor
+from crafted import tarred
 
 CASES = 25
 """Generated cases for overlayfs."""
@@ -337,12 +338,7 @@ def legacy_archive(data: Path, folder: Path, image: str, diff: bytes, deleted: l
         members["rootfs-diff.tar"] = diff
     if deleted:
         members["deleted.files"] = json.dumps(deleted).encode()
-    with tarfile.open(folder / "a.tar", "w") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return folder / "a.tar"
+    return tarred(folder / "a.tar", members)
 
 
 def converted(request: Request, folder: Path, layout: Path) -> Converted:

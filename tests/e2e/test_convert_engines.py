@@ -39,6 +39,7 @@ class Case:
 
 
 CASES = (
+    Case("rootfs.tar.zst", "base-bb.oci.tar"),
     Case("cri-podman.tar", "cri-base-bb.oci.tar"),
     Case("cri-crio.tar", "cri-base-bb.oci.tar"),
     Case("cri-containerd-cri.tar", "cri-base-bb.oci.tar", "z", "755"),

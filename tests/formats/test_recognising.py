@@ -20,7 +20,7 @@ from ckpt_tui.core.errors import CkptError, NotACheckpoint
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.opened import open_checkpoint
-from crafted import ARCHIVES, IMAGES, copied, loaded, tarred, unpacked
+from crafted import ARCHIVES, IMAGES, copied, loaded, tar_of, tarred, unpacked
 
 DEMO = Path(__file__).parent.parent.parent / "tui/ckpt_tui/demo"
 
@@ -170,7 +170,7 @@ def test_an_optimized_pair_opens_as_one_checkpoint() -> None:
 
 def test_an_image_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
-    layer = layout.blob(tar_bytes(IMAGE_MEMBERS), "application/vnd.oci.image.layer.v1.tar")
+    layer = layout.blob(tar_of(IMAGE_MEMBERS), "application/vnd.oci.image.layer.v1.tar")
     config = layout.blob(b"{}", "application/vnd.oci.image.config.v1+json")
     layout.manifest([layer], config, {"org.criu.checkpoint.format.version": "1.0.0"})
     with pytest.raises(NotACheckpoint) as caught:
@@ -201,7 +201,7 @@ def test_a_checkpoint_of_ctr_is_an_index_of_blobs(tmp_path: Path) -> None:
     layout.index(
         [
             layout.blob(
-                tar_bytes(members(IMAGES / "counter")),
+                tar_of(members(IMAGES / "counter")),
                 "application/vnd.containerd.container.criu.checkpoint.criu.tar",
             ),
             layout.blob(
@@ -209,7 +209,7 @@ def test_a_checkpoint_of_ctr_is_an_index_of_blobs(tmp_path: Path) -> None:
                 "application/vnd.containerd.container.checkpoint.config.v1+proto",
             ),
             layout.blob(
-                gzip.compress(tar_bytes(delta)), "application/vnd.oci.image.layer.v1.tar+gzip"
+                gzip.compress(tar_of(delta)), "application/vnd.oci.image.layer.v1.tar+gzip"
             ),
         ]
     )
@@ -227,7 +227,7 @@ def test_a_checkpoint_of_ctr_is_an_index_of_blobs(tmp_path: Path) -> None:
 
 def test_a_spec_of_ctr_that_is_no_message_is_explained(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
-    images = tar_bytes(members(IMAGES / "counter"))
+    images = tar_of(members(IMAGES / "counter"))
     prefix = "application/vnd.containerd.container."
     layout.index(
         [
@@ -293,16 +293,6 @@ def test_any_time_an_archive_claims_for_the_inventory(tmp_path: Path, mtime: str
     assert len(loaded(path).processes) == 2
 
 
-def tar_bytes(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in files.items():
-            one = tarfile.TarInfo(name)
-            one.size = len(data)
-            tar.addfile(one, io.BytesIO(data))
-    return buffer.getvalue()
-
-
 class Layout:
     """An OCI layout in the making."""
 
@@ -357,7 +347,7 @@ def test_an_image_without_one_of_its_layers_shows_the_others(tmp_path: Path) -> 
 
 def test_an_image_with_one_layer_that_is_gone_cannot_be_opened(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
-    layer = layout.blob(tar_bytes(IMAGE_MEMBERS), "application/vnd.oci.image.layer.v1.tar")
+    layer = layout.blob(tar_of(IMAGE_MEMBERS), "application/vnd.oci.image.layer.v1.tar")
     config = layout.blob(b"{}", "application/vnd.oci.image.config.v1+json")
     layout.manifest([layer], config, {})
     (layout.folder / "blobs/sha256" / layer["digest"].removeprefix("sha256:")).unlink()

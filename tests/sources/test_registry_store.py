@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import random
-import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.oci import image_layers, manifests, open_image
 from ckpt_tui.sources.registry_store import RegistryStore
 from ckpt_tui.sources.table import resolve
+from crafted import tar_of
 from fault_server import INDEX, FaultServer, sha256
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -26,17 +26,7 @@ LARGE = random.Random(1).randbytes(5_000_000)
 LARGE_NAME = "checkpoint/pages-1.img"
 
 
-def tar(*members: tuple[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-TAR = tar(("config.dump", b"{}"), (LARGE_NAME, LARGE), ("spec.dump", b"{}"))
+TAR = tar_of({"config.dump": b"{}", LARGE_NAME: LARGE, "spec.dump": b"{}"})
 
 
 def seekable(data: bytes) -> bytes:
@@ -181,7 +171,7 @@ def test_a_layer_that_is_no_tar_is_told(opener: Opener, data: bytes) -> None:
 
 def test_titles_that_lead_outside_are_no_names(opener: Opener) -> None:
     title = {"annotations": {"org.opencontainers.image.title": "../../../etc/passwd"}}
-    image = opener.image(tar(("../../etc/passwd", b"x"), ("good", b"y")), **title)
+    image = opener.image(tar_of({"../../etc/passwd": b"x", "good": b"y"}), **title)
     tree = image_layers(image)[0].open_tree(quiet())
     assert list(tree.members) == ["good"]
     assert tree.notes

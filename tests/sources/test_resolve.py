@@ -1,7 +1,6 @@
 import contextlib
 import gc
 import gzip
-import io
 import os
 import shutil
 import tarfile
@@ -26,6 +25,7 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree
 from ckpt_tui.sources.oci import image_config, image_layers, verify
 from ckpt_tui.sources.table import SOURCES, resolve
+from crafted import tar_of
 
 BB_MANIFEST = "sha256:f1166ded68e57fdd11d251295a45746d6c152ab51e9313b6c029919ebbf4a1c6"
 
@@ -268,17 +268,7 @@ def test_every_kind_of_source_says_how_it_is_written() -> None:
     assert [source.accepts("anything") for source in SOURCES][-1]
 
 
-def _small_archive() -> bytes:
-    sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w") as archive:
-        for name, content in (("spec.dump", b"{}"), ("n" * 200, b"x" * 900), ("b", b"")):
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return sink.getvalue()
-
-
-SMALL = _small_archive()
+SMALL = tar_of({"spec.dump": b"{}", "n" * 200: b"x" * 900, "b": b""})
 FORMS = [SMALL, zstandard.ZstdCompressor().compress(SMALL), gzip.compress(SMALL, mtime=0)]
 
 
