@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from ckpt_tui.checkpoint.export import SCHEMA_VERSION, checkpoint_document, plain, to_json
+from ckpt_tui.checkpoint.export import (
+    SCHEMA_VERSION,
+    Many,
+    checkpoint_document,
+    json_pieces,
+    plain,
+    to_json,
+)
 from ckpt_tui.checkpoint.model import ContainerFacts, OpenFile, Process
 from crafted import ARCHIVES, IMAGES, loaded
 
@@ -98,3 +105,22 @@ def test_half_a_surrogate_pair_from_an_engine_does_not_stop_it() -> None:
     found = plain(ContainerFacts(name="\ud800x", annotations={"\ud800": "\ud83d"}))
     assert to_json(found).isascii()
     assert base64.b64decode(found["name_base64"]) == b"\xed\xa0\x80x"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, [], {"a": []}, {"a": {}, "b": [1, {"c": ["x\ny"]}]}, [[], [{}]], "é", None, {"é": 1}],
+)
+def test_pieces_are_what_json_writes_at_once(document: object) -> None:
+    assert "".join(json_pieces(document)) == json.dumps(document, indent=2)
+
+
+def test_long_lists_are_written_item_by_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = loaded(IMAGES / "sockets")
+    whole = to_json(checkpoint_document(checkpoint))
+    monkeypatch.setattr("ckpt_tui.checkpoint.export.AT_ONCE", 3)
+    document = checkpoint_document(checkpoint)
+    assert isinstance(document["files"], Many)
+    assert to_json(document) == whole
+    longest = max(map(len, json_pieces(document["files"])))
+    assert longest < len(whole) / 10

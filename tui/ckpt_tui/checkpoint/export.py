@@ -10,11 +10,14 @@ import base64
 import dataclasses
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.checkpoint.model import Checkpoint, Credentials, Delta, Process
+
+AT_ONCE = 10_000
+"""Items of a list that become JSON types before they are written."""
 
 SCHEMA_VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys alone do not count."""
@@ -49,15 +52,51 @@ def plain(value: object) -> Any:
     if isinstance(value, str | bytes):
         return _shown(value)[0]
     if isinstance(value, Sequence):
-        return [plain(v) for v in value]
+        return Many(value) if len(value) > AT_ONCE else [plain(v) for v in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value.value if isinstance(value, enum.Enum) else value
 
 
+class Many:
+    """A long list of a document, whose items become JSON types one at a time: millions of
+    descriptors are written, never held."""
+
+    def __init__(self, items: Sequence[object]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(plain, self._items)
+
+
 def to_json(document: object) -> str:
     """Return JSON that is safe on any terminal: pure ASCII, no control character."""
-    return json.dumps(document, indent=2, ensure_ascii=True)
+    return "".join(json_pieces(document))
+
+
+def json_pieces(document: object, margin: str = "") -> Iterator[str]:
+    """Yield the same in pieces, so that a document of any length takes little memory."""
+    inner = f"{margin}  "
+    if isinstance(document, Many | list) and document:
+        yield "["
+        for number, item in enumerate(document):
+            yield f"{',' if number else ''}\n{inner}{_dumped(item, inner)}"
+        yield f"\n{margin}]"
+    elif isinstance(document, dict) and document:
+        yield "{"
+        for number, (name, value) in enumerate(document.items()):
+            yield f"{',' if number else ''}\n{inner}{json.dumps(name)}: "
+            yield from json_pieces(value, inner)
+        yield f"\n{margin}}}"
+    else:
+        yield _dumped(document, margin)
+
+
+def _dumped(value: object, margin: str) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=True, default=list).replace("\n", f"\n{margin}")
 
 
 def _process(process: Process) -> dict[str, Any]:

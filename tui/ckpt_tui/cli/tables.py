@@ -7,9 +7,9 @@ import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from ckpt_tui.checkpoint.export import to_json
+from ckpt_tui.checkpoint.export import json_pieces
 from ckpt_tui.core.text import printable
-from ckpt_tui.ui.rows.table import Column, Row, column_widths, fit, plain
+from ckpt_tui.ui.rows.table import Column, Row, RowSource, column_widths, fit, plain
 
 NARROW = 20
 """Columns below which sentences are left to the terminal."""
@@ -23,12 +23,14 @@ def width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
 
 
-def print_table(columns: Sequence[Column], rows: Iterable[Row], indent: str = "") -> None:
+def print_table(
+    columns: Sequence[Column], rows: Iterable[Row] | RowSource, indent: str = ""
+) -> None:
     """Print rows below their headings, cut to the width of the terminal."""
     widths = column_widths(columns, width() - len(indent))
     shown = [(i, c, w) for i, (c, w) in enumerate(zip(columns, widths, strict=True)) if w]
     print(indent + _line([fit(c.title, w, c.align) for _, c, w in shown]))
-    for row in rows:
+    for row in rows if isinstance(rows, Iterable) else map(rows.__getitem__, range(len(rows))):
         cells = [fit(row.cells[i], w, c.align, c.shrink) for i, c, w in shown]
         print(indent + _line(cells))
 
@@ -65,7 +67,8 @@ def print_heading(text: str) -> None:
 
 
 def print_json(document: object) -> None:
-    print(to_json(document))
+    sys.stdout.writelines(json_pieces(document))
+    print()
 
 
 def narrate(text: str) -> None:
