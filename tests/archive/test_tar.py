@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ckpt_tui.archive.headers import MAX_EXTENSION
-from ckpt_tui.archive.tar import TarIndex, Walk, index, stream
+from ckpt_tui.archive.tar import Walk, index, stream
+from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import quiet
@@ -46,7 +47,7 @@ def contents(data: bytes) -> dict[str, bytes]:
     found = indexed(data)
     window = BytesWindow(data)
     windows = {
-        name: place.window(window, found.members[name].size) for name, place in found.places.items()
+        name: found.place(name).window(window, found[name].size) for name, *_ in found.spans()
     }
     return {name: part.read(0, part.size) for name, part in windows.items()}
 
@@ -71,7 +72,7 @@ def test_every_kind_of_member_keeps_its_facts(format_: int) -> None:
         format_,
     )
     found = indexed(data)
-    assert [(m.name, m.kind.value, m.size) for m in found.members.values()] == [
+    assert [(m.name, m.kind.value, m.size) for m in found.values()] == [
         ("dir", "d", 0),
         ("dir/file", "-", 700),
         ("sym", "l", 0),
@@ -80,12 +81,12 @@ def test_every_kind_of_member_keeps_its_facts(format_: int) -> None:
         ("null", "c", 0),
         ("disk", "b", 0),
     ]
-    file = found.members["dir/file"]
+    file = found["dir/file"]
     assert (file.uid, file.gid, file.uname, file.gname, file.mtime) == (1000, 7, "me", "us", 1e9)
-    assert found.members["dir"].mode == 0o1777
-    assert found.members["sym"].link == "/../etc/passwd"
-    assert found.members["hard"].link == "dir/file"
-    assert found.members["null"].device == (1, 3)
+    assert found["dir"].mode == 0o1777
+    assert found["sym"].link == "/../etc/passwd"
+    assert found["hard"].link == "dir/file"
+    assert found["null"].device == (1, 3)
     assert contents(data) == {"dir/file": b"x" * 700}
     assert found.notes() == ()
 
@@ -104,27 +105,27 @@ def test_names_that_lead_outside_are_left_out(name: str) -> None:
         packed([entry("before"), entry(name, b"bad", pax_headers={"path": name}), entry("after")])
     )
     if "\0" not in name:
-        assert list(found.members) == ["before", "after"]
+        assert list(found) == ["before", "after"]
         assert len(found.notes()) == 1
-    assert name not in found.members
+    assert name not in found
 
 
 def test_a_hard_link_that_leads_outside_is_left_out() -> None:
     found = indexed(packed([entry("a", type=tarfile.LNKTYPE, linkname="../../etc/shadow")]))
-    assert not found.members
+    assert not found
     assert "hard link" in found.notes()[0]
 
 
 def test_absolute_names_are_taken_as_relative_and_noted() -> None:
     found = indexed(packed([entry("/etc/passwd", b"x"), entry("./b//c/./d", b"y")]))
-    assert list(found.members) == ["etc/passwd", "b/c/d"]
+    assert list(found) == ["etc/passwd", "b/c/d"]
     assert found.notes() == ("/etc/passwd is an absolute name, taken as etc/passwd.",)
 
 
 def test_the_root_folder_is_kept_and_no_file_may_take_its_name() -> None:
     found = indexed(packed([entry("./", type=tarfile.DIRTYPE, mode=0o711), entry("./.", b"x")]))
-    assert found.members["."].mode == 0o711
-    assert found.members["."].kind is MemberKind.DIRECTORY
+    assert found["."].mode == 0o711
+    assert found["."].kind is MemberKind.DIRECTORY
     assert len(found.notes()) == 1
 
 
@@ -141,7 +142,7 @@ def test_a_file_that_becomes_a_folder_has_no_bytes() -> None:
 
 def test_extended_attributes_are_kept_byte_for_byte() -> None:
     pax = {"SCHILY.xattr.security.capability": "\x01\udcff=\n\x02", "mtime": "12.5"}
-    member = indexed(packed([entry("a", pax_headers=pax)])).members["a"]
+    member = indexed(packed([entry("a", pax_headers=pax)]))["a"]
     assert member.pax["SCHILY.xattr.security.capability"] == "\x01\udcff=\n\x02"
     assert member.mtime == 12.5
 
@@ -151,7 +152,7 @@ def test_global_headers_hold_for_all_that_follow() -> None:
     with tarfile.open(fileobj=sink, mode="w", pax_headers={"comment": "all", "gid": "5"}) as made:
         made.addfile(entry("a")[0])
         made.addfile(entry("b", pax_headers={"comment": "own"})[0])
-    members = indexed(sink.getvalue()).members
+    members = indexed(sink.getvalue())
     assert (members["a"].pax["comment"], members["b"].pax["comment"]) == ("all", "own")
     assert members["b"].gid == 5
 
@@ -160,7 +161,7 @@ def test_what_follows_the_end_mark_is_noted_and_left_out() -> None:
     data = packed([entry("a")]) + packed([entry("b")])
     found = indexed(data)
     walk, members = walked(data)
-    assert list(found.members) == ["a"] == [member.name for member, _ in members]
+    assert list(found) == ["a"] == [member.name for member, _ in members]
     assert "follow the end mark" in found.notes()[0]
     assert "follow the end mark" in walk.notes[0]
 
@@ -171,7 +172,7 @@ def test_padding_after_the_end_mark_is_no_matter() -> None:
 
 
 def test_an_empty_archive_has_no_members() -> None:
-    assert indexed(bytes(10240)).members == {}
+    assert not indexed(bytes(10240))
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"not a tar" * 200, b"\x7fELF" + bytes(508)])
@@ -206,10 +207,10 @@ def test_a_cut_archive_keeps_what_is_before_the_cut(
     cut: int, members: list[str], note: str
 ) -> None:
     found = indexed(THREE[:cut])
-    assert list(found.members) == members
+    assert list(found) == members
     assert note in found.notes()[-1]
-    for name, place in found.places.items():
-        assert place.window(BytesWindow(THREE), 0).size == found.members[name].size
+    for name, *_ in found.spans():
+        assert found.place(name).window(BytesWindow(THREE), 0).size == found[name].size
 
 
 def test_a_walk_over_a_cut_archive_passes_over_with_a_note() -> None:
@@ -238,7 +239,7 @@ def test_a_damaged_header_ends_the_archive_with_a_note() -> None:
     data = bytearray(THREE)
     data[HEADER_OF_LONG + 3] ^= 1
     found = indexed(bytes(data))
-    assert list(found.members) == ["a"]
+    assert list(found) == ["a"]
     assert "checksum" in found.notes()[0]
 
 
@@ -269,7 +270,7 @@ def _header(name: bytes, flag: bytes, size: bytes) -> bytes:
 )
 def test_headers_that_contradict_themselves_are_damage(head: bytes) -> None:
     found = indexed(packed([entry("ok")])[:512] + head + bytes(1024))
-    assert list(found.members) == ["ok"]
+    assert list(found) == ["ok"]
     assert "damaged at byte 512" in found.notes()[0]
 
 
@@ -300,8 +301,8 @@ class Counting:
 def test_an_index_of_64_gib_reads_headers_alone() -> None:
     window = Counting()
     found = index(window, "a.tar", quiet())
-    assert found.members["checkpoint/pages-1.img"].size == 64 << 30
-    assert list(found.members)[1] == "checkpoint/inventory.img"
+    assert found["checkpoint/pages-1.img"].size == 64 << 30
+    assert list(found)[1] == "checkpoint/inventory.img"
     assert window.bytes_read < 2 << 20
 
 
@@ -333,7 +334,7 @@ def gnu_sparse() -> bytes:
 def test_a_sparse_map_that_contradicts_itself_is_damage(numbers: str) -> None:
     pax = {"GNU.sparse.map": numbers, "GNU.sparse.size": "4096"}
     found = indexed(packed([entry("ok"), entry("s", b"A" * 1024, pax_headers=pax)]))
-    assert list(found.members) == ["ok"]
+    assert list(found) == ["ok"]
     assert "sparse" in found.notes()[0]
 
 
@@ -371,9 +372,7 @@ def test_real_archives_are_read_as_tarfile_reads_them(archive: str) -> None:
         }
     found = indexed(data)
     assert found.notes() == ()
-    assert {
-        m.name: (m.mode, m.uid, m.gid, m.mtime, m.size) for m in found.members.values()
-    } == expected
+    assert {m.name: (m.mode, m.uid, m.gid, m.mtime, m.size) for m in found.values()} == expected
 
 
 NAMES = st.text(
@@ -407,8 +406,8 @@ def test_any_bytes_are_members_notes_or_an_error(data: bytes, patch: bytes, at: 
     for hostile in (bytes(damaged), data):
         with contextlib.suppress(CkptError):
             found = indexed(hostile)
-            for name, place in found.places.items():
-                place.window(BytesWindow(hostile), found.members[name].size).read(0, 100)
+            for name, *_ in found.spans():
+                found.place(name).window(BytesWindow(hostile), found[name].size).read(0, 100)
         with contextlib.suppress(CkptError):
             for _member, reader in stream(BytesWindow(hostile), "a.tar", quiet()):
                 reader.read(100)
@@ -418,5 +417,5 @@ def test_any_bytes_are_members_notes_or_an_error(data: bytes, patch: bytes, at: 
 def test_an_archive_cut_anywhere_keeps_whole_members(cut: int) -> None:
     with contextlib.suppress(NotACheckpoint, DamagedInput):
         found = indexed(THREE[:cut])
-        assert list(found.members) == ["a", "n" * 200, "c"][: len(found.members)]
+        assert list(found) == ["a", "n" * 200, "c"][: len(found)]
         assert found.notes() or cut >= len(THREE) - 10240

@@ -11,7 +11,8 @@ from ckpt_tui.archive.compression import Compression, PlainStream, decompressed,
 from ckpt_tui.archive.header_window import HeaderWindow, keep_headers
 from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
-from ckpt_tui.archive.tar import MemberReader, Place, TarIndex, index, walk
+from ckpt_tui.archive.tar import MemberReader, index, walk
+from ckpt_tui.archive.tar_index import Place, TarIndex
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -76,7 +77,7 @@ class ArchiveTree:
 
     @property
     def members(self) -> Mapping[str, Member]:
-        return self._found.members
+        return self._found
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -86,11 +87,11 @@ class ArchiveTree:
         kept = self._kept.get(name)
         if kept is not None:
             return kept
-        return self._found.places[name].window(self._plain, self.members[name].size)
+        return self._found.place(name).window(self._plain, self.members[name].size)
 
     def place(self, name: str) -> Place:
         """Return where a file lies in the plain archive; KeyError for no regular file."""
-        return self._found.places[name]
+        return self._found.place(name)
 
     def headers(self, name: str) -> ByteWindow | None:
         """Return a nested archive without the data of its members, where a read of it would
@@ -113,8 +114,11 @@ class ArchiveTree:
             self._close()
 
     def _span(self, wanted: ByteRange) -> Span | None:
-        place = self._found.places.get(wanted.name)
-        if place is None or wanted.name in self._kept:
+        if wanted.name in self._kept:
+            return None
+        try:
+            place = self._found.place(wanted.name)
+        except KeyError:
             return None
         if place.runs is not None:  # which stored bytes these are is not worth finding out
             return place.offset, place.offset + place.stored
@@ -159,13 +163,7 @@ def open_archive(
     plain_stream = decompressed(watched, compression, progress, name)
     found, kept, headers, plain_size = _one_pass(plain_stream, name, taker)
     reread = RereadWindow(restart, plain_size)
-    reread.allow(
-        [
-            (place.offset, place.offset + place.stored)
-            for member, place in found.places.items()
-            if member not in kept
-        ]
-    )
+    reread.allow([(start, end) for member, start, end in found.spans() if member not in kept])
     return ArchiveTree(found, reread, compression, window, close, kept, headers)
 
 
@@ -180,7 +178,6 @@ def _one_pass(
     members = walk(stream, name)
     found = TarIndex(members.note_list)
     for member, reader in members:
-        place = members.place
         for earlier in (headers, taken):
             earlier.pop(member.name, None)
         if taker and taker.sees(member):
@@ -195,7 +192,7 @@ def _one_pass(
                 nested = keep_headers(reader, member.size, member.name)
                 if nested is not None:
                     headers[member.name] = nested
-        if not found.add(member, place):
+        if not found.add(member.name, member.link, members.header):
             break
     found.end_at(members.position)
     in_memory = {member: BytesWindow(data) for member, data in kept.members.items()}

@@ -30,27 +30,39 @@ SKIPPED = 128 << 10
 """Bytes of a stream passed over at a time: they stay in the cache of a core, a tenth is saved."""
 
 
+AHEAD = 64 << 10
+"""Bytes read at a time where members are smaller: one read then serves many headers."""
+
+
 class WindowBlocks:
-    """An archive in a window; what is skipped is not read."""
+    """An archive in a window; what is skipped is not read, unless it lies between small members."""
 
     def __init__(self, window: ByteWindow, progress: Progress) -> None:
         self._window = window
         self._progress = progress
-        self._position = 0
-
-    @property
-    def position(self) -> int:
-        return self._position
+        self._size = window.size
+        self._ahead = b""
+        self._ahead_at = 0
+        self.position = 0
 
     def read(self, length: int) -> bytes:
-        data = self._window.read(self._position, length)
-        self.skip(len(data))
+        start = self.position - self._ahead_at
+        data = self._ahead[start : start + length]
+        if len(data) < length:
+            data = self._fetch(length)
+        self.position += len(data)
         return data
 
     def skip(self, length: int) -> None:
-        length = min(length, self._window.size - self._position)
-        self._position += length
-        self._progress.tick(length)
+        self.position = min(self.position + length, self._size)
+
+    def _fetch(self, length: int) -> bytes:
+        self._progress.tick(self.position - self._ahead_at)
+        passed = self.position - self._ahead_at - len(self._ahead)
+        is_near = self._ahead and passed < AHEAD
+        self._ahead = self._window.read(self.position, max(length, AHEAD) if is_near else length)
+        self._ahead_at = self.position
+        return self._ahead[:length]
 
 
 class StreamBlocks:

@@ -14,6 +14,8 @@ def clean_name(name: str) -> str | None:
     """
     if not name or "\0" in name:
         return None
+    if "//" not in name and "/." not in name and name[0] not in "./" and name[-1] != "/":
+        return name  # as most are
     steps = [step for step in name.split("/") if step not in ("", ".")]
     if ".." in steps:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.compression import Compression, sniff
-from ckpt_tui.archive.tar import MemberReader, index, stream, walk
+from ckpt_tui.archive.tar import MemberReader, index, index_stream, stream
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -34,7 +34,7 @@ def read_nested(tree: Tree, name: str, progress: Progress) -> Nested:
     """
     if isinstance(tree, ArchiveTree) and (headers := tree.headers(name)):
         index_of = index(headers, name, progress)
-        return Nested(index_of.members, index_of.notes(), "plain")
+        return Nested(index_of, index_of.notes(), "plain")
     if isinstance(tree, ArchiveTree) and tree.spills(name):
         found = _in_passing(tree, name, progress)
         if found is not None:
@@ -55,9 +55,8 @@ def _in_passing(tree: ArchiveTree, name: str, progress: Progress) -> Nested | No
         content = _Content(reader)
         if sniff(content.head) != "plain":
             return None
-        inner = walk(content, name)
-        members = {one.name: one for one, _ in inner}
-        return Nested(members, inner.notes, "plain")
+        inner = index_stream(content, name)
+        return Nested(inner, inner.notes(), "plain")
     raise DamagedInput(name, 0, "the archive does not have it any more: it was changed meanwhile.")
 
 

@@ -3,89 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
-from ckpt_tui.archive.blocks import StreamBlocks, WindowBlocks
+from ckpt_tui.archive.blocks import Blocks, StreamBlocks, WindowBlocks
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.headers import Header, HeaderReader
 from ckpt_tui.archive.names import ROOT, clean_name
 from ckpt_tui.archive.notes import Notes
-from ckpt_tui.archive.sparse import Run, SparseWindow
+from ckpt_tui.archive.tar_index import Place, TarIndex
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import CHUNK, ByteWindow, SubWindow
+from ckpt_tui.core.window import CHUNK, ByteWindow
 
 MAX_NAME = 4096
 """Bytes of a member's name; Linux opens no longer path."""
-
-MAX_INDEX = 96 << 20
-"""Bytes of memory for all members of one archive, about 200,000 of them with usual names. Beyond it
-the index stops with a note, so that no archive can claim all memory."""
-
-_COST_OF_MEMBER = 450
-_COST_OF_RUN = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the bytes of a file lie in the plain archive."""
-
-    offset: int
-    stored: int
-    """Bytes stored there."""
-    runs: tuple[Run, ...] | None = None
-    """Of a sparse file: where the stored bytes belong."""
-
-    def window(self, archive: ByteWindow, size: int) -> ByteWindow:
-        """Return the file's bytes, given those of the plain archive."""
-        stored = SubWindow(archive, self.offset, self.stored)
-        return stored if self.runs is None else SparseWindow(stored, self.runs, size)
-
-
-class TarIndex:
-    """Members of an archive by name, and where their bytes lie."""
-
-    def __init__(self, notes: Notes) -> None:
-        self.members: dict[str, Member] = {}
-        self.places: dict[str, Place] = {}
-        self.notes = notes
-        self._cost = 0
-        self._last = ""
-
-    def add(self, member: Member, place: Place) -> bool:
-        """Add a member, the last of a name wins; False when there is no memory for more."""
-        texts = (member.name, member.link, member.uname, member.gname)
-        self._cost += (
-            _COST_OF_MEMBER
-            + sum(map(len, texts))
-            + _COST_OF_RUN * len(place.runs or ())
-            + sum(len(key) + len(value) for key, value in member.pax.items())
-        )
-        if self._cost > MAX_INDEX:
-            self.notes.add(
-                f"It has more members than fit into memory; those from {member.name} on were left "
-                "out."
-            )
-            return False
-        if member.name in self.members:
-            self.notes.add(f"{member.name} is there more than once; the last one counts.")
-            self.places.pop(member.name, None)
-        self.members[member.name] = member
-        self._last = member.name
-        if member.kind is MemberKind.FILE:
-            self.places[member.name] = place
-        return True
-
-    def end_at(self, position: int) -> None:
-        """Shorten the last member to what lies before `position`, where the archive is cut."""
-        place = self.places.get(self._last)
-        if place is None or place.offset + place.stored <= position:
-            return
-        there = max(0, position - place.offset)
-        self.places[self._last] = replace(place, stored=there)
-        if place.runs is None:
-            self.members[self._last] = replace(self.members[self._last], size=there)
 
 
 class Walk(Iterator[tuple[Member, "MemberReader"]]):
@@ -102,8 +33,13 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
         self._notes = Notes()
         self._current: tuple[Header, MemberReader] | None = None
         self._members = 0
-        self.place = Place(0, 0)
+        self.header: Header
+        """Of the last member."""
+
+    @property
+    def place(self) -> Place:
         """Where the bytes of the last member lie in the plain archive."""
+        return Place(self.header.data_offset, self.header.stored, self.header.runs)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -125,7 +61,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
             while header := self._next_header():
                 self._members += 1
                 if member := member_of(header, self._notes):
-                    self.place = Place(header.data_offset, header.stored, header.runs)
+                    self.header = header
                     reader = MemberReader(self._blocks, header, self._name)
                     self._current = (header, reader)
                     return member, reader
@@ -243,24 +179,45 @@ def index(window: ByteWindow, name: str, progress: Progress) -> TarIndex:
     """
     blocks = WindowBlocks(window, progress)
     headers = HeaderReader(blocks, name)
+    found = _members(headers, blocks, name)
+    if headers.ended and window.read(blocks.position, CHUNK).strip(b"\0"):
+        found.notes.add(
+            f"{window.size - blocks.position:,} bytes that are no padding follow the end mark at "
+            f"byte {blocks.position:,}; they were left out."
+        )
+    return found
+
+
+def index_stream(stream: PlainStream, name: str) -> TarIndex:
+    """Index a plain archive that streams by, up to its end mark.
+
+    Raises:
+        NotACheckpoint: the first bytes are no tar header.
+        DamagedInput: the stream is damaged before its first member.
+    """
+    blocks = StreamBlocks(stream)
+    return _members(HeaderReader(blocks, name), blocks, name)
+
+
+def _members(headers: HeaderReader, blocks: Blocks, name: str) -> TarIndex:
     notes = Notes()
     found = TarIndex(notes)
     members = 0
     try:
         while header := headers.next():
             members += 1
-            place = Place(header.data_offset, header.stored, header.runs)
-            member = member_of(header, notes)
-            if member and not found.add(member, place):
+            names = _names_of(header, notes)
+            if names and not found.add(*names, header):
                 return found
             blocks.skip(header.end - blocks.position)
             there = blocks.position - header.data_offset
             if there < header.stored:
                 notes.add(_cut_note(header, there))
-                if member:
+                if names:
                     found.end_at(blocks.position)
                 return found
-        _finish_index(window, blocks.position, headers.ended, members, name, notes)
+        if not headers.ended:
+            _no_end_mark(members, blocks.position, name, notes)
     except DamagedInput as error:
         _end_early(error, members, blocks.position, name, notes)
     return found
@@ -268,22 +225,27 @@ def index(window: ByteWindow, name: str, progress: Progress) -> TarIndex:
 
 def member_of(header: Header, notes: Notes) -> Member | None:
     """Return the member of a header, or None, with a note, if its name may not be used."""
+    names = _names_of(header, notes)
+    return header.member(*names) if names else None
+
+
+def _names_of(header: Header, notes: Notes) -> tuple[str, str] | None:
+    """Return the name and the link that may be used, or None, with a note."""
     name = clean_name(header.name) if len(header.name) <= MAX_NAME else None
     if name is None or (name == ROOT and header.kind is not MemberKind.DIRECTORY):
         notes.add(f"{_short(header.name) or 'A member without a name'} was left out: {_REFUSED}")
         return None
-    if header.name.startswith("/"):
+    if header.name[0] == "/":
         notes.add(f"{_short(header.name)} is an absolute name, taken as {name}.")
-    link = header.link
-    if header.kind is MemberKind.HARDLINK:
-        cleaned = clean_name(link)
-        if cleaned is None:
-            notes.add(f"{name} was left out: it is a hard link to {_short(link)}. {_REFUSED}")
-            return None
-        link = cleaned
-    elif header.kind is not MemberKind.SYMLINK:
-        link = ""
-    return header.member(name, link)
+    if header.kind is MemberKind.SYMLINK:
+        return name, header.link
+    if header.kind is not MemberKind.HARDLINK:
+        return name, ""
+    link = clean_name(header.link)
+    if link is None:
+        notes.add(f"{name} was left out: it is a hard link to {_short(header.link)}. {_REFUSED}")
+        return None
+    return name, link
 
 
 _REFUSED = "such a name would lead outside of the archive, or is none."
@@ -321,15 +283,3 @@ def _end_early(error: DamagedInput, members: int, position: int, name: str, note
         raise _no_tar(name, "It does not begin with a tar header.") from error
     else:
         raise error
-
-
-def _finish_index(
-    window: ByteWindow, position: int, ended: bool, members: int, name: str, notes: Notes
-) -> None:
-    if not ended:
-        _no_end_mark(members, position, name, notes)
-    elif window.read(position, CHUNK).strip(b"\0"):
-        notes.add(
-            f"{window.size - position:,} bytes that are no padding follow the end mark at byte "
-            f"{position:,}; they were left out."
-        )

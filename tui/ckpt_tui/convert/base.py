@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
-from ckpt_tui.archive.tar import TarIndex, walk
+from ckpt_tui.archive.tar import walk
+from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import HeaderTree, Member
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.convert.source import Source
@@ -139,7 +140,7 @@ def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> H
     members = walk(plain, name)
     found = TarIndex(members.note_list)
     for member, _ in members:
-        if not found.add(member, members.place):
+        if not found.add(member.name, member.link, members.header):
             raise CkptError(f"{name} cannot be read:", "it has too many members.")
     if plain.digest() != diff_id:
         raise CkptError(
@@ -147,7 +148,7 @@ def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> H
             f"decompressed it has the digest {plain.digest()}, and should have {diff_id}.",
             "Pull the image again.",
         )
-    return HeaderTree(found.members, members.notes)
+    return HeaderTree(found, members.notes)
 
 
 def read_image(
