@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.ui.panes.table import pane_holding
+from ckpt_tui.ui.rows.details import by_key
 from ckpt_tui.ui.rows.links import links, users
 
 
@@ -135,3 +137,80 @@ def test_every_link_leads_to_a_tab_and_never_to_itself(
             assert key not in [link.key for link in found]
             assert all(pane_holding(link.key) is not None for link in found)
             assert all(link.label.isprintable() for link in found)
+
+
+def region_of(checkpoint: Checkpoint, pid: int, path: str, *, dumped: bool = False) -> object:
+    memory = next(m for m in checkpoint.memory if m.pid == pid)
+    region = next(r for r in memory.regions if path in r.path and bool(r.dumped) >= dumped)
+    return ("region", pid, region.start)
+
+
+def shared_of(checkpoint: Checkpoint, pid: int) -> object:
+    memory = next(m for m in checkpoint.memory if m.pid == pid)
+    return ("region", pid, next(r.start for r in memory.regions if r.kind == "shared"))
+
+
+CHAINS: dict[str, tuple[str, list[object]]] = {
+    "descriptor to file object": ("kinds", [("file", 1, 11), ("image", "files.img")]),
+    "descriptor to mount to namespace": (
+        "kinds",
+        [("file", 1, 0), ("mount", 13, 93), ("namespace", "mnt", 13), 1],
+    ),
+    "tmpfs to its contents": (
+        "kinds",
+        [("mount", 13, 93), ("image", "tmpfs-dev-50.tar.gz.img"), ("mount", 13, 93)],
+    ),
+    "pipe to its other end": ("sockets", [("file", 1, 14), ("file", 1, 15), ("file", 1, 14)]),
+    "pipe to every holder": ("kinds", [("file", 1, 5), ("file", 11, 6), 11]),
+    "unix socket to its peer": ("sockets", [("socket", 1, 9), ("socket", 1, 10), 1]),
+    "loopback to its other end": ("sockets", [("file", 1, 4), ("socket", 1, 4), ("socket", 1, 5)]),
+    "thread to its registers": ("kinds", [1, ("image", "core-6.img"), 1]),
+    "namespace to who is in it": ("kinds", [9, ("namespace", "net", 10), 10]),
+    "process to namespace to image": (
+        "kinds",
+        [9, ("namespace", "ipc", 11), ("image", "ipcns-shm-11.img"), ("namespace", "ipc", 11)],
+    ),
+    "process to cgroup": ("kinds", [9, ("cgroup", 7), ("image", "cgroup.img")]),
+}
+"""What it shows, in which images: each thing leads to the one behind it."""
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_each_thing_leads_to_the_next(data: Path, name: str) -> None:
+    images, chain = CHAINS[name]
+    checkpoint = loaded(data / "images" / images)
+    for here, there in pairwise(chain):
+        assert there in keys(checkpoint, here), f"{here} does not lead to {there}"
+
+
+def test_a_process_leads_to_its_memory_a_region_to_its_pages(data: Path) -> None:
+    checkpoint = loaded(data / "images/counter")
+    assert ("region", 1, checkpoint.memory[0].regions[0].start) in keys(checkpoint, 1)
+    dumped = region_of(checkpoint, 1, "", dumped=True)
+    assert ("image", "pages-1.img") in keys(checkpoint, dumped)
+    assert ("image", "pagemap-1.img") in keys(checkpoint, dumped)
+    assert 1 in keys(checkpoint, ("image", "pages-1.img"))
+
+
+def holders(checkpoint: Checkpoint, key: object) -> set[object]:
+    return {link.key for link in users(checkpoint, key)}
+
+
+def test_everything_that_is_shared_tells_all_who_have_it(
+    kinds: Checkpoint, sockets: Checkpoint
+) -> None:
+    others = (9, 10, 11)
+    ends = {("file", pid, fd) for pid in (1, *others) for fd in (5, 6)}
+    assert holders(kinds, ("file", 1, 5)) == ends - {("file", 1, 5)}
+    assert {("file", pid, 11) for pid in others} <= holders(kinds, ("file", 1, 11))
+    region = shared_of(kinds, 1)
+    assert {("region", pid, region[2]) for pid in others} <= holders(kinds, region)  # type: ignore[index]
+    program = region_of(kinds, 1, "/usr/bin/python3")
+    assert {region_of(kinds, pid, "/usr/bin/python3") for pid in others} <= holders(kinds, program)
+    assert holders(sockets, ("socket", 1, 9)) == {("socket", 1, 10)}
+    assert ("file", 1, 0) in holders(kinds, ("mount", 13, 93))
+
+
+def test_the_mount_of_a_file_tells_its_file_system(kinds: Checkpoint) -> None:
+    shown = {f.label: str(f.value) for s in by_key(kinds, ("file", 1, 0), False) for f in s.facts}
+    assert shown["mount"] == "/dev (tmpfs)"

@@ -318,3 +318,15 @@ async def test_no_tab_is_empty(data: Path, size: tuple[int, int]) -> None:
             lines = screen_text(pilot.app).split("\n")
             body = "".join(lines[2:-1]).replace("│", "").strip()
             assert len(body) > 20, key
+
+
+async def test_namespaces_lead_to_who_is_in_them_and_back(data: Path) -> None:
+    async with shown(data / "images/kinds", "equals_sign") as pilot:
+        assert "root in cgroup2" in screen_text(pilot.app)
+        await press(pilot, "f", "text:uts", "enter")
+        assert pane(pilot).current_key == ("namespace", "uts", 12)
+        assert "nodename" in screen_text(pilot.app)
+        await press(pilot, "g", "down", "enter")
+        assert pane(pilot).current_key == 9
+        await press(pilot, "u", "escape", "escape")
+        assert pane(pilot).current_key == ("namespace", "uts", 12)

@@ -20,7 +20,7 @@ MAX_KEPT = 3 << 20
 """Bytes of messages that are decoded of one image, and of one record: messages made to take much
 memory take fifty times their bytes. 100,000 mappings or 50,000 open files are less."""
 
-MAX_KEPT_ENTRIES = 200_000
+MAX_KEPT_ENTRIES = 100_000
 """Entries kept of one image, for images of many tiny records."""
 
 BATCH = 1 << 16

@@ -117,6 +117,10 @@ def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Itera
     for other in file.shared_with:
         if found := index.open_file(*other):
             yield file_link(found)
+    process = index.process.get(pid)
+    if process is not None:
+        yield from image_links(checkpoint, f"fdinfo-{process.files_id}.img", "descriptor in")
+    yield from image_links(checkpoint, "files.img", f"open file {file.object_id} in")
 
 
 def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
@@ -146,12 +150,12 @@ def _from_region(checkpoint: Checkpoint, index: Index, pid: int, start: int) -> 
     yield from map(file_link, index.holders.get(region.path, ()))
     if region.shared_id:
         yield from image_links(checkpoint, f"pagemap-shmem-{region.shared_id}.img", "shared object")
-    yield from map(region_link, _other_mappers(index, region))
-    yield from pid_links(index, (pid,), "of process")
     memory = index.memory.get(pid)
     if region.dumped and memory is not None:
         yield from image_links(checkpoint, f"pages-{memory.pages_id}.img", "its pages in")
         yield from image_links(checkpoint, f"pagemap-{pid}.img", "and their map in")
+    yield from map(region_link, _other_mappers(index, region))
+    yield from pid_links(index, (pid,), "of process")
 
 
 def _other_mappers(index: Index, region: Region) -> list[Region]:
