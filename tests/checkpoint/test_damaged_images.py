@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ckpt_tui.archive.tree import ByteRange, Tree
-from ckpt_tui.checkpoint.build import Parts, build_checkpoint
+from ckpt_tui.checkpoint.build import MAX_NOTES, Parts, build_checkpoint
 from ckpt_tui.checkpoint.export import checkpoint_document, to_json
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
+from ckpt_tui.criu import decode
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import Format, kind_of
 from ckpt_tui.formats.views import MemoryTree
@@ -202,3 +203,42 @@ def cut_archive(folder: Path, name: str, share: float) -> Path:
     path = folder / name
     path.write_bytes(data[: int(len(data) * share)])
     return path
+
+
+def test_records_beyond_the_limit_are_told_with_file_and_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decode, "MAX_KEPT_ENTRIES", 1)
+    checkpoint = loaded(IMAGES / "counter")
+    assert [p.pid for p in checkpoint.processes] == [1]
+    size = len(contents("counter")["pstree.img"])
+    note = next(n.text for n in checkpoint.notes if n.where == "pstree.img")
+    assert note.endswith(", not 1 more.")
+    place = int(note.removeprefix("Only the records up to byte ").partition(" ")[0])
+    assert 12 < place < size
+
+
+def test_a_record_of_too_many_items_is_told_with_file_and_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decode, "MAX_KEPT", 500)
+    checkpoint = loaded(IMAGES / "counter")
+    told = {n.where: n.text for n in checkpoint.notes}
+    assert told["mm-1.img"] == "The record at byte 12 is too large to be decoded."
+    assert [p.pid for p in checkpoint.processes] == [1, 8]
+
+
+@pytest.mark.parametrize("kind", ["fdinfo-2.img", "pagemap-1.img", "mountpoints-13.img"])
+def test_one_record_many_times_over_is_bounded(tmp_path: Path, kind: str) -> None:
+    images = copied("counter", tmp_path)
+    head = 12 if kind.startswith("pagemap") else 8
+    data = (images / kind).read_bytes()
+    size = 4 + int.from_bytes(data[head : head + 4], "little")
+    if head == 12:
+        head += size - 4
+        size = 4 + int.from_bytes(data[head : head + 4], "little")
+    (images / kind).write_bytes(data + data[head : head + size] * 5000)
+    checkpoint = loaded(images)
+    assert len(checkpoint.notes) <= MAX_NOTES + 1
+    assert checkpoint.processes
+    to_json(checkpoint_document(checkpoint))

@@ -180,9 +180,15 @@ class ImageDirectory:
 
     def messages(self, name: str) -> list[Any]:
         """Return the decoded records of an image; unreadable records are left out, and those
-        beyond the limits of `decode_image`: `records` has them all."""
+        beyond the limits of `decode_image`, which is a note: `records` has them all."""
         image = self.image(name)
-        return [e.message for e in image.entries if e.message is not None] if image else []
+        if image is None:
+            return []
+        if image.left_out and image.entries:
+            end = image.entries[-1].offset + image.entries[-1].size
+            more = f"Only the records up to byte {end:,} are looked at, not {image.left_out:,} more."
+            self.note(name, more)
+        return [e.message for e in image.entries if e.message is not None]
 
     def message(self, name: str) -> Any | None:
         """Return the one record of an image, None where it has none."""
