@@ -52,7 +52,10 @@ def build_delta(
         notes.extend(Note(DIFF, note) for note in diff.notes)
         layer = diff.compression == "gzip" or any(is_whiteout(n) for n in diff.members)
         dialect = "layer" if layer else "files"
-        entries += layer_entries(diff.members, base)
+        progress.start("listing the changes", len(diff.members))
+        for entry in layer_entries(diff.members, base):
+            entries.append(entry)
+            progress.tick()
     if DELETED in tree.members:
         dialect = "files" if dialect == "none" else dialect
         entries += _deleted(tree, notes)
