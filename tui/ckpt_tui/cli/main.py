@@ -437,6 +437,14 @@ def copy(source: str, destination: str, as_json: bool) -> None:
     run(source, destination, as_json)
 
 
+@cli.command(hidden=True)
+def man() -> None:
+    """Print the manual page ckpt-tui(1)."""
+    from ckpt_tui.cli.manual import manual
+
+    click.echo(manual(cli), nl=False)
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code; never with a traceback."""
     _prepare_streams()

@@ -1,0 +1,90 @@
+"""The manual page ckpt-tui(1), written from the same commands as `--help`.
+
+python -m ckpt_tui man > tui/man/ckpt-tui.1
+"""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+
+EXIT_CODES = (
+    ("0", "done"),
+    ("1", "there are findings, or the operation failed"),
+    ("2", "the call was wrong"),
+    ("3", "the source cannot be reached"),
+    ("130", "interrupted"),
+)
+
+FILES = (("~/.config/ckpt-tui/config.toml", "theme, keys, masks, registries"),)
+
+ENVIRONMENT = (
+    ("NO_COLOR", "draw without colours"),
+    ("XDG_CONFIG_HOME", "where the folder ckpt-tui with config.toml is"),
+)
+
+
+def manual(group: click.Group) -> str:
+    """Return the page in the macros of man(7)."""
+    context = click.Context(group, info_name="ckpt-tui")
+    about = _paragraphs(group.help)
+    lines = [
+        '.TH CKPT\\-TUI 1 "" "ckpt\\-tui" "User Commands"',
+        ".SH NAME",
+        "ckpt\\-tui \\- look into CRIU container checkpoints, diagnose and convert them",
+        ".SH SYNOPSIS",
+        ".B ckpt\\-tui",
+        _text("[TARGET]..."),
+        ".br",
+        ".B ckpt\\-tui",
+        _text("COMMAND [OPTIONS] [ARGUMENTS]"),
+        ".SH DESCRIPTION",
+        *about,
+        ".SH COMMANDS",
+    ]
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None and not command.hidden:
+            lines += _command(command, name, context)
+    lines += [".SH EXAMPLES", *_paragraphs(group.epilog)]
+    for title, pairs in (
+        ("EXIT STATUS", EXIT_CODES),
+        ("ENVIRONMENT", ENVIRONMENT),
+        ("FILES", FILES),
+    ):
+        lines.append(f".SH {title}")
+        for term, meaning in pairs:
+            lines += [".TP", f".B {_text(term)}", _text(meaning)]
+    return "\n".join(lines) + "\n"
+
+
+def _command(command: click.Command, name: str, parent: click.Context) -> list[str]:
+    context = click.Context(command, info_name=name, parent=parent)
+    usage = " ".join(command.collect_usage_pieces(context))
+    lines = [f".SS {_text(f'ckpt-tui {name} {usage}')}", *_paragraphs(command.help)]
+    for parameter in command.params:  # arguments have no words of their own; --help is everywhere
+        record = parameter.get_help_record(context)
+        if record and record[1]:
+            lines += [".TP", f".B {_text(record[0])}", _text(record[1])]
+    return lines
+
+
+def _paragraphs(text: str | None) -> list[str]:
+    """Return help as click takes it: `\\b` on a line of its own keeps the lines of a paragraph."""
+    lines = []
+    for paragraph in inspect.cleandoc(text or "").split("\n\n"):
+        kept = paragraph.lstrip("\n").startswith("\b")
+        rows = [row for row in paragraph.replace("\b", "").splitlines() if row.strip()]
+        if kept:
+            lines += [".PP", ".nf", *map(_text, rows), ".fi"]
+        elif rows:
+            lines += [".PP", _text(" ".join(row.strip() for row in rows))]
+    return lines
+
+
+def _text(text: str) -> str:
+    """Return text for troff: its own signs mean themselves, those beyond ASCII are named."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    text = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)
+    return f"\\&{text}" if text.startswith((".", " ")) else text
