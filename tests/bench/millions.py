@@ -55,10 +55,15 @@ def field(number: int, payload: bytes) -> bytes:
 
 
 def many_descriptors(folder: Path, count: int) -> str:
-    kind = descriptors_pb2.fdinfo_entry(id=5, flags=0, type=descriptors_pb2.REG)
-    body = kind.SerializePartialToString()
-    head = (len(body) + 6).to_bytes(4, "little") + body + b"\x20"
-    records(folder / "fdinfo-2.img", image_of("FDINFO"), lambda n: head + varint(n), count)
+    body = descriptors_pb2.fdinfo_entry(
+        flags=0, type=descriptors_pb2.REG
+    ).SerializePartialToString()
+    head = (len(body) + 12).to_bytes(4, "little") + body
+
+    def record(number: int) -> bytes:
+        return head + b"\x08" + varint(number + 1000) + b"\x20" + varint(number)
+
+    records(folder / "fdinfo-2.img", image_of("FDINFO"), record, count)
     return "fdinfo-2.img"
 
 
