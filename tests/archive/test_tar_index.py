@@ -6,6 +6,7 @@ from test_tar import entry, packed
 from ckpt_tui.archive import tar_index
 from ckpt_tui.archive.blocks import AHEAD
 from ckpt_tui.archive.tar import index, stream
+from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
 
@@ -71,3 +72,19 @@ def test_progress_counts_the_bytes_passed() -> None:
     progress = Progress()
     index(BytesWindow(data), "a.tar", progress)
     assert len(data) - AHEAD - 20480 <= progress.done <= len(data)
+
+
+class Unreadable(BytesWindow):
+    """Bytes whose last ones are damaged."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        if offset + length > self.size - 1000:
+            raise DamagedInput("a.tar", self.size - 1000, "it is damaged here.")
+        return super().read(offset, length)
+
+
+def test_damage_farther_on_takes_no_member_before_it() -> None:
+    data = packed(entry(f"f{number}", b"x" * 100) for number in range(20))[: 20 * 1024 + 1000]
+    found = index(Unreadable(data), "a.tar", quiet())
+    assert len(found) == 20
+    assert "damaged here" in found.notes()[-1]

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
 
 import ckpt_tui
 from ckpt_tui.criu.schema import descriptors_pb2, process_pb2, show_pb2
@@ -55,7 +54,7 @@ def test_no_field_is_required() -> None:
         descriptor = importlib.import_module(module).DESCRIPTOR
         for message in descriptor.message_types_by_name.values():
             for field in message.fields:
-                assert field.label != FieldDescriptor.LABEL_REQUIRED, field.full_name
+                assert not field.is_required, field.full_name
 
 
 def test_a_field_carries_how_it_is_shown() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ckpt_tui.archive.compression import PlainStream
-from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow
 
@@ -37,8 +37,9 @@ AHEAD = 64 << 10
 class WindowBlocks:
     """An archive in a window; what is skipped is not read, unless it lies between small members."""
 
-    def __init__(self, window: ByteWindow, progress: Progress) -> None:
+    def __init__(self, window: ByteWindow, progress: Progress, ahead: int = AHEAD) -> None:
         self._window = window
+        self._most_ahead = ahead
         self._progress = progress
         self._size = window.size
         self._ahead = b""
@@ -59,10 +60,16 @@ class WindowBlocks:
     def _fetch(self, length: int) -> bytes:
         self._progress.tick(self.position - self._ahead_at)
         passed = self.position - self._ahead_at - len(self._ahead)
-        is_near = self._ahead and passed < AHEAD
-        self._ahead = self._window.read(self.position, max(length, AHEAD) if is_near else length)
+        is_near = self._ahead and passed < self._most_ahead
         self._ahead_at = self.position
-        return self._ahead[:length]
+        if is_near:
+            try:
+                self._ahead = self._window.read(self.position, max(length, self._most_ahead))
+                return self._ahead[:length]
+            except CkptError:  # perhaps only in bytes that nobody asked for
+                pass
+        self._ahead = self._window.read(self.position, length)
+        return self._ahead
 
 
 class StreamBlocks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ckpt_tui.archive.blocks import Blocks, StreamBlocks, WindowBlocks
+from ckpt_tui.archive.blocks import AHEAD, Blocks, StreamBlocks, WindowBlocks
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.headers import Header, HeaderReader
 from ckpt_tui.archive.names import ROOT, clean_name
@@ -169,15 +169,16 @@ def stream(window: ByteWindow, name: str, progress: Progress) -> Walk:
     return Walk(decompressed(window, compression, progress, name), name)
 
 
-def index(window: ByteWindow, name: str, progress: Progress) -> TarIndex:
+def index(window: ByteWindow, name: str, progress: Progress, ahead: int = AHEAD) -> TarIndex:
     """Index a plain archive by its headers; the data in between is not read.
 
-    Progress counts bytes of the archive.
+    Progress counts bytes of the archive. `ahead` bytes are read at a time where members are smaller
+    than that; 0 where data costs more than headers.
 
     Raises:
         NotACheckpoint: the first bytes are no tar header.
     """
-    blocks = WindowBlocks(window, progress)
+    blocks = WindowBlocks(window, progress, ahead)
     headers = HeaderReader(blocks, name)
     found = _members(headers, blocks, name)
     if headers.ended and window.read(blocks.position, CHUNK).strip(b"\0"):

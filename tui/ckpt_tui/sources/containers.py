@@ -73,7 +73,7 @@ class StoredImage:
         plain = self.layer_tar(layer, progress)
         try:
             name = f"layer {short_digest(layer.digest)}"
-            found = index(plain, name, progress)
+            found = index(plain, name, progress, ahead=0)  # data is in files of their own
             return ArchiveTree(found, plain, "plain", plain, close=plain.close)
         except BaseException:
             plain.close()
