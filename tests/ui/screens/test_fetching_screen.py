@@ -28,12 +28,12 @@ async def test_a_layer_that_comes_as_a_whole_is_asked_for_with_its_size(
         await settle(pilot)
         assert isinstance(app.screen, ConfirmScreen)
         assert "fetched" in screen_text(app)
-        assert "3.22 MiB" in screen_text(app)
+        assert "3.19 MiB" in screen_text(app)
         await press(pilot, "enter")
         await settle(pilot)
         assert isinstance(app.screen, CheckpointScreen)
         assert app.screen.checkpoint is not None
-        assert "↓3.25 MiB" in screen_text(app).splitlines()[0]
+        assert "↓3.23 MiB" in screen_text(app).splitlines()[0]
 
 
 async def test_who_says_no_is_back_where_they_came_from(server: FaultServer) -> None:
@@ -91,7 +91,7 @@ async def test_each_screen_asks_once_before_a_layer_comes_as_a_whole(
         app.push_screen(shown)
         await settle(pilot)
         assert isinstance(app.screen, ConfirmScreen)
-        assert "3.22 MiB" in screen_text(app)
+        assert "3.19 MiB" in screen_text(app)
         assert whole(server) == 0
         await press(pilot, "enter")
         await settle(pilot)
