@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.cgroups import build_cgroup_directories, build_cgroups
 from ckpt_tui.checkpoint.delta import build_delta
-from ckpt_tui.checkpoint.filetable import file_table
+from ckpt_tui.checkpoint.filetable import LEGACY, FileTable, file_table
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.memory import MemoryReader, build_memory, read_strings
 from ckpt_tui.checkpoint.model import (
+    UNREAD,
     Checkpoint,
     ContainerFacts,
     Delta,
     FormatFacts,
     Layer,
     Note,
+    OpenFile,
     Process,
+    Socket,
 )
 from ckpt_tui.checkpoint.namespaces import build_namespaces
 from ckpt_tui.checkpoint.openfiles import build_files
@@ -32,6 +35,10 @@ from ckpt_tui.core.progress import Progress
 
 MAX_NOTES = 1000
 """Notes of one checkpoint; more are counted."""
+
+
+QUICK_BYTES = 2 << 20
+"""Bytes of the images of descriptors that are read in a moment: some 25,000 of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +62,28 @@ class Parts:
     """Reads page maps, and keeps them for who looks into memory later; None: a new one."""
 
 
-def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
+def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False) -> Checkpoint:
     """Read everything but page contents.
+
+    `at_first` leaves out what takes long where there are very many descriptors: they, the paths of
+    open files and the number of records of each image. The checkpoint `is_whole` where there are
+    not that many.
 
     Raises:
         Cancelled: the caller gave up. Damage never raises: it is in `notes`.
     """
     images, notes = parts.images, list(parts.notes)
-    table = file_table(images, progress)
+    whole = not at_first or _descriptor_bytes(images) <= QUICK_BYTES
+    table = file_table(images, progress) if whole else FileTable(None)
     reader = parts.memory or MemoryReader(images)
     processes = build_processes(images, table, notes, progress)
     memory = build_memory(images, table, reader, progress)
     processes = _with_strings(images, reader, processes, progress)
-    files, sockets = build_files(images, table, processes, notes, progress)
-    listing = images.listing(progress)
+    files: Sequence[OpenFile] = UNREAD
+    sockets: Sequence[Socket] = UNREAD
+    if whole:
+        files, sockets = build_files(images, table, processes, notes, progress)
+    listing = images.listing(progress, decode=whole)
     delta = parts.delta or build_delta(parts.tree, parts.base, notes, progress)
     cgroups = build_cgroups(images, processes)
     criu = build_criu_facts(images, parts.tree, parts.container.annotations, notes)
@@ -99,6 +114,11 @@ def build_checkpoint(parts: Parts, progress: Progress) -> Checkpoint:
         cgroup_directories=build_cgroup_directories(images, cgroups),
         notes=_limited([*notes, *images.notes]),
     )
+
+
+def _descriptor_bytes(images: ImageDirectory) -> int:
+    tables = images.named("fdinfo-")
+    return sum(images.size(name) for name in (*tables, "files.img", *LEGACY))
 
 
 def _with_strings(

@@ -201,13 +201,17 @@ def file_table(images: ImageDirectory, progress: Progress | None = None) -> File
 class FileTable:
     """Every file object of a checkpoint by its id."""
 
-    def __init__(self, images: ImageDirectory, progress: Progress | None = None) -> None:
+    def __init__(self, images: ImageDirectory | None, progress: Progress | None = None) -> None:
+        """Without images it is the table of a first look, with nothing in it."""
         progress = progress or quiet()
         self.objects = FileObjects()
         self._paths = FileObjects()
         """Before v3.6 a fifo or terminal and the file with its path had the same id."""
         self.ghosts: dict[int, str] = {}
         """File id to what stands in for the vanished path: ghost, linked or procfs."""
+        self.memfds: dict[int, Any] = {}
+        if images is None:
+            return
         for entry, payload in images.records("files.img", progress):
             type_name = _type_of(entry)
             if type_name:

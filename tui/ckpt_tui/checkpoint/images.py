@@ -13,11 +13,12 @@ from ckpt_tui.checkpoint.chain import LINK, MAX_CHAIN, Place
 from ckpt_tui.checkpoint.model import ImageFile, Note
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.decode import DecodedImage, UnknownCount, decode_image
 from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import RECORDS, Format, kind_of
+from ckpt_tui.criu.reader import BUFFER
 from ckpt_tui.criu.schema import process_pb2
 from ckpt_tui.criu.values import ANY_HOST, Host
 
@@ -156,7 +157,7 @@ class ImageDirectory:
         if name not in self:
             return None
         try:
-            decoded = decode_image(self.window(name), name, progress or quiet())
+            decoded = decode_image(_at_hand(self.window(name)), name, progress or quiet())
         except CkptError as error:
             self.note(name, str(error))
             return None
@@ -186,7 +187,9 @@ class ImageDirectory:
             return []
         if image.left_out and image.entries:
             end = image.entries[-1].offset + image.entries[-1].size
-            more = f"Only the records up to byte {end:,} are looked at, not {image.left_out:,} more."
+            more = (
+                f"Only the records up to byte {end:,} are looked at, not {image.left_out:,} more."
+            )
             self.note(name, more)
         return [e.message for e in image.entries if e.message is not None]
 
@@ -228,21 +231,22 @@ class ImageDirectory:
         """Return the names of the images that start with `prefix`."""
         return tuple(name for name in self.names if name.startswith(prefix))
 
-    def listing(self, progress: Progress) -> tuple[ImageFile, ...]:
-        """Decode every image and say what each one is."""
+    def listing(self, progress: Progress, *, decode: bool = True) -> tuple[ImageFile, ...]:
+        """Say what each image is, and what decoding it tells; without `decode` only of those that
+        have been decoded."""
         progress.start("decoding images")
         files = []
         for name in self.names:
-            files.append(self._listed(name, progress))
+            files.append(self._listed(name, progress, decode))
             progress.tick(0)
         return tuple(files)
 
-    def _listed(self, name: str, progress: Progress) -> ImageFile:
+    def _listed(self, name: str, progress: Progress, decode: bool) -> ImageFile:
         found = kind_of(name)
         # not even the head of memory is read: in a compressed archive that unpacks all of it
         is_memory = found is not None and found[0].format is Format.PAGES
         walked = self._walked.get(name)
-        if walked is None and self._is_file(name) and not is_memory:
+        if walked is None and decode and self._is_file(name) and not is_memory:
             image = self.image(name, progress)
             walked = _Walked(image.count, image.unknown_fields, image.problem) if image else None
         return ImageFile(
@@ -261,6 +265,11 @@ class ImageDirectory:
         except (CkptError, KeyError):  # a folder, or a link such as `parent`
             return False
         return True
+
+
+def _at_hand(window: ByteWindow) -> ByteWindow:
+    """Return a small image read once: a file is opened anew for each read."""
+    return BytesWindow(window.read(0, window.size)) if window.size <= BUFFER else window
 
 
 def _weight(image: DecodedImage) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from ckpt_tui.checkpoint.isolation import Cgroup as Cgroup
 from ckpt_tui.checkpoint.isolation import CgroupDirectory as CgroupDirectory
@@ -340,6 +341,13 @@ class Sizes:
     layers: tuple[Layer, ...] = ()
 
 
+class Unread(tuple[Any, ...]):
+    """Stands for what nobody has read yet."""
+
+
+UNREAD = Unread()
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Checkpoint:
     """One container checkpoint."""
@@ -363,6 +371,11 @@ class Checkpoint:
     seccomp: tuple[SeccompFilter, ...] = ()
     cgroup_directories: tuple[CgroupDirectory, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the descriptors have been read: see `build_checkpoint`."""
+        return self.files is not UNREAD
 
     def process(self, pid: int) -> Process | None:
         """Return the process of that pid, if there is one."""

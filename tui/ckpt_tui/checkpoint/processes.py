@@ -173,6 +173,8 @@ class _Descriptors:
 
     def name(self, fd: int) -> str:
         """Return the path of what a descriptor leads to, or the type; "" for none."""
+        if not self._table.objects:
+            return ""
         if self._ids is None:
             infos = self._images.messages(f"fdinfo-{self._files_id}.img")
             self._ids = {info.fd: info.id for info in infos}

@@ -367,6 +367,7 @@ def _matchers() -> tuple[tuple[str, re.Pattern[str], Kind], ...]:
     return tuple(matchers)
 
 
+@functools.lru_cache(maxsize=1 << 15)  # names of images are asked for again and again
 def kind_of(file_name: str) -> tuple[Kind, str] | None:
     """Return the kind of a file and the id in its name ("" without one, `1-0f2a` with two).
 

@@ -50,25 +50,30 @@ class OpenCheckpoint:
 
     def load(self, progress: Progress) -> Checkpoint:
         """Decode everything but page contents; see `build_checkpoint`."""
+        return build_checkpoint(self._parts(), progress)
+
+    def load_first(self, progress: Progress) -> Checkpoint:
+        """Decode what is quickly decoded, which is everything but where it says that it is not
+        whole; see `build_checkpoint`."""
+        return build_checkpoint(self._parts(), progress, at_first=True)
+
+    def _parts(self) -> Parts:
         contents = self._contents
         image = contents if isinstance(contents, ImageContents) else None
         notes = [Note("archive", note) for note in self.tree.notes]
         packed = image.packed if image else self.source_size
-        return build_checkpoint(
-            Parts(
-                source=self.target,
-                tree=self.tree,
-                images=self.images,
-                images_folder=self.kind.images,
-                format=self.format,
-                container=self.kind.container(self.metadata),
-                packed=packed,
-                notes=(*notes, *self.metadata.notes, *(image.notes if image else ())),
-                layers=image.layers if image else (),
-                delta=image.delta if image else None,
-                memory=self.memory,
-            ),
-            progress,
+        return Parts(
+            source=self.target,
+            tree=self.tree,
+            images=self.images,
+            images_folder=self.kind.images,
+            format=self.format,
+            container=self.kind.container(self.metadata),
+            packed=packed,
+            notes=(*notes, *self.metadata.notes, *(image.notes if image else ())),
+            layers=image.layers if image else (),
+            delta=image.delta if image else None,
+            memory=self.memory,
         )
 
     def open_delta(self, progress: Progress) -> Tree | None:

@@ -13,8 +13,7 @@ from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows.facts import fact_lines
 from ckpt_tui.ui.rows.overview import component_parts, overview_sections
-from ckpt_tui.ui.rows.processes import COLUMNS, process_rows
-from ckpt_tui.ui.rows.table import ListRows
+from ckpt_tui.ui.rows.processes import COLUMNS, process_source
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
@@ -31,7 +30,7 @@ class OverviewPane(Pane):
             with Vertical(classes="inside"):
                 yield VirtualTable(
                     COLUMNS[:3],
-                    ListRows(process_rows(self.checkpoint)),
+                    process_source(self.checkpoint),
                     empty="No processes: pstree.img is missing or empty",
                 )
                 yield StackedBar(component_parts(self.checkpoint), empty="No bytes")

@@ -37,7 +37,7 @@ def _list(shown: ListOf, kind: type[ListPane] = ListPane) -> Make:
 
 
 PROCESSES = ListOf(
-    processes.process_rows,
+    processes.process_source,
     processes.COLUMNS,
     "No processes: pstree.img is missing or empty",
     copied_column=1,

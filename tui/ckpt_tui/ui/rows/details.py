@@ -369,7 +369,10 @@ DETAILS: Mapping[str, Callable[..., list[Section]]] = {
 
 
 def count_line(checkpoint: Checkpoint) -> str:
-    """Return `2 processes, 6 files, 0 sockets`."""
+    """Return `2 processes, 6 descriptors, 0 sockets`."""
+    if not checkpoint.is_whole:
+        processes = human_count(len(checkpoint.processes), "process", "processes")
+        return f"{processes}; their descriptors are being read"
     return ", ".join(
         (
             human_count(len(checkpoint.processes), "process", "processes"),

@@ -12,7 +12,7 @@ from ckpt_tui.checkpoint.model import Checkpoint, Process
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.secrets import masked_arguments
-from ckpt_tui.ui.rows.table import Column, Row
+from ckpt_tui.ui.rows.table import Column, LazyRows, Row
 
 COLUMNS = (
     Column("PID", width=6, align="right"),
@@ -75,39 +75,51 @@ def exit_text(status: int | None) -> str:
     return f"killed by signal {signal}" if signal else f"exit code {status >> 8}"
 
 
+def process_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return one row a process, in tree order, made when seen; memory is the dumped bytes, on one
+    scale."""
+    index = index_of(checkpoint)
+    depths = {process.pid: depth for depth, process in walk(checkpoint.processes)}
+    scale = max((m.dumped_bytes for m in checkpoint.memory), default=0)
+
+    def row(pid: int) -> Row:
+        memory = index.memory.get(pid)
+        files = len(index.files_of.get(pid, ()))
+        dumped = memory.dumped_bytes if memory else None
+        return _row(index.process[pid], depths[pid], dumped, scale, files)
+
+    return LazyRows(tuple(depths), row)
+
+
 def process_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a process, in tree order; memory is the dumped bytes, on one scale."""
-    memory = {m.pid: m.dumped_bytes for m in checkpoint.memory}
-    scale = max(memory.values(), default=0)
-    files_of, rows = index_of(checkpoint).files_of, []
-    for depth, process in walk(checkpoint.processes):
-        dumped = memory.get(process.pid)
-        amount = Text()
-        if dumped is not None:
-            amount.append(bar(dumped, scale, BAR), "pages")
-            amount.append(human_bytes(dumped).rjust(9))
-        who, files = process.credentials, len(files_of.get(process.pid, ()))
-        command = command_line(process)
-        rows.append(
-            Row(
-                key=process.pid,
-                cells=(
-                    str(process.pid),
-                    "  " * min(depth, 20) + command,
-                    amount,
-                    str(len(process.threads)) if process.threads else "",
-                    str(files) if files else "",
-                    str(who.uid) if who else "",
-                ),
-                values=(
-                    process.pid,
-                    command,
-                    dumped,
-                    len(process.threads),
-                    files,
-                    who.uid if who else None,
-                ),
-                meaning="muted" if process.state == "zombie" else "",
-            )
-        )
-    return rows
+    """Return the same rows, all made."""
+    rows = process_source(checkpoint)
+    return [rows[number] for number in range(len(rows))]
+
+
+def _row(process: Process, depth: int, dumped: int | None, scale: int, files: int) -> Row:
+    amount = Text()
+    if dumped is not None:
+        amount.append(bar(dumped, scale, BAR), "pages")
+        amount.append(human_bytes(dumped).rjust(9))
+    who, command = process.credentials, command_line(process)
+    return Row(
+        key=process.pid,
+        cells=(
+            str(process.pid),
+            "  " * min(depth, 20) + command,
+            amount,
+            str(len(process.threads)) if process.threads else "",
+            str(files) if files else "",
+            str(who.uid) if who else "",
+        ),
+        values=(
+            process.pid,
+            command,
+            dumped,
+            len(process.threads),
+            files,
+            who.uid if who else None,
+        ),
+        meaning="muted" if process.state == "zombie" else "",
+    )

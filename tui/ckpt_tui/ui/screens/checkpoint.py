@@ -6,7 +6,6 @@ import gc
 from collections.abc import Hashable
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -17,7 +16,7 @@ from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.host import this_host
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.fetching import BeforeFetching, TooMuchUnasked, raise_unasked
@@ -31,13 +30,12 @@ from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.diagnosis import problem_keys
 from ckpt_tui.ui.rows.link_labels import Link
-from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.pick import ConfirmScreen, PickScreen
+from ckpt_tui.ui.screens.title import Title
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
-from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.tab_line import TabLine
 
 PANE_ACTIONS = frozenset(
@@ -52,35 +50,6 @@ PANE_ACTIONS = frozenset(
 
 FETCHED_S = 0.5
 """Seconds between looking how many bytes came over the wire."""
-
-
-class Title(Lines):
-    """The first line."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__()
-        self._target = target
-        self.checkpoint: Checkpoint | None = None
-        self.diagnosis: TargetDiagnosis | None = None
-        self.waiting = "checking …"
-        """Said until there is a diagnosis."""
-        self._transferred: int | None = None
-
-    def show_transferred(self, size: int | None) -> None:
-        """Say how many bytes came over the wire; None: it is on this machine."""
-        if size != self._transferred:
-            self._transferred = size
-            self.redraw()
-
-    def lines(self, width: int) -> list[Text]:
-        if self.checkpoint is None:
-            return [Text(f" {printable(self._target)}", "strong")]
-        fetched = Text(style="muted")
-        if self._transferred is not None:
-            came = human_bytes(self._transferred)
-            fetched.append(f"  {came} fetched " if width >= 100 else f"  ↓{came} ")
-        left = title_line(self.checkpoint, self.diagnosis, width - fetched.cell_len, self.waiting)
-        return [left.append_text(fetched)]
 
 
 class CheckpointScreen(JobHost, Screen[None]):
@@ -101,6 +70,8 @@ class CheckpointScreen(JobHost, Screen[None]):
         """Why there is no diagnosis and none to come."""
         self.opened: OpenCheckpoint | None = None
         self.checkpoint: Checkpoint | None = None
+        self._wanted: tuple[int, Hashable] | None = None
+        """The tab, and the key in it, to show once the descriptors are read."""
         self._reveal = False
         self._history: list[tuple[int, Hashable]] = []
 
@@ -126,7 +97,7 @@ class CheckpointScreen(JobHost, Screen[None]):
     ) -> tuple[OpenCheckpoint, Checkpoint]:
         opened = open_checkpoint(self.target, progress, before_fetching=before_fetching)
         try:
-            checkpoint = opened.load(progress)
+            checkpoint = opened.load_first(progress)
             index_of(checkpoint, progress)
             return opened, checkpoint
         except BaseException:
@@ -134,25 +105,46 @@ class CheckpointScreen(JobHost, Screen[None]):
             raise
 
     @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        title = self.query_one(Title)
-        if isinstance(message.result, TargetDiagnosis):
-            self.diagnosis = title.diagnosis = message.result
+    async def _done(self, message: JobDone) -> None:
+        title, result = self.query_one(Title), message.result
+        if isinstance(result, TargetDiagnosis):
+            self.diagnosis = title.diagnosis = result
             self._show_diagnosis()
-        elif isinstance(message.result, tuple):
-            self.opened, self.checkpoint = message.result
-            # it stays as it is, and the collector would stop the screen to look at all of it:
-            # half a second for a million descriptors
-            gc.freeze()
-            title.checkpoint = self.checkpoint
+        elif isinstance(result, tuple):
+            self.opened, checkpoint = result
             holder = None if self._first_key is None else pane_holding(self._first_key)
             first = self._first_tab if holder is None else holder + 1
+            self._show_checkpoint(checkpoint)
             self.action_show_tab(first, self._first_key)
-            self.start_job("Checking", self._check)
             if self.opened.transferred is not None:
                 self.set_interval(FETCHED_S, self._show_transferred)
+        elif isinstance(result, Checkpoint):
+            number, key = self._wanted or (self._current_number(), self._current_key())
+            self.query_one(ContentSwitcher).current = "waiting"
+            await self.query(Pane).remove()
+            self._show_checkpoint(result)
+            self.action_show_tab(number, key)
         self._show_transferred()
         title.redraw()
+
+    def _show_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Take a checkpoint, and go on with what is not known of it yet."""
+        # it stays as it is, and the collector would stop the screen to look at all of it:
+        # half a second for a million descriptors
+        gc.freeze()
+        title = self.query_one(Title)
+        self.checkpoint = title.checkpoint = checkpoint
+        self._unchecked, title.waiting = "", "checking …"
+        if checkpoint.is_whole:
+            self.start_job("Checking", self._check)
+        else:
+            self.start_job("Reading descriptors", self._read_all)
+
+    def _read_all(self, progress: Progress) -> Checkpoint:
+        assert self.opened is not None
+        checkpoint = self.opened.load(progress)
+        index_of(checkpoint, progress)
+        return checkpoint
 
     def _show_transferred(self) -> None:
         """Views fetch on, page by page."""
@@ -239,6 +231,12 @@ class CheckpointScreen(JobHost, Screen[None]):
         """Show a tab by its number, made when first shown, and there the thing of `key`."""
         if self.opened is None or self.checkpoint is None or not 1 <= number <= len(PANES):
             return
+        if not self.checkpoint.is_whole and number > 1:
+            self._wanted = (number, key)
+            self.notify("The tab opens when the descriptors are read.", markup=False)
+            if not self.job_running:
+                self.start_job("Reading descriptors", self._read_all)
+            number, key = 1, None
         switcher = self.query_one_optional(ContentSwitcher)
         identity = f"pane-{number}"
         if switcher is not None and not self.query(f"#{identity}"):

@@ -1,0 +1,37 @@
+"""What is known of a checkpoint before its descriptors are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ckpt_tui.checkpoint import build
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.formats.opened import open_checkpoint
+
+
+def test_few_descriptors_are_read_at_first(data: Path) -> None:
+    opened = open_checkpoint(str(data / "images/kinds"), quiet())
+    first = opened.load_first(quiet())
+    assert first.is_whole
+    assert first == opened.load(quiet())
+    opened.close()
+
+
+def test_many_descriptors_are_left_out_at_first(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "QUICK_BYTES", 100)
+    opened = open_checkpoint(str(data / "images/kinds"), quiet())
+    first, whole = opened.load_first(quiet()), opened.load(quiet())
+    opened.close()
+    assert not first.is_whole
+    assert (len(first.files), len(first.sockets)) == (0, 0)
+    assert whole.is_whole
+    assert len(whole.files) == 52
+    assert [(p.pid, p.argv) for p in first.processes] == [(p.pid, p.argv) for p in whole.processes]
+    assert (first.processes[0].exe, whole.processes[0].exe) != (whole.processes[0].exe, "")
+    listed = {image.name: image.entries for image in first.images}
+    assert listed["files.img"] is None
+    assert [image.size for image in first.images] == [image.size for image in whole.images]
