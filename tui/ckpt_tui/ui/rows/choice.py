@@ -18,8 +18,11 @@ from ckpt_tui.ui.rows.table import (
     sort_ranks,
 )
 
-MANY = 20_000
+MANY = 500
 """Rows above which making them all takes longer than a frame: that is a job's work."""
+
+RUN = 5_000
+"""Rows that are sorted at once."""
 
 
 class ChosenRows:
@@ -93,12 +96,12 @@ def _sorted(
 ) -> list[int]:
     """Return `numbers` in the order of their ranks. Many are sorted in runs that are then merged:
     a single sort would hold the interpreter, and with it the screen, until it is done."""
-    if len(numbers) <= MANY:
+    if len(numbers) <= RUN:
         return sort_ranks(ranks, numbers, descending)
     there = [i for i, found in enumerate(ranks) if found is not None]
     runs = [
-        sort_ranks([ranks[i] for i in there[at : at + MANY]], there[at : at + MANY], descending)
-        for at in range(0, len(there), MANY)
+        sort_ranks([ranks[i] for i in there[at : at + RUN]], there[at : at + RUN], descending)
+        for at in range(0, len(there), RUN)
     ]
     progress.start("merging", len(there))
     order = []
