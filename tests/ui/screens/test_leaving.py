@@ -41,8 +41,8 @@ class Late:
     def hold(self, owner: Any, name: str) -> None:
         real = getattr(owner, name)
 
-        def slow(*words: Any) -> Any:
-            self.result = real(*words)
+        def slow(*words: Any, **named: Any) -> Any:
+            self.result = real(*words, **named)
             self.has_opened.set()
             self.open.wait(10)
             return self.result
@@ -63,8 +63,11 @@ class Late:
 
     async def reached(self, pilot: Any) -> None:
         """Wait until it is opened and held back."""
-        while not self.has_opened.is_set():
+        for _ in range(1000):
+            if self.has_opened.is_set():
+                return
             await pilot.pause(0.01)
+        raise AssertionError("it was never opened")
 
 
 @pytest.fixture
