@@ -3,7 +3,7 @@
     PYTHONPATH=tui:tests python tests/bench/many.py FOLDER [PROCESSES] [DESCRIPTORS]
 
 Every process has a core image, a memory map, a table of descriptors of its own and no pages. Nine
-of ten descriptors are files, the tenth is a socket that is connected to another one.
+of ten descriptors are files, the tenth is a UDP socket that is connected to another one.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import Any
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.decode import decode_image
-from ckpt_tui.criu.schema import descriptors_pb2, process_pb2
+from ckpt_tui.criu.schema import descriptors_pb2, memory_pb2, process_pb2
 from crafted import IMAGES, image_of
 
 LIKE = IMAGES / "counter"
+ROOT_MOUNT = 91
 
-SHARED = ("inventory.img", "cgroup.img", "mountpoints-13.img", "seccomp.img", "utsns-12.img")
+OF_PROCESSES = ("core-*", "mm-*", "fs-*", "ids-*", "fdinfo-*", "pagemap-*", "pages-*")
+"""What is written anew; the rest is as in the real one."""
 
 
 def messages(name: str) -> list[Any]:
@@ -36,11 +38,11 @@ def _object(number: int) -> Any:
         entry.type = descriptors_pb2.REG
         path = f"/srv/data/{number % 997}/file-{number:07d}.bin"
         entry.reg.MergeFrom(entry.reg.__class__(id=number, flags=0o100002, pos=0, name=path))
-        entry.reg.mode, entry.reg.size, entry.reg.mnt_id = 0o100644, number, 107
+        entry.reg.mode, entry.reg.size, entry.reg.mnt_id = 0o100644, number, ROOT_MOUNT
         return entry
     entry.type = descriptors_pb2.INETSK
     socket = entry.isk
-    socket.id, socket.ino, socket.family, socket.type, socket.proto = number, number, 2, 1, 6
+    socket.id, socket.ino, socket.family, socket.type, socket.proto = number, number, 2, 2, 17
     here, there = 10000 + number // 10 % 50000, 10000 + (number // 10 ^ 1) % 50000
     socket.state, socket.src_port, socket.dst_port = 1, here, there
     socket.src_addr.append(0x0100007F)
@@ -50,9 +52,7 @@ def _object(number: int) -> Any:
 
 def write_many(folder: Path, processes: int = 5_000, descriptors: int = 1_000_000) -> None:
     """Write the images to a new folder."""
-    folder.mkdir(parents=True)
-    for name in SHARED:
-        shutil.copy(LIKE / name, folder)
+    shutil.copytree(LIKE, folder, ignore=shutil.ignore_patterns(*OF_PROCESSES))
     core, mm, fs, ids = (messages(f"{kind}-1.img")[0] for kind in ("core", "mm", "fs", "ids"))
     each, number = descriptors // processes, 100
     objects = [entry for entry in messages("files.img") if entry.id < number]
@@ -64,6 +64,8 @@ def write_many(folder: Path, processes: int = 5_000, descriptors: int = 1_000_00
         core.tc.comm = f"worker-{pid}"
         for kind, one in (("core", core), ("mm", mm), ("fs", fs), ("ids", ids)):
             (folder / f"{kind}-{pid}.img").write_bytes(image_of(kind.upper(), one))
+        page_map = memory_pb2.pagemap_head(pages_id=pid)
+        (folder / f"pagemap-{pid}.img").write_bytes(image_of("PAGEMAP", page_map))
         table = []
         for fd in range(each):
             entry = _object(number)
