@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar
 
 from ckpt_tui.core.errors import Cancelled
 
@@ -31,6 +32,10 @@ class Progress:
     `total` is None where it is not known. `cancelled()` is asked as often.
     """
 
+    _next_yield: ClassVar[float] = 0.0
+    """When the interpreter is given away next, by whichever of them: there may be one for each of
+    ten thousands of images."""
+
     def __init__(
         self,
         report: Callable[[str, int, int | None], None] = _silent,
@@ -38,7 +43,7 @@ class Progress:
     ) -> None:
         self._report = report
         self._cancelled = cancelled
-        self._next_yield = 0.0
+        self._next_look = 0.0
         self._next_report = 0.0
         self.step = ""
         self.done = 0
@@ -60,7 +65,7 @@ class Progress:
         Raises:
             Cancelled: nobody wants the result.
         """
-        self._next_yield = self._next_report = 0.0
+        self._next_look = self._next_report = 0.0
         self.tick(0)
 
     def tick(self, amount: int = 1) -> None:
@@ -71,11 +76,13 @@ class Progress:
         """
         self.done += amount
         now = time.monotonic()
-        if now < self._next_yield:
+        if now < self._next_look:
             return
-        self._next_yield = now + YIELD_S
-        if threading.current_thread() is not threading.main_thread():  # which has the screen
-            time.sleep(0)
+        self._next_look = now + YIELD_S
+        if now >= Progress._next_yield:
+            Progress._next_yield = now + YIELD_S
+            if threading.current_thread() is not threading.main_thread():  # which has the screen
+                time.sleep(0)
         if now < self._next_report:
             return
         self._next_report = now + REPORT_S
