@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from converting import COUNTS_ON, assert_counted_on, convert, restore_in_place
+from converting import COUNTED, COUNTS_ON, assert_counted_on, convert, restore_in_place
 from lab import Lab
-
-COUNTED = "tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count"
-"""Shell that prints the last number before the dump."""
 
 
 @pytest.fixture

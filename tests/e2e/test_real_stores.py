@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from converting import run_program
 from lab import Lab
 
-TUI = Path(__file__).parents[2] / "tui"
+SERVE = """
+        mkdir -p /tmp/c; cat >/tmp/c/config.toml <<END
+version = 2
+root = "/host/%s"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+END
+        containerd -c /tmp/c/config.toml >/dev/null 2>&1 &
+        for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+"""
+"""Shell that starts containerd on a store below /host."""
 
 
 def answer(*arguments: str, allowed: tuple[int, ...] = (0,)) -> Any:
     """Run the program with `--json`; `allowed` are the exit codes that are no failure."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ckpt_tui", *arguments, "--json"],
-        env={**os.environ, "PYTHONPATH": str(TUI)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode in allowed, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(run_program(*arguments, "--json", allowed=allowed))
 
 
 def entries(root: Path) -> dict[str, dict[str, Any]]:
@@ -54,15 +54,9 @@ def test_containerds_images_have_their_names(lab: Lab, containerd: Path) -> None
     facts = answer("inspect", checkpoint["target"])
     assert facts["notes"] == []
     assert facts["processes"][0]["comm"] == "sh"
-    digests = lab.script("""
-        mkdir -p /tmp/c; cat >/tmp/c/config.toml <<END
-version = 2
-root = "/host/containerd"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-END
-        containerd -c /tmp/c/config.toml >/dev/null 2>&1 &
-        for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
-        ctr image ls | awk 'NR > 1 { print $1, $3 }'
+    digests = lab.script(f"""
+        {SERVE % "containerd"}
+        ctr image ls | awk 'NR > 1 {{ print $1, $3 }}'
     """).stdout
     assert dict(line.split() for line in digests.splitlines()) == {
         name: found[name]["digest"] for name in ("localhost/bb:1", "localhost/counter:checkpoint")
@@ -100,13 +94,7 @@ def test_ctr_restores_with_the_commands_that_are_printed(
     told = told.replace("REF", "$(ctr image ls -q | grep -v localhost/bb:1)")
     told = told.replace("content fetch", "content fetch --plain-http")
     count = lab.script(f"""
-        mkdir -p /tmp/c; cat >/tmp/c/config.toml <<END
-version = 2
-root = "/host/{own}"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-END
-        containerd -c /tmp/c/config.toml >/dev/null 2>&1 &
-        for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+        {SERVE % own}
         ctr image import --snapshotter native --index-name localhost/bb:1 /host/base-bb.oci.tar
         {told}
         [ "$(ctr task ls | awk '$1 == "again" {{ print $3 }}')" = RUNNING ]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from converting import BUNDLE, COUNTS_ON, TUI, assert_counted_on, convert
+from converting import BUNDLE, COUNTED, COUNTS_ON, assert_counted_on, convert, run_program
 from lab import Lab
-
-COUNTED = "tar -xO --zstd -f /host/counter.tar.zst rootfs-diff.tar | tar -xO tmp/count"
 
 MOUNTED = ("/etc/hosts", "/etc/hostname", "/run/.containerenv", "/dev/shm")
 """What podman gave the container, which a bare CRIU wants to be told of."""
@@ -32,14 +28,8 @@ ROOTFS = """
 
 def ways(target: str) -> dict[str, Any]:
     """Return what `diagnose` says of each engine; it leaves with 1 where something may fail."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ckpt_tui", "diagnose", target, "--json"],
-        env={"PYTHONPATH": str(TUI), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode in (0, 1), done.stderr
-    return {way["engine"]: way for way in json.loads(done.stdout)["restore"]}
+    printed = run_program("diagnose", target, "--json", allowed=(0, 1))
+    return {way["engine"]: way for way in json.loads(printed)["restore"]}
 
 
 def commands(lab: Lab, target: str, engine: str) -> str:
@@ -94,11 +84,7 @@ def test_podman_restores_a_pair_from_a_registry(lab: Lab, pair: str) -> None:
 
 def test_podman_restores_a_pair_from_a_layout(lab: Lab, pair: str, tmp_path: Path) -> None:
     layout = lab.host / f"layout-{tmp_path.name}"
-    subprocess.run(
-        [sys.executable, "-m", "ckpt_tui", "copy", pair, f"oci:{layout}:counter"],
-        env={"PYTHONPATH": str(TUI), "PATH": "/usr/bin:/bin"},
-        check=True,
-    )
+    run_program("copy", pair, f"oci:{layout}:counter")
     assert_counted_on(restored_by_podman(lab, commands(lab, f"oci:{layout}:counter", "podman")))
 
 
