@@ -114,18 +114,6 @@ async def test_what_is_no_checkpoint_is_said(data: Path) -> None:
         assert isinstance(app.screen, BrowseScreen)
 
 
-async def test_space_marks_two_in_the_browser(data: Path) -> None:
-    app = CkptApp((), data / "archives", "archives")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(app, pilot)
-        await pilot.press("down", "down", "space")
-        await settle(app, pilot)
-        assert "●" in screen_text(app)
-        await pilot.press("down", "space")
-        await settle(app, pilot)
-        assert isinstance(app.screen, CompareScreen)
-
-
 def crio_with(folder: Path, name: str, **files: bytes) -> Path:
     """Return the CRI-O checkpoint with these files in its delta."""
     target = unpacked(ARCHIVES / "cri-crio.tar", folder / name)

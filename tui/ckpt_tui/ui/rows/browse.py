@@ -97,8 +97,8 @@ class BrowseRows:
         self._matches: Callable[[str], bool] | None = None
         self.sorted: tuple[int, bool] | None = None
         """Column and whether the other way; None: as it was listed."""
-        self.marked = "-"
-        """Target of the checkpoint that is marked to be compared, `-` for none."""
+        self.marked: list[str] = []
+        """Targets of the checkpoints to be compared, in the order in which they were marked."""
         self.refill()
 
     def refill(self, needle: str | None = None) -> None:
@@ -121,14 +121,19 @@ class BrowseRows:
             if node.is_open:
                 yield from self._walk(node.children or (), depth + 1)
 
+    def toggle_mark(self, target: str) -> None:
+        """Mark a checkpoint to be compared, or unmark it."""
+        if target in self.marked:
+            self.marked.remove(target)
+        else:
+            self.marked.append(target)
+
     def __len__(self) -> int:
         return len(self._lines)
 
     def __getitem__(self, index: int, /) -> Row:
         depth, node = self._lines[index]
-        mark = f"{OPEN if node.is_open else SHUT} " if node.is_branch else "  "
-        mark = "● " if node.target == self.marked else mark
-        label = Text("  " * depth + mark)
+        label = Text(f"{self._sign(node)} ".rjust(2 * depth + 2))
         label.append(printable(node.label), "heading" if not depth else "")
         if node.note:
             label.append(f"  {printable(node.note)}", "muted")
@@ -142,6 +147,11 @@ class BrowseRows:
                 printable(short_digest(node.digest)) if node.digest else "",
             ),
         )
+
+    def _sign(self, node: Node) -> str:
+        if node.target in self.marked:
+            return f"●{self.marked.index(node.target) + 1}"
+        return (OPEN if node.is_open else SHUT) if node.is_branch else ""
 
     def _age(self, mtime: float) -> str:
         return human_duration(max(0.0, self._now.timestamp() - mtime)) if mtime else ""

@@ -10,7 +10,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Static
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -35,6 +34,7 @@ from ckpt_tui.ui.screens.browse_opening import BrowseOpening
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.marks_line import MarksLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
@@ -66,7 +66,7 @@ class BrowseScreen(JobHost, BrowseOpening):
         self._repositories = Repositories()
 
     def compose(self) -> ComposeResult:
-        yield Static(" ckpt-tui", id="title")
+        yield MarksLine()
         with Horizontal():
             with Vertical(classes="list"):
                 yield VirtualTable(COLUMNS, self.rows, empty="Nothing to show")
@@ -342,8 +342,8 @@ class BrowseScreen(JobHost, BrowseOpening):
         bar = self.query_one(SearchBar)
         if bar.is_open:
             bar.close()
-            return
-        self._go_up()
+        elif not self.clear_marks():
+            self._go_up()
 
     def action_leave(self) -> None:
         self.app.exit()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.screen import Screen
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import DIAGNOSIS_TAB
+from ckpt_tui.ui.commands import DIAGNOSIS_TAB, own_key
 from ckpt_tui.ui.rows.browse import BrowseRows, Node
+from ckpt_tui.ui.widgets.marks_line import MarksLine
+
+if TYPE_CHECKING:
+    from ckpt_tui.ui.app import CkptApp
 
 IMAGES = ("oci:", "docker://", "containers-storage:", "containerd:")
 """Targets that are images and can be copied."""
@@ -69,20 +73,34 @@ class BrowseOpening(Screen[None]):
             self._push(FormatsScreen(target))
 
     def action_mark(self) -> None:
-        """Mark what is under the cursor; with another one marked, compare the two."""
+        """Mark what is under the cursor to be compared, or unmark it."""
         target = self.node.target if self.node else ""
         if not target:
             self._warn("Only checkpoints can be compared.")
             return
-        marked, self.rows.marked = self.rows.marked, "-"
-        if marked == "-":
-            self.rows.marked = target
-            self.notify("Marked: space on another one compares the two.", markup=False)
-        elif marked != target:
-            from ckpt_tui.ui.screens.compare import CompareScreen
+        self.rows.toggle_mark(target)
+        self._show_marks()
 
-            self._push(CompareScreen(marked, target))
+    def clear_marks(self) -> bool:
+        """Unmark everything; return whether anything was marked."""
+        if not self.rows.marked:
+            return False
+        self.rows.marked.clear()
+        self._show_marks()
+        return True
+
+    def _show_marks(self) -> None:
+        self.query_one(MarksLine).show(len(self.rows.marked))
         self.refill()
+
+    def action_compare(self) -> None:
+        """Show what differs between the marked checkpoints, in the order of marking."""
+        if len(self.rows.marked) < 2:
+            key = own_key(self.app, "mark")
+            self._warn(f"Mark two checkpoints or more: {key} marks what is under the cursor.")
+            return
+        self.cancel_quietly()
+        cast("CkptApp", self.app).compare_targets(self.rows.marked)
 
     def _warn(self, text: str) -> None:
         self.notify(text, severity="warning", markup=False)
