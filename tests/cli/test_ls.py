@@ -59,6 +59,19 @@ def test_a_layout_and_a_folder_are_listed(run: Run, tmp_path: Path) -> None:
     assert [tag["engine"] for tag in tags] == ["containerd"]
 
 
+@pytest.mark.parametrize("scheme", ["", "oci-archive:"])
+def test_the_images_of_an_archive_are_listed(run: Run, scheme: str) -> None:
+    document = json.loads(run("ls", f"{scheme}{ARCHIVES / 'base-bb.oci.tar'}", "--json").out)
+    (tag,) = document["tags"]
+    assert (tag["tag"], tag["kind"], tag["size"]) == ("localhost/bb:1", "image", 1120710)
+
+
+def test_a_checkpoint_is_no_place(run: Run) -> None:
+    ran = run("ls", ARCHIVES / "cri-crio.tar")
+    assert (ran.code, ran.out) == (1, "")
+    assert "cri-crio.tar holds no images." in ran.err
+
+
 def test_what_is_no_place_is_one_sentence(run: Run, tmp_path: Path) -> None:
     ran = run("ls", tmp_path / "absent")
     assert ran.code == 3

@@ -1,5 +1,6 @@
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_folder_lists_what_may_be_a_checkpoint(folder: Path) -> None:
     archive = entries["counter.tar.zst"]
     assert (archive.compression, archive.size) == ("zstd", 28329)
     assert archive.path == str(folder / "counter.tar.zst")
+
+
+def test_an_archive_of_images_is_told_by_its_first_member(data: Path, folder: Path) -> None:
+    for name in ("base-bb.oci.tar", "cri-podman.tar"):
+        shutil.copy(data / "archives" / name, folder / name)
+    found = {entry.name: entry.holds_images for entry in list_folder(str(folder), quiet())}
+    assert {name for name, holds_images in found.items() if holds_images} == {"base-bb.oci.tar"}
+    with tarfile.open(folder / "saved.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("./" + "0f" * 32 + ".json"))
+    found = {entry.name: entry.holds_images for entry in list_folder(str(folder), quiet())}
+    assert found["saved.tar"]
 
 
 def test_entries_come_lazily(folder: Path) -> None:

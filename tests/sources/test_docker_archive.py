@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import json
-import tarfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,41 +13,7 @@ from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.oci import image_config, image_layers
 from ckpt_tui.sources.table import resolve
-from crafted import ARCHIVES
-
-LAYER = (ARCHIVES / "cri-podman.tar").read_bytes()
-DIGEST = hashlib.sha256(LAYER).hexdigest()
-
-
-def config(*diff_ids: str) -> bytes:
-    ids = diff_ids or (f"sha256:{DIGEST}",)
-    return json.dumps({"architecture": "amd64", "rootfs": {"diff_ids": ids}}).encode()
-
-
-def entry(layer: str = f"{DIGEST}.tar", *names: str) -> dict[str, Any]:
-    return {"Config": "c.json", "RepoTags": list(names or ("web:1",)), "Layers": [layer]}
-
-
-def save(
-    path: Path, entries: object, files: Mapping[str, bytes], links: Mapping[str, str] | None = None
-) -> str:
-    """Write an archive; return its target."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
-        for name, data in {**files, "manifest.json": json.dumps(entries).encode()}.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-        for name, link in (links or {}).items():
-            member = tarfile.TarInfo(name)
-            member.type, member.linkname = tarfile.SYMTYPE, link
-            archive.addfile(member)
-    data = made.getvalue()
-    path.write_bytes(gzip.compress(data, 1) if path.suffix == ".gz" else data)
-    return str(path)
-
-
-GOOD = {"c.json": config(), f"{DIGEST}.tar": LAYER}
+from docker_saved import DIGEST, GOOD, config, entry, save
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])

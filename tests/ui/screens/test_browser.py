@@ -163,6 +163,34 @@ async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
         assert "kinds" in labels(app)
 
 
+async def test_a_folder_whose_listing_was_stopped_is_listed_when_asked_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await go_to(pilot, "more")
+        real = browse.list_children
+        began = threading.Event()
+
+        def stopped(node: Node, progress: Progress, *more: Any) -> Any:
+            began.set()
+            while True:
+                progress.tick()
+
+        monkeypatch.setattr(browse, "list_children", stopped)
+        await pilot.press("enter")
+        while not began.is_set():
+            await pilot.pause(0.01)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "Stopped" in card(app)
+        monkeypatch.setattr(browse, "list_children", real)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "kinds" in labels(app)
+
+
 async def test_what_was_read_once_is_read_again_when_asked_to(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:

@@ -404,8 +404,8 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 @JSON
 @reaches_registries
 def ls(target: str | None, every: bool, as_json: bool) -> None:
-    """Say what is in TARGET: docker://HOST, docker://HOST/REPO[:TAG], a layout, a folder, or the
-    root of a store of podman, CRI-O, containerd or Docker.
+    """Say what is in TARGET: docker://HOST, docker://HOST/REPO[:TAG], a layout, an archive of
+    images, a folder, or the root of a store of podman, CRI-O, containerd or Docker.
 
     Without TARGET: what the engines of this machine keep in their stores.
 

@@ -15,7 +15,7 @@ from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, human_duration, printable, short_digest
-from ckpt_tui.formats.listing import RepositoryListing, TagEntry, list_layout
+from ckpt_tui.formats.listing import RepositoryListing, TagEntry, list_archive, list_layout
 from ckpt_tui.formats.local_stores import IN_ORDER, StoreEntry, list_store
 from ckpt_tui.formats.parts import image_parts, referrers
 from ckpt_tui.sources.base import OpenedImage
@@ -29,6 +29,9 @@ from ckpt_tui.ui.rows.table import Column, Row
 
 MAX_DESCRIBED = 100
 """Tags that are described unless all are asked for: each costs two requests or more."""
+
+LOCAL_SCHEMES = ("oci", "oci-archive", "docker-archive")
+"""Of targets that may be written before the path of what is listed."""
 
 TAG_COLUMNS = (
     Column("TAG", share=2, least=12, shrink="middle"),
@@ -85,8 +88,12 @@ def ls(target: str, every: bool, as_json: bool) -> None:
             else:
                 _list_tags(place, every, as_json, progress)
             return
-        path = target.removeprefix("oci:")
-        if os.path.exists(os.path.join(path, "oci-layout")):
+        scheme, _, rest = target.partition(":")
+        path = rest if scheme in LOCAL_SCHEMES else target
+        if os.path.isfile(path):
+            entries = [entry for _, entry in list_archive(path, progress)]
+            _print_tags(target, entries, as_json)
+        elif os.path.exists(os.path.join(path, "oci-layout")):
             _list_layout(target, path, as_json, progress)
         elif store := store_at(path):
             _list_stores(target, [store], as_json, progress)

@@ -18,10 +18,13 @@ from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
 from ckpt_tui.sources.base import CREATED_KEY, REF_NAME, BlobStore, Descriptor
+from ckpt_tui.sources.docker_archive import DockerArchiveStore, docker_images
+from ckpt_tui.sources.local import open_images
 from ckpt_tui.sources.oci import (
     LayoutStore,
     descriptors_of,
     is_index_type,
+    is_layout,
     is_manifest_type,
     load,
 )
@@ -167,6 +170,45 @@ def list_layout(store: LayoutStore, progress: Progress) -> Iterator[TagEntry]:
             yield TagEntry(name, one.digest, one.media_type)
             continue
         yield replace(describe_document(name, one, document), size=size)
+
+
+def list_archive(path: str, progress: Progress) -> Iterator[tuple[str, TagEntry]]:
+    """Yield the images of an archive, each with the target that opens it; that is empty for one of
+    several that has no name.
+
+    Raises:
+        CkptError: as `open_images`.
+    """
+    tree = open_images(path, progress)
+    try:
+        if is_layout(tree):
+            for entry in list_layout(LayoutStore(tree), progress):
+                yield named(f"oci-archive:{path}", entry.tag), entry
+            return
+        found = list(docker_images(tree))
+        for names, store in found:
+            progress.tick()
+            for name in names or ("",):
+                opens = named(f"docker-archive:{path}", name) if name or len(found) == 1 else ""
+                yield opens, _saved(name, store)
+    finally:
+        tree.close()
+
+
+def named(place: str, tag: str) -> str:
+    """Return the target of an image in a layout or archive; `tag` may be a digest with its @."""
+    return f"{place}{tag}" if tag.startswith("@") or not tag else f"{place}:{tag}"
+
+
+def _saved(name: str, store: DockerArchiveStore | None) -> TagEntry:
+    if store is None:
+        return TagEntry(name)
+    described = describe_document(name, store.manifest, store.document)
+    return replace(
+        described,
+        tag=name or f"@{store.manifest.digest}",
+        size=stored_size(store, store.document),
+    )
 
 
 def total_size(

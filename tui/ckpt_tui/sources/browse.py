@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from ckpt_tui.sources.stores import MARKS
 
 _HEAD = 512
 _USTAR = slice(257, 262)
+_IMAGES = re.compile(rb"(blobs/|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64})")
+"""First member of an OCI layout in an archive, or of what `docker save` writes."""
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -44,6 +47,8 @@ class FolderEntry:
     mtime: float
     compression: str = ""
     """zstd, gzip or plain, of an archive."""
+    holds_images: bool = False
+    """Whether an archive begins as those of images do; a packed one does not show it."""
 
 
 _MARKS = (
@@ -112,7 +117,15 @@ def _listed(name: str, path: str, found: os.stat_result) -> FolderEntry | None:
     compression = sniff(head)
     if compression == "plain" and head[_USTAR] != b"ustar":
         return None
-    return FolderEntry(name, path, EntryKind.ARCHIVE, found.st_size, found.st_mtime, compression)
+    return FolderEntry(
+        name,
+        path,
+        EntryKind.ARCHIVE,
+        found.st_size,
+        found.st_mtime,
+        compression,
+        holds_images=bool(_IMAGES.match(head.removeprefix(b"./"))),
+    )
 
 
 def _kind(folder: str) -> EntryKind:

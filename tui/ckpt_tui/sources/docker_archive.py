@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.core.document import parse_document, text_at, texts_at
-from ckpt_tui.core.errors import DamagedInput, SourceUnreachable, UsageError
+from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.sources.base import (
@@ -124,6 +124,19 @@ def open_docker_image(target: str, tree: Tree, wanted: str) -> OpenedImage:
         raise UsageError(f"{target} {what}.", "", hint)
     store = DockerArchiveStore(tree, named[0])
     return OpenedImage(target, store, store.manifest, store.document, store.data)
+
+
+def docker_images(
+    tree: Tree,
+) -> Iterator[tuple[tuple[str, ...], DockerArchiveStore | None]]:
+    """Yield the images of an archive: their names, and their store, None where it is damaged. All
+    stores own the same tree."""
+    for entry in _entries(tree):
+        names = texts_at(entry, "RepoTags")
+        try:
+            yield names, DockerArchiveStore(tree, entry)
+        except CkptError:
+            yield names, None
 
 
 def _entries(tree: Tree) -> list[Mapping[str, Any]]:

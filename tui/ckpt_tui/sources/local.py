@@ -91,16 +91,39 @@ def open_stdin(target: str, progress: Progress, taker: Taker | None = None) -> O
     return _opened(target, _spooled(pipe, progress), "", progress, taker)
 
 
-def _opened(
-    target: str, file: FileWindow, wanted: str, progress: Progress, taker: Taker | None = None
-) -> Opened:
+def open_images(path: str, progress: Progress) -> ArchiveTree:
+    """Open an archive of images: a layout, or what `docker save` writes.
+
+    Raises:
+        NotACheckpoint: it holds no images.
+    """
+    tree = _archive(path, FileWindow(_descriptor(path)), progress)
+    if is_layout(tree) or is_docker_archive(tree):
+        return tree
+    tree.close()
+    raise NotACheckpoint(
+        f"{path} holds no images.",
+        "It is no OCI layout in an archive, and none of `docker save`.",
+        f"`ckpt-tui inspect {path}` says what it is.",
+    )
+
+
+def _archive(
+    target: str, file: FileWindow, progress: Progress, taker: Taker | None = None
+) -> ArchiveTree:
     try:
         _expect_archive(target, file)
         name = "standard input" if target == "-" else os.path.basename(target)
-        tree = open_archive(file, name, progress, file.close, taker)
+        return open_archive(file, name, progress, file.close, taker)
     except BaseException:
         file.close()
         raise
+
+
+def _opened(
+    target: str, file: FileWindow, wanted: str, progress: Progress, taker: Taker | None = None
+) -> Opened:
+    tree = _archive(target, file, progress, taker)
     try:
         return _tree_or_image(target, tree, wanted)
     except BaseException:

@@ -152,7 +152,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
             screens=(BROWSER, CHECKPOINT)),
     Command("inside", "right", "look_inside", "Look inside",
-            "Of an image: manifests, layers, referrers.", screens=(BROWSER,)),
+            "Images of an archive; layers of an image.", screens=(BROWSER,)),
     Command("outside", "left", "close_branch", "Close the branch", "Or go to the one around it.",
             screens=(BROWSER,)),
     Command("copy-digest", "Y", "copy_digest", "Copy the digest", "Send it to the clipboard.",

@@ -108,6 +108,8 @@ def list_children(
     """
     if node.is_image:
         return image_nodes(node.target, progress)
+    if node.is_archive:
+        return _archived(node.path, progress)
     if node.path == SCHEME:
         return registries().children or []
     if node.path.startswith(SCHEME):
@@ -131,6 +133,8 @@ def _node(entry: FolderEntry) -> Node:
         what=_what(entry),
         size=entry.size,
         mtime=entry.mtime,
+        is_archive=entry.kind is EntryKind.ARCHIVE,
+        holds_images=entry.holds_images,
     )
 
 
@@ -147,16 +151,24 @@ def _what(entry: FolderEntry) -> str:
 def _images(path: str, progress: Progress) -> Iterator[Node]:
     """Yield the images that the index of a layout names."""
     from ckpt_tui.archive.directory import DirectoryTree
-    from ckpt_tui.formats.listing import list_layout
+    from ckpt_tui.formats.listing import list_layout, named
     from ckpt_tui.sources.oci import LayoutStore
 
     store = LayoutStore(DirectoryTree(path, progress))
     try:
         for entry in list_layout(store, progress):
-            wanted = entry.tag if entry.tag.startswith("@") else f":{entry.tag}"
-            yield show(Node(entry.tag, path, f"oci:{path}{wanted}", is_image=True), entry)
+            yield show(Node(entry.tag, path, named(f"oci:{path}", entry.tag), is_image=True), entry)
     finally:
         store.close()
+
+
+def _archived(path: str, progress: Progress) -> Iterator[Node]:
+    """Yield the images that are in an archive."""
+    from ckpt_tui.formats.listing import list_archive
+
+    for target, entry in list_archive(path, progress):
+        is_named = bool(target)
+        yield show(Node(entry.tag, path, target, is_image=is_named, is_part=not is_named), entry)
 
 
 def _stored(store: Store, progress: Progress) -> list[Node]:

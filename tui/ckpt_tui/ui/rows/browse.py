@@ -53,13 +53,17 @@ class Node:
     """Whether there are manifests and layers in it to look at."""
     is_part: bool = False
     """Whether it is a layer or the like, which neither opens nor leads on."""
+    is_archive: bool = False
+    """Whether it is a file in which there may be images to look at."""
+    holds_images: bool = False
+    """Whether that is likely."""
     is_known: bool = True
     """False for a tag of which nothing but its name is known yet."""
 
     @property
     def is_branch(self) -> bool:
         leads = not (self.target or self.is_part or self.log)
-        return self.children is not None or self.is_image or leads
+        return self.children is not None or self.is_image or self.holds_images or leads
 
     @property
     def opens(self) -> str:

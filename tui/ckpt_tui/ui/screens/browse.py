@@ -153,8 +153,11 @@ class BrowseScreen(JobHost, BrowseOpening):
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
         if self._listed is not None and message.name.startswith(LISTING):
-            self._listed.children = []
-            self._listed.note = message.error.why or message.error.what
+            if self._listed.is_archive:  # which opens all the same
+                self._listed.children = None
+            else:
+                self._listed.children = []
+                self._listed.note = message.error.why or message.error.what
             self._listed = None
             self.refill()
             self._list_next()
@@ -165,6 +168,9 @@ class BrowseScreen(JobHost, BrowseOpening):
 
     @on(JobCancelled)
     def _cancelled(self) -> None:
+        if self._listed is not None and not self._listed.children:
+            self._listed.children = None  # nothing is known of it
+            self.refill()
         self._looking, self._listed = "", None
         self._show([Section("", [Fact("", "Stopped. Enter opens it.")])])
 
@@ -236,9 +242,9 @@ class BrowseScreen(JobHost, BrowseOpening):
             self._toggle(node)
 
     def action_look_inside(self) -> None:
-        """Open a branch: a folder, or what an image is made of."""
+        """Open a branch: a folder, the images in an archive, or what an image is made of."""
         node = self.node
-        if node is not None and node.is_branch and not node.is_open:
+        if node is not None and (node.is_branch or node.is_archive) and not node.is_open:
             self._toggle(node)
 
     def action_close_branch(self) -> None:
@@ -295,7 +301,7 @@ class BrowseScreen(JobHost, BrowseOpening):
     def action_refresh_list(self) -> None:
         node = self.node
         if node is not None:
-            is_list = node.is_branch and not node.is_image
+            is_list = node.is_branch and not (node.is_image or node.is_archive)
             branch = node if is_list else self.rows.parent(node.key)
             if branch is not None:
                 self._looked.clear()

@@ -17,7 +17,10 @@ from ckpt_tui.ui.widgets.marks_line import MarksLine
 if TYPE_CHECKING:
     from ckpt_tui.ui.app import CkptApp
 
-IMAGES = ("oci:", "docker://", "containers-storage:", "containerd:")
+IMAGES = (
+    *("oci:", "oci-archive:", "docker-archive:"),
+    *("docker://", "containers-storage:", "containerd:"),
+)
 """Targets that are images and can be copied."""
 
 
