@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from ckpt_tui.core.progress import Progress
@@ -24,6 +23,7 @@ from ckpt_tui.ui.rows.chain import COLUMNS, link_rows, link_sections, memory_par
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.compare import CompareScreen, ask_for_one_more
 from ckpt_tui.ui.screens.fetching import AsksToFetch
+from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -31,7 +31,7 @@ from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 
-class ChainScreen(AsksToFetch, Screen[None]):
+class ChainScreen(AsksToFetch, JobScreen[None]):
     """Compares each target with the one before, in a job; enter shows the two of a step."""
 
     CSS_PATH = "chain.tcss"
@@ -132,11 +132,3 @@ class ChainScreen(AsksToFetch, Screen[None]):
 
     async def action_copy(self) -> None:
         await send_row(self.app, self.table.highlighted)
-
-    def action_back(self) -> None:
-        if not self.cancel_job():
-            self.dismiss()
-
-    def action_leave(self) -> None:
-        self.cancel_job()
-        self.dismiss()

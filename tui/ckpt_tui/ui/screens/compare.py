@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from ckpt_tui.archive.tree import Tree
@@ -43,6 +42,7 @@ from ckpt_tui.ui.rows.compare import (
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import Row, plain
 from ckpt_tui.ui.screens.fetching import AsksToFetch
+from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
@@ -93,7 +93,7 @@ class _Bytes:
     runs: tuple[Run, ...]
 
 
-class CompareScreen(AsksToFetch, Screen[None]):
+class CompareScreen(AsksToFetch, JobScreen[None]):
     """Opens two targets, compares all but contents, then memory and files in jobs of their own.
 
     Class `-hex`: the bytes of one region of both are shown.
@@ -358,12 +358,8 @@ class CompareScreen(AsksToFetch, Screen[None]):
             self.table.focus()
         elif bar.is_open:
             bar.close()
-        elif not self.cancel_job():
-            self.dismiss()
-
-    def action_leave(self) -> None:
-        self.cancel_job()
-        self.dismiss()
+        else:
+            super().action_back()
 
 
 def _no_problem(row: Row) -> bool:

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from ckpt_tui.checkpoint.model import Checkpoint
@@ -32,6 +31,7 @@ from ckpt_tui.ui.rows.formats import (
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import ListRows
 from ckpt_tui.ui.screens.fetching import AsksToFetch
+from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -39,7 +39,7 @@ from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 
-class FormatsScreen(AsksToFetch, Screen[None]):
+class FormatsScreen(AsksToFetch, JobScreen[None]):
     """Time lines of the ways to restore; `m` measures them, one after another."""
 
     CSS_PATH = "formats.tcss"
@@ -166,11 +166,3 @@ class FormatsScreen(AsksToFetch, Screen[None]):
 
     async def action_copy(self) -> None:
         await send_row(self.app, self.query_one(VirtualTable).highlighted)
-
-    def action_back(self) -> None:
-        if not self.cancel_job():
-            self.dismiss()
-
-    def action_leave(self) -> None:
-        self.cancel_job()
-        self.dismiss()

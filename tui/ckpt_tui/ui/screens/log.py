@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from ckpt_tui.core.progress import Progress, quiet
@@ -23,12 +22,13 @@ from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.formats.logs import open_log
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import DIAGNOSIS, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.rows.choice import find_row
 from ckpt_tui.ui.rows.diagnosis import key_of_link, links_of, log_sections
 from ckpt_tui.ui.rows.log import COLUMNS, cause_number, log_rows
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import ListRows, Row
+from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import AskScreen, PickScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -67,7 +67,7 @@ def log_file(path: str) -> Callable[[Progress], LogFound]:
     return read
 
 
-class LogScreen(JobHost, Screen[Hashable | None]):
+class LogScreen(JobScreen[Hashable | None]):
     """Shows a log; returns the key of the thing in the checkpoint that somebody wants to see."""
 
     DEFAULT_CSS = """
@@ -185,11 +185,3 @@ class LogScreen(JobHost, Screen[Hashable | None]):
         if cause is not None:
             cure = cause.commands[0] if cause.commands else cause.fix
             await send_to_clipboard(self.app, cure, "the cure")
-
-    def action_back(self) -> None:
-        if not self.cancel_job():
-            self.dismiss(None)
-
-    def action_leave(self) -> None:
-        self.cancel_job()
-        self.dismiss(None)

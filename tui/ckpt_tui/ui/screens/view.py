@@ -8,7 +8,6 @@ from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.search import parse_pattern, search_window
@@ -18,7 +17,7 @@ from ckpt_tui.core.text import human_bytes, middle, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import VIEW, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.pager import show_in_pager
 from ckpt_tui.ui.rows.choice import find_row
 from ckpt_tui.ui.rows.content import (
@@ -33,6 +32,7 @@ from ckpt_tui.ui.rows.content import (
 from ckpt_tui.ui.rows.hex import dump_lines
 from ckpt_tui.ui.rows.table import LazyRows, ListRows, Row
 from ckpt_tui.ui.saving import ask_where_to_save
+from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -67,7 +67,7 @@ class ViewTitle(Lines):
         return [Text.assemble(" ", (left, "strong"), gap, right, " ")]
 
 
-class ViewScreen(JobHost, Screen[None]):
+class ViewScreen(JobScreen[None]):
     """Shows a window; `name` is foreign text, `reveal` shows what looks like a secret."""
 
     DEFAULT_CSS = """
@@ -245,11 +245,3 @@ class ViewScreen(JobHost, Screen[None]):
 
     async def action_copy_row(self) -> None:
         await self.action_copy()
-
-    def action_back(self) -> None:
-        if not self.cancel_job():
-            self.dismiss()
-
-    def action_leave(self) -> None:
-        self.cancel_job()
-        self.dismiss()
