@@ -10,7 +10,7 @@ import pytest
 from ran import Run
 
 from ckpt_tui.cli import main
-from ckpt_tui.cli.main import cli
+from ckpt_tui.cli.commands import cli
 from ckpt_tui.cli.plugin import main as plugin
 from ckpt_tui.core.config import config_file
 

@@ -10,7 +10,7 @@ import click
 import pytest
 from ran import Run
 
-from ckpt_tui.cli.main import cli
+from ckpt_tui.cli.commands import cli
 from ckpt_tui.cli.manual import manual
 
 PAGE = Path(__file__).parents[2] / "tui/man/ckpt-tui.1"

@@ -1,0 +1,56 @@
+"""The group of the sub-commands: what is none of them is a target to open on the screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from ckpt_tui.cli.options import files
+
+EXAMPLES = """
+\b
+Examples:
+  ckpt-tui                                  browse local checkpoints
+  ckpt-tui web-0.tar                        open one
+  ckpt-tui inspect web-0.tar --json | jq .processes
+  ckpt-tui diagnose --log restore.log       why it did not restore
+  ckpt-tui convert web-0.tar --base oci:base --for registry.example/app/web
+
+\b
+TARGET is a path (archive, directory, OCI layout or archive), or one of skopeo's names:
+  oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  containers-storage:NAME
+  docker://HOST/REPO[:TAG|@DIGEST], or containerd:NAME
+A single - reads standard input.
+
+\b
+Keys of your own, a theme and words to mask: config.toml in ~/.config/ckpt-tui.
+Completion of a shell:  eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"   (or zsh, fish)
+"""
+
+
+class Commands(click.Group):
+    """A group in which a first word that is no command is a target to open on the screen."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # a shell asks what could come next
+            return super().parse_args(ctx, args)
+        words = [a for a in args if a == "-" or not a.startswith("-")]
+        asks = {"--help", "-h", "--version"} & set(args[:1])
+        if not asks and (not words or words[0] not in self.commands):
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [*super().shell_complete(ctx, incomplete), *files(ctx, None, incomplete)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would leave with 1
+            raise ReaderGone from error
+
+
+class ReaderGone(Exception):
+    """Nobody reads standard output any more."""

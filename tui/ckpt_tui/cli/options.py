@@ -1,0 +1,79 @@
+"""Arguments and options that several sub-commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+
+def files(
+    ctx: click.Context, param: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete names of files."""
+    del ctx, param
+    return [CompletionItem(incomplete, type="file")]
+
+
+TARGET = click.argument("target", shell_complete=files)
+
+
+def _use_access(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Let every registry be reached as the options of this call say."""
+    if value is None or parameter.name is None:
+        return
+    from ckpt_tui.sources.access import Access, choose_access
+
+    settings = context.meta.setdefault("ckpt_tui.access", {})
+    settings[parameter.name] = value
+    choose_access(Access(**settings))
+
+
+def reaches_registries(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the TLS options of registries."""
+    for option in (
+        click.option(
+            "--ca-file",
+            type=click.Path(exists=True, dir_okay=False),
+            expose_value=False,
+            callback=_use_access,
+            help="Trust the authorities in this PEM file.",
+        ),
+        click.option(
+            "--tls-verify",
+            type=bool,
+            metavar="BOOL",
+            expose_value=False,
+            callback=_use_access,
+            help="false: take any certificate of a registry, or plain HTTP.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _ask_nobody(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    del parameter
+    if value:
+        from ckpt_tui.cli.telling import YES
+
+        context.meta[YES] = True
+
+
+def reads_checkpoints(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of registries, and of what they can only send as a whole."""
+    yes = click.option(
+        "-y",
+        "--yes",
+        is_flag=True,
+        expose_value=False,
+        callback=_ask_nobody,
+        help="Ask nobody before much is fetched from a registry.",
+    )
+    return reaches_registries(yes(command))
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+REVEAL = click.option("--reveal", is_flag=True, help="Show values that look like secrets.")
