@@ -7,7 +7,6 @@ CRImportCheckpoint, and the options of `runc restore` and `crun restore`.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.diagnose.preflight_engine import SWITCH
 from ckpt_tui.diagnose.preflight_restore import CRIU_CONFIG
-from ckpt_tui.sources.stores import locations
+from ckpt_tui.sources.stores import PODMAN_STORE, locations, stored_target
 from ckpt_tui.sources.table import split_reference
 
 FLAGS = {
@@ -44,14 +43,6 @@ LOCAL_PREFIX = "localhost/"
 
 LOCAL_NAME = "localhost/checkpoint:restore"
 """What an image from a layout is called in podman's store."""
-
-_STORED = re.compile(
-    r"(?P<store>containers-storage|containerd):"
-    r"(?:\[(?:(?P<within>[^@\]]*)@)?(?P<root>[^\]+]*)[^\]]*\])?(?P<name>.*)",
-    re.DOTALL,
-)
-"""An image in a local store, with what `ls` puts before its name: the driver of podman's store or
-the namespace of containerd's, and its root."""
 
 SHOWN_MOUNTS = 5
 """Mounts named in a sentence."""
@@ -123,14 +114,14 @@ def _is_image(facts: Facts) -> bool:
 def _image_name(facts: Facts) -> str:
     """Return the name of an image in a registry or a local store."""
     source = facts.checkpoint.source
-    stored = _STORED.fullmatch(source)
-    return shlex.quote(stored["name"] if stored else source.removeprefix("docker://"))
+    stored = stored_target(source)
+    return shlex.quote(stored.name if stored else source.removeprefix("docker://"))
 
 
 def _podman_program(facts: Facts) -> str:
     """Return how podman is called, for an image in a store that is not its usual one."""
-    stored = _STORED.fullmatch(facts.checkpoint.source)
-    root = stored["root"] if stored and stored["store"] == "containers-storage" else None
+    stored = stored_target(facts.checkpoint.source)
+    root = stored.root if stored and stored.store == PODMAN_STORE else ""
     usual = {str(location.root) for location in locations()}
     return "podman" if not root or root in usual else f"podman --root {shlex.quote(root)}"
 
@@ -293,9 +284,9 @@ def _ctr(facts: Facts) -> EngineRestore:
     source = facts.checkpoint.source
     image = facts.checkpoint.container.image
     base = (f"containerd needs {image} in its store, or pulls it.",) if image else ()
-    stored = _STORED.fullmatch(source)
-    space = stored["within"] if stored else ""
-    ctr = f"ctr --namespace {shlex.quote(space)}" if space not in (None, "", "default") else "ctr"
+    stored = stored_target(source)
+    space = stored.within if stored else ""
+    ctr = f"ctr --namespace {shlex.quote(space)}" if space not in ("", "default") else "ctr"
     restore = f"{ctr} containers restore --rw --live NEW_ID"
     name = _image_name(facts)
     if stored or source.startswith("docker://"):

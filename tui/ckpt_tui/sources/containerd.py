@@ -7,7 +7,6 @@ program need not run, and is asked nothing.
 from __future__ import annotations
 
 import os
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.sources.base import Descriptor, OpenedImage, checked_digest
 from ckpt_tui.sources.bolt import Bolt, Bucket
 from ckpt_tui.sources.oci import layer_archive, missing_blob, open_image
-from ckpt_tui.sources.stores import CONTAINERD_ROOT, DATABASE
+from ckpt_tui.sources.stores import CONTAINERD_ROOT, DATABASE, stored_target
 
 _CONTENT = "io.containerd.content.v1.content"
 
@@ -30,7 +29,6 @@ ATTEMPTS = 3
 
 MAX_IMAGES = 100_000
 
-_LOCATION = re.compile(r"\[(?:(?P<space>[^@\]]*)@)?(?P<root>[^\]]*)\](?P<name>.*)")
 _TIME = struct.Struct(">BqI")
 """Start of a time as Go packs it: version 1, seconds since year 1, nanoseconds."""
 
@@ -90,18 +88,17 @@ def named_images(root: str, progress: Progress) -> tuple[NamedImage, ...]:
     raise AssertionError("unreachable")
 
 
-def open_containerd(target: str, name: str, progress: Progress) -> OpenedImage:
+def open_containerd(target: str, progress: Progress) -> OpenedImage:
     """Open an image by name; `[NAMESPACE@CONTAINERD_ROOT]` before it says where it is looked for.
 
     Raises:
         SourceUnreachable: it is not there, or the store may not be read.
         UsageError: the name is empty.
     """
-    root, space = CONTAINERD_ROOT, ""
-    if match := _LOCATION.fullmatch(name):
-        root, space, name = match["root"] or CONTAINERD_ROOT, match["space"] or "", match["name"]
-    if not name:
+    stored = stored_target(target)
+    if stored is None or not stored.name:
         raise UsageError(f"{target} names no image.")
+    root, space, name = stored.root or CONTAINERD_ROOT, stored.within, stored.name
     images = [i for i in named_images(root, progress) if space in ("", i.namespace)]
     for image in images:
         if _is_called(image, name):

@@ -26,7 +26,7 @@ from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import BytesWindow, ByteWindow, FileWindow
 from ckpt_tui.sources.base import MEDIA_MANIFEST, Descriptor, OpenedImage, checked_digest
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of, missing_blob
-from ckpt_tui.sources.stores import DRIVERS, Location, locations
+from ckpt_tui.sources.stores import DRIVERS, Location, locations, stored_target
 from ckpt_tui.sources.tar_split import TarSplitWindow
 
 MAX_STORE_JSON = 64 << 20
@@ -37,7 +37,6 @@ MAX_LAYERS = 500
 
 _ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN_KEY = re.compile(r"[.0-9a-z]+")
-_LOCATION = re.compile(r"\[(?:(?P<driver>[a-z]*)@)?(?P<root>[^\]+]*)[^\]]*\](?P<name>.*)")
 
 
 class StoredImage:
@@ -142,23 +141,24 @@ class StoredImage:
             packed.close()
 
 
-def open_stored(target: str, name: str, progress: Progress) -> OpenedImage:
+def open_stored(target: str, progress: Progress) -> OpenedImage:
     """Open an image by name, id or `name@digest`; `[driver@root]` before it names the store.
 
     Raises:
         SourceUnreachable: no store has it, or the store may not be read.
         UsageError: the name is empty.
     """
-    places = locations()
-    if match := _LOCATION.fullmatch(name):
-        root, name = Path(match["root"]), match["name"]
-        drivers = [match["driver"]] if match["driver"] else list(DRIVERS)
-        places = (Location(root, driver) for driver in drivers)
-    if not name:
+    stored = stored_target(target)
+    if stored is None or not stored.name:
         raise UsageError(f"{target} names no image.")
+    name = stored.name
+    looked_at = locations()
+    if stored.root:
+        drivers = (stored.within,) if stored.within else DRIVERS
+        looked_at = (Location(Path(stored.root), driver) for driver in drivers)
     looked_in: list[str] = []
     denied: SourceUnreachable | None = None
-    for location in places:
+    for location in looked_at:
         progress.tick(0)
         try:
             images = read_list(location.root / f"{location.driver}-images" / "images.json")

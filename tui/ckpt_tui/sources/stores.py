@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +23,17 @@ CONTAINERD_STATE = "/run/containerd"
 
 DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
 """containerd's, below its root."""
+
+
+PODMAN_STORE = "containers-storage"
+CONTAINERD_STORE = "containerd"
+"""Of targets: what is written before the colon."""
+
+_STORED = re.compile(
+    rf"(?P<store>{PODMAN_STORE}|{CONTAINERD_STORE}):"
+    r"(?:\[(?:(?P<within>[^@\]]*)@)?(?P<root>[^\]]*)\])?(?P<name>.*)",
+    re.DOTALL,
+)
 
 
 class StoreKind(enum.Enum):
@@ -49,6 +61,19 @@ class Location:
     driver: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTarget:
+    """A target that is an image in a local store, `STORE:[WITHIN@ROOT]NAME`, taken apart."""
+
+    store: str
+    """`PODMAN_STORE` or `CONTAINERD_STORE`."""
+    within: str
+    """Driver of podman's store, or namespace of containerd's; empty: any."""
+    root: str
+    """Empty: where the store usually is."""
+    name: str
+
+
 MARKS = (
     (DATABASE, StoreKind.CONTAINERD),
     *((f"{driver}-images", StoreKind.CONTAINERS) for driver in DRIVERS),
@@ -67,6 +92,17 @@ FIXED = (
 )
 """Where engines keep their stores unless they are told otherwise; kubelet's folder holds the
 archives of its checkpoint call (KEP-2008)."""
+
+
+def stored_target(target: str) -> StoredTarget | None:
+    """Return what a target says of an image in a local store, None for any other target."""
+    match = _STORED.fullmatch(target)
+    if match is None:
+        return None
+    root = match["root"] or ""
+    if match["store"] == PODMAN_STORE:
+        root = root.partition("+")[0]  # podman's run root and options follow
+    return StoredTarget(match["store"], match["within"] or "", root, match["name"])
 
 
 def known_stores() -> Iterator[Store]:

@@ -51,14 +51,6 @@ def _open_dir(target: str, progress: Progress) -> Opened:
     return open_directory(target, _after_scheme(target), progress)
 
 
-def _open_stored(target: str, progress: Progress) -> Opened:
-    return open_stored(target, _after_scheme(target), progress)
-
-
-def _open_containerd(target: str, progress: Progress) -> Opened:
-    return open_containerd(target, _after_scheme(target), progress)
-
-
 def _open_registry(target: str, progress: Progress) -> Opened:
     # oras and requests cost 130 ms; only registries need them
     from ckpt_tui.sources.registry_store import open_registry_image
@@ -96,13 +88,13 @@ SOURCES: tuple[Source, ...] = (
         "containers-storage:NAME",
         "an image in the local store of podman, CRI-O and buildah",
         lambda target: target.startswith("containers-storage:"),
-        _open_stored,
+        open_stored,
     ),
     Source(
         "containerd:NAME",
         "an image in the local store of containerd",
         lambda target: target.startswith("containerd:"),
-        _open_containerd,
+        open_containerd,
     ),
     Source(
         "docker://HOST/REPO:TAG",
