@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from breakage import facts_of, findings, unpack
 
+from ckpt_tui.convert.copying import copy
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.diagnose.checks import run_checks
 from ckpt_tui.diagnose.facts import Facts
@@ -15,6 +16,7 @@ from ckpt_tui.diagnose.finding import verdict
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.formats.opened import open_checkpoint
 from crafted import ARCHIVES, DATA
+from docker_saved import GOOD, entry, save
 
 
 def engines_of(folder: Path) -> dict[str, EngineRestore]:
@@ -91,6 +93,23 @@ def test_names_in_commands_are_quoted(tmp_path: Path) -> None:
                 "podman container restore localhost/checkpoint:restore",
             ),
         ),
+        (
+            "docker-archive:/srv/web.tar:web:ckpt",
+            (
+                "skopeo copy docker-archive:/srv/web.tar:web:ckpt "
+                "containers-storage:localhost/checkpoint:restore",
+                "podman container restore localhost/checkpoint:restore",
+            ),
+        ),
+        (
+            "containerd:[k8s.io@/var/lib/containerd]web:ckpt",
+            (
+                "ctr --namespace k8s.io images export checkpoint.tar web:ckpt",
+                "skopeo copy oci-archive:checkpoint.tar "
+                "containers-storage:localhost/checkpoint:restore",
+                "podman container restore localhost/checkpoint:restore",
+            ),
+        ),
     ],
 )
 def test_image_is_brought_to_podman_from_where_it_is(
@@ -110,6 +129,16 @@ def opened_engines(target: Path) -> dict[str, EngineRestore]:
         return {r.engine: r for r in restore_commands(facts, run_checks(facts, quiet()))}
     finally:
         opened.close()
+
+
+def test_image_in_a_file_is_copied_as_what_the_file_is(tmp_path: Path) -> None:
+    saved = save(tmp_path / "saved.tar", [entry()], GOOD)
+    copy(saved, f"oci-archive:{tmp_path}/layout.tar:1", quiet())
+    copy(saved, f"oci:{tmp_path}/layout:1", quiet())
+    places = {"docker-archive": saved, "oci-archive": tmp_path / "layout.tar"}
+    for transport, place in (*places.items(), ("oci", tmp_path / "layout")):
+        command = opened_engines(Path(place))["podman"].commands[0]
+        assert command.startswith(f"skopeo copy {transport}:{place} containers-storage:")
 
 
 def test_image_of_ctr_is_imported_first_and_nothing_else_takes_it() -> None:

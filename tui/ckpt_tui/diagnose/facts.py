@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable, file_table
 from ckpt_tui.checkpoint.images import ImageDirectory
@@ -20,6 +21,9 @@ from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.rootfs import RootFilesystem
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.sources.base import Opened, OpenedImage
+from ckpt_tui.sources.docker_archive import DockerArchiveStore
+from ckpt_tui.sources.oci import LayoutStore
 
 T = TypeVar("T")
 
@@ -39,13 +43,16 @@ class Facts:
     host: HostProfile | None = None
     base: Tree | None = None
     """The base image, layers merged."""
+    transport: str = "oci"
+    """What skopeo calls the kind of file or folder that an image is in."""
     progress: Progress = field(default_factory=quiet)
 
     @classmethod
     def of(cls, opened: OpenCheckpoint, checkpoint: Checkpoint, **more: Any) -> Facts:
         """Return the facts of an opened checkpoint; `more` are host, base and what goes with it."""
         documents = opened.metadata.documents
-        return cls(checkpoint, opened.images, opened.tree, documents, **more)
+        transport = _transport(opened.source)
+        return cls(checkpoint, opened.images, opened.tree, documents, transport=transport, **more)
 
     def each(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items of a loop that may be long, listening for cancellation."""
@@ -204,3 +211,11 @@ def some(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     if len(listed) <= _SOME:
         return tuple(listed)
     return (*listed[: _SOME - 1], Evidence(f"and {len(listed) - _SOME + 1} more"))
+
+
+def _transport(source: Opened) -> str:
+    store = source.store if isinstance(source, OpenedImage) else None
+    if isinstance(store, DockerArchiveStore):
+        return "docker-archive"
+    is_packed = isinstance(store, LayoutStore) and isinstance(store.tree, ArchiveTree)
+    return "oci-archive" if is_packed else "oci"

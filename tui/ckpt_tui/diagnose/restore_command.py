@@ -17,7 +17,7 @@ from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.diagnose.preflight_engine import SWITCH
 from ckpt_tui.diagnose.preflight_restore import CRIU_CONFIG
-from ckpt_tui.sources.stores import PODMAN_STORE, locations, stored_target
+from ckpt_tui.sources.stores import PODMAN_STORE, StoredTarget, locations, stored_target
 from ckpt_tui.sources.table import split_reference
 
 FLAGS = {
@@ -43,6 +43,12 @@ LOCAL_PREFIX = "localhost/"
 
 LOCAL_NAME = "localhost/checkpoint:restore"
 """What an image from a layout is called in podman's store."""
+
+COPIED = ("oci:", "oci-archive:", "docker-archive:")
+"""Targets that skopeo takes as they are."""
+
+EXPORTED = "checkpoint.tar"
+"""What an image of containerd is written to for podman."""
 
 SHOWN_MOUNTS = 5
 """Mounts named in a sentence."""
@@ -133,9 +139,22 @@ def _local_image(facts: Facts) -> tuple[str, tuple[str, ...]]:
         return _image_name(facts), ()
     if source.startswith("docker://"):
         return _image_name(facts), (_command("podman pull", _image_name(facts)),)
-    where = source if source.startswith(("oci:", "oci-archive:")) else f"oci:{source}"
-    copy = _command("skopeo copy", shlex.quote(where), f"containers-storage:{LOCAL_NAME}")
-    return LOCAL_NAME, (copy,)
+    before: tuple[str, ...] = ()
+    if stored := stored_target(source):
+        before = (_command(_ctr_program(stored), "images export", EXPORTED, _image_name(facts)),)
+        where = f"oci-archive:{EXPORTED}"
+    elif source.startswith(COPIED):
+        where = source
+    else:
+        where = f"{facts.transport}:{source}"
+    copy = _command("skopeo copy", shlex.quote(where), f"{PODMAN_STORE}:{LOCAL_NAME}")
+    return LOCAL_NAME, (*before, copy)
+
+
+def _ctr_program(stored: StoredTarget | None) -> str:
+    """Return how ctr is called, for an image in a namespace that is not its usual one."""
+    space = stored.within if stored else ""
+    return f"ctr --namespace {shlex.quote(space)}" if space not in ("", "default") else "ctr"
 
 
 def _other_engine(facts: Facts, engine: str, needs: str) -> EngineRestore | None:
@@ -285,9 +304,7 @@ def _ctr(facts: Facts) -> EngineRestore:
     image = facts.checkpoint.container.image
     base = (f"containerd needs {image} in its store, or pulls it.",) if image else ()
     stored = stored_target(source)
-    space = stored.within if stored else ""
-    ctr = f"ctr --namespace {shlex.quote(space)}" if space not in ("", "default") else "ctr"
-    restore = f"{ctr} containers restore --rw --live NEW_ID"
+    restore = f"{_ctr_program(stored)} containers restore --rw --live NEW_ID"
     name = _image_name(facts)
     if stored or source.startswith("docker://"):
         fetch = () if stored else (f"ctr content fetch {name}",)
