@@ -1,0 +1,31 @@
+"""The keys of a screen in words, where not all of them fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demo import screen_text
+from driving import press
+from textual.containers import VerticalScroll
+
+from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.screens.help import HelpScreen
+
+MORE, CLOSES = "↓ more   esc closes", "esc closes"
+
+
+async def test_it_says_that_there_is_more_below_and_scrolls(tmp_path: Path) -> None:
+    app = CkptApp((), tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        panel = app.screen.query_one(VerticalScroll)
+        assert panel.border_subtitle == MORE
+        await press(pilot, "j", "j", "k")
+        assert panel.scroll_y == 1
+        await press(pilot, "end")
+        assert panel.border_subtitle == CLOSES
+        assert screen_text(app).split("\n")[-2].strip() == "+ added  ~ changed  − deleted"
+        await pilot.resize_terminal(80, 60)
+        await press(pilot, "home")
+        assert panel.border_subtitle == CLOSES
