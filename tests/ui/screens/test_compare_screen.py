@@ -109,6 +109,7 @@ async def test_what_is_no_checkpoint_is_said(data: Path) -> None:
     async with CkptApp((), archives).run_test(size=(80, 24)) as pilot:
         app = await comparing(pilot, archives / "cri-crio.tar", archives / "base-bb.oci.tar")
         assert "holds no checkpoint" in screen_text(app)
+        assert "Comparing memory" not in screen_text(app)
         await pilot.press("q")
         await settle(app, pilot)
         assert isinstance(app.screen, BrowseScreen)
@@ -139,6 +140,33 @@ async def test_enter_on_a_file_goes_to_the_first_changed_byte(tmp_path: Path) ->
         assert app.screen.has_class("-hex")
         assert [v.place for v in app.screen.query(HexView)] == [4000, 4000]
         assert "before: /log   1 changed place" in screen_text(app)
+
+
+async def test_enter_on_a_line_that_leads_nowhere_says_so(data: Path) -> None:
+    archives = data / "archives"
+    app = CkptApp((), archives)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await comparing(pilot, archives / "cri-crio.tar", archives / "cri-podman.tar")
+        titles = [line.title for line in found(app)]
+        for count, title in enumerate(("Container", "name"), 1):
+            await go_to(app, pilot, titles.index(title))
+            await pilot.press("enter")
+            await settle(app, pilot)
+            assert isinstance(app.screen, CompareScreen)
+            assert len(app._notifications) == count
+
+
+async def test_a_step_that_failed_is_not_taken_for_the_first(data: Path) -> None:
+    archives = data / "archives"
+    targets = [str(archives / n) for n in ("cri-crio.tar", "base-bb.oci.tar", "cri-podman.tar")]
+    app = CkptApp(compared=targets)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(app, pilot)
+        said = []
+        for number in range(3):
+            await go_to(app, pilot, number)
+            said.append("compared with nothing" in screen_text(app))
+        assert said == [True, False, False]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])

@@ -122,3 +122,10 @@ def memory_parts(link: Link) -> list[Part]:
     """Return the pages of a step as shares of a bar."""
     counts = link.counts.memory if link.counts else {}
     return [Part(name, counts.get(field, 0), meaning) for field, meaning, name in PAGE_STATES]
+
+
+def no_memory(link: Link) -> str:
+    """Return what is said where no pages of a step were compared."""
+    if link.problem:
+        return ""
+    return "No page was compared" if link.counts else "The first one is compared with nothing"

@@ -19,7 +19,7 @@ from ckpt_tui.formats.comparing import Link, compare_chain
 from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import CHAIN, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.rows.chain import COLUMNS, link_rows, link_sections, memory_parts
+from ckpt_tui.ui.rows.chain import COLUMNS, link_rows, link_sections, memory_parts, no_memory
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.compare import CompareScreen, ask_for_one_more
 from ckpt_tui.ui.screens.fetching import AsksToFetch
@@ -49,7 +49,7 @@ class ChainScreen(AsksToFetch, JobScreen[None]):
             yield VirtualTable(COLUMNS, empty="Comparing …")
         with Vertical(classes="detail"):
             yield Facts()
-            yield StackedBar(empty="The first one is compared with nothing")
+            yield StackedBar(empty="")
         yield JobBar()
         yield KeyLine(CHAIN)
 
@@ -102,7 +102,7 @@ class ChainScreen(AsksToFetch, JobScreen[None]):
     def _show_detail(self) -> None:
         if self.link is not None:
             self.query_one(Facts).show(link_sections(self.link))
-            self.query_one(StackedBar).show(memory_parts(self.link))
+            self.query_one(StackedBar).show(memory_parts(self.link), no_memory(self.link))
 
     @on(VirtualTable.RowChosen)
     def _chosen(self) -> None:

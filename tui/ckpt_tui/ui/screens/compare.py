@@ -201,6 +201,7 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         if self._found is None:
             self.query_one(Facts).show(problem_sections(message.error))
             self.table.set_rows(self.table.rows, "They cannot be compared")
+            self.query_one(StackedBar).show((), "")
         else:
             self.notify(printable(str(message.error)), severity="error", markup=False)
 
@@ -248,9 +249,12 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         elif line.change is not None:
             after = line.change.after_key
             self._open_at(1 if after is not None else 0, after or line.change.before_key)
+        else:
+            self._open_at(0, None)
 
     def _open_at(self, which: int, key: tuple[object, ...] | int | None) -> None:
         if key is None:
+            self.notify("It leads nowhere: all that is known of it is on the panel.", markup=False)
             return
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 

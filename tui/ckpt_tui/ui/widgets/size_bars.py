@@ -24,9 +24,10 @@ class StackedBar(Lines):
         super().__init__(id=id, classes=classes)
         self._parts, self._empty = tuple(parts), empty
 
-    def show(self, parts: Sequence[Part]) -> None:
-        """Show other shares."""
+    def show(self, parts: Sequence[Part], empty: str | None = None) -> None:
+        """Show other shares; `empty` is said from now on where there are none."""
         self._parts = tuple(parts)
+        self._empty = self._empty if empty is None else empty
         self.redraw()
 
     def lines(self, width: int) -> Sequence[Text]:
