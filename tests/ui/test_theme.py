@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from driving import UI
 from rich.cells import cell_len
 from textual.color import Color
+from textual.command import CommandPalette
 from textual.theme import BUILTIN_THEMES, Theme
 
 from ckpt_tui.ui.rows.meanings import MEANINGS, signed
-from ckpt_tui.ui.theme import DARK, LIGHT, THEMES, ThemedApp, meaning_colours
+from ckpt_tui.ui.theme import ANSI, DARK, LIGHT, THEMES, ThemedApp, meaning_colours
 
 
 def luminance(colour: str) -> float:
@@ -93,3 +95,17 @@ async def test_style_sheets_may_name_meanings_under_a_stock_theme() -> None:
         app.theme = "ckpt-light"
         await pilot.pause()
         assert app.theme_variables["fails"] == LIGHT.variables["fails"]
+
+
+async def test_what_a_command_does_is_read_in_the_palette_of_the_terminals_colours() -> None:
+    class Office(ThemedApp[None]):
+        CSS_PATH = UI / "app.tcss"
+
+    app = Office(theme=ANSI.name)
+    async with app.run_test() as pilot:
+        app.action_command_palette()
+        await pilot.pause()
+        palette = app.screen
+        assert isinstance(palette, CommandPalette)
+        style = palette.get_component_styles("command-palette--help-text")
+        assert not style.text_style.dim
