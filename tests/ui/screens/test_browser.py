@@ -232,15 +232,42 @@ async def test_keys_lead_to_the_screens(folder: Path) -> None:
             assert isinstance(app.screen, BrowseScreen), key
 
 
-async def test_a_folder_cannot_be_converted_and_that_is_said(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("c", "Only a checkpoint can be converted."),
+        ("d", "Only a checkpoint can be diagnosed; a log opens with enter."),
+        ("t", "Only a checkpoint can be restored."),
+    ],
+)
+async def test_what_cannot_be_done_with_a_folder_is_said(folder: Path, key: str, said: str) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await settle(pilot)
         await go_to(pilot, "here")
-        await pilot.press("c")
+        await pilot.press(key)
         await settle(pilot)
         assert isinstance(app.screen, BrowseScreen)
-        assert "Only a checkpoint can be converted." in [n.message for n in app._notifications]
+        assert [n.message for n in app._notifications] == [said]
+
+
+async def test_the_card_of_all_registries_names_no_place(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await go_to(pilot, "registries")
+        assert card(app).strip() == "none yet: a adds one"
+
+
+async def test_the_card_is_empty_where_no_line_is_left(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await go_to(pilot, "counter.tar.zst")
+        await pilot.press("slash", *"nowhere")
+        await settle(pilot)
+        assert labels(app) == []
+        assert card(app).strip() == ""
 
 
 async def test_a_working_folder_that_is_gone_is_no_reason_to_fail(

@@ -96,6 +96,15 @@ async def test_its_line_shows_that_there_is_more_in_it(folder: Path) -> None:
         assert labels(app, "base-bb.oci.tar") == []
 
 
+async def test_the_card_says_how_to_look_into_one_that_is_no_checkpoint(folder: Path) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await go_to(pilot, "base-bb.oci.tar")
+        await settle(pilot)
+        assert "holds no checkpoint" in card(app)
+        assert card(app).endswith("→ lists the images in it.")
+
+
 async def test_images_of_docker_save_open_and_copy(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:

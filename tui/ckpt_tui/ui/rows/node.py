@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ckpt_tui.core.text import human_count, printable
+from ckpt_tui.sources.reference import SCHEME
 from ckpt_tui.ui.rows.browse import PREVIEW_LIMIT, Node
 from ckpt_tui.ui.rows.facts import Fact, Section
 
@@ -21,7 +22,8 @@ def node_sections(node: Node) -> list[Section]:
     if node.is_part:
         return known
     if not node.opens:
-        return [Section("", [Fact("", printable(node.path)), Fact("", _branch_text(node))])]
+        place = [] if node.path == SCHEME else [Fact("", printable(node.path))]
+        return [Section("", [*place, Fact("", _branch_text(node))])]
     if node.what in ("image", "index"):
         text = "Nothing on it says that it is a checkpoint: enter looks for one."
         return [Section("", [Fact("", text)]), *known]
@@ -36,6 +38,13 @@ def known_sections(node: Node | None) -> list[Section]:
     facts = node.facts if node else ()
     shown = [Fact(printable(label), printable(value)) for label, value in facts if value]
     return [Section("", shown)] if shown else []
+
+
+def inside_sections(node: Node | None, key: str) -> list[Section]:
+    """Return the way into an archive of images that does not open by itself."""
+    if node is None or not node.holds_images:
+        return []
+    return [Section("", [Fact("", f"{key} lists the images in it.")])]
 
 
 def _branch_text(node: Node) -> str:

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count, printable
-from ckpt_tui.ui.commands import BROWSER, bindings_for
+from ckpt_tui.ui.commands import BROWSER, bindings_for, own_key
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, JobProgress
 from ckpt_tui.ui.places import (
     Card,
@@ -28,7 +28,7 @@ from ckpt_tui.ui.places import (
 from ckpt_tui.ui.remote import Repositories
 from ckpt_tui.ui.rows.browse import COLUMNS, BrowseRows, Node
 from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.node import is_looked_into, known_sections, node_sections
+from ckpt_tui.ui.rows.node import inside_sections, is_looked_into, known_sections, node_sections
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.browse_opening import BrowseOpening
 from ckpt_tui.ui.widgets.facts import Facts
@@ -162,7 +162,8 @@ class BrowseScreen(JobHost, BrowseOpening):
             self.refill()
             self._list_next()
         self._looking = ""
-        self._show([*known_sections(self.node), *problem_sections(message.error)])
+        inside = inside_sections(self.node, own_key(self.app, "inside"))
+        self._show([*known_sections(self.node), *problem_sections(message.error), *inside])
         if message.name.startswith(LOOKING):
             self._describe()
 
@@ -229,6 +230,7 @@ class BrowseScreen(JobHost, BrowseOpening):
     def _filter(self, message: SearchBar.FilterChanged) -> None:
         self.rows.refill(message.text)
         self.table.set_rows(self.rows, "No line has that text" if message.text else None)
+        self._show_card()
 
     def action_open(self) -> None:
         node = self.node

@@ -65,15 +65,19 @@ class BrowseOpening(Screen[None]):
     def action_diagnose(self) -> None:
         """Open what is under the cursor at its diagnosis."""
         node = self.node
-        if node is not None and node.target:
-            self.open_checkpoint(node.target, DIAGNOSIS_TAB)
+        if node is None or not node.target:
+            self._warn("Only a checkpoint can be diagnosed; a log opens with enter.")
+            return
+        self.open_checkpoint(node.target, DIAGNOSIS_TAB)
 
     def action_formats(self) -> None:
-        target = self.node.target if self.node else ""
-        if target:
-            from ckpt_tui.ui.screens.formats import FormatsScreen
+        node = self.node
+        if node is None or not node.target:
+            self._warn("Only a checkpoint can be restored.")
+            return
+        from ckpt_tui.ui.screens.formats import FormatsScreen
 
-            self._push(FormatsScreen(target))
+        self._push(FormatsScreen(node.target))
 
     def action_mark(self) -> None:
         """Mark what is under the cursor to be compared, or unmark it."""

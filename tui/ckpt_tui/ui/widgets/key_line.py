@@ -42,10 +42,30 @@ def chosen(keys: Sequence[Key], width: int) -> list[Key]:
     return kept if kept and kept[0].width <= width else []
 
 
-class KeyLine(Widget):
-    """Shows the footers of the command table for one screen; obeys its `check_action`."""
+class ClickableKeys(Widget):
+    """A line of keys; a click on one does what the key does."""
 
     ALLOW_SELECT = False
+
+    async def on_click(self, event: events.Click) -> None:
+        action = event.style.meta.get("command")
+        if action:
+            event.stop()
+            await self.screen.run_action(action)
+
+
+def key_piece(key: Key) -> Content:
+    """Return a key and its word, to be clicked where it can be used."""
+    style = "$muted" if key.usable else "$base"
+    piece = Content.assemble(
+        (key.shown, "bold $accent" if key.usable else "$base"), (f" {key.word}", style)
+    )
+    return piece.stylize(Style.from_meta({"command": key.action})) if key.usable else piece
+
+
+class KeyLine(ClickableKeys):
+    """Shows the footers of the command table for one screen; obeys its `check_action`."""
+
     DEFAULT_CSS = """
     KeyLine { dock: bottom; height: 1; }
     """
@@ -70,20 +90,6 @@ class KeyLine(Widget):
                 found.append(Key(key, command.footer, command.action, bool(usable)))
         return found
 
-    async def on_click(self, event: events.Click) -> None:
-        action = event.style.meta.get("command")
-        if action:
-            event.stop()
-            await self.screen.run_action(action)
-
     def render(self) -> Content:
-        pieces = []
-        for key in chosen(self.keys(), self.size.width - 2):
-            style = "$muted" if key.usable else "$base"
-            piece = Content.assemble(
-                (key.shown, "bold $accent" if key.usable else "$base"), (f" {key.word}", style)
-            )
-            if key.usable:
-                piece = piece.stylize(Style.from_meta({"command": key.action}))
-            pieces.append(piece)
+        pieces = [key_piece(key) for key in chosen(self.keys(), self.size.width - 2)]
         return Content(" ") + Content(" " * _GAP).join(pieces)

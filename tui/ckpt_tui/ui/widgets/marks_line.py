@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.style import Style
-from textual.widgets import Static
 
 from ckpt_tui.ui.commands import own_key
+from ckpt_tui.ui.widgets.key_line import ClickableKeys, Key, key_piece
 
-NAME = " ckpt-tui"
 
+class MarksLine(ClickableKeys):
+    """The name of the program alone while nothing is marked."""
 
-class MarksLine(Static):
-    """The name of the program alone while nothing is marked; what it says of keys is clickable."""
-
-    ALLOW_SELECT = False
     DEFAULT_CSS = """
-    MarksLine { height: 1; background: $panel; color: $strong; text-style: bold; }
+    MarksLine { height: 1; background: $panel; color: $strong; }
     """
 
     def __init__(self) -> None:
-        super().__init__(NAME)
+        super().__init__()
+        self._count = 0
 
     def show(self, count: int) -> None:
         """Say how many are marked."""
-        if not count:
-            self.update(NAME)
-            return
-        compares = f"   {self._key('compare')} compares them" if count > 1 else ""
-        self.update(
-            Content.assemble(
-                (f"{NAME}   ● {count} marked"),
-                (compares, Style.from_meta({"@click": "screen.compare"})),
-                (f"   {self._key('back')} unmarks", Style.from_meta({"@click": "screen.back"})),
-            )
-        )
+        self._count = count
+        self.refresh()
 
-    def _key(self, command_id: str) -> str:
-        return own_key(self.app, command_id)
+    def render(self) -> Content:
+        pieces = [Content.styled(" ckpt-tui", "bold")]
+        if self._count:
+            pieces.append(Content(f"● {self._count} marked"))
+        if self._count > 1:
+            pieces.append(self._key("compare", "compares them"))
+        if self._count:
+            pieces.append(self._key("back", "unmarks"))
+        return Content("   ").join(pieces)
+
+    def _key(self, command_id: str, word: str) -> Content:
+        """`command_id` is the name of its action, too."""
+        return key_piece(Key(own_key(self.app, command_id), word, command_id))
