@@ -81,6 +81,26 @@ def test_lookbehind_and_word_borders_see_the_bytes_before(monkeypatch: pytest.Mo
     assert found == [(558, 2)]
 
 
+def test_nested_repeats_end_in_time() -> None:
+    data = (b"a" * 60 + b"b") * 20_000
+    assert search_window(BytesWindow(data), parse_pattern("re:(a+)+$"), quiet()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("needle", "searching"),
+        ("re:ne+dle", "searching"),
+        ("re:needle(?!s)", "searching (a slow expression)"),
+    ],
+)
+def test_an_expression_that_takes_long_is_said(text: str, step: str) -> None:
+    progress = Progress()
+    found = search_window(BytesWindow(b"needles, needle"), parse_pattern(text), progress)
+    assert found[-1] == (9, 6)
+    assert progress.step == step
+
+
 def test_utf16_and_bytes_are_found() -> None:
     data = b"\0\0" + "Geheim".encode("utf-16-le") + b"\xff\x00\xfe"
     assert search_window(BytesWindow(data), parse_pattern("u16:Geheim"), quiet()) == [(2, 12)]
@@ -91,7 +111,9 @@ def test_an_expression_that_matches_nothing_at_all_finds_nothing() -> None:
     assert search_window(BytesWindow(b"abc"), parse_pattern("re:x*"), quiet()) == []
 
 
-@pytest.mark.parametrize("text", ["", "re:(", "hex:", "hex:abc", "hex:xy", "u16:"])
+@pytest.mark.parametrize(
+    "text", ["", "re:(", "re:a{9999999999}", "hex:", "hex:abc", "hex:xy", "u16:"]
+)
 def test_what_is_no_search_is_said(text: str) -> None:
     with pytest.raises(UsageError):
         parse_pattern(text)
