@@ -66,6 +66,16 @@ async def test_n_walks_through_every_stop(size: tuple[int, int], theme: str) -> 
     assert not own_store().exists(), "the user's own store is left alone"
 
 
+@pytest.mark.parametrize("stop", [3, 7, 9])
+async def test_keys_pressed_faster_than_the_screens_follow_all_count(stop: int) -> None:
+    async with touring((80, 24)) as (app, pilot):
+        for _ in range(stop):
+            await app.action_tour(1)
+        await settle(app, pilot)
+        assert panel_title(app).startswith(f"{stop + 1} of")
+        assert SHOWN[stop] in screen_text(app)
+
+
 async def test_p_goes_back_to_the_same_state() -> None:
     async with touring((80, 24)) as (app, pilot):
         for key in ("n", "n", "n", "n", "p", "p"):

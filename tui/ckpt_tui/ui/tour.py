@@ -117,6 +117,7 @@ class DemoApp(CkptApp):
         if number >= len(STEPS):
             await self.action_end_tour()
         elif number >= 0:
+            self.stop = number  # the worker begins later: the next key counts from here
             self.show_stop(number)
 
     async def action_end_tour(self) -> None:
