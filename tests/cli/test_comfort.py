@@ -36,6 +36,24 @@ def test_a_shell_completes_commands_options_and_files(
     assert completed("ckpt-tui inspect /tm", monkeypatch, capsys) == {"file,/tm"}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "diagnose --log /tm",
+        "diagnose --host /tm",
+        "sizes x --with /tm",
+        "report x -o /tm",
+        "convert dir:x --upper /tm",
+        "convert x --base /tm",
+        "copy x /tm",
+    ],
+)
+def test_a_shell_completes_files_wherever_one_is_asked_for(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert completed(f"ckpt-tui {line}", monkeypatch, capsys) == {"file,/tm"}
+
+
 def test_checkpointctl_gets_a_description_with_its_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

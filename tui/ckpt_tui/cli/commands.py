@@ -118,10 +118,17 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool, rev
     "others",
     multiple=True,
     metavar="TARGET",
+    shell_complete=files,
     help="Count the pages that another checkpoint has, too; may be given again.",
 )
 @click.option("--layers", is_flag=True, help="Say what each layer of the root filesystem did.")
-@click.option("--base", metavar="IMAGE", default="", help="The image that the container ran from.")
+@click.option(
+    "--base",
+    metavar="IMAGE",
+    default="",
+    help="The image that the container ran from.",
+    shell_complete=files,
+)
 @JSON
 @reads_checkpoints
 def sizes(
@@ -200,7 +207,9 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 
 @cli.command()
 @TARGET
-@click.option("-o", "output", metavar="FILE", help="FILE.md, FILE.html or FILE.json.")
+@click.option(
+    "-o", "output", metavar="FILE", help="FILE.md, FILE.html or FILE.json.", shell_complete=files
+)
 @REVEAL
 @reads_checkpoints
 def report(target: str, output: str | None, reveal: bool) -> None:
@@ -217,9 +226,24 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 @cli.command()
 @click.argument("target", required=False, shell_complete=files)
-@click.option("--log", "log", metavar="FILE", help="A dump.log or restore.log; - is stdin.")
-@click.option("--host", metavar="this|FILE", help="Where it shall run: `this`, or a profile.")
-@click.option("--base", help="The image the container ran from, if it is not found by itself.")
+@click.option(
+    "--log",
+    "log",
+    metavar="FILE",
+    help="A dump.log or restore.log; - is stdin.",
+    shell_complete=files,
+)
+@click.option(
+    "--host",
+    metavar="this|FILE",
+    help="Where it shall run: `this`, or a profile.",
+    shell_complete=files,
+)
+@click.option(
+    "--base",
+    help="The image the container ran from, if it is not found by itself.",
+    shell_complete=files,
+)
 @JSON
 @reads_checkpoints
 def diagnose(
@@ -256,13 +280,38 @@ def host() -> None:
 @click.option(
     "--to", type=click.Choice(["optimized", "archive"]), default="optimized", show_default=True
 )
-@click.option("--base", metavar="TARGET", help="The image that the container was made from.")
+@click.option(
+    "--base",
+    metavar="TARGET",
+    help="The image that the container was made from.",
+    shell_complete=files,
+)
 @click.option("--for", "repository", metavar="HOST/REPO", help="Where a local result will live.")
 @click.option("--keep-delta-tar", is_flag=True, help="Without a base: leave the delta as a tar.")
-@click.option("--upper", metavar="DIR", help="Beside dir:IMAGES: the overlay's upper folder.")
-@click.option("--spec", metavar="FILE", help="Beside dir:IMAGES: config.json of the bundle.")
-@click.option("--config", metavar="FILE", help="Beside dir:IMAGES: the engine's config.dump.")
-@click.option("--previous", metavar="TARGET", help="The pre-dump of an incremental checkpoint.")
+@click.option(
+    "--upper",
+    metavar="DIR",
+    help="Beside dir:IMAGES: the overlay's upper folder.",
+    shell_complete=files,
+)
+@click.option(
+    "--spec",
+    metavar="FILE",
+    help="Beside dir:IMAGES: config.json of the bundle.",
+    shell_complete=files,
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="Beside dir:IMAGES: the engine's config.dump.",
+    shell_complete=files,
+)
+@click.option(
+    "--previous",
+    metavar="TARGET",
+    help="The pre-dump of an incremental checkpoint.",
+    shell_complete=files,
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @JSON
 @reads_checkpoints
@@ -302,7 +351,7 @@ def ls(target: str | None, every: bool, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("source", shell_complete=files)
-@click.argument("destination")
+@click.argument("destination", shell_complete=files)
 @JSON
 @reaches_registries
 def copy(source: str, destination: str, as_json: bool) -> None:
