@@ -120,6 +120,12 @@ async def test_images_of_docker_save_open_and_copy(folder: Path) -> None:
         await press(pilot, "q")
         await go_to(pilot, "web:1", "p")
         assert isinstance(app.screen, CopyScreen)
+        await press(pilot, "escape")
+        await go_to(pilot, "base-bb.oci.tar", "p")
+        assert isinstance(app.screen, CopyScreen)
+        await press(pilot, "escape")
+        await go_to(pilot, "counter.tar.zst", "p")
+        assert isinstance(app.screen, BrowseScreen)
 
 
 async def test_a_checkpoint_says_that_it_holds_no_images_and_opens(folder: Path) -> None:

@@ -129,10 +129,8 @@ class BrowseOpening(Screen[None]):
     def action_copy_image(self) -> None:
         """Copy the image under the cursor elsewhere."""
         node = self.node
-        if node is None or not node.target.startswith(IMAGES):
-            self._warn(
-                "Only an image in a layout, store or registry is copied; c converts an archive."
-            )
+        if node is None or not (node.target.startswith(IMAGES) or node.holds_images):
+            self._warn("Only an image is copied, or an archive of one; c converts a checkpoint.")
             return
         from ckpt_tui.ui.screens.copy import CopyScreen
 
