@@ -44,7 +44,7 @@ async def test_text_goes_to_the_terminal() -> None:
     app, sent = await send("/a/b\n/c")
     assert sent
     assert app.sent == ["/a/b\n/c"]
-    assert app.said == ["the path was sent to the clipboard"]
+    assert app.said == ["Sent to the clipboard: the path"]
 
 
 async def test_hidden_characters_arrive_escaped() -> None:
@@ -58,7 +58,7 @@ async def test_too_much_is_refused_in_words() -> None:
     app, sent = await send("x" * (MOST + 1))
     assert not sent
     assert app.sent == []
-    assert "too much for a clipboard" in app.said[0]
+    assert app.said == ["Too much for a clipboard, 48.0 KiB: the path. Nothing was sent."]
 
 
 def stand_in(folder: Path, script: str) -> None:

@@ -22,13 +22,13 @@ async def send_to_clipboard(app: App[Any], text: str, what: str = "it") -> bool:
     """Send `text` and say so; return whether it was sent.
 
     Line ends stay, every other control character arrives escaped: nobody should paste what they
-    could not see. `what` is named in the message, printable: "the path".
+    could not see. `what` is named in the message, printable: "the path", "the commands".
     """
     text = "\n".join(printable(line) for line in text.split("\n"))
     length = len(text.encode())
     if length > MOST:
         app.notify(
-            f"{what} has {human_bytes(length)}, too much for a clipboard; nothing was sent",
+            f"Too much for a clipboard, {human_bytes(length)}: {what}. Nothing was sent.",
             severity="warning",
             markup=False,
         )
@@ -36,7 +36,7 @@ async def send_to_clipboard(app: App[Any], text: str, what: str = "it") -> bool:
     # tmux drops OSC 52 by default (set-clipboard external), but takes it from its own command.
     if not (os.environ.get("TMUX") and await _tell_tmux(text)):
         app.copy_to_clipboard(text)
-    app.notify(f"{what} was sent to the clipboard", markup=False)
+    app.notify(f"Sent to the clipboard: {what}", markup=False)
     return True
 
 
