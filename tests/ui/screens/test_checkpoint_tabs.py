@@ -15,7 +15,8 @@ from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows import choice
-from ckpt_tui.ui.screens.checkpoint import PANE_ACTIONS, CheckpointScreen
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.screens.pane_actions import PANE_ACTIONS
 from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.hex_view import HexView

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from ckpt_tui.core.config import Config
+from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import palette
 from ckpt_tui.ui.theme import DARK, ThemedApp
 
@@ -50,11 +51,15 @@ class CkptApp(ThemedApp[None]):
     def on_mount(self) -> None:
         from ckpt_tui.ui.screens.browse import BrowseScreen
 
+        self._collector_before = collector.spare_the_screen()
         self.push_screen(BrowseScreen(self._folder, self._label))
         for target in reversed(self._targets):
             self.open_target(target)
         if self._compared:
             self.compare_targets(self._compared)
+
+    def on_unmount(self) -> None:
+        collector.restore(self._collector_before)
 
     def open_target(self, target: str) -> None:
         """Open one checkpoint over what is shown."""

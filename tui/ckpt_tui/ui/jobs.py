@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 from textual import work
 from textual.dom import DOMNode
 from textual.message import Message
-from textual.worker import get_current_worker
+from textual.worker import active_worker, get_current_worker
 
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.ui import collector
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
 Task = Callable[[Progress], object]
@@ -210,6 +211,9 @@ class JobHost(DOMNode):
         except Exception as error:  # whatever it is becomes words on the screen, never a crash
             self.post_message(JobFailed(self, job, name, explained(name, error)))
             return
+        finally:
+            # the thread waits for its next job, and would keep this one's screen until then
+            active_worker.set(None)  # type: ignore[arg-type] # Textual has no word for none
         if let_go is not None:
             self._unclaimed[job] = partial(let_go, result)
         self.post_message(JobDone(self, job, name, result))
@@ -233,6 +237,7 @@ class JobHost(DOMNode):
         self._settled(message)
 
     def _settled(self, message: JobMessage) -> None:
+        collector.keep_all()
         # A handler of the screen ran before this one and may have started the next job.
         if self._current is not None and self._current[0] == message.job:
             self._end_job()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Hashable
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.index import index_of
@@ -19,40 +17,35 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.host import this_host
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
-from ckpt_tui.formats.fetching import BeforeFetching, TooMuchUnasked, raise_unasked
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.ui import collector
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CHECKPOINT, DIAGNOSIS_TAB, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
-from ckpt_tui.ui.pager import show_in_pager
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.diagnosis import problem_keys
 from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.screens.pick import ConfirmScreen, PickScreen
+from ckpt_tui.ui.screens.fetching import AsksToFetch
+from ckpt_tui.ui.screens.pane_actions import PaneActions
+from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.screens.title import Title
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.tab_line import TabLine
 
-PANE_ACTIONS = frozenset(
-    (
-        *("open", "toggle_branch", "filter", "search", "next_match", "previous_match", "sort"),
-        *("reverse", "reveal", "copy", "copy_row", "go_to", "used_by", "problems_only"),
-        *("count_pages", "count_pages_with", "next_breakdown", "ask_address", "save", "pager"),
-    )
-)
-"""Actions that a tab may answer or not."""
-
-
 FETCHED_S = 0.5
 """Seconds between looking how many bytes came over the wire."""
 
 
-class CheckpointScreen(JobHost, Screen[None]):
+LEFT_S = 0.5
+"""Seconds after which a screen that was left is gone."""
+
+
+class CheckpointScreen(AsksToFetch, PaneActions):
     """Opens one target in a job and shows its tabs."""
 
     CSS_PATH = "checkpoint.tcss"
@@ -84,18 +77,13 @@ class CheckpointScreen(JobHost, Screen[None]):
         yield KeyLine(CHECKPOINT)
 
     def on_mount(self) -> None:
-        self._start(raise_unasked)
+        self._start()
 
-    def _start(self, before_fetching: BeforeFetching | None) -> None:
-        def task(progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
-            return self._open(progress, before_fetching)
+    def _start(self) -> None:
+        self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
 
-        self.start_job(f"Opening {self.target}", task, lambda found: found[0].close())
-
-    def _open(
-        self, progress: Progress, before_fetching: BeforeFetching | None
-    ) -> tuple[OpenCheckpoint, Checkpoint]:
-        opened = open_checkpoint(self.target, progress, before_fetching=before_fetching)
+    def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
+        opened = open_checkpoint(self.target, progress, before_fetching=self.before_fetching)
         try:
             checkpoint = opened.load_first(progress)
             index_of(checkpoint, progress)
@@ -129,9 +117,6 @@ class CheckpointScreen(JobHost, Screen[None]):
 
     def _show_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint, and go on with what is not known of it yet."""
-        # it stays as it is, and the collector would stop the screen to look at all of it:
-        # half a second for a million descriptors
-        gc.freeze()
         title = self.query_one(Title)
         self.checkpoint = title.checkpoint = checkpoint
         self._unchecked, title.waiting = "", "checking …"
@@ -150,16 +135,6 @@ class CheckpointScreen(JobHost, Screen[None]):
         """Views fetch on, page by page."""
         if self.opened is not None and (title := self.query_one_optional(Title)):
             title.show_transferred(self.opened.transferred)
-
-    def _ask(self, error: TooMuchUnasked) -> None:
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._start(None)
-            else:
-                self.dismiss()
-
-        sentences = [printable(error.what), "", error.why]
-        self.app.push_screen(ConfirmScreen("Fetch it?", sentences, "fetches it"), answered)
 
     def _check(self, progress: Progress) -> TargetDiagnosis:
         assert self.opened is not None
@@ -191,8 +166,7 @@ class CheckpointScreen(JobHost, Screen[None]):
         if self.checkpoint is not None:
             self._give_up_checks(printable(str(message.error)))
             return
-        if isinstance(message.error, TooMuchUnasked):
-            self._ask(message.error)
+        if self.ask_to_fetch(message.error, self._start, self.dismiss):
             return
         switcher = self.query_one(ContentSwitcher)
         await switcher.mount(Facts(problem_sections(message.error), id="failed", classes="problem"))
@@ -206,7 +180,8 @@ class CheckpointScreen(JobHost, Screen[None]):
             self._give_up_checks("The checks were stopped. Open the checkpoint anew to run them.")
 
     def on_unmount(self) -> None:
-        gc.unfreeze()
+        # set from the app's own handler: one set here would keep this screen as who started it
+        self.app.call_later(self.app.set_timer, LEFT_S, collector.give_back)
         if self.opened is not None:
             self.opened.close()
 
@@ -296,72 +271,6 @@ class CheckpointScreen(JobHost, Screen[None]):
 
     def _current_key(self) -> Hashable:
         return self.pane.current_key if self.pane else None
-
-    def action_open(self) -> None:
-        if self.pane:
-            self.pane.choose()
-
-    def action_toggle_branch(self) -> None:
-        if self.pane:
-            self.pane.toggle()
-
-    def action_filter(self) -> None:
-        if self.pane:
-            self.pane.filter()
-
-    def action_search(self) -> None:
-        if self.pane:
-            self.pane.search()
-
-    def action_next_match(self) -> None:
-        if self.pane:
-            self.pane.step(1)
-
-    def action_previous_match(self) -> None:
-        if self.pane:
-            self.pane.step(-1)
-
-    def action_sort(self) -> None:
-        if self.pane:
-            self.pane.sort(reverse=False)
-
-    def action_reverse(self) -> None:
-        if self.pane:
-            self.pane.sort(reverse=True)
-
-    def action_problems_only(self) -> None:
-        if self.pane:
-            self.pane.show_problems()
-
-    def action_ask_address(self) -> None:
-        if self.pane:
-            self.pane.ask_address()
-
-    def action_count_pages(self) -> None:
-        if self.pane:
-            self.pane.count_pages()
-
-    def action_count_pages_with(self) -> None:
-        if self.pane:
-            self.pane.count_pages_with()
-
-    def action_next_breakdown(self) -> None:
-        if self.pane:
-            self.pane.next_breakdown()
-
-    def action_save(self) -> None:
-        if self.pane:
-            self.pane.save()
-
-    def action_pager(self) -> None:
-        if self.pane:
-            show_in_pager(self.app, self.pane.page_lines())
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide what does nothing in the tab that is shown."""
-        if action not in PANE_ACTIONS:
-            return super().check_action(action, parameters)
-        return self.pane is not None and self.pane.offers(action)
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal

@@ -1,0 +1,44 @@
+"""The collector of cycles spares the screen, and what was left behind is freed all the same."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+from driving import settle
+
+from ckpt_tui.ui import collector
+from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+
+PATIENCE = 100
+"""Twentieths of a second to wait at most."""
+
+
+async def test_only_young_objects_are_looked_at_while_the_program_runs(data: Path) -> None:
+    before = gc.get_threshold()
+    app = CkptApp((str(data / "images/kinds"),), data)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        assert gc.get_threshold()[2] == collector.NEVER
+        assert gc.get_freeze_count() > len(gc.get_objects())
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
+
+
+async def test_a_checkpoint_that_was_left_is_freed(data: Path) -> None:
+    app = CkptApp((str(data / "images/kinds"),), data)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, CheckpointScreen)
+        assert screen.checkpoint is not None
+        kept = weakref.ref(screen.checkpoint), weakref.ref(screen)
+        del screen
+        await pilot.press("q")
+        for _ in range(PATIENCE):
+            if all(ref() is None for ref in kept):
+                break
+            await pilot.pause(0.05)
+        assert [ref() for ref in kept] == [None, None]
