@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.checkpoint import build
+from ckpt_tui.checkpoint.processes import UNNAMED
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
 
@@ -35,3 +36,22 @@ def test_many_descriptors_are_left_out_at_first(
     listed = {image.name: image.entries for image in first.images}
     assert listed["files.img"] is None
     assert [image.size for image in first.images] == [image.size for image in whole.images]
+    assert first.memory == ()
+    assert len(whole.memory) == len(whole.processes)
+
+
+def test_of_many_processes_only_the_first_are_named_at_first(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "QUICK_IMAGES", 10)
+    monkeypatch.setattr(build, "NAMED_AT_FIRST", 2)
+    opened = open_checkpoint(str(data / "images/kinds"), quiet())
+    first, whole = opened.load_first(quiet()), opened.load(quiet())
+    opened.close()
+    assert not first.is_whole
+    assert [(p.pid, p.ppid) for p in first.processes] == [(p.pid, p.ppid) for p in whole.processes]
+    named, unnamed = first.processes[:2], first.processes[2:]
+    assert [(p.comm, p.argv) for p in named] == [(p.comm, p.argv) for p in whole.processes[:2]]
+    assert {(p.comm, p.state) for p in unnamed} == {("…", UNNAMED)}
+    assert len(unnamed) == 2
+    assert not [note for note in first.notes if note not in whole.notes]

@@ -23,12 +23,13 @@ from ckpt_tui.checkpoint.model import (
     Note,
     OpenFile,
     Process,
+    ProcessMemory,
     Socket,
 )
 from ckpt_tui.checkpoint.namespaces import build_namespaces
 from ckpt_tui.checkpoint.openfiles import build_files
 from ckpt_tui.checkpoint.places import build_mounts
-from ckpt_tui.checkpoint.processes import build_processes
+from ckpt_tui.checkpoint.processes import UNNAMED, build_processes
 from ckpt_tui.checkpoint.seccomp import build_seccomp
 from ckpt_tui.checkpoint.sizes import build_sizes
 from ckpt_tui.core.progress import Progress
@@ -39,6 +40,12 @@ MAX_NOTES = 1000
 
 QUICK_BYTES = 2 << 20
 """Bytes of the images of descriptors that are read in a moment: some 25,000 of them."""
+
+QUICK_IMAGES = 5_000
+"""Images that are read in a moment: a process has six or more."""
+
+NAMED_AT_FIRST = 500
+"""Processes looked at before all are: more than any screen has lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +72,25 @@ class Parts:
 def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False) -> Checkpoint:
     """Read everything but page contents.
 
-    `at_first` leaves out what takes long where there are very many descriptors: they, the paths of
-    open files and the number of records of each image. The checkpoint `is_whole` where there are
-    not that many.
+    `at_first` leaves out what takes long where there are very many descriptors or processes: the
+    descriptors, the paths of open files, memory, the number of records of each image, and of all
+    processes but the first their names. The checkpoint `is_whole` where there are not that many.
 
     Raises:
         Cancelled: the caller gave up. Damage never raises: it is in `notes`.
     """
     images, notes = parts.images, list(parts.notes)
-    whole = not at_first or _descriptor_bytes(images) <= QUICK_BYTES
+    whole = not at_first or _is_quick(images)
     table = file_table(images, progress) if whole else FileTable(None)
     reader = parts.memory or MemoryReader(images)
-    processes = build_processes(images, table, notes, progress)
-    memory = build_memory(images, table, reader, progress)
+    named = None if whole else NAMED_AT_FIRST
+    processes = build_processes(images, table, notes, progress, named)
     processes = _with_strings(images, reader, processes, progress)
+    memory: tuple[ProcessMemory, ...] = UNREAD
     files: Sequence[OpenFile] = UNREAD
     sockets: Sequence[Socket] = UNREAD
     if whole:
+        memory = build_memory(images, table, reader, progress)
         files, sockets = build_files(images, table, processes, notes, progress)
     listing = images.listing(progress, decode=whole)
     delta = parts.delta or build_delta(parts.tree, parts.base, notes, progress)
@@ -116,9 +125,10 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
     )
 
 
-def _descriptor_bytes(images: ImageDirectory) -> int:
+def _is_quick(images: ImageDirectory) -> bool:
     tables = images.named("fdinfo-")
-    return sum(images.size(name) for name in (*tables, "files.img", *LEGACY))
+    size = sum(images.size(name) for name in (*tables, "files.img", *LEGACY))
+    return size <= QUICK_BYTES and len(images.names) <= QUICK_IMAGES
 
 
 def _with_strings(
@@ -127,7 +137,8 @@ def _with_strings(
     processes: tuple[Process, ...],
     progress: Progress,
 ) -> tuple[Process, ...]:
-    strings = read_strings(images, reader, processes, progress)
+    known = [p for p in processes if p.state != UNNAMED]
+    strings = read_strings(images, reader, known, progress)
     return tuple(
         dataclasses.replace(p, argv=strings[p.pid][0], env=strings[p.pid][1])
         if p.pid in strings

@@ -133,7 +133,7 @@ class MemoryReader:
 
 
 def read_strings(
-    images: ImageDirectory, reader: MemoryReader, processes: tuple[Process, ...], progress: Progress
+    images: ImageDirectory, reader: MemoryReader, processes: Iterable[Process], progress: Progress
 ) -> dict[int, tuple[tuple[bytes, ...] | None, tuple[bytes, ...] | None]]:
     """Return pid to (argv, environment), from the dumped pages; None where they cannot be read.
 

@@ -51,16 +51,24 @@ NAMESPACE_FIELDS = {
     "time": "time_ns_id",
 }
 
+UNNAMED = "not read yet"
+"""State of a process of which nobody has looked at more than its place in the tree."""
+
 UNLIMITED = (1 << 64) - 1
 
 
 def build_processes(
-    images: ImageDirectory, table: FileTable, notes: list[Note], progress: Progress
+    images: ImageDirectory,
+    table: FileTable,
+    notes: list[Note],
+    progress: Progress,
+    named: int | None = None,
 ) -> tuple[Process, ...]:
-    """Return the processes in the order of pstree.img; argv and env are filled in later."""
+    """Return the processes in the order of pstree.img; argv and env are filled in later. Of those
+    beyond the first `named` only their place in the tree is told, and the state is `UNNAMED`."""
     entries = images.messages("pstree.img")
     progress.start("reading processes")
-    processes = []
+    processes: list[Process] = []
     seen: set[int] = set()
     for entry in entries:
         progress.tick(0)
@@ -70,6 +78,10 @@ def build_processes(
             )
             continue
         seen.add(entry.pid)
+        if named is not None and len(processes) >= named:
+            unnamed = Process(entry.pid, entry.ppid, entry.pgid, entry.sid, UNNAMED, "…")
+            processes.append(unnamed)
+            continue
         processes.append(_process(images, table, entry, notes))
     return tuple(processes)
 

@@ -367,6 +367,12 @@ def _matchers() -> tuple[tuple[str, re.Pattern[str], Kind], ...]:
     return tuple(matchers)
 
 
+@functools.cache
+def _matchers_from(initial: str) -> tuple[tuple[str, re.Pattern[str], Kind], ...]:
+    """Return those for names with that first letter: a tenth of them."""
+    return tuple(m for m in _matchers() if m[0][:1] in ("", initial))
+
+
 @functools.lru_cache(maxsize=1 << 15)  # names of images are asked for again and again
 def kind_of(file_name: str) -> tuple[Kind, str] | None:
     """Return the kind of a file and the id in its name ("" without one, `1-0f2a` with two).
@@ -375,7 +381,7 @@ def kind_of(file_name: str) -> tuple[Kind, str] | None:
     current one.
     """
     name = file_name.rpartition("/")[2]
-    for start, expression, kind in _matchers():
+    for start, expression, kind in _matchers_from(name[:1]):
         if name.startswith(start) and (match := expression.fullmatch(name)):
             return kind, "-".join(match.groups())
     return None
