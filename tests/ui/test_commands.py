@@ -79,6 +79,12 @@ def test_help_has_every_command_on_lines_of_80_cells(screen: str) -> None:
         assert command.id.startswith("tab-") or command.title in text
 
 
+@pytest.mark.parametrize("screen", SCREENS)
+def test_help_promises_next_match_only_where_there_is_one(screen: str) -> None:
+    ids = {c.id for c in commands_for(screen)}
+    assert ("n and N step" in help_text(screen)) == ({"next", "previous"} <= ids)
+
+
 class Desk(Screen[None]):
     BINDINGS = [*bindings_for(BROWSER)]  # noqa: RUF012
 
