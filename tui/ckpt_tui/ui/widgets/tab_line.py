@@ -1,4 +1,4 @@
-"""One line of tabs with their keys; short names where the terminal is narrow."""
+"""One line of tabs with their keys; short names or none where the terminal is narrow."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TabLine(Lines):
         for number, name in enumerate(chosen, 1):
             here = number == self._shown
             line.append(keys[number - 1], "heading" if here else "muted")
-            line.append(f" {name}", "strong" if here else "muted")
+            line.append(f" {name}" if name else "", "strong" if here else "muted")
             line.append(gap)
             self._ends.append(line.cell_len)
         if self._shown <= len(self._names):
@@ -56,7 +56,7 @@ class TabLine(Lines):
 
     def _chosen(self, room: int) -> list[str]:
         """Return the names that fit: as few short ones as can be, the longest first, and of the
-        shown tab last."""
+        shown tab last. Where those are too long, too, the last tabs have none."""
         chosen = [name for name, _ in self._names]
         saved = [len(name) - len(short) for name, short in self._names]
         order = sorted(range(len(saved)), key=lambda i: (i + 1 == self._shown, -saved[i], -i))
@@ -64,6 +64,10 @@ class TabLine(Lines):
             if sum(map(len, chosen)) <= room:
                 break
             chosen[index] = self._names[index][1]
+        for index in sorted(range(len(chosen)), key=lambda i: (i + 1 == self._shown, -i)):
+            if sum(map(len, chosen)) <= room:
+                break
+            chosen[index] = ""
         return chosen
 
     def _span(self, number: int) -> tuple[int, int]:
