@@ -38,6 +38,21 @@ def test_arguments_are_quoted_as_a_shell_would_take_them() -> None:
     assert shown == "sh -c 'echo '\\''hi'\\''; ls' '' '\\xff\\x1b'"
 
 
+def test_arguments_that_were_written_over_are_not_told_one_by_one() -> None:
+    counter = loaded(ARCHIVES / "counter.tar.zst")
+    renamed = dataclasses.replace(counter.processes[0], argv=(b"redis *:6379", *[b""] * 45))
+    assert command_line(renamed) == "'redis *:6379'"
+    checkpoint = dataclasses.replace(counter, processes=(renamed,))
+    arguments = process_sections(checkpoint, 1, reveal=False)[1]
+    assert [str(fact.value) for fact in arguments.facts] == [
+        "redis *:6379",
+        "45 empty ones: the process wrote over its arguments",
+    ]
+    few = process(1, 0, b"printf", b"%s", b"", b"")
+    assert command_line(few) == "printf %s '' ''"
+    assert command_line(process(1, 0, b"", b"", b"", b"")) == "''"
+
+
 def test_without_arguments_there_is_the_short_name() -> None:
     assert command_line(process(1, 0)) == "name"
     dead = dataclasses.replace(process(1, 0, state="zombie"), exit_code=9)

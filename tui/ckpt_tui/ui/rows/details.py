@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from rich.text import Text
+
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import (
     Checkpoint,
@@ -17,7 +19,7 @@ from ckpt_tui.checkpoint.model import (
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.isolation import cgroup_sections, namespace_sections
-from ckpt_tui.ui.rows.processes import SHOWN_COMMAND, command_line, exit_text
+from ckpt_tui.ui.rows.processes import SHOWN_COMMAND, command_line, exit_text, written
 from ckpt_tui.ui.rows.secrets import covered, masked_arguments
 
 SHOWN_FILES = 200
@@ -31,13 +33,7 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
         return []
     return [
         Section("", list(_identity(checkpoint, process, reveal))),
-        Section(
-            "Arguments",
-            [
-                Fact("", shown or "(empty)")
-                for shown in masked_arguments([printable(a) for a in process.argv or ()], reveal)
-            ],
-        ),
+        Section("Arguments", list(_arguments(process.argv or (), reveal))),
         Section(
             "Environment",
             [Fact("", covered(printable(v), reveal)) for v in process.env or ()],
@@ -53,6 +49,14 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
         Section("Auxiliary vector", [Fact(n, _auxiliary(n, v)) for n, v in process.auxv.items()]),
         *_registers(process),
     ]
+
+
+def _arguments(argv: Sequence[bytes], reveal: bool) -> Iterator[Fact]:
+    shown = written(argv)
+    for text in masked_arguments([printable(argument) for argument in shown], reveal):
+        yield Fact("", text or "(empty)")
+    if rest := len(argv) - len(shown):
+        yield Fact("", Text(f"{rest} empty ones: the process wrote over its arguments", "muted"))
 
 
 def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterator[Fact]:

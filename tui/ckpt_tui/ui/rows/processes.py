@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
@@ -50,6 +50,10 @@ def walk(processes: tuple[Process, ...]) -> Iterator[tuple[int, Process]]:
             stack.extend((depth + 1, child) for child in reversed(children[process.pid]))
 
 
+PADDED = 3
+"""Empty arguments at the end from which on they are a rest, and no arguments."""
+
+
 def command_line(process: Process, reveal: bool = False) -> str:
     """Return the arguments as a shell would take them, or the short name where there are none;
     what looks like a secret is covered."""
@@ -57,8 +61,17 @@ def command_line(process: Process, reveal: bool = False) -> str:
         return f"{printable(process.comm)} (zombie, {exit_text(process.exit_code)})"
     if not process.argv:
         return printable(process.comm)
-    shown = masked_arguments([printable(argument) for argument in process.argv], reveal)
+    shown = masked_arguments([printable(argument) for argument in written(process.argv)], reveal)
     return " ".join(map(quoted, shown))
+
+
+def written(argv: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the arguments without the rest of a command line that the process wrote over with
+    another name: many empty ones at the end."""
+    end = len(argv)
+    while end > 1 and not argv[end - 1]:
+        end -= 1
+    return argv[:end] if len(argv) - end >= PADDED else argv
 
 
 def quoted(text: str) -> str:
