@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from demo import screen_text
 from driving import press
 from textual.containers import VerticalScroll
 
+from ckpt_tui.core.config import Config
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens.help import HelpScreen
+from ckpt_tui.ui.theme import THEMES
 
 MORE, CLOSES = "↓ more   esc closes", "esc closes"
 
@@ -29,3 +32,12 @@ async def test_it_says_that_there_is_more_below_and_scrolls(tmp_path: Path) -> N
         await pilot.resize_terminal(80, 60)
         await press(pilot, "home")
         assert panel.border_subtitle == CLOSES
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+async def test_the_screen_below_stays_in_sight(tmp_path: Path, theme: str) -> None:
+    app = CkptApp((), tmp_path, settings=Config(theme=theme))
+    async with app.run_test(size=(120, 60)) as pilot:
+        await press(pilot, "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert screen_text(app).startswith(" ckpt-tui")
