@@ -43,6 +43,15 @@ def test_the_mount_of_a_file_is_one_of_its_own_namespace(data: Path) -> None:
     assert mount.mountpoint == "/dev"
 
 
+def test_a_deleted_file_is_found_by_its_path_and_by_its_image(data: Path) -> None:
+    found = index_of(loaded(data / "images/kinds"))
+    assert list(found.ghosts_at("/tmp/ghost")) == ["ghost-file-1.img"]
+    assert list(found.ghosts_at("/dev/null")) == []
+    assert {(f.pid, f.fd) for f in found.of_ghost("ghost-file-1.img")} == {
+        (pid, 12) for pid in (1, 9, 10, 11)
+    }
+
+
 def test_an_index_is_built_once_and_goes_with_its_checkpoint(data: Path) -> None:
     checkpoint = loaded(data / "images/counter")
     before = len(index._BUILT)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.openfiles import Files
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.ui.panes.table import pane_holding
 from ckpt_tui.ui.rows.details import by_key
 from ckpt_tui.ui.rows.links import links, users
+from crafted import copied, rewrite
 
 
 def loaded(target: Path) -> Checkpoint:
@@ -139,6 +142,33 @@ def test_every_link_leads_to_a_tab_and_never_to_itself(
             assert all(link.label.isprintable() for link in found)
 
 
+def test_all_who_share_an_open_file_are_counted_and_made_when_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dup(messages: list[Any]) -> list[Any]:
+        more = [type(messages[0])() for _ in range(5000)]
+        for fd, copy in enumerate(more, 100):
+            copy.CopyFrom(messages[0])
+            copy.fd = fd
+        return [*messages, *more]
+
+    images = copied("counter", tmp_path)
+    rewrite(images / "fdinfo-2.img", dup)
+    checkpoint = loaded(images)
+    own = ("file", 1, 99 + 2500)
+    made: list[object] = []
+    make = Files._open_file
+    monkeypatch.setattr(Files, "_open_file", lambda *these: made.append(these) or make(*these))
+    found = users(checkpoint, own)
+    assert len(made) < 10
+    told = [link.key for link in found]
+    assert len(told) == len(set(told)) == 5001
+    assert own not in told
+    assert told[-2:] == [("file", 1, 5099), ("file", 8, 0)]
+    assert [link.key for link in found[5000:]] == told[5000:]
+    assert len(links(checkpoint, own)) > 5001
+
+
 def region_of(checkpoint: Checkpoint, pid: int, path: str, *, dumped: bool = False) -> object:
     memory = next(m for m in checkpoint.memory if m.pid == pid)
     region = next(r for r in memory.regions if path in r.path and bool(r.dumped) >= dumped)
@@ -169,6 +199,15 @@ CHAINS: dict[str, tuple[str, list[object]]] = {
     "process to namespace to image": (
         "kinds",
         [9, ("namespace", "ipc", 11), ("image", "ipcns-shm-11.img"), ("namespace", "ipc", 11)],
+    ),
+    "deleted file to its image": ("kinds", [("image", "ghost-file-1.img"), ("file", 1, 12)]),
+    "descriptor to what was deleted": (
+        "kinds",
+        [("file", 1, 12), ("recovered", "ghost-file-1.img")],
+    ),
+    "image to what was deleted": (
+        "kinds",
+        [("image", "ghost-file-1.img"), ("recovered", "ghost-file-1.img")],
     ),
     "process to cgroup": ("kinds", [9, ("cgroup", 7), ("image", "cgroup.img")]),
 }

@@ -14,6 +14,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.rows import choice
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.pane_actions import PANE_ACTIONS
@@ -225,6 +226,27 @@ async def test_recovered_data_is_viewed_as_text_and_saved(data: Path, tmp_path: 
 async def test_recovered_leads_to_who_holds_it(data: Path) -> None:
     async with shown(data / "images/kinds", "minus", "g", "enter") as pilot:
         assert pane(pilot).current_key == ("file", 1, 12)
+
+
+async def test_recovered_tells_who_uses_it(data: Path) -> None:
+    async with shown(data / "images/kinds", "minus", "u") as pilot:
+        assert "Used by (4)" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        assert pane(pilot).current_key == ("file", 1, 12)
+
+
+async def test_a_deleted_file_leads_to_what_was_in_it(data: Path) -> None:
+    async with shown(data / "images/kinds", "3", "/", "text:ghost", "enter", "g") as pilot:
+        assert "its contents, from ghost-file-1.img" in screen_text(pilot.app)
+        await press(pilot, "enter")
+        here = pane(pilot)
+        assert isinstance(here, RecoveredPane)
+        assert here.item is not None
+        assert here.item.source == "ghost-file-1.img"
+        await press(pilot, "escape")
+        assert pane(pilot).current_key == ("file", 1, 12)
+        await press(pilot, "g", "enter")
+        assert pane(pilot) is here
 
 
 async def test_nothing_recovered_is_said_in_words(data: Path) -> None:

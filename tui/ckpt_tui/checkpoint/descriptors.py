@@ -85,6 +85,12 @@ class Descriptors:
         sharing = self._holders.of(shared_thing(table, file_id))
         return [n for n in sharing if self.file_ids[n] == file_id]
 
+    def sharing(self, thing: Thing, but: int | None) -> Sequence[int]:
+        """Return the numbers of all holders of something but one of them, rising."""
+        holders = self._holders.of(thing)
+        place = bisect_left(holders, but) if but is not None else len(holders)
+        return array("I", holders[:place]) + array("I", holders[place + 1 :])
+
     def others(self, number: int, thing: Thing) -> tuple[tuple[tuple[int, int], ...], int]:
         """Return the first other holders of what a descriptor shares, and how many there are.
         Lists of all for each would grow with their square."""

@@ -209,6 +209,8 @@ class FileTable:
         """Before v3.6 a fifo or terminal and the file with its path had the same id."""
         self.ghosts: dict[int, str] = {}
         """File id to what stands in for the vanished path: ghost, linked or procfs."""
+        self.ghost_images: dict[int, str] = {}
+        """File id to the image that has the contents of a ghost."""
         self.memfds: dict[int, Any] = {}
         if images is None:
             return
@@ -220,7 +222,9 @@ class FileTable:
             for message, payload in images.records(name, progress):
                 self._add(images, message.id, type_name, type(message), payload)
         for remap in images.messages("remap-fpath.img"):
-            self.ghosts[remap.orig_id] = _remap_kind(remap)
+            kind = self.ghosts[remap.orig_id] = _remap_kind(remap)
+            if kind == "ghost":
+                self.ghost_images[remap.orig_id] = ghost_image(remap.remap_id)
         self.memfds = {m.inode_id: m for m in images.messages("memfd.img")}
 
     def _add(
@@ -278,6 +282,11 @@ def _type_of(entry: Any) -> str:
     if name and entry.HasField(OBJECTS[name]):
         return name
     return next((t for t, field in OBJECTS.items() if entry.HasField(field)), "")
+
+
+def ghost_image(remap_id: int) -> str:
+    """Return the name of the image of a ghost; before v1.4 the top bit of its id said it is one."""
+    return f"ghost-file-{remap_id & 0x7FFFFFFF:x}.img"
 
 
 def _remap_kind(remap: Any) -> str:

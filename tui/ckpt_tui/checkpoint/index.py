@@ -143,6 +143,31 @@ class Index:
             return self.files.leading_to(file_id)
         return [file for file in self.files if file.object_id == file_id]
 
+    def sharing(self, file: OpenFile) -> Sequence[OpenFile]:
+        """Return the other descriptors of the same open file, or of an end of the same pipe."""
+        if isinstance(self.files, Files):
+            return self.files.sharing(file)
+        return [found for other in file.shared_with if (found := self.open_file(*other))]
+
+    def others_at(self, file: OpenFile) -> Sequence[OpenFile]:
+        """Return the descriptors that have opened the path of one by themselves."""
+        if isinstance(self.files, Files):
+            return self.files.at_path(file.target, but=file)
+        there = self.holders.get(file.target, ())
+        return [other for other in there if other.object_id != file.object_id]
+
+    def ghost_image(self, file: OpenFile) -> str:
+        """Return the image that has the contents of a deleted file, "" where none has."""
+        return self.files.ghost_image(file.object_id) if isinstance(self.files, Files) else ""
+
+    def ghosts_at(self, path: str) -> Iterable[str]:
+        """Return the images with the contents of the deleted files of a path."""
+        return sorted(self.files.ghosts_at(path)) if isinstance(self.files, Files) else ()
+
+    def of_ghost(self, image: str) -> Iterable[OpenFile]:
+        """Return the descriptors that lead to the deleted file of an image."""
+        return self.files.of_ghost(image) if isinstance(self.files, Files) else ()
+
     def open_socket(self, pid: int, fd: int) -> Socket | None:
         """Return one socket descriptor."""
         number = self.socket.get((pid, fd))

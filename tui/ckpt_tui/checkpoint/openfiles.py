@@ -55,11 +55,34 @@ class Files(Some[OpenFile]):
         """Return the descriptors that lead to an open file."""
         return Some(self._open_file, self._descriptors.leading_to(self._table, file_id))
 
-    def at_path(self, path: str) -> Some[OpenFile]:
-        """Return the descriptors whose target is a path."""
+    def sharing(self, file: OpenFile) -> Some[OpenFile]:
+        """Return the other descriptors of the same open file, or of an end of the same pipe."""
+        own = self._descriptors.number(file.pid, file.fd)
+        thing = shared_thing(self._table, file.object_id)
+        return Some(self._open_file, self._descriptors.sharing(thing, own))
+
+    def at_path(self, path: str, but: OpenFile | None = None) -> Some[OpenFile]:
+        """Return the descriptors whose target is a path; `but` leaves out those that share one."""
         ids = self._table.at_path(path)
+        if but is not None:
+            thing = shared_thing(self._table, but.object_id)
+            ids = (i for i in ids if shared_thing(self._table, i) != thing)
         leading = (n for i in ids for n in self._descriptors.leading_to(self._table, i))
         return Some(self._open_file, sorted(leading))
+
+    def ghost_image(self, file_id: int) -> str:
+        """Return the image that has the contents of a deleted file, "" where none has."""
+        return self._table.ghost_images.get(file_id, "")
+
+    def ghosts_at(self, path: str) -> set[str]:
+        """Return the images with the contents of the deleted files of a path."""
+        return {i for n in self._table.at_path(path) if (i := self.ghost_image(n))}
+
+    def of_ghost(self, image: str) -> Iterator[OpenFile]:
+        """Yield the descriptors that lead to the deleted file of an image."""
+        for file_id, name in self._table.ghost_images.items():
+            if name == image:
+                yield from self.leading_to(file_id)
 
     def mounts(self) -> Iterator[tuple[int | None, bool]]:
         """Yield for each descriptor the mount that its file is on, and whether it is deleted."""

@@ -129,11 +129,7 @@ def _ghosts(sources: Sources, name: str) -> Iterator[Item]:
         return
     ghost = records[0][0]
     ghost_id = _number(name, 16)
-    file_ids = [
-        remap.orig_id
-        for remap in sources.images.messages("remap-fpath.img")
-        if remap.remap_id & 0x7FFFFFFF == ghost_id
-    ]
+    file_ids = [i for i, image in sources.table.ghost_images.items() if image == name]
     path = next((p for i in file_ids if (p := sources.table.path(i))), f"ghost {ghost_id:x}")
     holders = tuple(holder for i in file_ids for holder in sources.holders(i))
     if stat.S_IFMT(ghost.mode) not in (0, stat.S_IFREG):

@@ -9,6 +9,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 
+from ckpt_tui.checkpoint.filetable import ghost_image
 from ckpt_tui.checkpoint.memory import VMA_ANON_SHARED, VMA_FILE, VMA_SOCKET, VMA_SYSVIPC
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
@@ -200,7 +201,7 @@ def remaps(facts: Facts) -> Iterator[Finding]:
             continue
         proof = (facts.file_evidence(remap.orig_id),)
         path = facts.table.path(remap.orig_id)
-        ghost = f"ghost-file-{remap.remap_id & 0x7FFFFFFF:x}.img"
+        ghost = ghost_image(remap.remap_id)
         if kind == "ghost" and ghost not in facts.images:
             title = f"The contents of the deleted file {path} are missing"
             yield broken_link(ghost, title, proof, finding_id="img-missing")
@@ -212,7 +213,7 @@ def remaps(facts: Facts) -> Iterator[Finding]:
 def ghost_sizes(facts: Facts) -> Iterator[Finding]:
     """A deleted file has the size that CRIU will compare. Its image says no length of its own."""
     for remap in facts.each(facts.images.messages("remap-fpath.img")):
-        name = f"ghost-file-{remap.remap_id & 0x7FFFFFFF:x}.img"
+        name = ghost_image(remap.remap_id)
         found, image = facts.table.get(remap.orig_id), facts.images.image(name)
         if found is None or found.type != "REG" or image is None or not image.entries:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -48,11 +48,11 @@ class Pane(JobHost, Widget):
         """Key of the row under the cursor, None without one."""
         return None
 
-    def leads_to(self) -> list[Link]:
+    def leads_to(self) -> Sequence[Link]:
         """Return where the thing under the cursor leads."""
         return links(self.checkpoint, self.current_key)
 
-    def used_by(self) -> list[Link]:
+    def used_by(self) -> Sequence[Link]:
         """Return who refers to the thing under the cursor."""
         return users(self.checkpoint, self.current_key)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
 
 from textual.containers import Vertical
@@ -24,7 +24,9 @@ from ckpt_tui.ui.rows.recovered import (
     item_links,
     item_rows,
     item_sections,
+    item_users,
     note_sections,
+    number_from,
     number_of,
 )
 from ckpt_tui.ui.saving import ask_where_to_save
@@ -39,12 +41,14 @@ STOPPED = "Stopped. Showing this tab again begins anew"
 class RecoveredPane(ListPane):
     """The tab Recovered."""
 
-    ACTIONS: ClassVar[frozenset[str]] = (ListPane.ACTIONS - {"used_by"}) | {"save", "reveal"}
+    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"save", "reveal"}
 
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
         nothing_yet = ListOf(lambda _: [], COLUMNS, LOOKING, copied_column=1)
         super().__init__(opened, checkpoint, nothing_yet)
         self._recovered: Recovered | None = None
+        self._wanted: Hashable = None
+        """Key to go to once everything is found."""
 
     def on_mount(self) -> None:
         self._look()
@@ -78,6 +82,19 @@ class RecoveredPane(ListPane):
             self.query_one(Facts).show(note_sections(found))
         elif found.notes:
             self.notify(f"{len(found.notes)} parts could not be read.", severity="warning")
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None and not self.go_to(wanted):
+            self.notify("It is not among what was found.", severity="warning", markup=False)
+
+    def go_to(self, key: Hashable) -> bool:
+        """Show an item by its number, or ("recovered", image) by the image that has it."""
+        if not isinstance(key, tuple) or key[0] != "recovered":
+            return super().go_to(key)
+        if self._recovered is None:
+            self._wanted = key
+            return True
+        number = number_from(self._recovered.items, key[1])
+        return number is not None and super().go_to(("item", number))
 
     def on_unmount(self) -> None:
         if self._recovered is not None:
@@ -114,6 +131,9 @@ class RecoveredPane(ListPane):
 
     def leads_to(self) -> list[Link]:
         return item_links(self.checkpoint, self.item) if self.item else []
+
+    def used_by(self) -> Sequence[Link]:
+        return item_users(self.checkpoint, self.item) if self.item else []
 
     def save(self) -> None:
         item = self.item

@@ -97,7 +97,7 @@ PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Images", "Img", _list(IMAGES, ImagesPane), holds=("image",)),
     PaneEntry("Sizes", "Size", SizesPane),
     PaneEntry("Diagnosis", "Diag", DiagnosisPane),
-    PaneEntry("Recovered", "Data", RecoveredPane, holds=("item",)),
+    PaneEntry("Recovered", "Data", RecoveredPane, holds=("item", "recovered")),
     PaneEntry("Namespaces", "NS", _list(ISOLATION), holds=("namespace", "cgroup")),
 )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ckpt_tui.checkpoint.index import Index, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket
+from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.tables import socket_kind
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +24,39 @@ class Link:
     key: Hashable
 
 
+Links = Iterator[Link | Some[Link]]
+"""Links of one thing, and lists of such that are as many as there are."""
+
+
 def process_link(process: Process, role: str = "process") -> Link:
     return Link(f"{role} {process.pid} {printable(process.comm)}".strip(), process.pid)
 
 
-def pid_links(index: Index, pids: Iterable[int], role: str = "process") -> Iterator[Link]:
-    for pid in pids:
-        if pid in index.process:
-            yield process_link(index.process[pid], role)
+def pid_links(index: Index, pids: Iterable[int], role: str = "process") -> Some[Link]:
+    found = [index.process[pid] for pid in pids if pid in index.process]
+    return each(found, lambda process: process_link(process, role))
 
 
 def file_link(file: OpenFile) -> Link:
     words = f"process {file.pid} fd {file.fd}  {file.kind} {file.target}"
     return Link(printable(words), ("file", file.pid, file.fd))
+
+
+def descriptor_link(file: OpenFile) -> Link:
+    """Return the link of a descriptor whose process is known."""
+    words = f"fd {file.fd}  {file.kind} {file.target}"
+    return Link(printable(words), ("file", file.pid, file.fd))
+
+
+def each(things: Sequence[T], link: Callable[[T], Link]) -> Some[Link]:
+    """Return the link of each, made when it is asked for: there may be a million."""
+    return Some(lambda number: link(things[number]), range(len(things)))
+
+
+def ghost_links(images: Iterable[str]) -> Iterator[Link]:
+    """Yield the contents of deleted files, by the images that have them."""
+    for image in images:
+        yield Link(f"its contents, from {printable(image)}", ("recovered", image))
 
 
 def socket_link(socket: Socket) -> Link:

@@ -2,16 +2,20 @@
 
 A key is that of a row: a pid, ("file", pid, fd), ("socket", pid, fd), ("region", pid, start),
 ("mount", namespace, id), ("delta", number), ("image", name), ("namespace", kind, id), ("cgroup",
-number); and one that no list has as a row: ("thread", pid, tid).
+number); and two that no list has as a row: ("thread", pid, tid), ("recovered", image).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from itertools import islice
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import overload
 
 from ckpt_tui.checkpoint.index import PATH_KINDS, Index, index_of
-from ckpt_tui.checkpoint.model import Checkpoint, Process, Region, Socket
+from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket
+from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.rows.image_links import (
     NAMESPACE_IMAGES,
@@ -22,8 +26,12 @@ from ckpt_tui.ui.rows.image_links import (
 from ckpt_tui.ui.rows.isolation import parent_of
 from ckpt_tui.ui.rows.link_labels import (
     Link,
+    Links,
     cgroup_links,
+    descriptor_link,
+    each,
     file_link,
+    ghost_links,
     image_links,
     namespace_links,
     path_links,
@@ -34,23 +42,50 @@ from ckpt_tui.ui.rows.link_labels import (
 )
 
 MOST = 2000
-"""Links of one thing; a longer list helps nobody, and the tabs have everything."""
+"""Links of one thing that are made at once; a longer list helps nobody, and the tabs have all."""
 
 
-def links(checkpoint: Checkpoint, key: Hashable) -> list[Link]:
-    """Return where the thing of `key` leads, the nearest first, at most `MOST`."""
+def links(checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
+    """Return where the thing of `key` leads, the nearest first, what there is very much of last."""
     return _found(LEADS_TO, checkpoint, key)
 
 
-def users(checkpoint: Checkpoint, key: Hashable) -> list[Link]:
-    """Return who refers to the thing of `key`, at most `MOST`."""
+def users(checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
+    """Return who refers to the thing of `key`, what there is very much of last."""
     return _found(USED_BY, checkpoint, key)
 
 
-Find = Callable[..., Iterator[Link]]
+MANY = 200
+"""Links from which on they are made when they are seen, each by itself."""
+
+Find = Callable[..., Links]
 
 
-def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> list[Link]:
+class Joined(Sequence[Link]):
+    """Some lists, one behind the other, whose links may be made when asked for."""
+
+    def __init__(self, lists: Sequence[Sequence[Link]]) -> None:
+        self._lists = lists
+        self._ends = list(accumulate(map(len, lists)))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    @overload
+    def __getitem__(self, index: int, /) -> Link: ...
+
+    @overload
+    def __getitem__(self, index: slice, /) -> list[Link]: ...
+
+    def __getitem__(self, index: int | slice, /) -> Link | list[Link]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        number = bisect_right(self._ends, index)
+        return self._lists[number][index - self._ends[number]]  # from its end
+
+
+def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
     kind, arguments = ("process", (key,)) if isinstance(key, int) else ("", ())
     if isinstance(key, tuple) and key:
         kind, arguments = str(key[0]), key[1:]
@@ -58,16 +93,22 @@ def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> 
     if find is None:
         return []
     unique: dict[Hashable, Link] = {}
-    for link in islice(find(checkpoint, index_of(checkpoint), *arguments), MOST):
-        if link.key != key:
-            unique.setdefault(link.key, link)
-    return list(unique.values())
+    many: list[Sequence[Link]] = []
+    for found in find(checkpoint, index_of(checkpoint), *arguments):
+        if isinstance(found, Some) and len(found) >= MANY:
+            many.append(found)
+            continue
+        for link in (found,) if isinstance(found, Link) else found:
+            if link.key != key and len(unique) < MOST:
+                unique.setdefault(link.key, link)
+    few = list(unique.values())
+    return Joined((few, *many)) if many else few
 
 
 # Where things lead
 
 
-def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Link]:
+def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Links:
     process = index.process.get(pid)
     if process is None:
         return
@@ -78,8 +119,7 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Li
     if memory and memory.regions:
         first = memory.regions[0]
         yield Link(f"its memory, {len(memory.regions):,} regions", ("region", pid, first.start))
-    for file in index.files_of.get(pid, ()):
-        yield Link(f"fd {file.fd}  {printable(f'{file.kind} {file.target}')}", file_link(file).key)
+    yield each(index.files_of.get(pid, ()), descriptor_link)
     for kind, number in process.namespaces.items():
         yield from namespace_links(index, kind, number)
     yield from _cgroups_of(checkpoint, index, process)
@@ -94,36 +134,36 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Li
         yield from image_links(checkpoint, name)
 
 
-def _cgroups_of(checkpoint: Checkpoint, index: Index, process: Process) -> Iterator[Link]:
+def _cgroups_of(checkpoint: Checkpoint, index: Index, process: Process) -> Links:
     for one in checkpoint.cgroups:
         if one.id == process.cgroup_set:
             for place in one.paths.items():
                 yield from cgroup_links(index, *place)
 
 
-def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
+def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
     file = index.open_file(pid, fd)
     if file is None:
         return
     socket = index.open_socket(pid, fd)
     if socket:
         yield socket_link(socket)
+    if image := index.ghost_image(file):
+        yield from ghost_links((image,))
     if file.kind in PATH_KINDS:
         yield from path_links(checkpoint, index, file.target)
     if mount := index.mount_of(file):
         label = f"on the mount {printable(mount.mountpoint)}"
         yield Link(label, ("mount", mount.namespace, mount.id))
     yield from pid_links(index, (pid,), "held by process")
-    for other in file.shared_with:
-        if found := index.open_file(*other):
-            yield file_link(found)
+    yield each(index.sharing(file), file_link)
     process = index.process.get(pid)
     if process is not None:
         yield from image_links(checkpoint, f"fdinfo-{process.files_id}.img", "descriptor in")
     yield from image_links(checkpoint, "files.img", f"open file {file.object_id} in")
 
 
-def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
+def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
     socket = index.open_socket(pid, fd)
     if socket is None:
         return
@@ -142,29 +182,31 @@ def _other_ends(index: Index, socket: Socket) -> Sequence[Socket]:
     return index.ends.get((socket.protocol, socket.remote, socket.local), [])
 
 
-def _from_region(checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Iterator[Link]:
+def _from_region(checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Links:
     region = index.mapped(pid, start)
     if region is None:
         return
     yield from path_links(checkpoint, index, region.path)
-    yield from map(file_link, index.holders.get(region.path, ()))
+    yield from ghost_links(index.ghosts_at(region.path))
+    yield each(index.holders.get(region.path, ()), file_link)
     if region.shared_id:
         yield from image_links(checkpoint, f"pagemap-shmem-{region.shared_id}.img", "shared object")
     memory = index.memory.get(pid)
     if region.dumped and memory is not None:
         yield from image_links(checkpoint, f"pages-{memory.pages_id}.img", "its pages in")
         yield from image_links(checkpoint, f"pagemap-{pid}.img", "and their map in")
-    yield from map(region_link, _other_mappers(index, region))
+    yield each(_other_mappers(index, region), region_link)
     yield from pid_links(index, (pid,), "of process")
 
 
 def _other_mappers(index: Index, region: Region) -> list[Region]:
     found = index.sharers.get(region.shared_id, []) if region.shared_id else []
     paths = index.mappers.get(region.path, []) if region.path else []
-    return [r for r in (*found, *paths) if r is not region]
+    alike = (r for r in paths if not region.shared_id or r.shared_id != region.shared_id)
+    return [r for r in (*found, *alike) if r is not region]
 
 
-def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Iterator[Link]:
+def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Links:
     mount = index.mount.get((ns, mount_id))
     if mount is None:
         return
@@ -178,19 +220,19 @@ def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) ->
     yield from image_links(checkpoint, f"mountpoints-{ns}.img")
 
 
-def _from_delta(checkpoint: Checkpoint, index: Index, number: int) -> Iterator[Link]:
+def _from_delta(checkpoint: Checkpoint, index: Index, number: int) -> Links:
     path = checkpoint.delta.entries[number].path
-    yield from map(file_link, index.holders.get(path, ()))
-    yield from map(region_link, index.mappers.get(path, ()))
+    yield each(index.holders.get(path, ()), file_link)
+    yield each(index.mappers.get(path, ()), region_link)
 
 
-def _from_thread(checkpoint: Checkpoint, index: Index, pid: int, tid: int) -> Iterator[Link]:
+def _from_thread(checkpoint: Checkpoint, index: Index, pid: int, tid: int) -> Links:
     if pid in index.process:
         yield from pid_links(index, (pid,))
         yield from image_links(checkpoint, f"core-{tid}.img")
 
 
-def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Iterator[Link]:
+def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Links:
     if (kind, number) not in index.namespace:
         return
     yield from member_links(checkpoint, index, kind, number)
@@ -203,19 +245,19 @@ def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int
         yield from image_links(checkpoint, pattern.format(number))
 
 
-def _from_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Iterator[Link]:
+def _from_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Links:
     if 0 <= number < len(checkpoint.cgroup_directories):
         found = checkpoint.cgroup_directories[number]
         if above := parent_of(found, index.cgroup):
             yield from cgroup_links(index, *above, role="below")
-        yield from pid_links(index, found.pids)
+        yield pid_links(index, found.pids)
         yield from image_links(checkpoint, "cgroup.img")
 
 
-def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Iterator[Link]:
+def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Links:
     if 0 <= number < len(checkpoint.cgroup_directories):
         found = checkpoint.cgroup_directories[number]
-        yield from pid_links(index, found.pids)
+        yield pid_links(index, found.pids)
         for below in checkpoint.cgroup_directories:
             if parent_of(below, index.cgroup) == (found.hierarchy, found.path):
                 yield from cgroup_links(index, below.hierarchy, below.path)
@@ -224,7 +266,7 @@ def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Itera
 # Who refers to things
 
 
-def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Iterator[Link]:
+def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Links:
     yield from pid_links(
         index, (index.process[pid].ppid,) if pid in index.process else (), "parent"
     )
@@ -238,43 +280,45 @@ def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Iterat
             yield from map(socket_link, _other_ends(index, socket))
 
 
-def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
+def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
     file = index.open_file(pid, fd)
     if file is None:
         return
-    for other in file.shared_with:
-        if found := index.open_file(*other):
-            yield file_link(found)
+    yield each(index.sharing(file), file_link)
     yield from _users_of_socket(checkpoint, index, pid, fd)
     if file.kind in PATH_KINDS:
-        yield from map(file_link, index.holders.get(file.target, ()))
+        yield each(index.others_at(file), file_link)
         yield from map(region_link, index.mappers.get(file.target, ()))
 
 
-def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Iterator[Link]:
+def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
     socket = index.open_socket(pid, fd)
     file = index.open_file(pid, fd)
-    for other in file.shared_with if file else ():
-        if found := index.open_socket(*other):
-            yield socket_link(found)
+    if socket and file:
+        yield each(index.sharing(file), partial(_socket_of, index))
     if socket:
         if socket.peer and (peer := index.open_socket(*socket.peer)):
             yield socket_link(peer)
         yield from map(socket_link, _other_ends(index, socket))
 
 
-def _users_of_region(_checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Iterator[Link]:
+def _socket_of(index: Index, file: OpenFile) -> Link:
+    socket = index.open_socket(file.pid, file.fd)
+    return socket_link(socket) if socket else file_link(file)
+
+
+def _users_of_region(_checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Links:
     region = index.mapped(pid, start)
     if region:
-        yield from map(region_link, _other_mappers(index, region))
-        yield from map(file_link, index.holders.get(region.path, ()))
+        yield each(_other_mappers(index, region), region_link)
+        yield each(index.holders.get(region.path, ()), file_link)
 
 
-def _users_of_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Iterator[Link]:
+def _users_of_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Links:
     for process in checkpoint.processes:
         if process.namespaces.get("mnt", ns) == ns and _lives_on(index, process, ns, mount_id):
             yield process_link(process)
-    yield from map(file_link, index.on_mount.get(mount_id, ()))
+    yield each(index.on_mount.get(mount_id, ()), file_link)
     for mount in index.mount.values():
         if (mount.namespace, mount.parent_id) == (ns, mount_id):
             yield Link(f"mount {printable(mount.mountpoint)} on it", ("mount", ns, mount.id))

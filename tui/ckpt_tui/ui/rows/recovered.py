@@ -7,9 +7,11 @@ from collections.abc import Hashable, Sequence
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.items import Item, Recovered
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.link_labels import Link
+from ckpt_tui.ui.rows.link_labels import Link, each, file_link, image_links
+from ckpt_tui.ui.rows.links import MOST
 from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.rows.table import Column, LazyRows, Row
 from ckpt_tui.ui.rows.tables import SIZED, sized
@@ -49,20 +51,21 @@ def _row(number: int, item: Item, scale: int) -> Row:
     )
 
 
+def number_from(items: Sequence[Item], image: str) -> int | None:
+    """Return the number of the first item that an image has."""
+    return next((n for n, item in enumerate(items) if item.source == image), None)
+
+
 def item_links(checkpoint: Checkpoint, item: Item) -> list[Link]:
     """Return who holds an item, and the image that has it."""
+    return [*item_users(checkpoint, item)[:MOST], *image_links(checkpoint, item.source)]
+
+
+def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Link]:
+    """Return who holds an item."""
     index = index_of(checkpoint)
-    found = [
-        Link(
-            f"process {pid} fd {fd}  {printable(file.kind)} {printable(file.target)}",
-            ("file", pid, fd),
-        )
-        for pid, fd in item.holders
-        if (file := index.open_file(pid, fd))
-    ]
-    if item.source in index.image:
-        found.append(Link(f"image {printable(item.source)}", ("image", item.source)))
-    return found
+    numbers = [n for holder in item.holders if (n := index.file.get(holder)) is not None]
+    return each(Some(index.files.__getitem__, numbers), file_link)
 
 
 def item_sections(item: Item) -> list[Section]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from textual import on, work
@@ -252,7 +252,9 @@ class CheckpointScreen(AsksToFetch, PaneActions):
             nobody = "Nobody else in this checkpoint refers to it."
             self._pick(self.pane.used_by(), "Used by", nobody, ask=True)
 
-    def _pick(self, found: list[Link], heading: str, nothing: str, *, ask: bool = False) -> None:
+    def _pick(
+        self, found: Sequence[Link], heading: str, nothing: str, *, ask: bool = False
+    ) -> None:
         """Go where the only link leads, or ask which one of several; `ask` shows one, too."""
         if not found:
             self.notify(nothing, markup=False)
