@@ -10,7 +10,7 @@ from typing import Any
 
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import narrate, print_json, print_table
+from ckpt_tui.cli.tables import narrate, print_json, print_line, print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -112,7 +112,7 @@ def _list_registry(place: Reference, as_json: bool, progress: Progress) -> None:
         for name in store.client.catalog(progress):
             names.append(name)
             if not as_json:
-                print(printable(name), flush=True)
+                print_line(name)
     finally:
         store.close()
     if as_json:
@@ -167,7 +167,7 @@ def _list_stores(target: str, stores: list[Store], as_json: bool, progress: Prog
             }
         )
         if not as_json and entries:
-            print(f"{store.kind.value}  {printable(store.root)}")
+            print_line(f"{store.kind.value}  {store.root}")
             print_table(STORE_COLUMNS, [_store_row(entry) for entry in entries], "  ")
     if as_json:
         print_json({"schema_version": 1, "target": plain(target), "stores": documents})
@@ -251,7 +251,7 @@ def _list_image(target: str, as_json: bool, progress: Progress) -> None:
             }
         )
         return
-    print(opened.descriptor.digest)
+    print_line(opened.descriptor.digest)
     rows = [
         Row(
             key=number,

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from ckpt_tui.checkpoint.export import json_pieces
+from ckpt_tui.cli.telling import LINE
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.rows.table import Column, Row, RowSource, column_widths, fit, plain
 
@@ -27,6 +28,7 @@ def print_table(
     columns: Sequence[Column], rows: Iterable[Row] | RowSource, indent: str = ""
 ) -> None:
     """Print rows below their headings, cut to the width of the terminal."""
+    LINE.take_away()
     widths = column_widths(columns, width() - len(indent))
     shown = [(i, c, w) for i, (c, w) in enumerate(zip(columns, widths, strict=True)) if w]
     print(indent + _line([fit(c.title, w, c.align) for _, c, w in shown]))
@@ -41,6 +43,7 @@ def _line(cells: Sequence[object]) -> str:
 
 def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
     """Print labels and values, one a line; empty values are left out."""
+    LINE.take_away()
     pairs = [(label, value) for label, value in facts if value]
     room = max((len(label) for label, _ in pairs), default=0)
     for label, value in pairs:
@@ -50,6 +53,7 @@ def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
 def print_prose(facts: Iterable[tuple[str, str]]) -> None:
     """Print labels and sentences, wrapped to the terminal where there is one; a value with a line
     end behind it is a command, which stays whole to be copied."""
+    LINE.take_away()
     pairs = [(label, value) for label, value in facts if value]
     room = max((len(label) for label, _ in pairs), default=0) + 2
     across = width() - room if sys.stdout.isatty() else 0
@@ -63,14 +67,23 @@ def print_prose(facts: Iterable[tuple[str, str]]) -> None:
 
 def print_heading(text: str) -> None:
     """Print a heading with an empty line above it."""
+    LINE.take_away()
     print(f"\n{text.upper()}")
 
 
+def print_line(text: str) -> None:
+    """Print one line at once, though more is still being worked out."""
+    LINE.take_away()
+    print(printable(text), flush=True)
+
+
 def print_json(document: object) -> None:
+    LINE.take_away()
     sys.stdout.writelines(json_pieces(document))
     print()
 
 
 def narrate(text: str) -> None:
     """Say something to the person, on stderr."""
+    LINE.take_away()
     print(printable(text), file=sys.stderr)

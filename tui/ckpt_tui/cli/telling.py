@@ -37,7 +37,7 @@ def asking_before_fetching() -> BeforeFetching:
 
 def _ask(target: str, size: int, unasked: bool) -> None:
     text = f"{printable(target)} has to be fetched before it can be read: {human_bytes(size)}."
-    sys.stderr.write(CLEAR_LINE if sys.stderr.isatty() else "")
+    LINE.take_away()
     if unasked:
         click.echo(text, err=True)
     elif not click.confirm(f"{text} Fetch it?", default=True, err=True):
@@ -55,6 +55,34 @@ def tell_transferred(size: int | None) -> None:
         click.echo(f"{human_bytes(size)} came over the wire.", err=True)
 
 
+class ProgressLine:
+    """What stands on a terminal while something is under way; whatever is printed comes in its
+    place."""
+
+    def __init__(self) -> None:
+        self._stands = False
+
+    def tell(self, step: str, done: int, total: int | None) -> None:
+        """Be the `report` of a progress; a step without a name is not told."""
+        if not step:
+            return
+        amount = human_bytes(done) + (f" of {human_bytes(total)}" if total else "")
+        sys.stderr.write(f"{CLEAR_LINE}{printable(step)} {amount if done else ''}")
+        sys.stderr.flush()
+        self._stands = True
+
+    def take_away(self) -> None:
+        """Clear the line, if something stands there."""
+        if self._stands:
+            sys.stderr.write(CLEAR_LINE)
+            sys.stderr.flush()
+            self._stands = False
+
+
+LINE = ProgressLine()
+"""There is one terminal."""
+
+
 @contextmanager
 def told_progress() -> Iterator[Progress]:
     """Give a progress that shows itself on a terminal, and nothing elsewhere."""
@@ -62,13 +90,6 @@ def told_progress() -> Iterator[Progress]:
         yield Progress()
         return
     try:
-        yield Progress(_tell)
+        yield Progress(LINE.tell)
     finally:
-        sys.stderr.write(CLEAR_LINE)
-        sys.stderr.flush()
-
-
-def _tell(step: str, done: int, total: int | None) -> None:
-    amount = human_bytes(done) + (f" of {human_bytes(total)}" if total else "")
-    sys.stderr.write(f"{CLEAR_LINE}{printable(step)} {amount if done else ''}")
-    sys.stderr.flush()
+        LINE.take_away()
