@@ -75,6 +75,7 @@ def test_a_narrow_key_line_drops_whole_keys_and_keeps_help(width: int) -> None:
 def test_help_has_every_command_on_lines_of_80_cells(screen: str) -> None:
     text = help_text(screen)
     assert max(cell_len(line) for line in text.split("\n")) <= 80
+    assert {line[11:12] for line in text.split("\n")} == {" "}, "titles stand below each other"
     for command in commands_for(screen):
         assert command.id.startswith("tab-") or command.title in text
 

@@ -11,8 +11,10 @@ from textual.containers import VerticalScroll
 
 from ckpt_tui.core.config import Config
 from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.commands import UNUSABLE
 from ckpt_tui.ui.screens.help import HelpScreen
 from ckpt_tui.ui.theme import THEMES
+from crafted import ARCHIVES
 
 MORE, CLOSES = "↓ more   esc closes", "esc closes"
 
@@ -41,3 +43,14 @@ async def test_the_screen_below_stays_in_sight(tmp_path: Path, theme: str) -> No
         await press(pilot, "question_mark")
         assert isinstance(app.screen, HelpScreen)
         assert screen_text(app).startswith(" ckpt-tui")
+
+
+@pytest.mark.parametrize(("tab", "usable"), [("2", False), ("5", True)])
+async def test_what_the_shown_tab_does_not_take_comes_last(tab: str, usable: bool) -> None:
+    app = CkptApp((str(ARCHIVES / "counter.tar.zst"),))
+    async with app.run_test(size=(80, 60)) as pilot:
+        await press(pilot, tab, "question_mark")
+        here, _, rest = screen_text(app).partition(UNUSABLE)
+        assert ("Go to an address" in here) == usable
+        assert ("Go to an address" in rest) != usable
+        assert "Show a tab" in here

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import filterfalse
 from typing import Any
 
 from textual.app import SystemCommand
@@ -199,6 +200,9 @@ _KEY_NAMES = {
     "left": "←",
 }
 
+UNUSABLE = "Not with what is shown now:"
+"""Over the commands in the help that the screen does not take where it is."""
+
 MOVING = (
     ("↑ ↓  j k", "Move", "One line up or down."),
     ("pgup pgdn", "Page", "ctrl+u and ctrl+d move half a page."),
@@ -263,20 +267,38 @@ def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
             )
 
 
-def help_text(screen_name: str, own_keys: Mapping[str, str] | None = None) -> str:
+def help_text(
+    screen_name: str,
+    own_keys: Mapping[str, str] | None = None,
+    usable: Callable[[Command], bool] = lambda _: True,
+) -> str:
     """Return the keys of a screen as aligned lines of at most 80 cells; tabs share one line.
 
-    `own_keys` are the user's by the id of a command.
+    `own_keys` are the user's by the id of a command. What is not `usable` comes last, under a
+    heading.
     """
-    own = own_keys or {}
-    lines = [*MOVING]
-    for command in commands_for(screen_name):
+    commands = commands_for(screen_name)
+    lines = [*MOVING, *_help_lines(filter(usable, commands), own_keys or {})]
+    rest = [*_help_lines(filterfalse(usable, commands), own_keys or {})]
+    more = ["", UNUSABLE, *map(_aligned, rest)] if rest else []
+    return "\n".join([*map(_aligned, lines), *more])
+
+
+def _aligned(line: tuple[str, str, str]) -> str:
+    keys, title, help_line = line
+    return f"{keys:<11} {title:<23} {help_line}"
+
+
+def _help_lines(
+    commands: Iterable[Command], own: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield shown keys, title and help."""
+    for command in commands:
         if command.id.startswith("tab-"):
             if command.id in own:
-                lines.append((shown_key(own[command.id]), command.title, command.help))
+                yield shown_key(own[command.id]), command.title, command.help
             elif command.id == "tab-1":
-                lines.append(("1 … 9  0 - =", "Show a tab", "In the order of the titles."))
+                yield "1 … 9 0 - =", "Show a tab", "In the order of the titles."
             continue
         keys = "  ".join(shown_key(key) for key in own.get(command.id, command.keys).split(","))
-        lines.append((keys, command.title, command.help))
-    return "\n".join(f"{keys:<11} {title:<23} {help_line}" for keys, title, help_line in lines)
+        yield keys, command.title, command.help

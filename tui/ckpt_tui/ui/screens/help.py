@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from ckpt_tui.ui.commands import help_text
+from ckpt_tui.ui.commands import allowed, help_text
 
 ABOUT = """Signs       ✖ fails  ▲ may fail  ✔ good  ? unknown
             + added  ~ changed  − deleted"""
@@ -48,7 +48,13 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as panel:
             panel.border_title = f"Keys of this screen: {self._screen_name}"
-            yield Static(Content(f"{help_text(self._screen_name, self._own_keys)}\n\n{ABOUT}"))
+            below = self.app.screen_stack[-2]
+            text = help_text(
+                self._screen_name,
+                self._own_keys,
+                lambda command: allowed(command, below) is not False,
+            )
+            yield Static(Content(f"{text}\n\n{ABOUT}"))
 
     def on_mount(self) -> None:
         self.panel.focus()
