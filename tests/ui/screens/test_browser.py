@@ -251,6 +251,18 @@ async def test_what_cannot_be_done_with_a_folder_is_said(folder: Path, key: str,
         assert [n.message for n in app._notifications] == [said]
 
 
+async def test_what_is_said_on_a_narrow_terminal_takes_no_more_lines_than_it_has(
+    folder: Path,
+) -> None:
+    app = CkptApp((), folder, "here")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await go_to(pilot, "here")
+        await pilot.press("d", "t")
+        await settle(pilot)
+        assert sum("▌" in line[20:] for line in screen_text(app).split("\n")) == 3
+
+
 async def test_the_card_of_all_registries_names_no_place(folder: Path) -> None:
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
