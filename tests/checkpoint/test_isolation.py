@@ -134,6 +134,8 @@ def test_cgroups_are_shown_as_a_tree(tmp_path: Path) -> None:
     box, inner = (row.key for row in rows)
     assert [link.key for link in users(checkpoint, box)] == [inner]
     assert links(checkpoint, inner)[0].key == box
-    shown = {s.title: [str(f.value) for f in s.facts] for s in cgroup_sections(checkpoint, box[1])}  # type: ignore[index]
+    shown = {
+        s.title: [str(f.value) for f in s.facts] for s in cgroup_sections(checkpoint, box[1], False)
+    }  # type: ignore[index]
     assert shown["Properties"] == ["memory.limit_in_bytes  1048576"]
     assert "drwxr-xr-x" in shown[""]

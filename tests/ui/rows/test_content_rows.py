@@ -55,6 +55,8 @@ def test_long_lines_are_folded_under_one_number() -> None:
     [
         ("--password=hunter2 --port 1", f"--password={COVER} --port 1"),
         ('{"api_key": "abc", "x": 1}', f'{{"api_key": "{COVER}", "x": 1}}'),
+        ("user=me,pass=hunter2,vers=3.0", f"user=me,pass={COVER},vers=3.0"),
+        ("COMPASS=north PASS: all", "COMPASS=north PASS: all"),
         ("Authorization: Bearer abc.def", f"Authorization: {COVER}"),
         ("postgres://me:secret@db/x", f"postgres{COVER}db/x"),
         ("nothing here", "nothing here"),

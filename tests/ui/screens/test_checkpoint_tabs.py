@@ -16,11 +16,13 @@ from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.rows import choice
+from ckpt_tui.ui.rows.secrets import COVER
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.pane_actions import PANE_ACTIONS
 from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
+from crafted import copied, first, rewrite
 
 
 def screen(pilot: object) -> CheckpointScreen:
@@ -193,6 +195,28 @@ async def test_a_search_that_is_none_is_said(data: Path) -> None:
         assert "That is no regular expression" in pilot.app.said
         await press(pilot, "slash", "text:nowhere to be found", "enter")
         assert "no place in" in pilot.app.said
+
+
+@pytest.mark.parametrize(
+    ("tab", "key", "image", "field"),
+    [
+        (7, ("mount", 13, 57), "mountpoints-13.img", "options"),
+        (12, ("namespace", "uts", 12), "utsns-12.img", "nodename"),
+    ],
+)
+async def test_secrets_of_mounts_and_namespaces_are_covered_until_r(
+    tmp_path: Path, tab: int, key: tuple[object, ...], image: str, field: str
+) -> None:
+    images = copied("counter", tmp_path)
+    rewrite(images / image, first(lambda one: setattr(one, field, "me,password=mellon")))
+    async with shown(images) as pilot:
+        screen(pilot).action_show_tab(tab, key)
+        await press(pilot)
+        assert pane(pilot).current_key == key
+        assert f"password={COVER}" in screen_text(pilot.app)
+        assert "mellon" not in screen_text(pilot.app)
+        await press(pilot, "r")
+        assert "password=mellon" in screen_text(pilot.app)
 
 
 async def test_an_address_is_gone_to(data: Path) -> None:

@@ -174,17 +174,18 @@ def _blocks(gathered: Gathered) -> Iterator[Block]:
     for section in overview_sections(checkpoint, gathered.made):
         yield _facts_block(section.title, [section])
     yield _rows_block("Processes", processes.COLUMNS, processes.process_rows(checkpoint))
+    # what looks like a secret is covered in the checkpoint already
     for process in checkpoint.processes:
         sections = [
             section
             for section in process_sections(checkpoint, process.pid, reveal=True)
             if section.title in ("", "Arguments", "Environment")
-        ]  # what looks like a secret is covered in the checkpoint already
+        ]
         yield _facts_block(f"Process {process.pid}", sections)
     for title, columns, rows in (
         ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
-        ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint)),
+        ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint, reveal=True)),
         ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_rows(checkpoint)),
         ("Images", tables.IMAGE_COLUMNS, tables.image_rows(checkpoint)),
         ("Layers", LAYER_COLUMNS, layer_rows(checkpoint.sizes.layers)),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
-from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
@@ -22,11 +22,19 @@ from ckpt_tui.ui.rows import isolation, processes, tables
 from ckpt_tui.ui.rows.decoded import value_text
 from ckpt_tui.ui.rows.details import filter_facts, process_sections
 from ckpt_tui.ui.rows.overview import overview_sections
-from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments, masked_bytes
+from ckpt_tui.ui.rows.secrets import (
+    covered,
+    masked,
+    masked_arguments,
+    masked_bytes,
+    masked_values,
+)
 
 LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
 calls are told once."""
+
+HasProperties = TypeVar("HasProperties", Namespace, CgroupDirectory)
 
 
 @contextmanager
@@ -71,14 +79,14 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     for title, columns, rows in (
         ("Files", tables.FILE_COLUMNS, tables.file_source(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_source(checkpoint)),
-        ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint)),
+        ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint, reveal)),
         ("Namespaces", isolation.COLUMNS, isolation.namespace_rows(checkpoint)),
         ("Cgroups", isolation.COLUMNS, isolation.cgroup_rows(checkpoint)),
         ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_source(checkpoint)),
     ):
         print_heading(title)
         print_table(columns, rows) if rows else print_facts([("", "none")])
-    for title, values in isolation.properties(checkpoint):
+    for title, values in isolation.properties(checkpoint, reveal):
         print_heading(title)
         print_facts(values)
 
@@ -102,7 +110,30 @@ def masked_checkpoint(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
         )
         for process in checkpoint.processes
     )
-    return dataclasses.replace(checkpoint, container=container, processes=tuple(processes))
+    mounts = (
+        dataclasses.replace(
+            mount, source=masked(mount.source, False), options=masked(mount.options, False)
+        )
+        for mount in checkpoint.mounts
+    )
+    return dataclasses.replace(
+        checkpoint,
+        container=container,
+        processes=tuple(processes),
+        mounts=tuple(mounts),
+        namespaces=tuple(
+            dataclasses.replace(one, detail=masked(one.detail, False))
+            for one in _with_values_covered(checkpoint.namespaces)
+        ),
+        cgroup_directories=_with_values_covered(checkpoint.cgroup_directories),
+    )
+
+
+def _with_values_covered(things: Iterable[HasProperties]) -> tuple[HasProperties, ...]:
+    return tuple(
+        dataclasses.replace(thing, properties=masked_values(thing.properties, False))
+        for thing in things
+    )
 
 
 def _as_bytes(

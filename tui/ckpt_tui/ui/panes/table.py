@@ -75,12 +75,14 @@ MOUNTS = ListOf(
     tables.mount_rows,
     tables.MOUNT_COLUMNS,
     "No mounts: the processes share the mount namespace of the host",
+    has_secrets=True,
 )
 ISOLATION = ListOf(
     isolation.isolation_rows,
     isolation.COLUMNS,
     "No namespaces: no ids image",
     copied_column=1,
+    has_secrets=True,
 )
 IMAGES = ListOf(
     tables.image_source, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem

@@ -20,7 +20,7 @@ from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.ui.rows.facts import Fact, Section
 from ckpt_tui.ui.rows.isolation import cgroup_sections, namespace_sections
 from ckpt_tui.ui.rows.processes import SHOWN_COMMAND, command_line, exit_text, written
-from ckpt_tui.ui.rows.secrets import covered, masked_arguments
+from ckpt_tui.ui.rows.secrets import covered, masked, masked_arguments
 
 SHOWN_FILES = 200
 """Descriptors of one process listed beside it; the tab Files has all."""
@@ -300,7 +300,7 @@ def _region(region: Region) -> Iterator[Fact]:
     yield Fact("flags", " | ".join(region.flags))
 
 
-def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int) -> list[Section]:
+def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, reveal: bool) -> list[Section]:
     """Return one mount with the files open on it."""
     index = index_of(checkpoint)
     mount = index.mount.get((ns, mount_id))
@@ -310,11 +310,11 @@ def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int) -> list[Secti
     facts = [
         Fact("mount point", printable(mount.mountpoint)),
         Fact("type", printable(mount.fstype)),
-        Fact("source", printable(mount.source)),
+        Fact("source", masked(printable(mount.source), reveal)),
         Fact("root in it", printable(mount.root)),
         Fact("device", mount.device),
         Fact("flags", " | ".join(mount.flags)),
-        Fact("options", printable(mount.options)),
+        Fact("options", masked(printable(mount.options), reveal)),
         Fact("external", printable(mount.external_key) or "no: CRIU mounts it itself"),
         Fact("in the image", human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "nothing"),
     ]
@@ -357,6 +357,8 @@ def by_key(checkpoint: Checkpoint, key: object, reveal: bool) -> list[Section]:
         return process_sections(checkpoint, key, reveal)
     if isinstance(key, tuple) and key[0] in DETAILS:
         return DETAILS[key[0]](checkpoint, *key[1:])
+    if isinstance(key, tuple) and key[0] in COVERED:
+        return COVERED[key[0]](checkpoint, *key[1:], reveal)
     return []
 
 
@@ -364,12 +366,16 @@ DETAILS: Mapping[str, Callable[..., list[Section]]] = {
     "file": file_sections,
     "socket": socket_sections,
     "region": region_sections,
-    "mount": mount_sections,
     "delta": delta_sections,
+}
+"""First word of a row's key to what tells it."""
+
+COVERED: Mapping[str, Callable[..., list[Section]]] = {
+    "mount": mount_sections,
     "namespace": namespace_sections,
     "cgroup": cgroup_sections,
 }
-"""First word of a row's key to what tells it."""
+"""The same of what may have secrets: these take whether they are shown."""
 
 
 def count_line(checkpoint: Checkpoint) -> str:

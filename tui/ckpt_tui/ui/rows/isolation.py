@@ -11,6 +11,7 @@ from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.values import file_mode
 from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.ui.rows.secrets import masked, masked_values
 from ckpt_tui.ui.rows.table import Column, Row
 
 COLUMNS = (
@@ -86,7 +87,7 @@ def _row(
             name,
             "dumped" if dumped else "the host",
             _pids(pids),
-            printable(detail),
+            masked(printable(detail), False),
         ),
         values=(kind, name, dumped, len(pids), detail),
     )
@@ -97,14 +98,16 @@ def _pids(pids: Sequence[int]) -> str:
     return " ".join(map(str, pids[:SHOWN_PIDS])) + (f" and {more:,} more" if more > 0 else "")
 
 
-def namespace_sections(checkpoint: Checkpoint, kind: str, number: int) -> list[Section]:
+def namespace_sections(
+    checkpoint: Checkpoint, kind: str, number: int, reveal: bool
+) -> list[Section]:
     """Return one namespace: what the images keep of it, and who is in it."""
     found = index_of(checkpoint).namespace.get((kind, number))
     if found is None:
         return []
     return [
         Section("", list(_namespace(found))),
-        _properties(found.properties, "nothing: the images say no more of it"),
+        _properties(found.properties, reveal, "nothing: the images say no more of it"),
         _members(checkpoint, found.pids),
     ]
 
@@ -115,14 +118,14 @@ def _namespace(found: Namespace) -> Iterator[Fact]:
     yield Fact("from", "the dump" if found.dumped else "the host that restores")
 
 
-def cgroup_sections(checkpoint: Checkpoint, number: int) -> list[Section]:
+def cgroup_sections(checkpoint: Checkpoint, number: int, reveal: bool) -> list[Section]:
     """Return one cgroup: its owner, its properties with their values, and who is in it."""
     if not 0 <= number < len(checkpoint.cgroup_directories):
         return []
     found = checkpoint.cgroup_directories[number]
     return [
         Section("", list(_cgroup(checkpoint, found))),
-        _properties(found.properties, "none were dumped"),
+        _properties(found.properties, reveal, "none were dumped"),
         _members(checkpoint, found.pids),
     ]
 
@@ -142,11 +145,9 @@ def _cgroup(checkpoint: Checkpoint, found: CgroupDirectory) -> Iterator[Fact]:
         yield Fact("cgroup sets", ", ".join(str(s.id) for s in sets))
 
 
-def _properties(properties: Mapping[str, str], empty: str) -> Section:
+def _properties(found: Mapping[str, str], reveal: bool, empty: str) -> Section:
     facts = [
-        Fact("", Text.assemble((printable(name) if first else "", "muted"), "  ", line))
-        for name, value in properties.items()
-        for first, line in _lines(value)
+        Fact("", Text.assemble((name, "muted"), "  ", line)) for name, line in _told(found, reveal)
     ]
     return Section("Properties", facts, empty=empty)
 
@@ -171,20 +172,21 @@ def _members(checkpoint: Checkpoint, pids: Sequence[int]) -> Section:
     )
 
 
-def properties(checkpoint: Checkpoint) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield a title and the properties of each namespace and cgroup that has some."""
+def properties(checkpoint: Checkpoint, reveal: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield a title and the properties of each namespace and cgroup that has some; what looks like
+    a secret is covered."""
     for namespace in checkpoint.namespaces:
         if namespace.properties:
-            yield f"{namespace.kind} namespace {namespace.id}", _told(namespace.properties)
+            yield f"{namespace.kind} namespace {namespace.id}", _told(namespace.properties, reveal)
     for directory in checkpoint.cgroup_directories:
         if directory.properties:
             title = f"cgroup {directory.hierarchy} {directory.path}"
-            yield printable(title), _told(directory.properties)
+            yield printable(title), _told(directory.properties, reveal)
 
 
-def _told(found: Mapping[str, str]) -> list[tuple[str, str]]:
+def _told(found: Mapping[str, str], reveal: bool) -> list[tuple[str, str]]:
     return [
         (printable(name) if first else "", line)
-        for name, value in found.items()
+        for name, value in masked_values(found, reveal).items()
         for first, line in _lines(value)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 COVER = "••••••"
 
@@ -12,7 +12,7 @@ BLOT = "•"
 
 _WORDS = "secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key|auth"
 
-_NAMES = re.compile(f"({_WORDS})", re.IGNORECASE)
+_NAMES = re.compile(f"({_WORDS}|(?<![a-z])pass$)", re.IGNORECASE)
 """Words in the name of a variable that make its value a secret."""
 
 _VALUES = re.compile(
@@ -29,7 +29,7 @@ def _pairs(words: str) -> re.Pattern[str]:
     """Return what finds a name that tells, and what follows it: `--password=…`, `"token": "…"`,
     `Authorization: …`."""
     return re.compile(
-        rf"(?i)(?:{words})"
+        rf"(?i)(?:{words}|(?<![a-z])pass(?==))"
         r"[\w.-]{0,60}[\"'\])]{0,3}\s{0,8}[=:]\s{0,8}[\"']?((?:(?:basic|bearer)\s{1,8})?[^\s\"',;&]+)"
     )
 
@@ -141,6 +141,17 @@ def masked(text: str, reveal: bool) -> str:
         parts.append(text[end:start] + COVER)
         end = stop
     return "".join(parts) + text[end:]
+
+
+def masked_value(name: str, value: str, reveal: bool) -> str:
+    """Return the value of something with a name: covered as a whole where the name says that it is
+    a secret, else as running text."""
+    return COVER if not reveal and is_secret(name, value) else masked(value, reveal)
+
+
+def masked_values(values: Mapping[str, str], reveal: bool) -> dict[str, str]:
+    """Return values by their names, each as `masked_value` has it."""
+    return {name: masked_value(name, value, reveal) for name, value in values.items()}
 
 
 def masked_arguments(arguments: Sequence[str], reveal: bool) -> list[str]:

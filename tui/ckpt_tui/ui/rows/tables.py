@@ -13,6 +13,7 @@ from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Re
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.rows.bars import bar
 from ckpt_tui.ui.rows.meanings import signed
+from ckpt_tui.ui.rows.secrets import masked
 from ckpt_tui.ui.rows.table import Cell, Column, LazyRows, Row
 
 BAR = 6
@@ -217,7 +218,7 @@ MOUNT_COLUMNS = (
 )
 
 
-def mount_rows(checkpoint: Checkpoint) -> list[Row]:
+def mount_rows(checkpoint: Checkpoint, reveal: bool = False) -> list[Row]:
     """Return one row a mount, indented below the mount it lies on."""
     return [
         Row(
@@ -225,7 +226,7 @@ def mount_rows(checkpoint: Checkpoint) -> list[Row]:
             cells=(
                 "  " * min(depth, 12) + printable(mount.mountpoint),
                 printable(mount.fstype),
-                printable(mount.source),
+                masked(printable(mount.source), reveal),
                 printable(mount.external_key),
                 human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "",
             ),
