@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.compression import Compression, sniff
-from ckpt_tui.archive.tar import MemberReader, index, index_stream, stream
+from ckpt_tui.archive.tar import MemberReader, Seen, index, index_stream, stream
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -22,8 +22,9 @@ class Nested:
     compression: Compression
 
 
-def read_nested(tree: Tree, name: str, progress: Progress) -> Nested:
-    """Return the members of the archive that is the member `name` of `tree`.
+def read_nested(tree: Tree, name: str, progress: Progress, seen: Seen | None = None) -> Nested:
+    """Return the members of the archive that is the member `name` of `tree`; `seen` gets their
+    index before it is filled, unless the nested archive is compressed itself.
 
     In a compressed archive that kept neither the member nor its headers, one pass over the outer
     archive reads these as they come by; a random read would spill every large member.
@@ -33,20 +34,27 @@ def read_nested(tree: Tree, name: str, progress: Progress) -> Nested:
         CkptError: it is no tar archive, or damaged before its first member.
     """
     if isinstance(tree, ArchiveTree) and (headers := tree.headers(name)):
-        index_of = index(headers, name, progress)
+        index_of = index(headers, name, progress, seen=seen)
         return Nested(index_of, index_of.notes(), "plain")
     if isinstance(tree, ArchiveTree) and tree.spills(name):
-        found = _in_passing(tree, name, progress)
+        found = _in_passing(tree, name, progress, seen)
         if found is not None:
             return found
-    inner = open_archive(tree.window(name), name, progress)
+    window = tree.window(name)
+    if sniff(window.read(0, 4)) == "plain":
+        progress.start(f"reading {name}", window.size)
+        index_of = index(window, name, progress, seen=seen)
+        return Nested(index_of, index_of.notes(), "plain")
+    inner = open_archive(window, name, progress)
     try:
         return Nested(inner.members, inner.notes, inner.compression)
     finally:
         inner.close()
 
 
-def _in_passing(tree: ArchiveTree, name: str, progress: Progress) -> Nested | None:
+def _in_passing(
+    tree: ArchiveTree, name: str, progress: Progress, seen: Seen | None
+) -> Nested | None:
     """Return the nested archive read in one pass; None if it is compressed itself."""
     progress.start(f"reading {name}", tree.stored.size)
     for member, reader in stream(tree.stored, name, progress):
@@ -55,7 +63,7 @@ def _in_passing(tree: ArchiveTree, name: str, progress: Progress) -> Nested | No
         content = _Content(reader)
         if sniff(content.head) != "plain":
             return None
-        inner = index_stream(content, name)
+        inner = index_stream(content, name, seen)
         return Nested(inner, inner.notes(), "plain")
     raise DamagedInput(name, 0, "the archive does not have it any more: it was changed meanwhile.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ckpt_tui.archive.blocks import AHEAD, Blocks, StreamBlocks, WindowBlocks
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
@@ -169,7 +169,17 @@ def stream(window: ByteWindow, name: str, progress: Progress) -> Walk:
     return Walk(decompressed(window, compression, progress, name), name)
 
 
-def index(window: ByteWindow, name: str, progress: Progress, ahead: int = AHEAD) -> TarIndex:
+Seen = Callable[[TarIndex], object]
+"""Called with an index before its first member is added."""
+
+
+def index(
+    window: ByteWindow,
+    name: str,
+    progress: Progress,
+    ahead: int = AHEAD,
+    seen: Seen | None = None,
+) -> TarIndex:
     """Index a plain archive by its headers; the data in between is not read.
 
     Progress counts bytes of the archive. `ahead` bytes are read at a time where members are smaller
@@ -180,7 +190,7 @@ def index(window: ByteWindow, name: str, progress: Progress, ahead: int = AHEAD)
     """
     blocks = WindowBlocks(window, progress, ahead)
     headers = HeaderReader(blocks, name)
-    found = _members(headers, blocks, name)
+    found = _members(headers, blocks, name, seen)
     if headers.ended and window.read(blocks.position, CHUNK).strip(b"\0"):
         found.notes.add(
             f"{window.size - blocks.position:,} bytes that are no padding follow the end mark at "
@@ -189,7 +199,7 @@ def index(window: ByteWindow, name: str, progress: Progress, ahead: int = AHEAD)
     return found
 
 
-def index_stream(stream: PlainStream, name: str) -> TarIndex:
+def index_stream(stream: PlainStream, name: str, seen: Seen | None = None) -> TarIndex:
     """Index a plain archive that streams by, up to its end mark.
 
     Raises:
@@ -197,12 +207,14 @@ def index_stream(stream: PlainStream, name: str) -> TarIndex:
         DamagedInput: the stream is damaged before its first member.
     """
     blocks = StreamBlocks(stream)
-    return _members(HeaderReader(blocks, name), blocks, name)
+    return _members(HeaderReader(blocks, name), blocks, name, seen)
 
 
-def _members(headers: HeaderReader, blocks: Blocks, name: str) -> TarIndex:
+def _members(headers: HeaderReader, blocks: Blocks, name: str, seen: Seen | None) -> TarIndex:
     notes = Notes()
     found = TarIndex(notes)
+    if seen is not None:
+        seen(found)
     members = 0
     try:
         while header := headers.next():

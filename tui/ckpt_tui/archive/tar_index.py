@@ -72,6 +72,11 @@ class TarIndex(Mapping[str, Member]):
         self._numbers: dict[Owner, int] = {}
         self._cost = 0
         self._last = ""
+        self.largest = 0
+        """Bytes of the largest member."""
+        self.names: list[str] = []
+        """In the order of the archive. Another thread may read those that are there while more are
+        added, which iteration does not bear."""
 
     def add(self, name: str, link: str, header: Header) -> bool:
         """Add a member, the last of a name wins; False when there is no memory for more."""
@@ -100,6 +105,7 @@ class TarIndex(Mapping[str, Member]):
             self._more.pop(name, None)
         if more:
             self._more[name] = more
+        is_new = name not in self._records
         self._records[name] = _RECORD.pack(
             _NUMBERS[header.kind],
             owner,
@@ -108,6 +114,9 @@ class TarIndex(Mapping[str, Member]):
             header.stored,
             header.mtime,
         )
+        if is_new:
+            self.names.append(name)
+        self.largest = max(self.largest, header.size)
         self._last = name
         return True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.cgroups import build_cgroup_directories, build_cgroups
-from ckpt_tui.checkpoint.delta import build_delta
+from ckpt_tui.checkpoint.delta import DIFF, SoFar, build_delta
 from ckpt_tui.checkpoint.filetable import LEGACY, FileTable, file_table
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.inventory import build_criu_facts
@@ -44,6 +44,9 @@ QUICK_BYTES = 2 << 20
 QUICK_IMAGES = 5_000
 """Images that are read in a moment: a process has six or more."""
 
+QUICK_DELTA = 64 << 20
+"""Bytes of an archive of changed files whose members are told in a moment."""
+
 NAMED_AT_FIRST = 500
 """Processes looked at before all are: more than any screen has lines."""
 
@@ -63,6 +66,8 @@ class Parts:
     layers: tuple[Layer, ...] = ()
     delta: Delta | None = None
     """Already known, as in an image whose delta is a layer; None: look in the tree."""
+    delta_so_far: SoFar | None = None
+    """Hears of the changes while they are read; None: nobody wants to know."""
     base: Mapping[str, Member] | None = None
     """Members of the base image, where it is at hand."""
     memory: MemoryReader | None = None
@@ -74,13 +79,15 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
 
     `at_first` leaves out what takes long where there are very many descriptors or processes: the
     descriptors, the paths of open files, memory, the number of records of each image, and of all
-    processes but the first their names. The checkpoint `is_whole` where there are not that many.
+    processes but the first their names; and the entries of a large archive of changed files, which
+    are `Parts.delta_so_far`. The checkpoint `is_whole` where there is not that much.
 
     Raises:
         Cancelled: the caller gave up. Damage never raises: it is in `notes`.
     """
     images, notes = parts.images, list(parts.notes)
     whole = not at_first or _is_quick(images)
+    tree, so_far = parts.tree, parts.delta_so_far
     table = file_table(images, progress) if whole else FileTable(None)
     reader = parts.memory or MemoryReader(images)
     named = None if whole else NAMED_AT_FIRST
@@ -93,9 +100,14 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
         memory = build_memory(images, table, reader, progress)
         files, sockets = build_files(images, table, processes, notes, progress)
     listing = images.listing(progress, decode=whole)
-    delta = parts.delta or build_delta(parts.tree, parts.base, notes, progress)
+    if parts.delta is not None:
+        delta = parts.delta
+    elif at_first and so_far is not None and tree.members[DIFF].size > QUICK_DELTA:
+        delta = Delta("", so_far, tree.members[DIFF].size, is_whole=False)
+    else:
+        delta = build_delta(tree, parts.base, notes, progress, so_far)
     cgroups = build_cgroups(images, processes)
-    criu = build_criu_facts(images, parts.tree, parts.container.annotations, notes)
+    criu = build_criu_facts(images, tree, parts.container.annotations, notes)
     return Checkpoint(
         source=parts.source,
         format=parts.format,
@@ -111,7 +123,7 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
         delta=delta,
         images=listing,
         sizes=build_sizes(
-            parts.tree.members,
+            tree.members,
             parts.images_folder,
             parts.packed,
             listing,

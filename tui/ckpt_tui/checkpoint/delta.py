@@ -6,10 +6,12 @@ under the same file name: gzip, with `.wh.` entries. Content decides, never the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import overload
 
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, is_whiteout
 from ckpt_tui.archive.nested import read_nested
+from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
 from ckpt_tui.core.document import read_document
@@ -34,18 +36,72 @@ KINDS = {
 }
 
 
+class SoFar(Sequence[DeltaEntry]):
+    """The changes while they are read: those that are known yet, made when asked for. Another
+    thread adds to them."""
+
+    def __init__(self, base: Mapping[str, Member] | None) -> None:
+        self._base = base
+        self._read: list[TarIndex] = []
+        self._all: Sequence[DeltaEntry] | None = None
+
+    def take(self, members: TarIndex) -> None:
+        """Hear of an index that is about to be filled; of another one if the first reading was
+        given up, which finds the same again."""
+        self._read.append(members)
+
+    def finish(self, entries: Sequence[DeltaEntry]) -> None:
+        """Hear of all changes."""
+        self._all = entries
+        self._read = []  # in this order: who finds none looks at all of them
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest file known yet, while they are read."""
+        return max((members.largest for members in self._read), default=0)
+
+    def __len__(self) -> int:
+        read, found = self._read, self._all
+        if found is not None:
+            return len(found)
+        return max((len(members.names) for members in read), default=0)
+
+    def __iter__(self) -> Iterator[DeltaEntry]:
+        return (self[number] for number in range(len(self)))
+
+    @overload
+    def __getitem__(self, at: int, /) -> DeltaEntry: ...
+
+    @overload
+    def __getitem__(self, at: slice, /) -> Sequence[DeltaEntry]: ...
+
+    def __getitem__(self, at: int | slice, /) -> DeltaEntry | Sequence[DeltaEntry]:
+        read, found = self._read, self._all
+        if found is not None:
+            return found[at]
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        members = max(read, key=lambda one: len(one.names))
+        name = members.names[at]
+        return layer_entry(name, members[name], self._base)
+
+
 def build_delta(
-    tree: Tree, base: Mapping[str, Member] | None, notes: list[Note], progress: Progress
+    tree: Tree,
+    base: Mapping[str, Member] | None,
+    notes: list[Note],
+    progress: Progress,
+    so_far: SoFar | None = None,
 ) -> Delta:
-    """Return the changes in a legacy checkpoint. With the members of the base image, `written`
-    is told apart into added and changed."""
+    """Return the changes in a legacy checkpoint, which `so_far` hears of meanwhile. With the
+    members of the base image, `written` is told apart into added and changed."""
     entries: list[DeltaEntry] = []
     size = 0
     dialect = "none"
     if DIFF in tree.members:
         size = tree.members[DIFF].size
         try:
-            diff = read_nested(tree, DIFF, progress)
+            diff = read_nested(tree, DIFF, progress, so_far.take if so_far is not None else None)
         except (CkptError, KeyError) as error:
             notes.append(Note(DIFF, str(error)))
             return Delta("none", (), size)
@@ -59,7 +115,10 @@ def build_delta(
     if DELETED in tree.members:
         dialect = "files" if dialect == "none" else dialect
         entries += _deleted(tree, notes)
-    return Delta(dialect, tuple(entries), size)
+    found = tuple(entries)
+    if so_far is not None:
+        so_far.finish(found)
+    return Delta(dialect, found, size)
 
 
 def layer_entries(
@@ -67,21 +126,25 @@ def layer_entries(
 ) -> Iterator[DeltaEntry]:
     """Yield the changes that the members of a diff or layer stand for."""
     for name, member in members.items():
-        folder, _, last = name.rpartition("/")
-        if last == OPAQUE:
-            yield DeltaEntry(f"/{folder}", "deleted", "what was in the directory before")
-        elif last.startswith(WHITEOUT):
-            gone = f"{folder}/{last.removeprefix(WHITEOUT)}".lstrip("/")
-            yield DeltaEntry(f"/{gone}", "deleted", "")
-        else:
-            yield DeltaEntry(
-                path=f"/{name}",
-                change=_change(name, base),
-                kind=KINDS.get(member.kind, "other"),
-                size=member.size,
-                mode=member.mode,
-                link=member.link,
-            )
+        yield layer_entry(name, member, base)
+
+
+def layer_entry(name: str, member: Member, base: Mapping[str, Member] | None) -> DeltaEntry:
+    """Return the change that one member stands for."""
+    folder, _, last = name.rpartition("/")
+    if last == OPAQUE:
+        return DeltaEntry(f"/{folder}", "deleted", "what was in the directory before")
+    if last.startswith(WHITEOUT):
+        gone = f"{folder}/{last.removeprefix(WHITEOUT)}".lstrip("/")
+        return DeltaEntry(f"/{gone}", "deleted", "")
+    return DeltaEntry(
+        path=f"/{name}",
+        change=_change(name, base),
+        kind=KINDS.get(member.kind, "other"),
+        size=member.size,
+        mode=member.mode,
+        link=member.link,
+    )
 
 
 def has_bytes(entry: DeltaEntry) -> bool:

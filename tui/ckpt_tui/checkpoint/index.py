@@ -128,8 +128,13 @@ class Index:
         self.image: Mapping[str, ImageFile] = {i.name: i for i in checkpoint.images}
         self.noted = frozenset(note.where for note in checkpoint.notes)
         """What notes are about."""
-        self.changes = _numbers(checkpoint.delta.entries, lambda e: e.path)
-        """Changes of the root filesystem by path."""
+        changes = checkpoint.delta.entries if checkpoint.delta.is_whole else ()
+        self.changes = _numbers(changes, lambda e: e.path)
+        """Changes of the root filesystem by path; none until all are known."""
+        self.gone = sum(entry.change == "deleted" for entry in changes)
+        """Deletions among them."""
+        self.largest_change = max((entry.size for entry in changes), default=0)
+        """Bytes of the largest file among them."""
         progress.tick(0)
 
     def open_file(self, pid: int, fd: int) -> OpenFile | None:

@@ -277,9 +277,11 @@ class Delta:
 
     dialect: str
     """`files` (tar of additions and a list of deletions), `layer` (OCI layer) or `none`."""
-    entries: tuple[DeltaEntry, ...] = ()
+    entries: Sequence[DeltaEntry] = ()
     bytes: int = 0
     """Of the nested tar or layer, as it is stored."""
+    is_whole: bool = True
+    """Whether all entries have been read: see `build_checkpoint`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,9 +375,14 @@ class Checkpoint:
     notes: tuple[Note, ...] = ()
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the descriptors have been read: see `build_checkpoint`."""
+    def has_descriptors(self) -> bool:
+        """Whether descriptors and memory have been read: see `build_checkpoint`."""
         return self.files is not UNREAD
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all has been read."""
+        return self.has_descriptors and self.delta.is_whole
 
     def process(self, pid: int) -> Process | None:
         """Return the process of that pid, if there is one."""

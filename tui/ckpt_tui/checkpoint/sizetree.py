@@ -125,8 +125,9 @@ def _inside_of(checkpoint: Checkpoint, component: str, members: list[Member]) ->
         return partial(_processes, checkpoint, members)
     if component == "images":
         return partial(_kinds, checkpoint, members)
-    if component == "delta" and checkpoint.delta.entries:
-        return partial(_folders, partial(_delta_paths, checkpoint.delta), "", "delta")
+    delta = checkpoint.delta
+    if component == "delta" and (delta.entries or not delta.is_whole):
+        return partial(_folders, partial(_delta_paths, delta), "", "delta")
     if component == "base":
         base = [la for la in checkpoint.sizes.layers if la.role == "base"]
         return partial(_given, _layers(base))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ckpt_tui.archive.archive_tree import Taker, open_archive
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.build import Parts, build_checkpoint
-from ckpt_tui.checkpoint.delta import DIFF
+from ckpt_tui.checkpoint.delta import DIFF, SoFar
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, FormatFacts, Note
@@ -34,6 +34,7 @@ class OpenCheckpoint:
         self.kind: Format = format_
         self.images = ImageDirectory(self.tree, format_.images)
         self.memory = MemoryReader(self.images)
+        self._delta_so_far = SoFar(None) if DIFF in self.tree.members else None
         self.format = FormatFacts(
             name=f"{format_.title} {self._shape()}",
             engine=format_.engine,
@@ -73,6 +74,7 @@ class OpenCheckpoint:
             notes=(*notes, *self.metadata.notes, *(image.notes if image else ())),
             layers=image.layers if image else (),
             delta=image.delta if image else None,
+            delta_so_far=self._delta_so_far,
             memory=self.memory,
         )
 

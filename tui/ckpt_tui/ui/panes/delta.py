@@ -5,22 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual.timer import Timer
+
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.delta import file_window, has_bytes
 from ckpt_tui.checkpoint.model import DeltaEntry
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
+from ckpt_tui.ui.rows.choice import Choice
+from ckpt_tui.ui.rows.table import ListRows
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.view import SAVING, ViewScreen
 
+GROWS_S = 0.3
+"""Seconds between looking for what is new."""
+
 
 class DeltaPane(ListPane):
-    """The tab Filesystem. The archive of changes is opened when a file is first looked into."""
+    """The tab Filesystem. The archive of changes is opened when a file is first looked into; while
+    it is read for the first time, the list grows."""
 
     ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"reveal", "save"}
 
     _tree: Tree | None = None
+    _growing: Timer | None = None
+    """Looks for what is new in the list."""
+
+    def on_mount(self) -> None:
+        if not self.checkpoint.delta.is_whole:
+            self._empty_in_the_end = self.shown.empty
+            self._grow()
+            self._growing = self.set_interval(GROWS_S, self._grow)
+
+    def _grow(self) -> None:
+        """Show what is known by now. Rows that somebody chose or ordered wait until all are."""
+        is_whole = self.checkpoint.delta.is_whole
+        if is_whole and self._growing is not None:
+            self._growing.stop()
+        if is_whole or self.choice == Choice():
+            rows = self.shown.rows(self.checkpoint)
+            empty = self._empty_in_the_end if is_whole else "The changes are being read"
+            self.set_source(ListRows(rows) if isinstance(rows, list) else rows, empty)
 
     def _entry(self) -> DeltaEntry | None:
         key = self.current_key

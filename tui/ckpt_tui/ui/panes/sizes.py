@@ -106,10 +106,17 @@ class SizesPane(Pane):
         elif node.is_slow and self._layers is None:
             self._show((), "")
             self.run_job("Reading the layers", node.inside, lambda nodes: self._show(nodes, chosen))
-        elif max(len(self.opened.tree.members), len(self.checkpoint.delta.entries)) > MANY:
+        elif not self.checkpoint.is_whole or self._is_long:
+            if node.component == "delta" and not self.checkpoint.delta.is_whole:
+                self.notify("The changes are being read: these are some of them.", markup=False)
             self.run_job("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
         else:
             self._show(node.inside(quiet()), chosen)
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether adding up takes longer than a frame."""
+        return max(len(self.opened.tree.members), len(self.checkpoint.delta.entries)) > MANY
 
     def _rootfs(self, progress: Progress) -> Sequence[StackLayer]:
         """Return the layers of the root filesystem, read once. Runs in a thread."""

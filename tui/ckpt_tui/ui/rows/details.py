@@ -380,7 +380,7 @@ COVERED: Mapping[str, Callable[..., list[Section]]] = {
 
 def count_line(checkpoint: Checkpoint) -> str:
     """Return `2 processes, 6 descriptors, 0 sockets`."""
-    if not checkpoint.is_whole:
+    if not checkpoint.has_descriptors:
         processes = human_count(len(checkpoint.processes), "process", "processes")
         return f"{processes}; their descriptors are being read"
     return ", ".join(

@@ -144,9 +144,11 @@ def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
     if deleted:
         yield Fact("", f"{human_count(deleted, 'descriptor')} of files that were deleted")
     changes = checkpoint.delta.entries
-    if changes:
-        gone = sum(e.change == "deleted" for e in changes)
-        yield Fact("", f"root filesystem: {len(changes) - gone:,} written, {gone:,} deleted")
+    if not checkpoint.delta.is_whole:
+        yield Fact("", "root filesystem: the changes are being read")
+    elif changes:
+        written = len(changes) - index.gone
+        yield Fact("", f"root filesystem: {written:,} written, {index.gone:,} deleted")
 
 
 def _established(count: int) -> str:

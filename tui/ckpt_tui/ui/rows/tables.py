@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
+from ckpt_tui.checkpoint.delta import SoFar
 from ckpt_tui.checkpoint.index import Lookup, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
 from ckpt_tui.core.text import human_bytes, printable
@@ -278,7 +279,7 @@ DELTA_COLUMNS = (
 def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return the changes of the root filesystem as rows that are made when seen."""
     entries = checkpoint.delta.entries
-    scale = max((e.size for e in entries), default=0)
+    scale = entries.largest if isinstance(entries, SoFar) else index_of(checkpoint).largest_change
 
     def row(number: int) -> Row:
         entry = entries[number]

@@ -23,6 +23,7 @@ from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CHECKPOINT, DIAGNOSIS_TAB, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
+from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
 from ckpt_tui.ui.rows.diagnosis import problem_keys
@@ -107,13 +108,24 @@ class CheckpointScreen(AsksToFetch, PaneActions):
             if self.opened.transferred is not None:
                 self.set_interval(FETCHED_S, self._show_transferred)
         elif isinstance(result, Checkpoint):
-            number, key = self._wanted or (self._current_number(), self._current_key())
-            self.query_one(ContentSwitcher).current = "waiting"
-            await self.query(Pane).remove()
-            self._show_checkpoint(result)
-            self.action_show_tab(number, key)
+            await self._take_whole(result)
         self._show_transferred()
         title.redraw()
+
+    async def _take_whole(self, checkpoint: Checkpoint) -> None:
+        """Take all of a checkpoint in place of what was read at first."""
+        assert self.checkpoint is not None
+        number, key = self._wanted or (self._current_number(), self._current_key())
+        outdated = OverviewPane if self.checkpoint.has_descriptors else Pane
+        is_outdated = isinstance(self.pane, outdated)
+        if is_outdated:
+            self.query_one(ContentSwitcher).current = "waiting"
+        await self.query(outdated).remove()
+        for pane in self.query(Pane):
+            pane.checkpoint = checkpoint
+        self._show_checkpoint(checkpoint)
+        if is_outdated:
+            self.action_show_tab(number, key)
 
     def _show_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint, and go on with what is not known of it yet."""
@@ -123,7 +135,12 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         if checkpoint.is_whole:
             self.start_job("Checking", self._check)
         else:
-            self.start_job("Reading descriptors", self._read_all)
+            self._read_the_rest()
+
+    def _read_the_rest(self) -> None:
+        has_descriptors = self.checkpoint is not None and self.checkpoint.has_descriptors
+        what = "changed files" if has_descriptors else "descriptors"
+        self.start_job(f"Reading {what}", self._read_all)
 
     def _read_all(self, progress: Progress) -> Checkpoint:
         assert self.opened is not None
@@ -206,11 +223,13 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         """Show a tab by its number, made when first shown, and there the thing of `key`."""
         if self.opened is None or self.checkpoint is None or not 1 <= number <= len(PANES):
             return
-        if not self.checkpoint.is_whole and number > 1:
+        has_descriptors = self.checkpoint.has_descriptors
+        shows_what_lacks = number > 1 if not has_descriptors else "delta" in PANES[number - 1].holds
+        if shows_what_lacks and not self.checkpoint.is_whole and not self.job_running:
+            self._read_the_rest()
+        if not has_descriptors and number > 1:
             self._wanted = (number, key)
             self.notify("The tab opens when the descriptors are read.", markup=False)
-            if not self.job_running:
-                self.start_job("Reading descriptors", self._read_all)
             number, key = 1, None
         switcher = self.query_one_optional(ContentSwitcher)
         identity = f"pane-{number}"

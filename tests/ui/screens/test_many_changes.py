@@ -1,0 +1,112 @@
+"""A checkpoint with very many changed files: they are listed while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from threading import Event
+
+import pytest
+from demo import screen_text
+from driving import CheckpointDemo, press
+from textual.pilot import Pilot
+
+from ckpt_tui.archive.tree import Member
+from ckpt_tui.checkpoint import build, delta
+from ckpt_tui.checkpoint.model import DeltaEntry
+from ckpt_tui.ui.panes import delta as pane
+from ckpt_tui.ui.panes.delta import DeltaPane
+from ckpt_tui.ui.rows.table import plain
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """The changes are known, and not all that there is to know of them before this is set."""
+    monkeypatch.setattr(build, "QUICK_DELTA", 0)
+    monkeypatch.setattr(pane, "GROWS_S", 0.2)
+    may, entries = Event(), delta.layer_entries
+
+    def waiting(
+        members: Mapping[str, Member], base: Mapping[str, Member] | None
+    ) -> Iterator[DeltaEntry]:
+        may.wait(30)
+        return entries(members, base)
+
+    monkeypatch.setattr(delta, "layer_entries", waiting)
+    return may
+
+
+async def _until(pilot: Pilot[None], wanted: Callable[[], object]) -> None:
+    while not wanted():
+        await pilot.pause(0.01)
+
+
+def _screen(app: CheckpointDemo) -> CheckpointScreen:
+    assert isinstance(app.screen, CheckpointScreen)
+    return app.screen
+
+
+async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
+    app = CheckpointDemo(data / "archives/cri-crio.tar")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await _until(pilot, lambda: _screen(app).pane)
+        screen = _screen(app)
+        assert screen.checkpoint is not None
+        assert "the changes are being read" in screen_text(app)
+        await pilot.press("6")
+        await _until(pilot, lambda: isinstance(screen.pane, DeltaPane) and len(screen.pane.source))
+        shown = screen.pane
+        assert isinstance(shown, DeltaPane)
+        assert not screen.checkpoint.is_whole
+        await pilot.press("end")
+        key = shown.current_key
+        await pilot.press("f", "t")
+        allowed.set()
+        await press(pilot)
+        assert screen.checkpoint.is_whole
+        assert screen.pane is shown
+        assert shown.choice.needle == "t"
+        await press(pilot, "escape", "escape")
+        assert len(shown.table.rows) == len(screen.checkpoint.delta.entries)
+        assert shown.go_to(key)
+        await press(pilot, "1")
+        assert "the changes are being read" not in screen_text(app)
+        assert "root filesystem: 9 written, 3 deleted" in screen_text(app)
+        assert screen.diagnosis is not None
+
+
+async def test_what_is_known_of_the_changes_is_added_up(data: Path, allowed: Event) -> None:
+    app = CheckpointDemo(data / "archives/cri-crio.tar")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await _until(pilot, lambda: _screen(app).pane)
+        await pilot.press("9")
+        await _until(pilot, lambda: "delta" in screen_text(app))
+        table = _screen(app).query_one("SizesPane VirtualTable", VirtualTable)
+        await _until(pilot, lambda: len(table.rows))
+        parts = [plain(table.rows[number].cells[0]) for number in range(len(table.rows))]
+        table.cursor = next(number for number, name in enumerate(parts) if "delta" in name)
+        await pilot.pause()
+        await pilot.press("enter")
+        await _until(pilot, lambda: "these are some of them" in app.said)
+        allowed.set()
+        await press(pilot)
+        inside = [plain(table.rows[number].cells[0]) for number in range(len(table.rows))]
+        assert [name for name in inside if "data" in name], inside
+
+
+async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed: Event) -> None:
+    app = CheckpointDemo(data / "archives/cri-crio.tar")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await _until(pilot, lambda: _screen(app).pane)
+        screen = _screen(app)
+        assert screen.checkpoint is not None
+        assert screen.cancel_job()
+        allowed.set()
+        await press(pilot, "2")
+        assert not screen.checkpoint.is_whole
+        await press(pilot, "6")
+        assert screen.checkpoint.is_whole
+        assert isinstance(screen.pane, DeltaPane)
+        assert len(screen.pane.table.rows) == len(screen.checkpoint.delta.entries)
