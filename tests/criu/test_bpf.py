@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from criu_images import real
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from ckpt_tui.criu.bpf import (
     instructions_of,
     instructions_of_words,
 )
+from ckpt_tui.criu.names import table_of
+from ckpt_tui.criu.verdicts import verdicts
 
 X86, I386 = 0xC000003E, 0x40000003
 
@@ -34,6 +37,54 @@ def test_a_real_filter_names_the_calls_it_refuses() -> None:
     assert "fail with EPERM" in found
     assert found[-2:] == ["allow", "kill the thread"]
     assert not any("unknown" in line or "?" in line for line in found)
+
+
+def test_halves_of_arguments_lie_as_in_the_memory_of_the_host() -> None:
+    program = [Instruction(0x20, 0, 0, offset) for offset in (8, 12, 16, 20, 56, 60, 64, 18)]
+    for order, first, second in (("little", "low", "high"), ("big", "high", "low")):
+        found = [line.text for line in disassemble(program, order=order)]  # type: ignore[arg-type]
+        assert found == [
+            f"A = instruction pointer, {first}",
+            f"A = instruction pointer, {second}",
+            f"A = argument 0, {first}",
+            f"A = argument 0, {second}",
+            f"A = argument 5, {first}",
+            f"A = argument 5, {second}",
+            "A = word at 64",
+            "A = word at 18",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arch", "number", "name"),
+    [
+        ("x86_64", 1, "EPERM"),
+        ("x86_64", 35, "EDEADLK"),
+        ("x86_64", 95, "EOPNOTSUPP"),
+        ("ppc64", 35, "EDEADLK"),
+        ("ppc64", 58, "EDEADLOCK"),
+        ("mips", 34, "ERANGE"),
+        ("mips", 35, "ENOMSG"),
+        ("mips", 61, "ENODATA"),
+        ("mips", 72, "error 72"),
+        ("mips", 89, "ENOSYS"),
+        ("mips", 95, "ENOTSOCK"),
+        ("mips", 145, "ETIMEDOUT"),
+        ("mips", 1133, "EDQUOT"),
+        ("aarch64", 145, "error 145"),
+    ],
+)
+def test_errors_are_named_for_the_architecture_of_the_dump(
+    arch: str, number: int, name: str
+) -> None:
+    assert lines((0x06, 0, 0, 0x50000 | number), arch=arch) == [f"fail with {name}"]
+    found = verdicts([Instruction(0x06, 0, 0, 0x50000 | number)], arch)
+    assert list(found) == [f"fail with {name}"]
+
+
+def test_every_error_has_one_number_on_mips() -> None:
+    numbers = [entry.value for entry in table_of("errno", "mips")]
+    assert len(numbers) == len(set(numbers))
 
 
 def test_calls_are_named_for_the_architecture_the_filter_found() -> None:

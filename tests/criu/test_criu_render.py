@@ -130,3 +130,13 @@ def test_a_controller_is_told_by_its_names_in_one_line() -> None:
     assert summary(controller) == "cnames cpu, cpuacct, is_threaded no"
     unified = cgroups_pb2.cg_controller_entry(cnames=[""], is_threaded=True)
     assert summary(unified) == 'cnames "", is_threaded yes'
+
+
+def test_a_filter_is_told_as_the_host_of_the_dump_has_it() -> None:
+    steps = bytes.fromhex("0020000000000014 0006000000050023")
+    filters = process_pb2.seccomp_filter(filter=steps)
+    found = fields(filters, Host(arch="mips", byte_order="big"))[0]
+    assert [step.value_text for step in found.children] == [
+        "A = argument 0, low",
+        "fail with ENOMSG",
+    ]

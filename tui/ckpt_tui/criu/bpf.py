@@ -68,6 +68,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a filter is from."""
+
+    arch: str = ""
+    seccomp: bool = True
+    order: ByteOrder = "little"
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     """What is known on arrival at an instruction, whichever way it was reached."""
 
@@ -98,18 +107,23 @@ def instructions_of_words(words: Sequence[int]) -> tuple[Instruction, ...]:
 
 
 def disassemble(
-    program: Sequence[Instruction], arch: str = "", *, seccomp: bool = True
+    program: Sequence[Instruction],
+    arch: str = "",
+    *,
+    seccomp: bool = True,
+    order: ByteOrder = "little",
 ) -> Iterator[Line]:
     """Yield a line per instruction.
 
-    `arch` names the system calls until the filter itself looks at the architecture. A filter that
-    is not for seccomp reads packets, not system calls.
+    `arch` is that of the dump: it names errors, and the system calls until the filter itself looks
+    at the architecture. A filter that is not for seccomp reads packets, not system calls.
     """
+    source = _Source(arch, seccomp, order)
     known: dict[int, _Known] = {0: _Known(arch=arch)}
     for index, step in enumerate(program):
         here = known.pop(index, _Known())
-        yield Line(index, _text(index, step, here, seccomp))
-        for target, state in _flow(index, step, here, seccomp):
+        yield Line(index, _text(index, step, here, source))
+        for target, state in _flow(index, step, here, source):
             before = known.get(target)
             known[target] = state if before is None else _merge(before, state)
 
@@ -122,14 +136,14 @@ def _merge(one: _Known, other: _Known) -> _Known:
 
 
 def _flow(
-    index: int, step: Instruction, here: _Known, seccomp: bool
+    index: int, step: Instruction, here: _Known, source: _Source
 ) -> Iterator[tuple[int, _Known]]:
     """Yield the instructions that may follow, and what is known there."""
     kind = step.code & 7
     if kind == 6:
         return
     if kind != 5:
-        held = loaded(step, seccomp=seccomp) if kind == 0 else here.loaded if kind < 4 else ""
+        held = _loaded(step, source) if kind == 0 else here.loaded if kind < 4 else ""
         yield index + 1, _Known(held, here.arch)
     elif step.code & 0xF0 == 0:
         yield index + 1 + step.k, here
@@ -143,12 +157,12 @@ def _flow(
         yield index + 1 + step.jump_false, otherwise
 
 
-def _text(index: int, step: Instruction, here: _Known, seccomp: bool) -> str:
+def _text(index: int, step: Instruction, here: _Known, source: _Source) -> str:
     match step.code & 7:
         case 0:
-            return f"A = {loaded(step, seccomp=seccomp)}"
+            return f"A = {_loaded(step, source)}"
         case 1:
-            return f"X = {loaded(step, seccomp=seccomp)}"
+            return f"X = {_loaded(step, source)}"
         case 2:
             return f"M[{step.k}] = A"
         case 3:
@@ -158,18 +172,22 @@ def _text(index: int, step: Instruction, here: _Known, seccomp: bool) -> str:
         case 5:
             return _jump(index, step, here)
         case 6:
-            return _return(step, seccomp)
+            return _return(step, source)
     return "X = A" if step.code & 0xF8 == 0 else "A = X"
 
 
-def loaded(step: Instruction, *, seccomp: bool) -> str:
-    """Return what a load loads."""
+def loaded(step: Instruction) -> str:
+    """Return what a load of a filter for seccomp loads, on a little-endian host."""
+    return _loaded(step, _Source())
+
+
+def _loaded(step: Instruction, source: _Source) -> str:
     width = {0x00: "word", 0x08: "half-word", 0x10: "byte"}.get(step.code & 0x18, "?")
     match step.code & 0xE0:
         case 0x00:
             return f"{step.k:#x}"
         case 0x20:
-            return _field(step.k) if seccomp else f"{width} at {step.k}"
+            return _field(step.k, source.order) if source.seccomp else f"{width} at {step.k}"
         case 0x40:
             return f"{width} at X + {step.k}"
         case 0x60:
@@ -181,15 +199,15 @@ def loaded(step: Instruction, *, seccomp: bool) -> str:
     return f"? ({step.code:#06x})"
 
 
-def _field(offset: int) -> str:
-    """Return what lies at an offset of struct seccomp_data, on a little-endian host."""
-    fixed = {0: NUMBER, 4: ARCH, 8: "instruction pointer, low", 12: "instruction pointer, high"}
-    if offset in fixed:
-        return fixed[offset]
-    argument, rest = divmod(offset - 16, 8)
-    if argument in range(6) and rest in (0, 4):
-        return f"argument {argument}, {'high' if rest else 'low'}"
-    return f"word at {offset}"
+def _field(offset: int, order: ByteOrder) -> str:
+    """Return what lies at an offset of struct seccomp_data: two words, then numbers of two."""
+    if offset in (0, 4):
+        return ARCH if offset else NUMBER
+    place, rest = divmod(offset - 8, 8)
+    if place not in range(7) or rest % 4:
+        return f"word at {offset}"
+    half = "low" if bool(rest) == (order == "big") else "high"
+    return f"argument {place - 1}, {half}" if place else f"instruction pointer, {half}"
 
 
 def _arithmetic(step: Instruction) -> str:
@@ -228,13 +246,13 @@ def _operand(k: int, here: _Known) -> str:
     return f"{k:#x}"
 
 
-def _return(step: Instruction, seccomp: bool) -> str:
-    if seccomp or step.code & 0x18:
-        return action_text(step)
+def _return(step: Instruction, source: _Source) -> str:
+    if source.seccomp or step.code & 0x18:
+        return action_text(step, source.arch)
     return f"take {step.k} bytes" if step.k else "drop"
 
 
-def action_text(step: Instruction) -> str:
+def action_text(step: Instruction, arch: str = "") -> str:
     """Return what a seccomp filter does when it returns: `allow`, `fail with EPERM`."""
     source = step.code & 0x18
     if source == 0x10:
@@ -246,5 +264,5 @@ def action_text(step: Instruction) -> str:
     if action is None:
         return f"return {step.k:#x}"
     if action == "fail with":
-        return f"fail with {by_value('errno').get(data, f'error {data}')}"
+        return f"fail with {by_value('errno', arch).get(data, f'error {data}')}"
     return f"{action} ({data})" if data else action

@@ -45,7 +45,7 @@ class Program:
     """Instructions in it."""
     instructions: Callable[[], Sequence[Instruction]]
     """The first `MAX_INSTRUCTIONS` of them."""
-    arch: str = ""
+    host: Host = ANY_HOST
     seccomp: bool = False
 
     @property
@@ -56,7 +56,8 @@ class Program:
     @property
     def lines(self) -> list[str]:
         """The instructions in words."""
-        found = disassemble(self.instructions(), self.arch, seccomp=self.seccomp)
+        arch, order = self.host.arch, self.host.byte_order
+        found = disassemble(self.instructions(), arch, seccomp=self.seccomp, order=order)
         lines = [line.text for line in found]
         more = self.count - len(lines)
         return lines + ([f"… and {more:,} more, which no kernel takes"] if more > 0 else [])
@@ -64,7 +65,7 @@ class Program:
 
 PROGRAMS: Mapping[str, Callable[[Any, Host], Program]] = {
     "ckpt_tui.criu.seccomp_filter.filter": lambda value, host: Program(
-        len(value) // 8, lambda: instructions_of(value, host.byte_order), host.arch, seccomp=True
+        len(value) // 8, lambda: instructions_of(value, host.byte_order), host, seccomp=True
     ),
     "ckpt_tui.criu.sk_opts_entry.so_filter": lambda value, _host: Program(
         len(value), lambda: instructions_of_words(value)

@@ -28,7 +28,7 @@ def verdicts(program: Sequence[Instruction], arch: str) -> dict[str, tuple[str, 
     for index, step in enumerate(program):
         for held, calls in arriving.pop(index, {}).items():
             if step.code & 7 == 6:
-                actions[action_text(step)] |= calls
+                actions[action_text(step, arch)] |= calls
                 continue
             for target, now_held, some in _next(index, step, held, calls, arch):
                 if some:
@@ -48,7 +48,7 @@ def _next(
     """Yield where the program goes on, what A holds there, and for which calls."""
     kind = step.code & 7
     if kind != 5:
-        now = loaded(step, seccomp=True) if kind == 0 else held if kind in (1, 2, 3) else ""
+        now = loaded(step) if kind == 0 else held if kind in (1, 2, 3) else ""
         yield index + 1, now if now in (NUMBER, ARCH) else "", calls
         return
     if step.code & 0xF0 == 0:
