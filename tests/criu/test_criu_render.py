@@ -12,7 +12,14 @@ from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.bpf import MAX_INSTRUCTIONS
 from ckpt_tui.criu.decode import decode_image
 from ckpt_tui.criu.render import FieldView, Form, fields, summary, to_plain, walk
-from ckpt_tui.criu.schema import cgroups_pb2, descriptors_pb2, files_pb2, process_pb2, sockets_pb2
+from ckpt_tui.criu.schema import (
+    cgroups_pb2,
+    descriptors_pb2,
+    files_pb2,
+    process_pb2,
+    security_pb2,
+    sockets_pb2,
+)
 from ckpt_tui.criu.values import Host
 
 
@@ -134,7 +141,7 @@ def test_a_controller_is_told_by_its_names_in_one_line() -> None:
 
 def test_a_filter_is_told_as_the_host_of_the_dump_has_it() -> None:
     steps = bytes.fromhex("0020000000000014 0006000000050023")
-    filters = process_pb2.seccomp_filter(filter=steps)
+    filters = security_pb2.seccomp_filter(filter=steps)
     found = fields(filters, Host(arch="mips", byte_order="big"))[0]
     assert [step.value_text for step in found.children] == [
         "A = argument 0, low",
