@@ -273,6 +273,20 @@ async def test_a_deleted_file_leads_to_what_was_in_it(data: Path) -> None:
         assert pane(pilot) is here
 
 
+async def test_what_is_gone_to_before_it_is_found_is_shown_once_it_is(data: Path) -> None:
+    async with shown(data / "images/kinds") as pilot:
+        screen(pilot).action_show_tab(11, ("recovered", "pagemap-shmem-2046.img"))
+        await press(pilot)
+        here = pane(pilot)
+        assert isinstance(here, RecoveredPane)
+        assert here.item is not None
+        assert here.item.source == "pagemap-shmem-2046.img"
+    async with shown(data / "images/kinds") as pilot:
+        screen(pilot).action_show_tab(11, ("recovered", "ghost-file-99.img"))
+        await press(pilot)
+        assert "not among what was found" in pilot.app.said
+
+
 async def test_nothing_recovered_is_said_in_words(data: Path) -> None:
     async with shown(data / "images/counter", "minus") as pilot:
         assert "No data outside of memory" in screen_text(pilot.app)
