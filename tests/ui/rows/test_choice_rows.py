@@ -7,7 +7,7 @@ import pytest
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.ui.rows.choice import Choice, ChosenRows, find_row
-from ckpt_tui.ui.rows.table import LazyRows, Row
+from ckpt_tui.ui.rows.table import LazyRows, Row, RowSource
 
 
 def row_of(number: int) -> Row:
@@ -66,6 +66,24 @@ def test_only_rows_in_view_are_made() -> None:
     assert made == [999_996]
 
 
+def test_what_a_filter_finds_is_seen_meanwhile() -> None:
+    growing: list[RowSource] = []
+    counts = []
+
+    def counted(number: int) -> Row:
+        counts.append(len(growing[0]))
+        return row_of(number)
+
+    source = LazyRows(range(100), counted, number_of)
+    rows = Choice("row 9").rows(source, is_problem, quiet(), growing.append)
+    assert (counts[0], counts[9], counts[10], counts[91]) == (0, 0, 1, 10)
+    assert len(growing[0]) == len(rows) == 19
+    assert growing[0][1].key == ("n", 19)
+    Choice("row 9", column=0).rows(SOURCE, is_problem, quiet(), growing.append)
+    Choice(column=0).rows(SOURCE, is_problem, quiet(), growing.append)
+    assert len(growing) == 1
+
+
 def test_choosing_can_be_cancelled() -> None:
     with pytest.raises(Cancelled):
         Choice("x").rows(SOURCE, is_problem, Progress(cancelled=lambda: True))
@@ -86,6 +104,6 @@ def test_many_rows_are_sorted_as_few_are(descending: bool, monkeypatch: pytest.M
     source = LazyRows(range(200), lambda n: Row(n, ("",), (values[n],)))
     chosen = Choice(column=0, descending=descending)
     few = chosen.rows(source, is_problem, quiet())
-    monkeypatch.setattr("ckpt_tui.ui.rows.choice.MANY", 16)
+    monkeypatch.setattr("ckpt_tui.ui.rows.choice.RUN", 16)
     many = chosen.rows(source, is_problem, quiet())
     assert [many[n].key for n in range(200)] == [few[n].key for n in range(200)]

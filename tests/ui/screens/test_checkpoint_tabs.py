@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from demo import screen_text
 from driving import TABS, press, shown
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, Input
 
 from ckpt_tui.checkpoint.items import Recovered
 from ckpt_tui.core.progress import Progress
@@ -17,11 +18,13 @@ from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.rows import choice
 from ckpt_tui.ui.rows.secrets import COVER
+from ckpt_tui.ui.rows.table import Row
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.pane_actions import PANE_ACTIONS
 from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from crafted import copied, first, rewrite
 
 
@@ -86,6 +89,34 @@ async def test_long_lists_are_chosen_in_a_job(data: Path, monkeypatch: pytest.Mo
         assert [row.key for row in map(shown_pane.table.rows.__getitem__, range(4))] == [
             ("file", pid, 10) for pid in (11, 10, 9, 1)
         ]
+
+
+async def test_what_a_long_filter_has_found_is_shown_meanwhile(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed, seen, row_text = Event(), [], choice.row_text
+
+    def waiting(row: Row) -> str:
+        seen.append(row)
+        if len(seen) > 20:
+            allowed.wait(30)
+        return row_text(row)
+
+    async with shown(data / "images/kinds", "3", "f") as pilot:
+        monkeypatch.setattr("ckpt_tui.ui.panes.list_pane.MANY", 10)
+        monkeypatch.setattr("ckpt_tui.ui.panes.list_pane.FOUND_S", 0.05)
+        monkeypatch.setattr(choice, "row_text", waiting)
+        line = pilot.app.focused
+        assert isinstance(line, Input)
+        line.value = "memfd"
+        while "1 so far" not in screen_text(pilot.app):
+            await pilot.pause(0.01)
+        table = pane(pilot).query_one("#rows", VirtualTable)
+        assert table.rows[0].key == ("file", 1, 10)
+        allowed.set()
+        await press(pilot)
+        assert "4 of 52" in screen_text(pilot.app)
+        assert len(table.rows) == 4
 
 
 async def test_search_goes_to_the_next_row_with_every_word(data: Path) -> None:

@@ -25,6 +25,9 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
+FOUND_S = 0.3
+"""Seconds between showing what a filter has found."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
@@ -225,11 +228,19 @@ class ListPane(Pane):
         self.table.show_sorted(column, descending)
 
     def refill(self, choice: Choice, then: Callable[[], object] | None = None) -> None:
-        """Show the rows of a choice, many of them after a job; `then` is called after that."""
+        """Show the rows of a choice, many of them as a job finds them; `then` is called after
+        that."""
         self.choice = choice
+        found: list[RowSource] = []
 
         def chosen(progress: Progress) -> RowSource:
-            return choice.rows(self.source, self._is_problem, progress)
+            return choice.rows(self.source, self._is_problem, progress, found.append)
+
+        def show_found() -> None:
+            if not self.job_running or self.choice is not choice:
+                looking.stop()
+            elif found:
+                self._show_rows(found[0], so_far=True)
 
         def show(rows: RowSource) -> None:
             self._show_rows(rows)
@@ -238,6 +249,7 @@ class ListPane(Pane):
 
         if len(self.source) > MANY and choice != Choice():
             self.run_job("Choosing rows", chosen, show)
+            looking = self.set_interval(FOUND_S, show_found)
         else:
             self.cancel_job()
             show(chosen(quiet()))
@@ -253,11 +265,13 @@ class ListPane(Pane):
         asked = self.shown.is_problem
         return row.key in self.problem_keys or (asked is not None and asked(self.checkpoint, row))
 
-    def _show_rows(self, rows: RowSource) -> None:
+    def _show_rows(self, rows: RowSource, *, so_far: bool = False) -> None:
         limited = bool(self.choice.needle) or self.choice.problems_only
-        count = f"{len(rows):,} of {len(self.source):,}"
+        count = f"{len(rows):,} {'so far' if so_far else f'of {len(self.source):,}'}"
         self.query_one(SearchBar).show_count(count if self.choice.needle else "")
         empty = self.shown.empty
         if limited and len(self.source):
             empty = "No row has all of these words" if self.choice.needle else "No problem here"
+        if so_far:
+            empty = "Nothing so far"
         self.table.set_rows(rows, empty)

@@ -58,16 +58,25 @@ class Choice:
     problems_only: bool = False
 
     def rows(
-        self, source: RowSource, is_problem: Callable[[Row], bool], progress: Progress
+        self,
+        source: RowSource,
+        is_problem: Callable[[Row], bool],
+        progress: Progress,
+        seen: Callable[[RowSource], object] | None = None,
     ) -> RowSource:
-        """Return the rows chosen; makes each row of the source once or twice.
+        """Return the rows chosen; makes each row of the source once or twice. If they keep their
+        order, `seen` gets those of a filter before the first is found: they grow.
 
         Raises:
             Cancelled: the caller gave up.
         """
         numbers: Sequence[int] = range(len(source))
         if self.needle.strip() or self.problems_only:
-            numbers = self._kept(source, is_problem, progress)
+            kept: list[int] = []
+            if seen is not None and self.column is None:
+                seen(ChosenRows(source, kept))
+            self._keep(source, is_problem, progress, kept)
+            numbers = kept
         if self.column is not None:
             progress.start("sorting", len(numbers))
             ranks = []
@@ -77,18 +86,20 @@ class Choice:
             numbers = _sorted(ranks, numbers, self.descending, progress)
         return source if isinstance(numbers, range) else ChosenRows(source, numbers)
 
-    def _kept(
-        self, source: RowSource, is_problem: Callable[[Row], bool], progress: Progress
-    ) -> list[int]:
+    def _keep(
+        self,
+        source: RowSource,
+        is_problem: Callable[[Row], bool],
+        progress: Progress,
+        kept: list[int],
+    ) -> None:
         progress.start("filtering", len(source))
         matches = matcher(self.needle)
-        kept = []
         for number in range(len(source)):
             row = source[number]
             if matches(row_text(row)) and (not self.problems_only or is_problem(row)):
                 kept.append(number)
             progress.tick()
-        return kept
 
 
 def _sorted(
