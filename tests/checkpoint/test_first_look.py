@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ckpt_tui.checkpoint import build
+from ckpt_tui.checkpoint import build, descriptors
 from ckpt_tui.checkpoint.processes import UNNAMED
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
@@ -55,3 +55,20 @@ def test_of_many_processes_only_the_first_are_named_at_first(
     assert {(p.comm, p.state) for p in unnamed} == {("…", UNNAMED)}
     assert len(unnamed) == 2
     assert not [note for note in first.notes if note not in whole.notes]
+
+
+def test_descriptors_beyond_the_limit_are_named_with_their_image(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(descriptors, "MAX_DESCRIPTORS", 20)
+    opened = open_checkpoint(str(data / "images/kinds"), quiet())
+    checkpoint = opened.load(quiet())
+    opened.close()
+    assert len(checkpoint.files) == 20
+    notes = {n.where: n.text for n in checkpoint.notes if "Only the first" in n.text}
+    first = checkpoint.processes[0]
+    assert len(checkpoint.files) > len([f for f in checkpoint.files if f.pid == first.pid])
+    assert notes
+    assert all(where.startswith("fdinfo-") for where in notes)
+    said = notes[next(iter(notes))]
+    assert said.startswith("Only the first 20 descriptors are looked at, not from number ")

@@ -113,8 +113,8 @@ def read_descriptors(
             name = f"fdinfo-{process.files_id}.img"
             for info, _ in images.records(name, progress):
                 if len(found) >= MAX_DESCRIPTORS:
-                    text = f"Only the first {MAX_DESCRIPTORS:,} descriptors are looked at."
-                    images.note("descriptors", text)
+                    text = f"Only the first {MAX_DESCRIPTORS:,} descriptors are looked at, not from"
+                    images.note(name, f"{text} number {len(found) - start:,} of its own on.")
                     break
                 thing = shared_thing(table, info.id)
                 found.add(process.pid, info.fd, info.id, info.flags, thing)
