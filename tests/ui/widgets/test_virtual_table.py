@@ -192,6 +192,21 @@ async def test_a_change_of_theme_recolours_the_lines() -> None:
         assert table.render_line(1).text == dark.text
 
 
+async def test_a_bar_keeps_its_colour_where_the_cursor_is_drawn_in_reverse() -> None:
+    rows = [Row(1, ("1", Text("██▎   ", "pages"), Text("text", "pages"), ""))]
+    app = Demo(lambda: VirtualTable(COLUMNS, ListRows(rows)), "ckpt-ansi")
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = app.query_one(VirtualTable)
+        table.focus()
+        await pilot.pause()
+        styles = {s.text: s.style for s in table.render_line(1) if s.style and s.text.strip()}
+        assert styles["██▎"].color == styles["text"].color, "of the pages"
+        assert not styles["██▎"].reverse, "reversed, the area would be a hole"
+        assert styles["text"].reverse, "and the rest of the line is that of the cursor"
+        blank = [s.style for s in table.render_line(1) if s.style and not s.text.strip()]
+        assert styles["text"].color not in [style.color for style in blank], "only the bar is"
+
+
 async def test_a_single_column_is_as_wide_as_the_table() -> None:
     app = few([Row(1, ("1", "日本語" * 30, "/a" * 90, "9"))])
     async with app.run_test(size=(61, 8)) as pilot:

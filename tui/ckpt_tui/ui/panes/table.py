@@ -16,6 +16,7 @@ from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.panes.sizes import SizesPane
+from ckpt_tui.ui.panes.sockets import SocketsPane
 from ckpt_tui.ui.rows import isolation, problems, processes, tables
 
 Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
@@ -92,7 +93,7 @@ PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Overview", "Over", OverviewPane),
     PaneEntry("Processes", "Proc", _list(PROCESSES), holds=("process",)),
     PaneEntry("Files", "Files", _list(FILES), holds=("file",)),
-    PaneEntry("Sockets", "Sock", _list(SOCKETS), holds=("socket",)),
+    PaneEntry("Sockets", "Sock", _list(SOCKETS, SocketsPane), holds=("socket",)),
     PaneEntry("Memory", "Mem", _list(MEMORY, MemoryPane), holds=("region",)),
     PaneEntry("Filesystem", "FS", _list(FILESYSTEM, DeltaPane), holds=("delta",)),
     PaneEntry("Mounts", "Mnt", _list(MOUNTS), holds=("mount",)),

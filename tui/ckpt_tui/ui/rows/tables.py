@@ -95,11 +95,11 @@ def _file_row(file: OpenFile) -> Row:
 
 SOCKET_COLUMNS = (
     Column("PID", width=5, align="right"),
-    Column("FD", width=5, align="right"),
+    Column("FD", width=4, align="right"),
     Column("KIND", width=11),
     Column("STATE", width=11),
-    Column("LOCAL", share=1, least=13, shrink="middle"),
-    Column("REMOTE", share=1, least=13, shrink="middle", optional=True),
+    Column("LOCAL", share=1, least=15, shrink="middle"),
+    Column("REMOTE", share=1, least=15, shrink="middle", optional=True),
     Column("QUEUED", width=8, align="right", optional=True),
 )
 
@@ -155,12 +155,12 @@ def socket_kind(socket: Socket) -> str:
 
 MEMORY_COLUMNS = (
     Column("PID", width=5, align="right"),
-    Column("ADDRESS", width=12, align="right"),
+    Column("ADDRESS", width=16, align="right"),
     Column("PROT", width=4, optional=True),
     Column("KIND", width=9),
-    Column("SPAN", width=8, align="right", optional=True),
+    Column("SPAN", width=10, align="right", optional=True),
     Column("DUMPED", width=BAR + NUMBER),
-    Column("BACKED BY", share=1, least=10, shrink="middle", optional=True),
+    Column("BACKED BY", share=1, least=8, shrink="middle"),
 )
 
 REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}

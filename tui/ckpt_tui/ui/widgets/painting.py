@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.segment import Segment
@@ -20,6 +21,9 @@ _CONTENT_STYLES = {
     meaning.name: f"{ATTRIBUTES.get(meaning.name, '')} ${meaning.name}".strip()
     for meaning in MEANINGS
 } | {"mark": "bold on $mark-background"}
+
+_BLOCKS = re.compile("([▀-▟]+)")
+"""What bars are drawn with: their letters are the area itself."""
 
 
 class Palette:
@@ -48,7 +52,21 @@ class Palette:
         """Return a cell as segments over `base`; every one of them has a style."""
         if isinstance(cell, str):
             return [Segment(cell, base)] if cell else []
-        return list(Segment.apply_style(cell.render(self._console), base))
+        drawn = list(Segment.apply_style(cell.render(self._console), base))
+        return [s for one in drawn for s in _upright(one, base)] if base.reverse else drawn
+
+
+def _upright(segment: Segment, base: Style) -> Iterator[Segment]:
+    """Yield a segment of a reversed line with its bar in its own colour: reversed, the bar would be
+    a hole, and what is left of its scale would have the colour."""
+    style = segment.style or base
+    if _BLOCKS.search(segment.text) is None:
+        yield segment
+        return
+    for number, piece in enumerate(_BLOCKS.split(segment.text)):
+        if piece:
+            own = style + Style(reverse=False) if number % 2 else style if piece.strip() else base
+            yield Segment(piece, own)
 
 
 def as_content(text: Text) -> Content:
