@@ -132,6 +132,12 @@ async def test_a_base_image_that_is_not_here_is_asked_for(data: Path, tmp_path: 
         await sizes(app, pilot, "b", "b", "b")
         said = "\n".join(str(n.message) for n in app._notifications)
         assert "--base IMAGE" in said
+        app.clear_notifications()
+        await settle(app, pilot)
+        shown = " ".join(screen_text(app).split())
+        assert "is not here" in shown, "in place, when the message has gone"
+        assert "--base" in shown
+        assert "No bytes" not in shown
         await pilot.press("b")
         await settle(app, pilot)
         assert " by component" in screen_text(app)

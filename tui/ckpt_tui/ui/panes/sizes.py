@@ -20,9 +20,11 @@ from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
 from ckpt_tui.checkpoint.sizetree import SizeNode, bytes_after, place_of, size_trees
 from ckpt_tui.convert.rootfs import rootfs_layers
 from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.text import printable
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.commands import own_key
+from ckpt_tui.ui.jobs import JobCancelled, JobFailed
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.rows.choice import MANY
 from ckpt_tui.ui.rows.sizes import COLUMNS, about, count_parts, crumbs, node_rows, part_of
@@ -31,6 +33,9 @@ from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+READING = "Reading the layers"
+"""The job that reads an image."""
 
 MOST_TILES = 1500
 """Parts that may get a tile: more than fit on any screen."""
@@ -72,7 +77,7 @@ class SizesPane(Pane):
         with Horizontal():
             yield Treemap()
             with Vertical(classes="parts"):
-                yield VirtualTable(COLUMNS, empty="No bytes")
+                yield VirtualTable(COLUMNS, empty="")
                 yield Static(id="about")
                 key = own_key(self.app, "count-pages")
                 yield StackedBar(empty=f"{key} counts zero and equal pages")
@@ -104,8 +109,8 @@ class SizesPane(Pane):
         if node is None or node.inside is None:
             self._show((), "")
         elif node.is_slow and self._layers is None:
-            self._show((), "")
-            self.run_job("Reading the layers", node.inside, lambda nodes: self._show(nodes, chosen))
+            self._show((), "", f"{READING} …")
+            self.run_job(READING, node.inside, lambda nodes: self._show(nodes, chosen))
         elif not self.checkpoint.is_whole or self._is_long:
             if node.component == "delta" and not self.checkpoint.delta.is_whole:
                 self.notify("The changes are being read: these are some of them.", markup=False)
@@ -124,7 +129,18 @@ class SizesPane(Pane):
             self._layers = rootfs_layers(self.opened, self.checkpoint, "", progress)
         return self._layers
 
-    def _show(self, nodes: Sequence[SizeNode], chosen: str) -> None:
+    @on(JobFailed)
+    def _not_read(self, message: JobFailed) -> None:
+        if message.name == READING:
+            self._show((), "", printable(str(message.error)))
+
+    @on(JobCancelled)
+    def _stopped(self, message: JobCancelled) -> None:
+        if message.name == READING:
+            self._show((), "", f"{READING} was stopped")
+
+    def _show(self, nodes: Sequence[SizeNode], chosen: str, empty: str = "No bytes") -> None:
+        """Show the parts, or in words why there are none."""
         self._inside = nodes
         self._entered[max(0, len(self._way) - 1) :] = [nodes]
         number = place_of(nodes, chosen) if chosen else 0
@@ -141,6 +157,7 @@ class SizesPane(Pane):
             [part_of(node) for node in nodes[:MOST_TILES]],
             min(number, MOST_TILES),
             (more, bytes_after(nodes, MOST_TILES)) if more else (0, 0),
+            empty,
         )
 
     def _show_about(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -90,9 +91,17 @@ class Treemap(Widget, can_focus=True):
         self._more = (0, 0)
         self._set(parts)
 
-    def show(self, parts: Sequence[Part], chosen: int = 0, more: tuple[int, int] = (0, 0)) -> None:
+    def show(
+        self,
+        parts: Sequence[Part],
+        chosen: int = 0,
+        more: tuple[int, int] = (0, 0),
+        empty: str | None = None,
+    ) -> None:
         """Show other parts, with the cursor on one of them. `more` is how many smaller ones there
-        are besides, and their bytes."""
+        are besides, and their bytes; `empty` says, printable and in words, why there are none."""
+        if empty is not None:
+            self._empty = empty
         self._set(parts)
         self._more = more
         self._lay_out()
@@ -171,7 +180,9 @@ class Treemap(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if not self._shown:
-            text = self._empty if y == self.size.height // 3 else ""
+            lines = textwrap.wrap(self._empty, max(1, width - 4))
+            number = y - max(0, (self.size.height - len(lines)) // 3)
+            text = lines[number] if 0 <= number < len(lines) else ""
             style = self.rich_style + self.get_component_rich_style("treemap--empty", partial=True)
             return Strip([Segment(plain(fit(text.center(width), width)), style)], width)
         palette = Palette(self.app.theme_variables)
