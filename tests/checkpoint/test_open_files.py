@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from ckpt_tui.checkpoint import descriptors, filetable
+from ckpt_tui.checkpoint.filetable import FileObject
 from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Socket
-from ckpt_tui.criu.schema import descriptors_pb2
+from ckpt_tui.checkpoint.sockets import SocketEnds, address_of, build_socket
+from ckpt_tui.criu.schema import descriptors_pb2, sockets_pb2
+from ckpt_tui.criu.values import ANY_HOST, Host
 from crafted import DATA, IMAGES, copied, image_of, loaded, rewrite
 
 
@@ -189,3 +193,15 @@ def test_images_of_one_type_each_are_read_as_in_old_dumps(tmp_path: Path) -> Non
     old, new = loaded(images), loaded(IMAGES / "sockets")
     assert old.files == new.files
     assert old.sockets == new.sockets
+
+
+def test_addresses_and_protocols_are_read_by_the_byte_order_of_the_host() -> None:
+    inet = sockets_pb2.inet_sk_entry(family=2, type=1, proto=6, state=10, src_port=80)
+    packet = sockets_pb2.packet_sock_entry(ifindex=2, type=3, protocol=3)
+    inet.src_addr.append(0x7F000001)
+    big = Host("s390", "big")
+    assert address_of(FileObject(1, "INETSK", inet), big) == ("tcp", "127.0.0.1:80 LISTEN")
+    assert address_of(FileObject(1, "INETSK", inet), ANY_HOST)[1].startswith("1.0.0.127:80")
+    ends = SimpleNamespace(host=big, bytes_of=lambda _: 0, peer=lambda _: None)
+    found = build_socket(FileObject(2, "PACKETSK", packet), 1, 3, cast(SocketEnds, ends))
+    assert (found.type, found.protocol) == ("RAW", "ETH_P_ALL")

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.message import Message
 
 from ckpt_tui.criu.names import table_of
-from ckpt_tui.criu.render import fields, to_plain
-from ckpt_tui.criu.schema import files_pb2
+from ckpt_tui.criu.render import Form, fields, to_plain
+from ckpt_tui.criu.schema import (
+    events_pb2,
+    files_pb2,
+    ipc_pb2,
+    network_pb2,
+    process_pb2,
+    sockets_pb2,
+    terminals_pb2,
+)
 from ckpt_tui.criu.values import (
+    Host,
     auxiliary_vector,
     capability_names,
+    control_characters,
     describe,
     device,
     flag_names,
@@ -180,3 +191,72 @@ def test_a_build_id_is_one_number() -> None:
     entry = files_pb2.reg_file_entry(build_id=[0x04030201, 0x08070605])
     assert fields(entry)[0].value_text == "0102030405060708"
     assert to_plain(entry)["build_id_text"] == "0102030405060708"
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "shown"),
+    [
+        (sockets_pb2.packet_sock_entry(protocol=0x0300), "protocol", "ETH_P_ALL (768)"),
+        (sockets_pb2.packet_sock_entry(protocol=0x3412), "protocol", "0x1234 (13330)"),
+        (sockets_pb2.packet_sock_entry(version=2), "version", "TPACKET_V3 (2)"),
+        (sockets_pb2.packet_mclist(type=1), "type", "PACKET_MR_PROMISC (1)"),
+        (sockets_pb2.scm_entry(type=1), "type", "SCM_RIGHTS (1)"),
+        (sockets_pb2.netlink_sk_entry(state=1), "state", "NETLINK_CONNECTED (1)"),
+        (events_pb2.fanotify_file_entry(faflags=5), "faflags", "FAN_CLOEXEC | FAN_CLASS_CONTENT"),
+        (events_pb2.fanotify_mark_entry(mflags=0x10), "mflags", "FAN_MARK_MOUNT"),
+        (files_pb2.memfd_inode_entry(hugetlb_flag=21 << 26), "hugetlb_flag", "MAP_HUGE_2MB"),
+        (ipc_pb2.ipc_shm_entry(hugetlb_flag=30 << 26), "hugetlb_flag", "MAP_HUGE_1GB"),
+        (files_pb2.bpfmap_file_entry(map_flags=0x401), "map_flags", "BPF_F_NO_PREALLOC | BPF_F_"),
+        (network_pb2.macvlan_link_entry(flags=1), "flags", "MACVLAN_FLAG_NOPROMISC"),
+        (network_pb2.sit_entry(proto=41), "proto", "IPPROTO_IPV6 (41)"),
+        (network_pb2.sit_entry(encap_type=1), "encap_type", "TUNNEL_ENCAP_FOU (1)"),
+        (terminals_pb2.termios_entry(c_line=0), "c_line", "N_TTY (0)"),
+    ],
+)
+def test_what_has_a_name_in_linux_has_it_in_the_tree(
+    message: Message, field: str, shown: str
+) -> None:
+    (view,) = fields(message)
+    assert view.name == field
+    assert view.value_text.startswith(shown)
+
+
+def test_control_characters_are_those_of_the_architecture() -> None:
+    message = terminals_pb2.termios_entry(c_cc=[0x157F1C03, 0x00010004])
+    shown = "VINTR=^C, VQUIT=^\\, VERASE=^?, VKILL=^U, VEOF=^D, VTIME=0, VMIN=1"
+    assert fields(message)[0].value_text == shown
+    assert to_plain(message)["c_cc_text"] == shown
+    assert control_characters([0x031C7F15, 0x04010000], Host("ppc64", "big")) == {
+        "VINTR": "^C",
+        "VQUIT": "^\\",
+        "VERASE": "^?",
+        "VKILL": "^U",
+        "VEOF": "^D",
+        "VMIN": "1",
+        "VTIME": "0",
+    }
+    assert control_characters([0, 4], Host("mips"))["VMIN"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("words", "host", "shown"),
+    [
+        ((15, 0, 0, 0, 7, 1000, 0), Host("x86_64"), "SIGTERM, SI_USER, process 7, uid 1000"),
+        ((10, 0, -6, 7, 1000, 0, 0), Host("arm"), "SIGUSR1, SI_TKILL, process 7, uid 1000"),
+        ((17, 0, 1, 0, 9, 0, 0), Host("x86_64"), "SIGCHLD, CLD_EXITED, process 9, uid 0"),
+        ((14, 0, 0x80, 0, 0, 0, 0), Host("x86_64"), "SIGALRM, SI_KERNEL"),
+        ((14, -3, 0, 0, 0, 0, 0), Host("mips", "big"), "SIGALRM, SI_TIMER"),
+        ((29, 0, 77, 0, 0, 0, 0), Host("x86_64"), "SIGIO, code 77"),
+    ],
+)
+def test_a_pending_signal_says_why_and_from_whom(
+    words: tuple[int, ...], host: Host, shown: str
+) -> None:
+    data = b"".join(word.to_bytes(4, host.byte_order, signed=True) for word in words)
+    entry = process_pb2.siginfo_entry(siginfo=data + bytes(100))
+    assert fields(entry, host)[0].value_text == shown
+    assert to_plain(entry, Form(host=host))["siginfo_text"] == shown
+
+
+def test_a_pending_signal_that_is_cut_stays_bytes() -> None:
+    assert fields(process_pb2.siginfo_entry(siginfo=b"\x0f\0"))[0].value_text == "0f 00"

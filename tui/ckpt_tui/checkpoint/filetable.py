@@ -15,7 +15,7 @@ from ckpt_tui.checkpoint.slots import Slots
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.schema import descriptors_pb2
 from ckpt_tui.criu.schema.files_pb2 import reg_file_entry
-from ckpt_tui.criu.values import text
+from ckpt_tui.criu.values import ANY_HOST, text
 
 OBJECTS = {
     "REG": "reg",
@@ -212,6 +212,7 @@ class FileTable:
         self.ghost_images: dict[int, str] = {}
         """File id to the image that has the contents of a ghost."""
         self.memfds: dict[int, Any] = {}
+        self.host = ANY_HOST if images is None else images.host
         if images is None:
             return
         for entry, payload in images.records("files.img", progress):

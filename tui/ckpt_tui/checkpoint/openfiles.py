@@ -264,8 +264,8 @@ def _pidfd(_table: FileTable, found: FileObject) -> tuple[str, str]:
     return "pidfd", f"process {pid}" if pid >= 0 else "a process that is gone"
 
 
-def _socket(_table: FileTable, found: FileObject) -> tuple[str, str]:
-    return address_of(found)
+def _socket(table: FileTable, found: FileObject) -> tuple[str, str]:
+    return address_of(found, table.host)
 
 
 def _other(_table: FileTable, found: FileObject) -> tuple[str, str]:
@@ -284,7 +284,10 @@ DESCRIBE: dict[str, Callable[[FileTable, FileObject], tuple[str, str]]] = {
     "EVENTPOLL": _epoll,
     "INOTIFY": _inotify,
     "FANOTIFY": lambda _t, f: ("fanotify", f"{len(f.message.mark)} marks"),
-    "SIGNALFD": lambda _t, f: ("signalfd", " ".join(signal_names(f.message.sigmask))),
+    "SIGNALFD": lambda t, f: (
+        "signalfd",
+        " ".join(signal_names(f.message.sigmask, t.host.arch)),
+    ),
     "TTY": _tty,
     "NS": _namespace,
     "TUNF": lambda _t, f: ("tun", text(f.message.netdev)),

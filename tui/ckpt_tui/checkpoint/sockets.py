@@ -13,7 +13,7 @@ from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Socket
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.render import fields
-from ckpt_tui.criu.values import ip_address, socket_name, value_name
+from ckpt_tui.criu.values import Host, ethernet_type, ip_address, socket_name, value_name
 
 SOCKET_TYPES = ("INETSK", "UNIXSK", "PACKETSK", "NETLINKSK")
 
@@ -44,6 +44,7 @@ class SocketEnds:
         self._inet: dict[int, list[int]] = {}
         """Numbers by the hash of what a connection is known by."""
         self._table, self._descriptors = table, descriptors
+        self.host = table.host
         seen: set[int] = set()
         for number in sockets:
             progress.tick(0)
@@ -114,12 +115,13 @@ def _plain_address(words: Sequence[int]) -> Sequence[int]:
 def build_socket(found: FileObject, pid: int, fd: int, ends: SocketEnds) -> Socket:
     """Return what is known of one socket descriptor."""
     message = found.message
-    family, local, remote, protocol = _address(found)
+    host = ends.host
+    family, local, remote, protocol = _address(found, host)
     return Socket(
         pid=pid,
         fd=fd,
         family=family,
-        type=_type(found),
+        type=_type(found, host),
         protocol=protocol,
         state=_state(found),
         local=local,
@@ -127,26 +129,26 @@ def build_socket(found: FileObject, pid: int, fd: int, ends: SocketEnds) -> Sock
         queued=ends.bytes_of(found),
         inode=getattr(message, "ino", 0),
         peer=ends.peer(found),
-        options=_options(message),
+        options=_options(message, host),
     )
 
 
-def address_of(found: FileObject) -> tuple[str, str]:
+def address_of(found: FileObject, host: Host) -> tuple[str, str]:
     """Return the kind of a socket and its addresses with the state, as one line."""
-    family, local, remote, protocol = _address(found)
+    family, local, remote, protocol = _address(found, host)
     kind = protocol.lower() if found.type == "INETSK" else family
     state = _state(found)
     arrow = f" → {remote}" if remote else ""
     return kind, " ".join(filter(None, (f"{local}{arrow}", state)))
 
 
-def _address(found: FileObject) -> tuple[str, str, str, str]:
+def _address(found: FileObject, host: Host) -> tuple[str, str, str, str]:
     """Return family, local and remote address, protocol."""
     message = found.message
     if found.type == "INETSK":
         family = "IPv4" if message.family == AF_INET else "IPv6"
-        local = _endpoint(message.family, message.src_addr, message.src_port)
-        remote = _endpoint(message.family, message.dst_addr, message.dst_port)
+        local = _endpoint(message.family, message.src_addr, message.src_port, host)
+        remote = _endpoint(message.family, message.dst_addr, message.dst_port, host)
         protocol = value_name("sk.proto", message.proto)
         return family, local, remote if message.dst_port else "", protocol
     if found.type == "UNIXSK":
@@ -154,19 +156,20 @@ def _address(found: FileObject) -> tuple[str, str, str, str]:
     if found.type == "NETLINKSK":
         name = value_name("netlink.protocol", message.protocol)
         return "netlink", f"port {message.portid}", "", name
-    return "packet", f"interface {message.ifindex}", "", f"{message.protocol:#06x}"
+    protocol = ethernet_type(message.protocol, host.byte_order)
+    return "packet", f"interface {message.ifindex}", "", protocol
 
 
-def _endpoint(family: int, words: Sequence[int], port: int) -> str:
+def _endpoint(family: int, words: Sequence[int], port: int, host: Host) -> str:
     """Return `10.0.0.1:80` or `[::1]:80`."""
-    address = ip_address(words, family=family)
+    address = ip_address(words, host.byte_order, family)
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _type(found: FileObject) -> str:
+def _type(found: FileObject, host: Host) -> str:
     if found.type == "NETLINKSK":
         return "RAW"
-    return value_name("sk.type", found.message.type)
+    return value_name("sk.type", found.message.type, host.arch)
 
 
 def _state(found: FileObject) -> str:
@@ -181,9 +184,10 @@ def _state(found: FileObject) -> str:
     return words.get(state, value_name("sk.state", state))
 
 
-def _options(message: Any) -> dict[str, str]:
+def _options(message: Any, host: Host) -> dict[str, str]:
     """Return the options that are set, by CRIU's names."""
     if not message.HasField("opts"):
         return {}
     plain = ("0", "no", "")
-    return {v.name: v.value_text for v in fields(message.opts) if v.value_text not in plain}
+    views = fields(message.opts, host)
+    return {v.name: v.value_text for v in views if v.value_text not in plain}

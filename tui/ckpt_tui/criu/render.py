@@ -20,11 +20,14 @@ from ckpt_tui.criu.values import (
     auxiliary_vector,
     build_id,
     capability_names,
+    control_characters,
     describe,
     device,
+    ethernet_type,
     ip_address,
     is_flags,
     sigaction_signal,
+    siginfo,
     signal_name,
     socket_name,
     text,
@@ -185,6 +188,8 @@ def _list_names(show: Shown, values: Sequence[Any], host: Host) -> str | None:
         return ", ".join(capability_names(values)) or "none"
     if show.names == "build_id":
         return build_id(values, host.byte_order)
+    if show.names == "tty.cc":
+        return ", ".join(f"{name}={key}" for name, key in control_characters(values, host).items())
     if show.names == "auxv.type":
         return ", ".join(f"{name}={value:#x}" for name, value in auxiliary_vector(values).items())
     return None
@@ -199,13 +204,19 @@ def _single_text(show: Shown, value: Any, host: Host, in_hex: bool) -> str:
         case "string":
             return text(value) or '""'
         case "bytes":
-            return socket_name(value) if show.unix_name else _bytes_text(value)
+            return socket_name(value) if show.unix_name else _data_text(show, value, host)
     named = named_text(show, value, host)
     plain = f"{value:#x}" if in_hex or show.hexadecimal else str(value)
     if named is None or named in (plain, str(value)):
         return plain
     alone = is_flags(show.names) or show.names == "address"
     return named if alone else f"{named} ({plain})"
+
+
+def _data_text(show: Shown, value: bytes, host: Host) -> str:
+    """Return the text of bytes: what they mean, where the schema says it."""
+    said = siginfo(value, host) if show.names == "siginfo" else ""
+    return said or _bytes_text(value)
 
 
 def _bytes_text(value: bytes) -> str:
@@ -217,6 +228,8 @@ def named_text(show: Shown, value: int, host: Host) -> str | None:
     """Return the name of a number; None where the schema gives it none."""
     if show.dev:
         return device(value, old=show.odev)
+    if show.names == "ethernet_type":
+        return ethernet_type(value, host.byte_order)
     return describe(show.names, value, host.arch) if show.names else None
 
 
@@ -280,6 +293,8 @@ def _plain_field(show: Shown, value: Any, form: Form) -> dict[str, Any]:
         line = named_text(show, value, form.host) if named else None
         if form.names and show.unix_name:
             line = printable(form.text(socket_name(value)))
+        if form.names and show.names == "siginfo":
+            line = siginfo(value, form.host) or None
         return found if line is None else {**found, f"{show.name}_text": line}
     found = {show.name: [_plain_value(show, item, form) for item in value]}
     if form.names and show.type == "int":

@@ -49,10 +49,10 @@ def flag_names(table: str, value: int, arch: str = "") -> tuple[str, ...]:
         names.append("O_RDONLY")
     if (
         table == "mmap.flags"
-        and rest >> 26
+        and rest >> HUGE_SHIFT
         and "MAP_HUGETLB" in flag_names(table, rest & 0x3FFFFFF)
     ):
-        names.append(f"MAP_HUGE_{_power_of_two(rest >> 26)}")
+        names.append(f"MAP_HUGE_{_power_of_two(rest >> HUGE_SHIFT)}")
         rest &= 0x3FFFFFF
     for entry in bits_of(table, arch):
         if rest & entry.value == entry.value:
@@ -96,7 +96,7 @@ def describe(table: str, value: int, arch: str = "") -> str:
     """Return flags joined by ` | ` (`0` if there are none), or the name of a value.
 
     Takes the names of rules as well: signal, signal_mask, task_state, wait_status, stat_device,
-    kernel_device, file_mode, address.
+    kernel_device, file_mode, huge_page, address.
     """
     match table:
         case "signal":
@@ -115,9 +115,18 @@ def describe(table: str, value: int, arch: str = "") -> str:
             return f"{value:#x}"
         case "file_mode":
             return file_mode(value)
+        case "huge_page":
+            return huge_page(value)
     if is_flags(table):
         return " | ".join(flag_names(table, value, arch)) or ZERO.get(table, "0")
     return value_name(table, value, arch)
+
+
+def huge_page(flag: int) -> str:
+    """Return the size that the bits of a huge page stand for, `0` where they are not set."""
+    size, rest = flag >> HUGE_SHIFT, flag & (1 << HUGE_SHIFT) - 1
+    names = [f"MAP_HUGE_{_power_of_two(size)}"] if 10 <= size < 64 else []
+    return " | ".join(names) if names and not rest else f"{flag:#x}" if flag else "0"
 
 
 def signal_name(number: int, arch: str = "") -> str:
@@ -171,6 +180,47 @@ def wait_status(status: int) -> str:
 def file_mode(mode: int) -> str:
     """Return `-rw-r--r--` of a file, `0600` of what has no type: an IPC object, a umask."""
     return stat.filemode(mode) if stat.S_IFMT(mode) else f"{mode:04o}"
+
+
+def control_characters(words: Sequence[int], host: Host = ANY_HOST) -> dict[str, str]:
+    """Return the control characters of a terminal by name, without those that are off: `^C`, and of
+    VMIN and VTIME the number."""
+    data = b"".join((word & 0xFFFFFFFF).to_bytes(4, host.byte_order) for word in words)
+    found: dict[str, str] = {}
+    for place, name in sorted(by_value("tty.cc", host.arch).items()):
+        byte = data[place] if place < len(data) else 0
+        if name in ("VMIN", "VTIME"):
+            found[name] = str(byte)
+        elif byte:
+            found[name] = f"^{chr(byte ^ 0x40)}" if byte < 32 or byte == 127 else f"{byte:#04x}"
+    return found
+
+
+def siginfo(data: bytes, host: Host = ANY_HOST) -> str:
+    """Return what a pending signal says: `SIGTERM, SI_USER, process 7, uid 0`; empty where the
+    kernel's structure is cut."""
+    if len(data) < 28:
+        return ""
+    words = [
+        int.from_bytes(data[at : at + 4], host.byte_order, signed=True) for at in range(0, 28, 4)
+    ]
+    signal, code = signal_name(words[0], host.arch), words[1 if host.arch == "mips" else 2]
+    codes = dict(by_value("siginfo.code", host.arch))
+    if signal == "SIGCHLD":
+        codes |= by_value("siginfo.child")
+    name = codes.get(code, f"code {code}")
+    if name not in ("SI_USER", "SI_QUEUE", "SI_TKILL") and not name.startswith("CLD_"):
+        return f"{signal}, {name}"
+    # pointers are aligned to their size
+    sender, uid = words[3:5] if host.arch == "arm" else words[4:6]
+    return f"{signal}, {name}, process {sender}, uid {uid & 0xFFFFFFFF}"
+
+
+def ethernet_type(value: int, byte_order: ByteOrder = "little") -> str:
+    """Return the protocol of a packet socket, a number whose bytes are in network order."""
+    number = int.from_bytes((value & 0xFFFF).to_bytes(2, byte_order), "big")
+    name = value_name("ethernet.type", number)
+    return f"{number:#06x}" if name == str(number) else name
 
 
 def build_id(words: Sequence[int], byte_order: ByteOrder = "little") -> str:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ckpt_tui.criu.schema import show_pb2 as ckpt__tui_dot_criu_dot_schema_dot_show__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63kpt_tui/criu/schema/ipc.proto\x12\rckpt_tui.criu\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"~\n\x0eipc_desc_entry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\x0b\n\x03uid\x18\x02 \x01(\r\x12\x0b\n\x03gid\x18\x03 \x01(\r\x12\x0c\n\x04\x63uid\x18\x04 \x01(\r\x12\x0c\n\x04\x63gid\x18\x05 \x01(\r\x12\x1d\n\x04mode\x18\x06 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\tfile_mode\x12\n\n\x02id\x18\x07 \x01(\r\"\'\n\x07ipc_msg\x12\r\n\x05mtype\x18\x01 \x01(\x04\x12\r\n\x05msize\x18\x02 \x01(\r\"Z\n\ripc_msg_entry\x12+\n\x04\x64\x65sc\x18\x01 \x01(\x0b\x32\x1d.ckpt_tui.criu.ipc_desc_entry\x12\x0e\n\x06qbytes\x18\x02 \x01(\r\x12\x0c\n\x04qnum\x18\x03 \x01(\r\"K\n\ripc_sem_entry\x12+\n\x04\x64\x65sc\x18\x01 \x01(\x0b\x32\x1d.ckpt_tui.criu.ipc_desc_entry\x12\r\n\x05nsems\x18\x02 \x01(\r\"u\n\ripc_shm_entry\x12+\n\x04\x64\x65sc\x18\x01 \x01(\x0b\x32\x1d.ckpt_tui.criu.ipc_desc_entry\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x13\n\x0bin_pagemaps\x18\x03 \x01(\x08\x12\x14\n\x0chugetlb_flag\x18\x04 \x01(\r\"\xfd\x02\n\ripc_var_entry\x12\x10\n\x08sem_ctls\x18\x01 \x03(\r\x12\x12\n\nmsg_ctlmax\x18\x02 \x01(\r\x12\x12\n\nmsg_ctlmnb\x18\x03 \x01(\r\x12\x12\n\nmsg_ctlmni\x18\x04 \x01(\r\x12\x13\n\x0b\x61uto_msgmni\x18\x05 \x01(\r\x12\x12\n\nshm_ctlmax\x18\x06 \x01(\x04\x12\x12\n\nshm_ctlall\x18\x07 \x01(\x04\x12\x12\n\nshm_ctlmni\x18\x08 \x01(\r\x12\x17\n\x0fshm_rmid_forced\x18\t \x01(\r\x12\x15\n\rmq_queues_max\x18\n \x01(\r\x12\x12\n\nmq_msg_max\x18\x0b \x01(\r\x12\x16\n\x0emq_msgsize_max\x18\x0c \x01(\r\x12\x16\n\x0emq_msg_default\x18\r \x01(\r\x12\x1a\n\x12mq_msgsize_default\x18\x0e \x01(\r\x12\x13\n\x0bmsg_next_id\x18\x0f \x01(\r\x12\x13\n\x0bsem_next_id\x18\x10 \x01(\r\x12\x13\n\x0bshm_next_id\x18\x11 \x01(\r')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63kpt_tui/criu/schema/ipc.proto\x12\rckpt_tui.criu\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"~\n\x0eipc_desc_entry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\x0b\n\x03uid\x18\x02 \x01(\r\x12\x0b\n\x03gid\x18\x03 \x01(\r\x12\x0c\n\x04\x63uid\x18\x04 \x01(\r\x12\x0c\n\x04\x63gid\x18\x05 \x01(\r\x12\x1d\n\x04mode\x18\x06 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\tfile_mode\x12\n\n\x02id\x18\x07 \x01(\r\"\'\n\x07ipc_msg\x12\r\n\x05mtype\x18\x01 \x01(\x04\x12\r\n\x05msize\x18\x02 \x01(\r\"Z\n\ripc_msg_entry\x12+\n\x04\x64\x65sc\x18\x01 \x01(\x0b\x32\x1d.ckpt_tui.criu.ipc_desc_entry\x12\x0e\n\x06qbytes\x18\x02 \x01(\r\x12\x0c\n\x04qnum\x18\x03 \x01(\r\"K\n\ripc_sem_entry\x12+\n\x04\x64\x65sc\x18\x01 \x01(\x0b\x32\x1d.ckpt_tui.criu.ipc_desc_entry\x12\r\n\x05nsems\x18\x02 \x01(\r\"\x86\x01\n\ripc_shm_entry\x12+\n\x04\x64\x65sc\x18\x01 \x01(\x0b\x32\x1d.ckpt_tui.criu.ipc_desc_entry\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x13\n\x0bin_pagemaps\x18\x03 \x01(\x08\x12%\n\x0chugetlb_flag\x18\x04 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\thuge_page\"\xfd\x02\n\ripc_var_entry\x12\x10\n\x08sem_ctls\x18\x01 \x03(\r\x12\x12\n\nmsg_ctlmax\x18\x02 \x01(\r\x12\x12\n\nmsg_ctlmnb\x18\x03 \x01(\r\x12\x12\n\nmsg_ctlmni\x18\x04 \x01(\r\x12\x13\n\x0b\x61uto_msgmni\x18\x05 \x01(\r\x12\x12\n\nshm_ctlmax\x18\x06 \x01(\x04\x12\x12\n\nshm_ctlall\x18\x07 \x01(\x04\x12\x12\n\nshm_ctlmni\x18\x08 \x01(\r\x12\x17\n\x0fshm_rmid_forced\x18\t \x01(\r\x12\x15\n\rmq_queues_max\x18\n \x01(\r\x12\x12\n\nmq_msg_max\x18\x0b \x01(\r\x12\x16\n\x0emq_msgsize_max\x18\x0c \x01(\r\x12\x16\n\x0emq_msg_default\x18\r \x01(\r\x12\x1a\n\x12mq_msgsize_default\x18\x0e \x01(\r\x12\x13\n\x0bmsg_next_id\x18\x0f \x01(\r\x12\x13\n\x0bsem_next_id\x18\x10 \x01(\r\x12\x13\n\x0bshm_next_id\x18\x11 \x01(\r')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_IPC_DESC_ENTRY'].fields_by_name['mode']._loaded_options = None
   _globals['_IPC_DESC_ENTRY'].fields_by_name['mode']._serialized_options = b'\322\273\030\013B\tfile_mode'
+  _globals['_IPC_SHM_ENTRY'].fields_by_name['hugetlb_flag']._loaded_options = None
+  _globals['_IPC_SHM_ENTRY'].fields_by_name['hugetlb_flag']._serialized_options = b'\322\273\030\013B\thuge_page'
   _globals['_IPC_DESC_ENTRY']._serialized_start=82
   _globals['_IPC_DESC_ENTRY']._serialized_end=208
   _globals['_IPC_MSG']._serialized_start=210
@@ -42,8 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IPC_MSG_ENTRY']._serialized_end=341
   _globals['_IPC_SEM_ENTRY']._serialized_start=343
   _globals['_IPC_SEM_ENTRY']._serialized_end=418
-  _globals['_IPC_SHM_ENTRY']._serialized_start=420
-  _globals['_IPC_SHM_ENTRY']._serialized_end=537
-  _globals['_IPC_VAR_ENTRY']._serialized_start=540
-  _globals['_IPC_VAR_ENTRY']._serialized_end=921
+  _globals['_IPC_SHM_ENTRY']._serialized_start=421
+  _globals['_IPC_SHM_ENTRY']._serialized_end=555
+  _globals['_IPC_VAR_ENTRY']._serialized_start=558
+  _globals['_IPC_VAR_ENTRY']._serialized_end=939
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ckpt_tui.criu.schema import show_pb2 as ckpt__tui_dot_criu_dot_schema_dot_show__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ckpt_tui/criu/schema/network.proto\x12\rckpt_tui.criu\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"L\n\rtunfile_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0e\n\x06netdev\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65tached\x18\x03 \x01(\x08\x12\r\n\x05ns_id\x18\x04 \x01(\r\"q\n\x0etun_link_entry\x12 \n\x05\x66lags\x18\x01 \x01(\rB\x11\xd2\xbb\x18\r\x18\x01\x42\ttun.flags\x12\r\n\x05owner\x18\x02 \x01(\x05\x12\r\n\x05group\x18\x03 \x01(\x05\x12\x0f\n\x07vnethdr\x18\x04 \x01(\r\x12\x0e\n\x06sndbuf\x18\x05 \x01(\r\"E\n\x12macvlan_link_entry\x12 \n\x04mode\x18\x01 \x01(\rB\x12\xd2\xbb\x18\x0e\x42\x0cmacvlan.mode\x12\r\n\x05\x66lags\x18\x02 \x01(\r\"\xcd\x02\n\tsit_entry\x12\x0c\n\x04link\x18\x01 \x01(\r\x12\x15\n\x05local\x18\x02 \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\x12\x16\n\x06remote\x18\x03 \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\x12\x0b\n\x03ttl\x18\x04 \x01(\r\x12\x0b\n\x03tos\x18\x05 \x01(\r\x12\x10\n\x08pmtudisc\x18\x06 \x01(\x08\x12\r\n\x05proto\x18\x07 \x01(\r\x12\r\n\x05\x66lags\x18\x08 \x01(\r\x12\x12\n\nencap_type\x18\t \x01(\r\x12\x13\n\x0b\x65ncap_flags\x18\n \x01(\r\x12\x13\n\x0b\x65ncap_sport\x18\x0b \x01(\r\x12\x13\n\x0b\x65ncap_dport\x18\x0c \x01(\r\x12\x14\n\x0crd_prefixlen\x18\r \x01(\r\x12\x19\n\trd_prefix\x18\x0e \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\x12\x17\n\x0frelay_prefixlen\x18\x0f \x01(\r\x12\x1c\n\x0crelay_prefix\x18\x10 \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\"S\n\x0csysctl_entry\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.ckpt_tui.criu.SysctlType\x12\x0c\n\x04iarg\x18\x02 \x01(\x05\x12\x0c\n\x04sarg\x18\x03 \x01(\t\"\xe6\x03\n\x10net_device_entry\x12$\n\x04type\x18\x01 \x01(\x0e\x32\x16.ckpt_tui.criu.nd_type\x12\x0f\n\x07ifindex\x18\x02 \x01(\r\x12\x0b\n\x03mtu\x18\x03 \x01(\r\x12#\n\x05\x66lags\x18\x04 \x01(\rB\x14\xd2\xbb\x18\x10\x18\x01\x42\x0cnetdev.flags\x12\x0c\n\x04name\x18\x05 \x01(\t\x12*\n\x03tun\x18\x06 \x01(\x0b\x32\x1d.ckpt_tui.criu.tun_link_entry\x12\x0f\n\x07\x61\x64\x64ress\x18\x07 \x01(\x0c\x12\x0c\n\x04\x63onf\x18\x08 \x03(\x05\x12=\n\x05\x63onf4\x18\t \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf4\x12=\n\x05\x63onf6\x18\n \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf6\x12\x32\n\x07macvlan\x18\x0b \x01(\x0b\x32!.ckpt_tui.criu.macvlan_link_entry\x12\x14\n\x0cpeer_ifindex\x18\x0c \x01(\r\x12\x11\n\tpeer_nsid\x18\r \x01(\r\x12\x0e\n\x06master\x18\x0e \x01(\r\x12%\n\x03sit\x18\x0f \x01(\x0b\x32\x18.ckpt_tui.criu.sit_entry\"7\n\x08netns_id\x12\x14\n\x0ctarget_ns_id\x18\x01 \x01(\r\x12\x15\n\rnetnsid_value\x18\x02 \x01(\x05\"\x88\x04\n\x0bnetns_entry\x12\x10\n\x08\x64\x65\x66_conf\x18\x01 \x03(\x05\x12\x10\n\x08\x61ll_conf\x18\x02 \x03(\x05\x12\x41\n\tdef_conf4\x18\x03 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf4\x12\x41\n\tall_conf4\x18\x04 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf4\x12\x41\n\tdef_conf6\x18\x05 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf6\x12\x41\n\tall_conf6\x18\x06 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf6\x12&\n\x05nsids\x18\x07 \x03(\x0b\x32\x17.ckpt_tui.criu.netns_id\x12\x0f\n\x07\x65xt_key\x18\x08 \x01(\t\x12\x45\n\tunix_conf\x18\t \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x15\xd2\xbb\x18\x11\x42\x0fnetns.unix_conf\x12I\n\x0bipv4_sysctl\x18\n \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x17\xd2\xbb\x18\x13\x42\x11netns.ipv4_sysctl*%\n\nSysctlType\x12\x0b\n\x07\x43TL_STR\x10\x05\x12\n\n\x06\x43TL_32\x10\x06*d\n\x07nd_type\x12\x0c\n\x08LOOPBACK\x10\x01\x12\x08\n\x04VETH\x10\x02\x12\x07\n\x03TUN\x10\x03\x12\x0b\n\x07\x45XTLINK\x10\x04\x12\t\n\x05VENET\x10\x05\x12\n\n\x06\x42RIDGE\x10\x06\x12\x0b\n\x07MACVLAN\x10\x07\x12\x07\n\x03SIT\x10\x08')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ckpt_tui/criu/schema/network.proto\x12\rckpt_tui.criu\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"L\n\rtunfile_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0e\n\x06netdev\x18\x02 \x01(\t\x12\x10\n\x08\x64\x65tached\x18\x03 \x01(\x08\x12\r\n\x05ns_id\x18\x04 \x01(\r\"q\n\x0etun_link_entry\x12 \n\x05\x66lags\x18\x01 \x01(\rB\x11\xd2\xbb\x18\r\x18\x01\x42\ttun.flags\x12\r\n\x05owner\x18\x02 \x01(\x05\x12\r\n\x05group\x18\x03 \x01(\x05\x12\x0f\n\x07vnethdr\x18\x04 \x01(\r\x12\x0e\n\x06sndbuf\x18\x05 \x01(\r\"Z\n\x12macvlan_link_entry\x12 \n\x04mode\x18\x01 \x01(\rB\x12\xd2\xbb\x18\x0e\x42\x0cmacvlan.mode\x12\"\n\x05\x66lags\x18\x02 \x01(\rB\x13\xd2\xbb\x18\x0f\x42\rmacvlan.flags\"\x9c\x03\n\tsit_entry\x12\x0c\n\x04link\x18\x01 \x01(\r\x12\x15\n\x05local\x18\x02 \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\x12\x16\n\x06remote\x18\x03 \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\x12\x0b\n\x03ttl\x18\x04 \x01(\r\x12\x0b\n\x03tos\x18\x05 \x01(\r\x12\x10\n\x08pmtudisc\x18\x06 \x01(\x08\x12\x1e\n\x05proto\x18\x07 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\tsit.proto\x12\x1e\n\x05\x66lags\x18\x08 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\tsit.flags\x12(\n\nencap_type\x18\t \x01(\rB\x14\xd2\xbb\x18\x10\x42\x0esit.encap_type\x12*\n\x0b\x65ncap_flags\x18\n \x01(\rB\x15\xd2\xbb\x18\x11\x42\x0fsit.encap_flags\x12\x13\n\x0b\x65ncap_sport\x18\x0b \x01(\r\x12\x13\n\x0b\x65ncap_dport\x18\x0c \x01(\r\x12\x14\n\x0crd_prefixlen\x18\r \x01(\r\x12\x19\n\trd_prefix\x18\x0e \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\x12\x17\n\x0frelay_prefixlen\x18\x0f \x01(\r\x12\x1c\n\x0crelay_prefix\x18\x10 \x03(\rB\x06\xd2\xbb\x18\x02\x30\x01\"S\n\x0csysctl_entry\x12\'\n\x04type\x18\x01 \x01(\x0e\x32\x19.ckpt_tui.criu.SysctlType\x12\x0c\n\x04iarg\x18\x02 \x01(\x05\x12\x0c\n\x04sarg\x18\x03 \x01(\t\"\xe6\x03\n\x10net_device_entry\x12$\n\x04type\x18\x01 \x01(\x0e\x32\x16.ckpt_tui.criu.nd_type\x12\x0f\n\x07ifindex\x18\x02 \x01(\r\x12\x0b\n\x03mtu\x18\x03 \x01(\r\x12#\n\x05\x66lags\x18\x04 \x01(\rB\x14\xd2\xbb\x18\x10\x18\x01\x42\x0cnetdev.flags\x12\x0c\n\x04name\x18\x05 \x01(\t\x12*\n\x03tun\x18\x06 \x01(\x0b\x32\x1d.ckpt_tui.criu.tun_link_entry\x12\x0f\n\x07\x61\x64\x64ress\x18\x07 \x01(\x0c\x12\x0c\n\x04\x63onf\x18\x08 \x03(\x05\x12=\n\x05\x63onf4\x18\t \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf4\x12=\n\x05\x63onf6\x18\n \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf6\x12\x32\n\x07macvlan\x18\x0b \x01(\x0b\x32!.ckpt_tui.criu.macvlan_link_entry\x12\x14\n\x0cpeer_ifindex\x18\x0c \x01(\r\x12\x11\n\tpeer_nsid\x18\r \x01(\r\x12\x0e\n\x06master\x18\x0e \x01(\r\x12%\n\x03sit\x18\x0f \x01(\x0b\x32\x18.ckpt_tui.criu.sit_entry\"7\n\x08netns_id\x12\x14\n\x0ctarget_ns_id\x18\x01 \x01(\r\x12\x15\n\rnetnsid_value\x18\x02 \x01(\x05\"\x88\x04\n\x0bnetns_entry\x12\x10\n\x08\x64\x65\x66_conf\x18\x01 \x03(\x05\x12\x10\n\x08\x61ll_conf\x18\x02 \x03(\x05\x12\x41\n\tdef_conf4\x18\x03 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf4\x12\x41\n\tall_conf4\x18\x04 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf4\x12\x41\n\tdef_conf6\x18\x05 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf6\x12\x41\n\tall_conf6\x18\x06 \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x11\xd2\xbb\x18\rB\x0bnetns.conf6\x12&\n\x05nsids\x18\x07 \x03(\x0b\x32\x17.ckpt_tui.criu.netns_id\x12\x0f\n\x07\x65xt_key\x18\x08 \x01(\t\x12\x45\n\tunix_conf\x18\t \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x15\xd2\xbb\x18\x11\x42\x0fnetns.unix_conf\x12I\n\x0bipv4_sysctl\x18\n \x03(\x0b\x32\x1b.ckpt_tui.criu.sysctl_entryB\x17\xd2\xbb\x18\x13\x42\x11netns.ipv4_sysctl*%\n\nSysctlType\x12\x0b\n\x07\x43TL_STR\x10\x05\x12\n\n\x06\x43TL_32\x10\x06*d\n\x07nd_type\x12\x0c\n\x08LOOPBACK\x10\x01\x12\x08\n\x04VETH\x10\x02\x12\x07\n\x03TUN\x10\x03\x12\x0b\n\x07\x45XTLINK\x10\x04\x12\t\n\x05VENET\x10\x05\x12\n\n\x06\x42RIDGE\x10\x06\x12\x0b\n\x07MACVLAN\x10\x07\x12\x07\n\x03SIT\x10\x08')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TUN_LINK_ENTRY'].fields_by_name['flags']._serialized_options = b'\322\273\030\r\030\001B\ttun.flags'
   _globals['_MACVLAN_LINK_ENTRY'].fields_by_name['mode']._loaded_options = None
   _globals['_MACVLAN_LINK_ENTRY'].fields_by_name['mode']._serialized_options = b'\322\273\030\016B\014macvlan.mode'
+  _globals['_MACVLAN_LINK_ENTRY'].fields_by_name['flags']._loaded_options = None
+  _globals['_MACVLAN_LINK_ENTRY'].fields_by_name['flags']._serialized_options = b'\322\273\030\017B\rmacvlan.flags'
   _globals['_SIT_ENTRY'].fields_by_name['local']._loaded_options = None
   _globals['_SIT_ENTRY'].fields_by_name['local']._serialized_options = b'\322\273\030\0020\001'
   _globals['_SIT_ENTRY'].fields_by_name['remote']._loaded_options = None
   _globals['_SIT_ENTRY'].fields_by_name['remote']._serialized_options = b'\322\273\030\0020\001'
+  _globals['_SIT_ENTRY'].fields_by_name['proto']._loaded_options = None
+  _globals['_SIT_ENTRY'].fields_by_name['proto']._serialized_options = b'\322\273\030\013B\tsit.proto'
+  _globals['_SIT_ENTRY'].fields_by_name['flags']._loaded_options = None
+  _globals['_SIT_ENTRY'].fields_by_name['flags']._serialized_options = b'\322\273\030\013B\tsit.flags'
+  _globals['_SIT_ENTRY'].fields_by_name['encap_type']._loaded_options = None
+  _globals['_SIT_ENTRY'].fields_by_name['encap_type']._serialized_options = b'\322\273\030\020B\016sit.encap_type'
+  _globals['_SIT_ENTRY'].fields_by_name['encap_flags']._loaded_options = None
+  _globals['_SIT_ENTRY'].fields_by_name['encap_flags']._serialized_options = b'\322\273\030\021B\017sit.encap_flags'
   _globals['_SIT_ENTRY'].fields_by_name['rd_prefix']._loaded_options = None
   _globals['_SIT_ENTRY'].fields_by_name['rd_prefix']._serialized_options = b'\322\273\030\0020\001'
   _globals['_SIT_ENTRY'].fields_by_name['relay_prefix']._loaded_options = None
@@ -62,24 +72,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NETNS_ENTRY'].fields_by_name['unix_conf']._serialized_options = b'\322\273\030\021B\017netns.unix_conf'
   _globals['_NETNS_ENTRY'].fields_by_name['ipv4_sysctl']._loaded_options = None
   _globals['_NETNS_ENTRY'].fields_by_name['ipv4_sysctl']._serialized_options = b'\322\273\030\023B\021netns.ipv4_sysctl'
-  _globals['_SYSCTLTYPE']._serialized_start=1840
-  _globals['_SYSCTLTYPE']._serialized_end=1877
-  _globals['_ND_TYPE']._serialized_start=1879
-  _globals['_ND_TYPE']._serialized_end=1979
+  _globals['_SYSCTLTYPE']._serialized_start=1940
+  _globals['_SYSCTLTYPE']._serialized_end=1977
+  _globals['_ND_TYPE']._serialized_start=1979
+  _globals['_ND_TYPE']._serialized_end=2079
   _globals['_TUNFILE_ENTRY']._serialized_start=86
   _globals['_TUNFILE_ENTRY']._serialized_end=162
   _globals['_TUN_LINK_ENTRY']._serialized_start=164
   _globals['_TUN_LINK_ENTRY']._serialized_end=277
   _globals['_MACVLAN_LINK_ENTRY']._serialized_start=279
-  _globals['_MACVLAN_LINK_ENTRY']._serialized_end=348
-  _globals['_SIT_ENTRY']._serialized_start=351
-  _globals['_SIT_ENTRY']._serialized_end=684
-  _globals['_SYSCTL_ENTRY']._serialized_start=686
-  _globals['_SYSCTL_ENTRY']._serialized_end=769
-  _globals['_NET_DEVICE_ENTRY']._serialized_start=772
-  _globals['_NET_DEVICE_ENTRY']._serialized_end=1258
-  _globals['_NETNS_ID']._serialized_start=1260
-  _globals['_NETNS_ID']._serialized_end=1315
-  _globals['_NETNS_ENTRY']._serialized_start=1318
-  _globals['_NETNS_ENTRY']._serialized_end=1838
+  _globals['_MACVLAN_LINK_ENTRY']._serialized_end=369
+  _globals['_SIT_ENTRY']._serialized_start=372
+  _globals['_SIT_ENTRY']._serialized_end=784
+  _globals['_SYSCTL_ENTRY']._serialized_start=786
+  _globals['_SYSCTL_ENTRY']._serialized_end=869
+  _globals['_NET_DEVICE_ENTRY']._serialized_start=872
+  _globals['_NET_DEVICE_ENTRY']._serialized_end=1358
+  _globals['_NETNS_ID']._serialized_start=1360
+  _globals['_NETNS_ID']._serialized_end=1415
+  _globals['_NETNS_ENTRY']._serialized_start=1418
+  _globals['_NETNS_ENTRY']._serialized_end=1938
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from ckpt_tui.criu.schema import files_pb2 as ckpt__tui_dot_criu_dot_schema_dot_
 from ckpt_tui.criu.schema import show_pb2 as ckpt__tui_dot_criu_dot_schema_dot_show__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ckpt_tui/criu/schema/terminals.proto\x12\rckpt_tui.criu\x1a ckpt_tui/criu/schema/files.proto\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"U\n\rwinsize_entry\x12\x0e\n\x06ws_row\x18\x01 \x01(\r\x12\x0e\n\x06ws_col\x18\x02 \x01(\r\x12\x11\n\tws_xpixel\x18\x03 \x01(\r\x12\x11\n\tws_ypixel\x18\x04 \x01(\r\"\xd9\x01\n\rtermios_entry\x12 \n\x07\x63_iflag\x18\x01 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.iflag\x12 \n\x07\x63_oflag\x18\x02 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.oflag\x12 \n\x07\x63_cflag\x18\x03 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.cflag\x12 \n\x07\x63_lflag\x18\x04 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.lflag\x12\x0e\n\x06\x63_line\x18\x05 \x01(\r\x12\x10\n\x08\x63_ispeed\x18\x06 \x01(\r\x12\x10\n\x08\x63_ospeed\x18\x07 \x01(\r\x12\x0c\n\x04\x63_cc\x18\x08 \x03(\r\"\x1e\n\rtty_pty_entry\x12\r\n\x05index\x18\x01 \x01(\r\".\n\x0etty_data_entry\x12\x0e\n\x06tty_id\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xaf\x03\n\x0etty_info_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.ckpt_tui.criu.TtyType\x12\x0e\n\x06locked\x18\x03 \x01(\x08\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x13\n\x0bpacket_mode\x18\x05 \x01(\x08\x12\x0b\n\x03sid\x18\x06 \x01(\r\x12\x0c\n\x04pgrp\x18\x07 \x01(\r\x12\x1f\n\x04rdev\x18\x08 \x01(\rB\x11\xd2\xbb\x18\rB\x0bstat_device\x12-\n\x07termios\x18\t \x01(\x0b\x32\x1c.ckpt_tui.criu.termios_entry\x12\x34\n\x0etermios_locked\x18\n \x01(\x0b\x32\x1c.ckpt_tui.criu.termios_entry\x12-\n\x07winsize\x18\x0b \x01(\x0b\x32\x1c.ckpt_tui.criu.winsize_entry\x12)\n\x03pty\x18\x0c \x01(\x0b\x32\x1c.ckpt_tui.criu.tty_pty_entry\x12\x1e\n\x03\x64\x65v\x18\r \x01(\rB\x11\xd2\xbb\x18\rB\x0bstat_device\x12\x0b\n\x03uid\x18\x0e \x01(\r\x12\x0b\n\x03gid\x18\x0f \x01(\r\"\x8f\x01\n\x0etty_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\x13\n\x0btty_info_id\x18\x02 \x01(\r\x12\"\n\x05\x66lags\x18\x03 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x04 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12\x0f\n\x07regf_id\x18\x06 \x01(\r*W\n\x07TtyType\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x07\n\x03PTY\x10\x01\x12\x0b\n\x07\x43ONSOLE\x10\x02\x12\x06\n\x02VT\x10\x03\x12\x08\n\x04\x43TTY\x10\x04\x12\x0b\n\x07\x45XT_TTY\x10\x05\x12\n\n\x06SERIAL\x10\x06')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ckpt_tui/criu/schema/terminals.proto\x12\rckpt_tui.criu\x1a ckpt_tui/criu/schema/files.proto\x1a\x1f\x63kpt_tui/criu/schema/show.proto\"U\n\rwinsize_entry\x12\x0e\n\x06ws_row\x18\x01 \x01(\r\x12\x0e\n\x06ws_col\x18\x02 \x01(\r\x12\x11\n\tws_xpixel\x18\x03 \x01(\r\x12\x11\n\tws_ypixel\x18\x04 \x01(\r\"\xf7\x01\n\rtermios_entry\x12 \n\x07\x63_iflag\x18\x01 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.iflag\x12 \n\x07\x63_oflag\x18\x02 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.oflag\x12 \n\x07\x63_cflag\x18\x03 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.cflag\x12 \n\x07\x63_lflag\x18\x04 \x01(\rB\x0f\xd2\xbb\x18\x0b\x42\ttty.lflag\x12\x1e\n\x06\x63_line\x18\x05 \x01(\rB\x0e\xd2\xbb\x18\nB\x08tty.line\x12\x10\n\x08\x63_ispeed\x18\x06 \x01(\r\x12\x10\n\x08\x63_ospeed\x18\x07 \x01(\r\x12\x1a\n\x04\x63_cc\x18\x08 \x03(\rB\x0c\xd2\xbb\x18\x08\x42\x06tty.cc\"\x1e\n\rtty_pty_entry\x12\r\n\x05index\x18\x01 \x01(\r\".\n\x0etty_data_entry\x12\x0e\n\x06tty_id\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\xaf\x03\n\x0etty_info_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.ckpt_tui.criu.TtyType\x12\x0e\n\x06locked\x18\x03 \x01(\x08\x12\x11\n\texclusive\x18\x04 \x01(\x08\x12\x13\n\x0bpacket_mode\x18\x05 \x01(\x08\x12\x0b\n\x03sid\x18\x06 \x01(\r\x12\x0c\n\x04pgrp\x18\x07 \x01(\r\x12\x1f\n\x04rdev\x18\x08 \x01(\rB\x11\xd2\xbb\x18\rB\x0bstat_device\x12-\n\x07termios\x18\t \x01(\x0b\x32\x1c.ckpt_tui.criu.termios_entry\x12\x34\n\x0etermios_locked\x18\n \x01(\x0b\x32\x1c.ckpt_tui.criu.termios_entry\x12-\n\x07winsize\x18\x0b \x01(\x0b\x32\x1c.ckpt_tui.criu.winsize_entry\x12)\n\x03pty\x18\x0c \x01(\x0b\x32\x1c.ckpt_tui.criu.tty_pty_entry\x12\x1e\n\x03\x64\x65v\x18\r \x01(\rB\x11\xd2\xbb\x18\rB\x0bstat_device\x12\x0b\n\x03uid\x18\x0e \x01(\r\x12\x0b\n\x03gid\x18\x0f \x01(\r\"\x8f\x01\n\x0etty_file_entry\x12\n\n\x02id\x18\x01 \x01(\r\x12\x13\n\x0btty_info_id\x18\x02 \x01(\r\x12\"\n\x05\x66lags\x18\x03 \x01(\rB\x13\xd2\xbb\x18\x0f\x18\x01\x42\x0brfile.flags\x12\'\n\x04\x66own\x18\x04 \x01(\x0b\x32\x19.ckpt_tui.criu.fown_entry\x12\x0f\n\x07regf_id\x18\x06 \x01(\r*W\n\x07TtyType\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x07\n\x03PTY\x10\x01\x12\x0b\n\x07\x43ONSOLE\x10\x02\x12\x06\n\x02VT\x10\x03\x12\x08\n\x04\x43TTY\x10\x04\x12\x0b\n\x07\x45XT_TTY\x10\x05\x12\n\n\x06SERIAL\x10\x06')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,24 +41,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TERMIOS_ENTRY'].fields_by_name['c_cflag']._serialized_options = b'\322\273\030\013B\ttty.cflag'
   _globals['_TERMIOS_ENTRY'].fields_by_name['c_lflag']._loaded_options = None
   _globals['_TERMIOS_ENTRY'].fields_by_name['c_lflag']._serialized_options = b'\322\273\030\013B\ttty.lflag'
+  _globals['_TERMIOS_ENTRY'].fields_by_name['c_line']._loaded_options = None
+  _globals['_TERMIOS_ENTRY'].fields_by_name['c_line']._serialized_options = b'\322\273\030\nB\010tty.line'
+  _globals['_TERMIOS_ENTRY'].fields_by_name['c_cc']._loaded_options = None
+  _globals['_TERMIOS_ENTRY'].fields_by_name['c_cc']._serialized_options = b'\322\273\030\010B\006tty.cc'
   _globals['_TTY_INFO_ENTRY'].fields_by_name['rdev']._loaded_options = None
   _globals['_TTY_INFO_ENTRY'].fields_by_name['rdev']._serialized_options = b'\322\273\030\rB\013stat_device'
   _globals['_TTY_INFO_ENTRY'].fields_by_name['dev']._loaded_options = None
   _globals['_TTY_INFO_ENTRY'].fields_by_name['dev']._serialized_options = b'\322\273\030\rB\013stat_device'
   _globals['_TTY_FILE_ENTRY'].fields_by_name['flags']._loaded_options = None
   _globals['_TTY_FILE_ENTRY'].fields_by_name['flags']._serialized_options = b'\322\273\030\017\030\001B\013rfile.flags'
-  _globals['_TTYTYPE']._serialized_start=1089
-  _globals['_TTYTYPE']._serialized_end=1176
+  _globals['_TTYTYPE']._serialized_start=1119
+  _globals['_TTYTYPE']._serialized_end=1206
   _globals['_WINSIZE_ENTRY']._serialized_start=122
   _globals['_WINSIZE_ENTRY']._serialized_end=207
   _globals['_TERMIOS_ENTRY']._serialized_start=210
-  _globals['_TERMIOS_ENTRY']._serialized_end=427
-  _globals['_TTY_PTY_ENTRY']._serialized_start=429
-  _globals['_TTY_PTY_ENTRY']._serialized_end=459
-  _globals['_TTY_DATA_ENTRY']._serialized_start=461
-  _globals['_TTY_DATA_ENTRY']._serialized_end=507
-  _globals['_TTY_INFO_ENTRY']._serialized_start=510
-  _globals['_TTY_INFO_ENTRY']._serialized_end=941
-  _globals['_TTY_FILE_ENTRY']._serialized_start=944
-  _globals['_TTY_FILE_ENTRY']._serialized_end=1087
+  _globals['_TERMIOS_ENTRY']._serialized_end=457
+  _globals['_TTY_PTY_ENTRY']._serialized_start=459
+  _globals['_TTY_PTY_ENTRY']._serialized_end=489
+  _globals['_TTY_DATA_ENTRY']._serialized_start=491
+  _globals['_TTY_DATA_ENTRY']._serialized_end=537
+  _globals['_TTY_INFO_ENTRY']._serialized_start=540
+  _globals['_TTY_INFO_ENTRY']._serialized_end=971
+  _globals['_TTY_FILE_ENTRY']._serialized_start=974
+  _globals['_TTY_FILE_ENTRY']._serialized_end=1117
 # @@protoc_insertion_point(module_scope)
