@@ -33,6 +33,19 @@ async def test_every_way_has_a_line(data: Path, tmp_path: Path, size: tuple[int,
         assert "moved by legacy image" in text
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_both_forms_are_trees_side_by_side(
+    data: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with CkptApp((), tmp_path).run_test(size=size) as pilot:
+        await opened(pilot, data / "archives/rootfs.tar.zst")
+        await pilot.press("tab", "G")
+        await settle(pilot.app, pilot)
+        text = screen_text(pilot.app)
+        assert re.search(r"rootfs-diff.tar, nested +103 MiB +│ ├ \w", text)
+        assert re.search(r"└ delta +103 MiB", text)
+
+
 async def test_m_fills_in_seconds_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
     async with CkptApp((), tmp_path).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, data / "archives/rootfs.tar.zst")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
+from ckpt_tui.checkpoint.forms import forms
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, pulls, ways
 from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json, print_table, width
 from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.ui.rows.formats import columns, pull_sections, way_rows
+from ckpt_tui.ui.rows.forms import form_section
 
 LINE = 120
 """Columns of the table that goes into a file or a pipe."""
@@ -39,6 +41,10 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
     for section in pull_sections(checkpoint):
         print_heading(section.title)
         print_facts([(fact.label, str(fact.value)) for fact in section.facts])
+    trees = form_section(checkpoint, min(width(), LINE))
+    print_heading(trees.title)
+    for fact in trees.facts:
+        print(str(fact.value).rstrip())
 
 
 def formats_document(
@@ -50,6 +56,7 @@ def formats_document(
         "schema_version": 1,
         "source": plain(checkpoint.source),
         "ways": [_way(way, done.get(way.id, ())) for way in found],
+        "forms": {form.name: plain(form) for form in forms(checkpoint)},
         "pull": {
             "legacy": plain(legacy),
             "optimized": {**plain(optimized), "upper_bound": not measured},

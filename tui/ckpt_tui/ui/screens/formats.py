@@ -28,6 +28,7 @@ from ckpt_tui.ui.rows.formats import (
     way_rows,
     way_sections,
 )
+from ckpt_tui.ui.rows.forms import form_section
 from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.rows.table import ListRows
 from ckpt_tui.ui.screens.fetching import AsksToFetch
@@ -37,6 +38,9 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+DETAIL_EDGES = 3
+"""Cells of the panel beside its text: blanks and the scroll bar."""
 
 
 class FormatsScreen(AsksToFetch, JobScreen[None]):
@@ -137,7 +141,8 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
     def _show_detail(self) -> None:
         if self.way is not None and self._checkpoint is not None:
             sections = way_sections(self.way, self.done) + pull_sections(self._checkpoint)
-            self.query_one(Facts).show(sections)
+            trees = form_section(self._checkpoint, self.size.width - DETAIL_EDGES)
+            self.query_one(Facts).show([*sections, trees])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "measure":
