@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from demo import screen_text
@@ -17,6 +20,8 @@ from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.rows import choice
+from ckpt_tui.ui.rows.link_labels import Link
+from ckpt_tui.ui.rows.links import users
 from ckpt_tui.ui.rows.secrets import COVER
 from ckpt_tui.ui.rows.table import Row
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
@@ -55,6 +60,24 @@ async def test_g_follows_a_link_and_escape_comes_back(data: Path) -> None:
 async def test_a_pick_list_can_be_left(data: Path) -> None:
     async with shown(data / "images/sockets", "4", "down", "g", "escape") as pilot:
         assert pane(pilot).current_key == ("socket", 1, 4)
+
+
+async def test_links_among_very_many_descriptors_are_found_in_a_job(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def watched(*words: Any) -> Sequence[Link]:
+        threads.append(threading.current_thread())
+        return users(*words)
+
+    monkeypatch.setattr("ckpt_tui.ui.panes.pane.AT_ONCE", 10)
+    monkeypatch.setattr("ckpt_tui.ui.panes.pane.users", watched)
+    async with shown(data / "images/sockets", "4", "down", "u") as pilot:
+        assert isinstance(pilot.app.screen, PickScreen)
+        assert threads[0] is not threading.main_thread()
+        await press(pilot, "enter")
+        assert pane(pilot).current_key == ("socket", 1, 5)
 
 
 async def test_nobody_is_said_in_words(data: Path) -> None:

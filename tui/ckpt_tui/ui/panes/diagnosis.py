@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -10,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from ckpt_tui.diagnose.target import TargetDiagnosis
-from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.pane import Find, Pane
 from ckpt_tui.ui.rows.diagnosis import (
     COLUMNS,
     LOG,
@@ -21,7 +22,6 @@ from ckpt_tui.ui.rows.diagnosis import (
     links_of,
     sections_of,
 )
-from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.table import ListRows, plain
 from ckpt_tui.ui.screens.log import LogFound, LogScreen
 from ckpt_tui.ui.widgets.facts import Facts
@@ -96,10 +96,10 @@ class DiagnosisPane(Pane):
         if key is not None:
             self.post_message(self.LinkFollowed(key))
 
-    def leads_to(self) -> list[Link]:
+    def leads_to(self) -> Find:
         if self._diagnosis is None:
-            return []
-        return links_of(evidence_of(self._diagnosis, self.current_key))
+            return tuple
+        return partial(links_of, evidence_of(self._diagnosis, self.current_key))
 
     def show_problems(self) -> None:
         self._problems_only = not self._problems_only

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
+from functools import partial
 from typing import ClassVar
 
 from textual.containers import Vertical
@@ -14,10 +15,10 @@ from ckpt_tui.checkpoint.recovered import recover
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
+from ckpt_tui.ui.panes.pane import Find
 from ckpt_tui.ui.rows.content import MAX_TEXT, is_text, text_lines
 from ckpt_tui.ui.rows.facts import Section
 from ckpt_tui.ui.rows.hex import dump_lines
-from ckpt_tui.ui.rows.link_labels import Link
 from ckpt_tui.ui.rows.recovered import (
     COLUMNS,
     empty_text,
@@ -129,11 +130,11 @@ class RecoveredPane(ListPane):
         if item is not None:
             self.app.push_screen(ViewScreen(item.name, item.window, reveal=self._reveal))
 
-    def leads_to(self) -> list[Link]:
-        return item_links(self.checkpoint, self.item) if self.item else []
+    def leads_to(self) -> Find:
+        return partial(item_links, self.checkpoint, self.item) if self.item else tuple
 
-    def used_by(self) -> Sequence[Link]:
-        return item_users(self.checkpoint, self.item) if self.item else []
+    def used_by(self) -> Find:
+        return partial(item_users, self.checkpoint, self.item) if self.item else tuple
 
     def save(self) -> None:
         item = self.item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import on, work
@@ -264,17 +265,24 @@ class CheckpointScreen(AsksToFetch, PaneActions):
 
     def action_go_to(self) -> None:
         if self.pane:
-            self._pick(self.pane.leads_to(), "Leads to", "It leads nowhere else.")
+            then = partial(
+                self._pick, self.pane, heading="Leads to", nothing="It leads nowhere else."
+            )
+            self.pane.look_up(self.pane.leads_to(), then)
 
     def action_used_by(self) -> None:
         if self.pane:
             nobody = "Nobody else in this checkpoint refers to it."
-            self._pick(self.pane.used_by(), "Used by", nobody, ask=True)
+            then = partial(self._pick, self.pane, heading="Used by", nothing=nobody, ask=True)
+            self.pane.look_up(self.pane.used_by(), then)
 
     def _pick(
-        self, found: Sequence[Link], heading: str, nothing: str, *, ask: bool = False
+        self, pane: Pane, found: Sequence[Link], *, heading: str, nothing: str, ask: bool = False
     ) -> None:
-        """Go where the only link leads, or ask which one of several; `ask` shows one, too."""
+        """Go where the only link leads, or ask which one of several; `ask` shows one, too. Who
+        left the tab meanwhile is not called back."""
+        if pane is not self.pane:
+            return
         if not found:
             self.notify(nothing, markup=False)
         elif len(found) == 1 and not ask:
