@@ -44,6 +44,25 @@ def test_every_step_writes_what_was_computed(opened: OpenCheckpoint) -> None:
     assert not left_behind()
 
 
+def test_what_is_written_is_told_while_a_way_runs(data: Path) -> None:
+    opened = open_checkpoint(str(data / "archives/rootfs.tar.zst"), quiet())
+    have = amounts_of(opened.load(quiet()))
+    measurement = Measurement(opened, have)
+    seen: list[tuple[int, int]] = []
+
+    def look(_step: str, _done: int, _total: int | None) -> None:
+        seen.append((len(measurement.so_far), measurement.written))
+
+    way = first(have, "podman-archive")
+    done = measurement.run(way, Progress(look))
+    assert {count for count, _ in seen} == set(range(len(way.steps))), "as steps are done"
+    begun = [next(written for count, written in seen if count == n) for n in range(len(done))]
+    assert begun == [sum(m.written for m in done[:n]) for n in range(len(done))]
+    assert measurement.so_far == done
+    measurement.close()
+    opened.close()
+
+
 def first(have: Amounts, id_: str) -> Way:
     return next(way for way in ways(have) if way.id == id_)
 

@@ -73,6 +73,16 @@ class Measurement:
         self._lock = threading.Lock()
         self._running = self._closed = False
         self._budget = 0
+        self._since = time.perf_counter()
+        self.so_far: tuple[Measured, ...] = ()
+        """Steps of the way that is being run, as far as they are done."""
+        self.written = 0
+        """Bytes that it has written; both may be asked for by another thread."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the way is being run."""
+        return time.perf_counter() - self._since
 
     def can_run(self, way: Way) -> bool:
         """Return whether the data for a way is at hand: an archive is, or can be made, of a legacy
@@ -93,10 +103,14 @@ class Measurement:
                 return ()
             self._running = True
         try:
+            self.so_far = ()
             pulled = self._pulled(progress)
             bundle = Path(tempfile.mkdtemp(dir=pulled.parent, prefix=f"{way.id}-"))
+            self.written, self._since = 0, time.perf_counter()
             try:
-                return tuple(self._step(step, pulled, bundle, progress) for step in way.steps)
+                for step in way.steps:
+                    self.so_far += (self._step(step, pulled, bundle, progress),)
+                return self.so_far
             except OSError as error:
                 raise CkptError("Measuring failed.", f"{bundle}: {error.strerror}.") from error
             finally:
@@ -225,6 +239,7 @@ class Measurement:
         with file:
             for piece in pieces:
                 written += len(piece)
+                self.written += len(piece)
                 self._budget -= len(piece)
                 if self._budget < 0:
                     raise CkptError(

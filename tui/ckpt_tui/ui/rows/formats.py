@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -34,6 +35,15 @@ Done = Mapping[str, Sequence[Measured]]
 """Id of a way to its steps as they were measured here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The way that is just being run."""
+
+    id: str
+    seconds: float
+    written: int
+
+
 def columns(width: int) -> tuple[Column, ...]:
     """Return the columns for a table of `width` cells."""
     wide = width >= WIDE
@@ -47,19 +57,26 @@ def columns(width: int) -> tuple[Column, ...]:
     )
 
 
-def way_rows(ways: Sequence[Way], done: Done, line_width: int) -> list[Row]:
-    """Return one row a way; the lines have one scale: bytes, or seconds where all are measured."""
+def way_rows(
+    ways: Sequence[Way], done: Done, line_width: int, running: Running | None = None
+) -> list[Row]:
+    """Return one row a way; the lines have one scale: bytes, or seconds where all are measured.
+    The one that is being run has what it wrote and took so far."""
     timed = bool(ways) and all(way.id in done for way in ways)
     totals = [sum(_lengths(way, done, timed)) for way in ways]
     scale = max(totals, default=0)
     rows = []
     for way, total in zip(ways, totals, strict=True):
+        written = sum(m.written for m in done[way.id]) if way.id in done else way.writes
+        here = seconds_text(way, done)
+        if running is not None and running.id == way.id:
+            written, here = running.written, f"{running.seconds:.1f} s…"
         cells = (
             Text(way.name, "good" if way.engine == "in place" else ""),
             time_line(way, _lengths(way, done, timed), total, scale, line_width),
             human_bytes(way.reads),
-            human_bytes(sum(m.written for m in done[way.id]) if way.id in done else way.writes),
-            seconds_text(way, done),
+            human_bytes(written),
+            here,
         )
         rows.append(Row(way.id, cells))
     return rows
@@ -102,8 +119,8 @@ def _segment(step: Step, length: int) -> Text:
     return segment
 
 
-def way_sections(way: Way, done: Done) -> list[Section]:
-    """Return the steps of a way with what they read, write and took."""
+def way_sections(way: Way, done: Done, why_not: str = "") -> list[Section]:
+    """Return the steps of a way with what they read, write and took, or why it is not run here."""
     measured = done.get(way.id, ())
     facts = []
     for number, step in enumerate(way.steps):
@@ -114,6 +131,8 @@ def way_sections(way: Way, done: Done) -> list[Section]:
             if here.left_out:
                 said += f", {human_count(here.left_out, 'link or device', 'links and devices')} not"
         facts.append(Fact(step.name, said))
+    if why_not:
+        facts.append(Fact("here", why_not))
     facts.append(Fact("then", "CRIU reads its images: the same in every way, not counted"))
     return [Section(way.name, facts)]
 

@@ -20,8 +20,10 @@ from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import FORMATS, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
+from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobProgress
 from ckpt_tui.ui.rows.formats import (
+    Done,
+    Running,
     columns,
     conclusion,
     pull_sections,
@@ -38,6 +40,8 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+
+NO_LEGACY = "not run: the legacy form is not at hand, only this checkpoint's own"
 
 DETAIL_EDGES = 3
 """Cells of the panel beside its text: blanks and the scroll bar."""
@@ -59,6 +63,7 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
         self._checkpoint: Checkpoint | None = None
         self._opened: OpenCheckpoint | None = None
         self._measurement: Measurement | None = None
+        self._steps_shown: tuple[Measured, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Static(Content(f" Ways to restore {printable(self.target)}"), id="title")
@@ -89,7 +94,9 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
     def _opened_or_measured(self, message: JobDone) -> None:
         if self._checkpoint is None and isinstance(message.result, tuple):
             self._opened, self._checkpoint = message.result
-            self.ways = ways(amounts_of(self._checkpoint))
+            have = amounts_of(self._checkpoint)
+            self.ways = ways(have)
+            self._measurement = Measurement(self._opened, have)
             self._refill()
         elif self._waiting and isinstance(message.result, tuple):
             self.done[self._waiting.pop(0).id] = message.result
@@ -113,16 +120,31 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
         else:
             self.notify("Stopped; the scratch folder goes with this screen.", markup=False)
 
+    @on(JobProgress)
+    def _step_news(self) -> None:
+        """Fill in what the way that is being run has written and taken so far."""
+        measurement = self._measurement
+        if not self._waiting or measurement is None:
+            return
+        way, steps = self._waiting[0], measurement.so_far
+        self._fill_rows(Running(way.id, measurement.seconds, measurement.written))
+        if way == self.way and steps and steps != self._steps_shown:
+            self._steps_shown = steps
+            self._show_sections({**self.done, way.id: steps})
+
     def on_resize(self) -> None:
         self._refill()
+
+    def _fill_rows(self, running: Running | None = None) -> None:
+        shown = columns(self.size.width)
+        rows = way_rows(self.ways, self.done, shown[1].width, running)
+        self.query_one(VirtualTable).set_rows(ListRows(rows))
 
     def _refill(self) -> None:
         if not self.ways:
             return
-        table = self.query_one(VirtualTable)
-        shown = columns(self.size.width)
-        table.set_columns(shown)
-        table.set_rows(ListRows(way_rows(self.ways, self.done, shown[1].width)))
+        self.query_one(VirtualTable).set_columns(columns(self.size.width))
+        self._fill_rows()
         self.query_one("#conclusion", Static).update(as_content(conclusion(self.ways, self.done)))
         self._show_detail()
 
@@ -139,8 +161,13 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
 
     @on(VirtualTable.RowHighlighted)
     def _show_detail(self) -> None:
-        if self.way is not None and self._checkpoint is not None:
-            sections = way_sections(self.way, self.done) + pull_sections(self._checkpoint)
+        self._show_sections(self.done)
+
+    def _show_sections(self, done: Done) -> None:
+        way, measurement = self.way, self._measurement
+        if way is not None and self._checkpoint is not None and measurement is not None:
+            why_not = "" if measurement.can_run(way) else NO_LEGACY
+            sections = way_sections(way, done, why_not) + pull_sections(self._checkpoint)
             trees = form_section(self._checkpoint, self.size.width - DETAIL_EDGES)
             self.query_one(Facts).show([*sections, trees])
 
@@ -151,10 +178,8 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
 
     def action_measure(self) -> None:
         """Run every way whose data is at hand and that was not yet run."""
-        if self._opened is None or self._checkpoint is None or self.job_running:
+        if self._measurement is None or self.job_running:
             return
-        if self._measurement is None:
-            self._measurement = Measurement(self._opened, amounts_of(self._checkpoint))
         able = [way for way in self.ways if self._measurement.can_run(way)]
         self._waiting = [way for way in able if way.id not in self.done]
         if not self._waiting:
