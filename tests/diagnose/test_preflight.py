@@ -14,9 +14,11 @@ from breakage import facts_of, findings, problems, unpack
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
+from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.core.document import parse_document
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
+from ckpt_tui.criu.values import Host
 from ckpt_tui.diagnose.checks import left_out, run_checks
 from ckpt_tui.diagnose.elf import build_id
 from ckpt_tui.diagnose.facts import Facts
@@ -344,6 +346,22 @@ def test_plugin_must_be_there(counter: Path) -> None:
     host = dataclasses.replace(HOST, plugins=("cuda_plugin",))
     assert problems(findings(counter, host=host)) == set()
     assert "plugin-missing" in ids(findings(counter))
+
+
+def test_addresses_are_read_by_the_byte_order_of_the_host(
+    sockets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen_there(messages: list[Any]) -> None:
+        inet = [m.isk for m in messages if m.HasField("isk") and len(m.isk.src_addr) == 1]
+        for socket in inet:
+            socket.src_addr[0] = 0x7F000001
+        inet[0].src_addr[0] = 0x0A000007
+
+    rewrite(sockets / "files.img", listen_there)
+    monkeypatch.setattr(ImageDirectory, "host", Host("s390", "big"))
+    found = next(f for f in findings(sockets) if f.id == "inet-bind-addr-missing")
+    bound = {e.text.rpartition(":")[0] for e in found.evidence if "[" not in e.text}
+    assert bound == {"10.0.0.7"}
 
 
 def test_pids_and_ports_count_only_in_namespaces_of_the_host(sockets: Path) -> None:

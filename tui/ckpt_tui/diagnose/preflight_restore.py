@@ -12,7 +12,7 @@ from ckpt_tui.checkpoint.filetable import FileObject
 from ckpt_tui.checkpoint.places import OWN_MOUNTS
 from ckpt_tui.checkpoint.sockets import address_of
 from ckpt_tui.core.text import human_count
-from ckpt_tui.criu.values import text
+from ckpt_tui.criu.values import ip_address, text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding, Severity
 
@@ -20,9 +20,6 @@ TCP = 6
 CLOSED, LISTEN, CONNECTED_UDP = 7, 10, 1
 UNIX_EXTERN = 1
 """unix_sk_entry.uflags: a stand-in for a socket outside of the dump (criu/include/sk-unix.h)."""
-
-IPV6_LOOPBACK = (0, 0, 0, 1 << 24)
-"""::1 as a little-endian machine stores it."""
 
 CRIU_CONFIG = "/etc/criu/runc.conf (crun with libcriu 4.2: /etc/criu/crun.conf)"
 
@@ -83,7 +80,8 @@ def tcp_connections(facts: Facts) -> Iterator[Finding]:
             "`podman container restore --tcp-established …`, or `tcp-established` in "
             f"{CRIU_CONFIG}; with `tcp-close` there instead they come back closed.",
             some(
-                Evidence(" ".join(address_of(f)), facts.file_evidence(f.id).link) for f in connected
+                Evidence(" ".join(address_of(f, facts.images.host)), facts.file_evidence(f.id).link)
+                for f in connected
             ),
         )
     yield from _link_local(facts, connected)
@@ -134,7 +132,8 @@ def external_sockets(facts: Facts) -> Iterator[Finding]:
             "same path.",
             f"`ext-unix-sk` in {CRIU_CONFIG}.",
             some(
-                Evidence(" ".join(address_of(f)), facts.file_evidence(f.id).link) for f in external
+                Evidence(" ".join(address_of(f, facts.images.host)), facts.file_evidence(f.id).link)
+                for f in external
             ),
         )
 
@@ -320,11 +319,13 @@ def compat_tasks(facts: Facts) -> Iterator[Finding]:
 def addresses(facts: Facts) -> Iterator[Finding]:
     """Sockets bound to an address that the target must have."""
     bound: dict[str, str] = {}
+    host = facts.images.host
     for found in facts.each(facts.of_type("INETSK")):
-        message = found.message
-        words = tuple(message.src_addr)
-        if any(words) and words != IPV6_LOOPBACK and words[0] & 0xFF != 127:
-            bound.setdefault(address_of(found)[1].split(" ")[0], facts.file_evidence(found.id).link)
+        words = tuple(found.message.src_addr)
+        address = ip_address(words, host.byte_order, found.message.family)
+        if any(words) and address != "::1" and not address.startswith("127."):
+            place = address_of(found, host)[1].split(" ")[0]
+            bound.setdefault(place, facts.file_evidence(found.id).link)
     if bound:
         yield _needs(
             "inet-bind-addr-missing",
