@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_layers_of_an_image_are_listed_with_roles(capsys: pytest.CaptureFixture[
     assert "LAYERS" in text
     assert {la["role"] for la in layers} >= {"metadata", "criu", "pages", "delta", "base"}
     assert all("hidden" in la and la["media_type"] for la in layers)
+    assert all(la["created"] for la in layers), "as old as their images say"
+    assert all(la["created"][:10] in text for la in layers)
+
+
+def test_an_index_of_blobs_has_its_layers(run: Run, data: Path) -> None:
+    ran = run("sizes", data / "ctr-counter", "--json")
+    assert ran.code == 0
+    layers = ran.document["sizes"]["layers"]
+    assert {la["role"] for la in layers} >= {"criu", "delta"}
+    assert all("created" in la for la in layers)
 
 
 def test_text_has_every_breakdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +62,26 @@ def test_text_has_every_breakdown(data: Path, capsys: pytest.CaptureFixture[str]
     text = capsys.readouterr().out
     for title in ("COMPONENT", "PROCESS", "KIND OF MEMORY", "KIND OF IMAGE", "PAGES"):
         assert title in text
+
+
+def test_the_largest_files_of_the_delta_are_named(run: Run, data: Path) -> None:
+    archive = data / "archives/rootfs.tar.zst"
+    found = run("sizes", archive, "--json").document
+    delta = run("inspect", archive, "--json").document["delta"]
+    entries = [e for how in ("added", "changed", "written") for e in delta[how] if e["size"]]
+    largest = sorted(entries, key=lambda e: (-e["size"], e["path"]))
+    named = [(e["path"], e["size"], e["change"]) for e in largest]
+    shares = [(s["name"], s["bytes"], s["detail"]) for s in found["sizes"]["delta"]]
+    assert shares == named[: len(shares)]
+    assert len(shares) == min(200, len(named)) > 0
+    assert "LARGEST FILES OF THE DELTA" in run("sizes", archive).out
+
+
+def test_pages_are_added_up(run: Run, data: Path) -> None:
+    archive = data / "archives/counter.tar.zst"
+    pages = run("sizes", archive, "--pages", "--json").document["pages"]
+    text = run("sizes", archive, "--pages").out
+    assert re.search(rf"all: unique +█+ +{pages['unique'] >> 10}\.?\d* KiB", text)
 
 
 def test_layers_say_who_changed_what(run: Run) -> None:
@@ -81,5 +112,6 @@ def test_a_base_that_is_not_here_is_asked_for(run: Run, data: Path, tmp_path: Pa
     ran = run("sizes", alone, "--layers")
     assert ran.code == 1
     assert "--base IMAGE" in ran.err
+    assert "BY COMPONENT" in ran.out, "the rest is told"
     base = data / "archives/base-bb.oci.tar"
     assert run("sizes", alone, "--base", base, "--json").document["rootfs"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
 from ckpt_tui.cli.reports import masked_checkpoint, opened_target
 from ckpt_tui.cli.tables import narrate
 from ckpt_tui.convert.request import base_tree
+from ckpt_tui.convert.rootfs import Origin, layer_origins
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.saving import save_window
@@ -64,6 +65,8 @@ class Gathered:
     input_digest: str
     """sha256:… of the archive or manifest; empty for a folder, which is its exhibits."""
     exhibits: tuple[Exhibit, ...]
+    origins: Mapping[str, Origin]
+    """When and how layers were made, by digest."""
     made: datetime
 
 
@@ -101,6 +104,7 @@ def gather(opened: OpenCheckpoint, progress: Progress, reveal: bool) -> Gathered
         diagnosis=diagnosis,
         input_digest=_input_digest(opened, progress),
         exhibits=tuple(_exhibits(opened, progress)),
+        origins=layer_origins(opened.source),
         made=now(),
     )
 
@@ -188,7 +192,7 @@ def _blocks(gathered: Gathered) -> Iterator[Block]:
         ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint, reveal=True)),
         ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_rows(checkpoint)),
         ("Images", tables.IMAGE_COLUMNS, tables.image_rows(checkpoint)),
-        ("Layers", LAYER_COLUMNS, layer_rows(checkpoint.sizes.layers)),
+        ("Layers", LAYER_COLUMNS, layer_rows(checkpoint.sizes.layers, gathered.origins)),
     ):
         yield _rows_block(title, columns, rows)
     sizes = checkpoint.sizes

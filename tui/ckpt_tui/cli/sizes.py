@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.checkpoint.layerstack import StackLayer
-from ckpt_tui.checkpoint.model import Share, Sizes
+from ckpt_tui.checkpoint.model import Checkpoint, Layer, Share
 from ckpt_tui.checkpoint.pagecount import Dump, PageCounts, count_checkpoint
 from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.convert.rootfs import image_stack, rootfs_layers
-from ckpt_tui.core.errors import NotACheckpoint
+from ckpt_tui.convert.rootfs import Origin, image_stack, layer_origins, rootfs_layers
+from ckpt_tui.core.errors import CkptError, NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.formats.opened import OpenCheckpoint
@@ -39,6 +40,9 @@ COLUMNS = (
 )
 
 Stack = Sequence[StackLayer]
+
+MOST_FILES = 200
+"""Largest files of the delta in `--json`; `inspect` has all."""
 
 LISTED_FILES = 20
 """Largest files in the text; `--json` has more."""
@@ -71,20 +75,26 @@ def sizes(target: str, wanted: Wanted, as_json: bool) -> None:
                 _print_stack(layers)
             return
         checkpoint = opened.load(progress)
-        counts = stack = None
+        counts = stack = problem = None
         if wanted.pages or wanted.others:
             others = [_dump(closing.enter_context(opened_target(o))) for o in wanted.others]
             counts = count_checkpoint((opened.images, checkpoint), progress, others)
         if wanted.layers or wanted.base:
-            stack = rootfs_layers(opened, checkpoint, wanted.base, progress)
+            try:
+                stack = rootfs_layers(opened, checkpoint, wanted.base, progress)
+            except CkptError as error:  # the rest is told all the same
+                problem = error
+        origins = layer_origins(opened.source) if checkpoint.sizes.layers else {}
     if as_json:
-        print_json(sizes_document(target, checkpoint.sizes, counts, stack))
-        return
-    _print(checkpoint.sizes)
-    if stack is not None:
-        _print_stack(stack)
-    if counts is not None:
-        _print_counts(counts)
+        print_json(sizes_document(target, checkpoint, origins, counts, stack))
+    else:
+        _print(checkpoint, origins)
+        if stack is not None:
+            _print_stack(stack)
+        if counts is not None:
+            _print_counts(counts)
+    if problem is not None:
+        raise problem
 
 
 def _plain_image(target: str) -> Stack:
@@ -101,10 +111,14 @@ def _dump(opened: tuple[OpenCheckpoint, Progress]) -> Dump:
 
 
 def sizes_document(
-    target: str, found: Sizes, counts: PageCounts | None, stack: Stack | None = None
+    target: str,
+    checkpoint: Checkpoint,
+    origins: Mapping[str, Origin],
+    counts: PageCounts | None,
+    stack: Stack | None = None,
 ) -> dict[str, Any]:
     """Return the sizes as JSON; `pages` is None where nobody counted, `rootfs` where nobody asked.
-    All numbers are bytes."""
+    All numbers are bytes; `origins` are those of layers by digest."""
     pages = None
     if counts is not None:
         pages = {
@@ -117,10 +131,26 @@ def sizes_document(
     return {
         "schema_version": 1,
         "source": target,
-        "sizes": plain(found),
+        "sizes": {
+            **plain(checkpoint.sizes),
+            "layers": [_layer(layer, origins) for layer in checkpoint.sizes.layers],
+            "delta": plain(_largest_changes(checkpoint, MOST_FILES)),
+        },
         "pages": pages,
         "rootfs": None if stack is None else _rootfs(stack),
     }
+
+
+def _layer(layer: Layer, origins: Mapping[str, Origin]) -> dict[str, Any]:
+    created, command = origins.get(layer.digest, (None, ""))
+    return {**plain(layer), "created": plain(created), "command": command}
+
+
+def _largest_changes(checkpoint: Checkpoint, count: int) -> tuple[Share, ...]:
+    """Return the largest files of the delta, with how they came there."""
+    entries = (e for e in checkpoint.delta.entries if e.size and e.change != "deleted")
+    largest = nsmallest(count, entries, key=lambda e: (-e.size, e.path))
+    return tuple(Share(entry.path, entry.size, entry.change) for entry in largest)
 
 
 def _rootfs(stack: Stack) -> list[dict[str, Any]]:
@@ -139,24 +169,33 @@ def _print_stack(stack: Stack) -> None:
         print_table(CHANGE_COLUMNS, (changes[number] for number in range(len(changes))))
 
 
-def _print(found: Sizes) -> None:
+def _print(checkpoint: Checkpoint, origins: Mapping[str, Origin]) -> None:
+    found = checkpoint.sizes
     print(f"{human_bytes(found.packed)} packed, {human_bytes(found.plain)} plain")
     if found.layers:
         print_heading("Layers")
-        print_table(LAYER_COLUMNS, layer_rows(found.layers))
+        print_table(LAYER_COLUMNS, layer_rows(found.layers, origins))
     for title, shares, meaning in (
         ("By component", found.components, "pages"),
         ("By process", found.processes, "pages"),
         ("By kind of memory", found.memory, "pages"),
         ("By kind of image", found.images, "images"),
         ("Largest files", found.files[:LISTED_FILES], "metadata"),
+        ("Largest files of the delta", _largest_changes(checkpoint, LISTED_FILES), "delta"),
     ):
-        print_heading(title)
-        print_table(COLUMNS, _rows(shares, meaning))
+        if shares:
+            print_heading(title)
+            print_table(COLUMNS, _rows(shares, meaning))
 
 
 def _print_counts(counts: PageCounts) -> None:
+    """Print what the pages hold, all of them first."""
     shares = tuple(
+        Share(f"all: {name}", counts.total(kind))
+        for kind, _, name in PAGE_KINDS
+        if counts.total(kind) or kind != "shared"
+    )
+    shares += tuple(
         Share(f"{part.label}: {name}", getattr(part, kind) * part.page_size, _pages(part, kind))
         for part in counts.parts
         for kind, _, name in PAGE_KINDS

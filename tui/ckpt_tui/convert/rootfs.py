@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,12 @@ from ckpt_tui.formats.images import ROLE_KEY, is_delta
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.base import Opened, OpenedImage
-from ckpt_tui.sources.oci import image_config, image_layers, manifests, open_image
+from ckpt_tui.sources.oci import image_config, image_layers, is_manifest_type, manifests, open_image
 
 Stack = list[tuple[StackLayer, Tree]]
+
+Origin = tuple[datetime | None, str]
+"""When a layer was made, and by what command."""
 
 
 def rootfs_layers(
@@ -58,6 +61,30 @@ def image_stack(source: Opened, progress: Progress) -> tuple[StackLayer, ...]:
     if not isinstance(source, OpenedImage):
         raise NotACheckpoint(f"{source.target} is neither a checkpoint nor an image.")
     return stacked(_layers_of(_first(source), progress))
+
+
+def layer_origins(source: Opened) -> dict[str, Origin]:
+    """Return when and how each layer of an image was made, by digest; of an index those of all its
+    images. Layers without a history are as old as their image. Empty for what is no image."""
+    if not isinstance(source, OpenedImage):
+        return {}
+    images = manifests(source.store, source.document) if source.is_index else [source.descriptor]
+    origins: dict[str, Origin] = {}
+    for one in images:
+        if is_manifest_type(one.media_type):
+            with suppress(CkptError):  # those of other images are told all the same
+                origins |= _origins(open_image(source.target, source.store, one))
+    return origins
+
+
+def _origins(image: OpenedImage) -> dict[str, Origin]:
+    config = image_config(image)
+    whole: Origin = (time_of(text_at(config, "created")), "")
+    made = _history(config)
+    return {
+        layer.descriptor.digest: made[number] if number < len(made) else whole
+        for number, layer in enumerate(image_layers(image))
+    }
 
 
 def _first(image: OpenedImage) -> OpenedImage:
@@ -107,7 +134,7 @@ def _layers_of(image: OpenedImage, progress: Progress) -> Stack:
     return found
 
 
-def _history(config: Any) -> list[tuple[datetime | None, str]]:
+def _history(config: Any) -> list[Origin]:
     """Return when and how each layer was made (OCI image-spec config.md, `history`)."""
     entries = value_at(config, "history")
     return [

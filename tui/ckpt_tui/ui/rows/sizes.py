@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from ckpt_tui.checkpoint.layerstack import LayerFile, StackLayer
 from ckpt_tui.checkpoint.model import Layer
 from ckpt_tui.checkpoint.pagecount import PageCounts
 from ckpt_tui.checkpoint.sizetree import SizeNode
+from ckpt_tui.convert.rootfs import Origin
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.rows.meanings import sign
@@ -87,12 +89,13 @@ LAYER_COLUMNS = (
     Column("FILES", width=6, align="right"),
     Column("HIDDEN", width=9, align="right"),
     Column("DIGEST", width=12),
+    Column("MADE", width=10, optional=True),
     Column("MEDIA TYPE", share=1, shrink="middle", optional=True),
 )
 
 
-def layer_rows(layers: Sequence[Layer]) -> list[Row]:
-    """Return one row a layer."""
+def layer_rows(layers: Sequence[Layer], origins: Mapping[str, Origin]) -> list[Row]:
+    """Return one row a layer; `origins` are by digest."""
     return [
         Row(
             key=("layer", number),
@@ -103,11 +106,16 @@ def layer_rows(layers: Sequence[Layer]) -> list[Row]:
                 str(layer.members) if layer.members else "–",
                 human_bytes(layer.hidden) if layer.hidden else "–",
                 printable(short_digest(layer.digest)),
+                _day(origins[layer.digest][0] if layer.digest in origins else None),
                 printable(layer.media_type),
             ),
         )
         for number, layer in enumerate(layers)
     ]
+
+
+def _day(when: datetime | None) -> str:
+    return f"{when:%Y-%m-%d}" if when else ""
 
 
 STACK_COLUMNS = (
@@ -138,7 +146,7 @@ def stack_rows(layers: Sequence[StackLayer]) -> list[Row]:
                     for how in ("added", "changed", "deleted")
                     if layer.counts.get(how)
                 ),
-                f"{layer.created:%Y-%m-%d}" if layer.created else "",
+                _day(layer.created),
                 printable(layer.command),
             ),
         )
