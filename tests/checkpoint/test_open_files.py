@@ -205,3 +205,23 @@ def test_addresses_and_protocols_are_read_by_the_byte_order_of_the_host() -> Non
     ends = SimpleNamespace(host=big, bytes_of=lambda _: 0, peer=lambda _: None)
     found = build_socket(FileObject(2, "PACKETSK", packet), 1, 3, cast(SocketEnds, ends))
     assert (found.type, found.protocol) == ("RAW", "ETH_P_ALL")
+
+
+def test_ids_and_descriptors_that_come_twice_are_told_with_their_place(tmp_path: Path) -> None:
+    images = copied("kinds", tmp_path)
+    ends = {n: (images / n).stat().st_size for n in ("files.img", "fdinfo-2.img")}
+    rewrite(images / "files.img", lambda messages: [*messages, messages[3], messages[4]])
+    rewrite(images / "fdinfo-2.img", lambda messages: [*messages, messages[2], messages[3]])
+    found = loaded(images)
+    notes = [n.text for n in found.notes if n.where in ends and "page image" not in n.text]
+    assert notes == [
+        f"2 records have the id of an earlier one, the first 4 at byte {ends['files.img']:,}; "
+        "the last counts.",
+        f"Descriptor 2 is listed again at byte {ends['fdinfo-2.img']:,}.",
+    ]
+
+
+def test_descriptors_in_no_order_are_no_duplicates(tmp_path: Path) -> None:
+    images = copied("kinds", tmp_path)
+    rewrite(images / "fdinfo-2.img", lambda messages: messages[::-1])
+    assert not [n for n in loaded(images).notes if "again" in n.text]

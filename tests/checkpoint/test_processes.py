@@ -128,7 +128,9 @@ def test_a_process_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
     rewrite(images / "pstree.img", lambda messages: [*messages, messages[0]])
     found = loaded(images)
     assert [p.pid for p in found.processes] == [1, 8]
-    assert [n.text for n in found.notes] == ["Process 1 is listed twice; kept the first."]
+    assert [n.text for n in found.notes] == [
+        "Process 1 is listed again at byte 40; kept the first."
+    ]
 
 
 def test_a_thread_that_waits_for_a_descriptor_names_it(tmp_path: Path) -> None:

@@ -61,6 +61,10 @@ class Descriptors:
         """Say that all from the number `start` are those of a process."""
         self._of[pid] = slice(start, len(self._fds))
 
+    def fds_from(self, start: int) -> Sequence[int]:
+        """Return the descriptors from the number `start` on as their processes know them."""
+        return self._fds[start:]
+
     def key(self, number: int) -> tuple[int, int]:
         """Return pid and number in the process of a descriptor."""
         return self._pids[number], self._fds[number]
@@ -111,11 +115,24 @@ def read_descriptors(
         start = len(found)
         if process.files_id is not None:
             name = f"fdinfo-{process.files_id}.img"
-            for info, _ in images.records(name, progress):
+            greatest, seen, is_told = -1, set[int](), False
+            for info, _, offset in images.records(name, progress):
                 if len(found) >= MAX_DESCRIPTORS:
                     text = f"Only the first {MAX_DESCRIPTORS:,} descriptors are looked at, not from"
                     images.note(name, f"{text} number {len(found) - start:,} of its own on.")
                     break
+                if info.fd > greatest:
+                    greatest = info.fd
+                    if seen:
+                        seen.add(info.fd)
+                elif not is_told:
+                    # mostly they rise, and no set is made
+                    seen = seen or set(found.fds_from(start))
+                    is_told = info.fd in seen
+                    seen.add(info.fd)
+                    if is_told:
+                        note = f"Descriptor {info.fd} is listed again at byte {offset:,}."
+                        images.note(name, note)
                 thing = shared_thing(table, info.id)
                 found.add(process.pid, info.fd, info.id, info.flags, thing)
         found.end_process(process.pid, start)

@@ -215,12 +215,20 @@ class FileTable:
         self.host = ANY_HOST if images is None else images.host
         if images is None:
             return
-        for entry, payload in images.records("files.img", progress):
+        again, first = 0, ""
+        for entry, payload, offset in images.records("files.img", progress):
             type_name = _type_of(entry)
+            if entry.id in self.objects:
+                again += 1
+                first = first or f"{entry.id} at byte {offset:,}"
             if type_name:
                 self._add(images, entry.id, type_name, type(entry), payload)
+        if again:
+            has = "record has" if again == 1 else "records have"
+            note = f"{again:,} {has} the id of an earlier one, the first {first}; the last counts."
+            images.note("files.img", note)
         for name, type_name in LEGACY.items():
-            for message, payload in images.records(name, progress):
+            for message, payload, _ in images.records(name, progress):
                 self._add(images, message.id, type_name, type(message), payload)
         for remap in images.messages("remap-fpath.img"):
             kind = self.ghosts[remap.orig_id] = _remap_kind(remap)

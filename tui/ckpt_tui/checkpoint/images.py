@@ -198,8 +198,9 @@ class ImageDirectory:
         messages = self.messages(name)
         return messages[0] if messages else None
 
-    def records(self, name: str, progress: Progress) -> Iterator[tuple[Any, bytes]]:
-        """Yield each record of an image, decoded and as it is stored, however many there are.
+    def records(self, name: str, progress: Progress) -> Iterator[tuple[Any, bytes, int]]:
+        """Yield each record of an image, decoded and as it is stored, and the byte where it begins,
+        however many there are.
 
         What is wrong with it is a note; unreadable records are left out.
         """
@@ -218,7 +219,7 @@ class ImageDirectory:
                     problem = problem or str(damage)
                     continue
                 unknown.add(cls, frame.payload)
-                yield message, frame.payload
+                yield message, frame.payload, frame.offset
         except CkptError as error:
             self.note(name, str(error))
             problem = str(error)

@@ -66,16 +66,17 @@ def build_processes(
 ) -> tuple[Process, ...]:
     """Return the processes in the order of pstree.img; argv and env are filled in later. Of those
     beyond the first `named` only their place in the tree is told, and the state is `UNNAMED`."""
+    image = images.image("pstree.img")
+    offsets = [e.offset for e in image.entries if e.message is not None] if image else []
     entries = images.messages("pstree.img")
     progress.start("reading processes")
     processes: list[Process] = []
     seen: set[int] = set()
-    for entry in entries:
+    for entry, offset in zip(entries, offsets, strict=True):
         progress.tick(0)
         if entry.pid in seen:
-            notes.append(
-                Note("pstree.img", f"Process {entry.pid} is listed twice; kept the first.")
-            )
+            again = f"Process {entry.pid} is listed again at byte {offset:,}; kept the first."
+            notes.append(Note("pstree.img", again))
             continue
         seen.add(entry.pid)
         if named is not None and len(processes) >= named:

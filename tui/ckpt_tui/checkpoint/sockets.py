@@ -37,7 +37,7 @@ class SocketEnds:
     ) -> None:
         """`sockets` are the numbers of the descriptors that are some."""
         self._unread: dict[int, int] = defaultdict(int)
-        for packet, _ in images.records("sk-queues.img", progress):
+        for packet, _, _ in images.records("sk-queues.img", progress):
             self._unread[packet.id_for] += packet.length
         self._streams = dict(_streams(images, progress))
         self._unix: dict[int, int] = {}
