@@ -101,6 +101,30 @@ def test_an_expression_that_takes_long_is_said(text: str, step: str) -> None:
     assert progress.step == step
 
 
+@pytest.mark.parametrize(
+    "text", ["re:(?=(a+)+b)a", "re:(?!x)(\\w*,)*=", "re:((a+)b|c)+\\1", "re:(?!x)((?:a+?b?)*)+c"]
+)
+def test_an_expression_that_might_never_end_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="might never end"):
+        parse_pattern(text)
+
+
+@pytest.mark.parametrize("text", ["re:(?!x)a+b*", "re:(?:ab?){2,9}(?=c)", "re:(\\w+)=\\1"])
+def test_other_slow_expressions_are_searched_for_in_small_pieces(text: str) -> None:
+    pattern = parse_pattern(text)
+    assert pattern.is_slow
+    assert pattern.chunk == search.SLOW_CHUNK < search.CHUNK
+    asked: list[int] = []
+    data = bytes(3 * search.SLOW_CHUNK - 7) + b"aaab=aaab abababc"
+
+    def read(place: int, length: int) -> bytes:
+        asked.append(length)
+        return data[place : place + length]
+
+    assert [found for _, _, found, _ in search.scan(read, 0, len(data), pattern, quiet())]
+    assert max(asked) == search.SLOW_CHUNK
+
+
 def test_utf16_and_bytes_are_found() -> None:
     data = b"\0\0" + "Geheim".encode("utf-16-le") + b"\xff\x00\xfe"
     assert search_window(BytesWindow(data), parse_pattern("u16:Geheim"), quiet()) == [(2, 12)]

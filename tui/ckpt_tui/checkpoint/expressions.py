@@ -81,6 +81,36 @@ def quick(expression: re.Pattern[bytes]) -> Expression | None:
         return None
 
 
+def may_never_end(expression: re.Pattern[bytes]) -> bool:
+    """Return whether an expression repeats without end what repeats without end itself: `re` tries
+    every way to divide bytes between the two, and nothing stops it meanwhile."""
+    try:
+        parsed = importlib.import_module("re._parser").parse(expression.pattern, expression.flags)
+        return _nests(parsed, within=False)
+    except (ImportError, AttributeError, RecursionError):
+        return False
+
+
+def _nests(parsed: Any, *, within: bool) -> bool:
+    for operation, argument in parsed:
+        endless = "REPEAT" in str(operation) and str(argument[1]) == "MAXREPEAT"
+        if endless and within:
+            return True
+        deeper = within or (endless and str(operation) != "POSSESSIVE_REPEAT")
+        if any(_nests(inner, within=deeper) for inner in _inner(argument)):
+            return True
+    return False
+
+
+def _inner(argument: Any) -> Iterator[Any]:
+    """Yield the expressions in what an item of the parser asks for."""
+    if hasattr(argument, "getwidth"):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for part in argument:
+            yield from _inner(part)
+
+
 def _written(expression: re.Pattern[bytes]) -> bytes:
     """Return an expression as RE2 has it; nothing if it does not, or if it may match no bytes."""
     try:

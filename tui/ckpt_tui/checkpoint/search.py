@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ckpt_tui.checkpoint.expressions import Expression, quick
+from ckpt_tui.checkpoint.expressions import Expression, may_never_end, quick
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import ProcessMemory
 from ckpt_tui.core.errors import CkptError, UsageError
@@ -17,6 +17,9 @@ from ckpt_tui.criu.pages import Memory, PageState
 
 CHUNK = 1 << 20
 """Bytes searched at a time: a few milliseconds in which nothing else of the program runs."""
+
+SLOW_CHUNK = 16 << 10
+"""The same where an expression may take the square of the time: a tenth of a second at worst."""
 
 CONTEXT = 160
 """Bytes around a match that are kept: enough to see that it belongs to a secret."""
@@ -43,6 +46,11 @@ class Pattern:
     def reach(self) -> int:
         """Bytes that a match may have at most."""
         return MAX_MATCH if self.expression else len(self.literal)
+
+    @property
+    def chunk(self) -> int:
+        """Bytes to search at a time."""
+        return SLOW_CHUNK if self.is_slow else CHUNK
 
     @property
     def remark(self) -> str:
@@ -84,6 +92,12 @@ def parse_pattern(text: str) -> Pattern:
         if form == "re":
             expression = re.compile(rest.encode(), re.DOTALL)
             found = quick(expression)
+            if found is None and may_never_end(expression):
+                raise UsageError(
+                    "That search might never end:",
+                    "it repeats what repeats itself, beside a lookaround or a back reference.",
+                    "Leave one of them out.",
+                )
             return Pattern(expression=found or expression, is_slow=found is None)
         literal = bytes.fromhex(rest) if form == "hex" else _encoded(rest, form)
     except (re.error, OverflowError, RecursionError) as error:
@@ -240,7 +254,7 @@ def scan(
     position = next_start = start
     tail = b""
     while position < end:
-        length = min(CHUNK, end - position)
+        length = min(pattern.chunk, end - position)
         buffer = tail + read(position, length)
         base = position - len(tail)
         position += length
