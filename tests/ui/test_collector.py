@@ -6,11 +6,15 @@ import gc
 import weakref
 from pathlib import Path
 
-from driving import settle
+import pytest
+from driving import press, settle, shown
 
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.panes import list_pane
+from ckpt_tui.ui.rows.choice import ChosenRows
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 
 PATIENCE = 100
 """Twentieths of a second to wait at most."""
@@ -42,3 +46,23 @@ async def test_a_checkpoint_that_was_left_is_freed(data: Path) -> None:
                 break
             await pilot.pause(0.05)
         assert [ref() for ref in kept] == [None, None]
+
+
+async def test_the_rows_of_an_earlier_filter_are_freed_without_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_pane, "MANY", 10)
+    monkeypatch.setattr(list_pane, "FOUND_S", 0.05)
+    monkeypatch.setattr(collector, "keep_all", lambda: None)  # that hides them
+    async with shown(data / "images/kinds", "3", "f") as pilot:
+        before = gc.isenabled()
+        gc.disable()
+        try:
+            for words in ("memfd", "eventfd", "pipe"):
+                await press(pilot, f"text:{words}")
+            await pilot.pause(2 * list_pane.FOUND_S)
+            alive = [found for found in gc.get_objects() if isinstance(found, ChosenRows)]
+            assert alive == [pilot.app.screen.query_one("#rows", VirtualTable).rows]
+        finally:
+            if before:
+                gc.enable()

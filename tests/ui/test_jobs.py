@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from functools import partial
 from typing import Any
 
@@ -388,3 +390,34 @@ async def test_the_bar_shows_what_the_job_reports(open_gate: threading.Event) ->
         assert "0 B of 4.00 MiB" in screen_text(app)
         assert "esc cancels" in screen_text(app)
         open_gate.set()
+
+
+async def test_a_job_that_is_over_keeps_nothing() -> None:
+    class Thing:
+        """What a job works on, and what it returns."""
+
+    def start(desk: Desk) -> tuple[weakref.ref[Thing], weakref.ref[Thing]]:
+        given, made = Thing(), Thing()
+
+        def task(progress: Progress, results: list[Thing] = [made]) -> Thing:  # noqa: B006
+            assert given
+            return results.pop()
+
+        desk.start_job("working", task)
+        return weakref.ref(given), weakref.ref(made)
+
+    app = Office()
+    async with app.run_test() as pilot:
+        desk = app.screen
+        assert isinstance(desk, Desk)
+        before = gc.isenabled()
+        gc.disable()
+        try:
+            given, made = start(desk)
+            await settle(app, pilot)
+            desk.told.clear()
+            await pilot.pause()
+            assert (given(), made()) == (None, None)
+        finally:
+            if before:
+                gc.enable()

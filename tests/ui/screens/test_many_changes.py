@@ -69,7 +69,8 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         assert screen.pane is shown
         assert shown.choice.needle == "t"
         await press(pilot, "escape", "escape")
-        assert len(shown.table.rows) == len(screen.checkpoint.delta.entries)
+        entries = screen.checkpoint.delta.entries
+        await _until(pilot, lambda: len(shown.table.rows) == len(entries))
         assert shown.go_to(key)
         await press(pilot, "1")
         assert "the changes are being read" not in screen_text(app)
@@ -108,5 +109,6 @@ async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed
         assert not screen.checkpoint.is_whole
         await press(pilot, "6")
         assert screen.checkpoint.is_whole
-        assert isinstance(screen.pane, DeltaPane)
-        assert len(screen.pane.table.rows) == len(screen.checkpoint.delta.entries)
+        shown, entries = screen.pane, screen.checkpoint.delta.entries
+        assert isinstance(shown, DeltaPane)
+        await _until(pilot, lambda: len(shown.table.rows) == len(entries))

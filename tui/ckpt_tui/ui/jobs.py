@@ -136,6 +136,9 @@ class JobHost(DOMNode):
         """By the number of a job, how to let go of its result; until somebody takes it. The thread
         stores and then looks whether it is wanted, the loop outdates a job and then sweeps: `pop`
         gives each to one of them only."""
+        self._given: dict[int, tuple[Task, Callable[[Any], object] | None]] = {}
+        """What a job is to do, until its thread begins. Textual keeps the arguments of a worker
+        for as long as the collector of cycles does not look."""
 
     @property
     def job_bars(self) -> Iterable[JobBar]:
@@ -156,10 +159,11 @@ class JobHost(DOMNode):
         result holds open, if nobody gets to see it.
         """
         self._outdate()
+        self._given = {self.latest_news: (task, let_go)}
         self._current = (self.latest_news, name)
         for bar in self.job_bars:
             bar.begin(name)
-        self._work(self.latest_news, name, task, let_go)
+        self._work(self.latest_news, name)
         return self.latest_news
 
     def cancel_job(self) -> bool:
@@ -191,12 +195,12 @@ class JobHost(DOMNode):
     def on_unmount(self) -> None:
         self._outdate()
 
-    # With a description of its own: Textual's would be the repr of the task, a whole checkpoint.
     @work(thread=True, exclusive=True, group="job", exit_on_error=False, description="job")
-    def _work(
-        self, job: int, name: str, task: Task, let_go: Callable[[Any], object] | None
-    ) -> None:
-        worker = get_current_worker()
+    def _work(self, job: int, name: str) -> None:
+        worker, given = get_current_worker(), self._given.pop(job, None)
+        if given is None:  # another job came before this one began
+            return
+        task, let_go = given
 
         def report(step: str, done: int, total: int | None) -> None:
             self.post_message(JobProgress(self, job, name, step, done, total))

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widget import Widget
 
 from ckpt_tui.checkpoint.model import Checkpoint
@@ -61,6 +62,9 @@ class ListPane(Pane):
         rows = shown.rows(checkpoint)
         self.source: RowSource = ListRows(rows) if isinstance(rows, list) else rows
         self.choice = Choice()
+        self._found: RowSource | None = None
+        """What the job that chooses rows has found so far; it grows."""
+        self._looking: Timer | None = None
         self._reveal = False
         self._sought = ""
 
@@ -231,28 +235,40 @@ class ListPane(Pane):
         """Show the rows of a choice, many of them as a job finds them; `then` is called after
         that."""
         self.choice = choice
-        found: list[RowSource] = []
+        self._stop_looking()
+
+        def see(rows: RowSource) -> None:
+            if self.choice is choice:
+                self._found = rows
 
         def chosen(progress: Progress) -> RowSource:
-            return choice.rows(self.source, self._is_problem, progress, found.append)
-
-        def show_found() -> None:
-            if not self.job_running or self.choice is not choice:
-                looking.stop()
-            elif found:
-                self._show_rows(found[0], so_far=True)
+            return choice.rows(self.source, self._is_problem, progress, see)
 
         def show(rows: RowSource) -> None:
+            self._stop_looking()
             self._show_rows(rows)
             if then is not None:
                 then()
 
         if len(self.source) > MANY and choice != Choice():
             self.run_job("Choosing rows", chosen, show)
-            looking = self.set_interval(FOUND_S, show_found)
+            self._looking = self.set_interval(FOUND_S, self._show_so_far)
         else:
             self.cancel_job()
             show(chosen(quiet()))
+
+    def _show_so_far(self) -> None:
+        """Show what the job has found so far."""
+        if not self.job_running:
+            self._stop_looking()
+        elif self._found is not None:
+            self._show_rows(self._found, so_far=True)
+
+    def _stop_looking(self) -> None:
+        self._found = None
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
 
     def set_source(self, source: RowSource, empty: str) -> None:
         """Show other rows altogether, as they are chosen now."""
