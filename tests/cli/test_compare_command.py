@@ -33,6 +33,17 @@ def test_the_same_twice_is_the_same(data: Path, capsys: pytest.CaptureFixture[st
     assert "2 the same; 0 differences" in capsys.readouterr().out
 
 
+def test_two_formats_of_one_dump_are_said_to_be_one(run: Run) -> None:
+    from ckpt_tui.demo import demo_folder
+
+    with demo_folder() as folder:
+        legacy, optimized = folder / "counter.tar.zst", folder / "counter-optimized.oci.tar"
+        assert "one dump in two formats" in run("compare", legacy, optimized).out
+        assert run("compare", legacy, optimized, "--json").document["one_dump"] is True
+        assert run("compare", legacy, legacy, "--json").document["one_dump"] is False
+        assert "one dump" not in run("compare", legacy, folder / "web.tar.zst").out
+
+
 def test_secrets_are_covered_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     from ckpt_tui.demo import demo_folder
 

@@ -10,12 +10,14 @@ from demo import screen_text
 from screenshots import settle
 from textual.widgets import Input
 
+from ckpt_tui.demo import demo_folder
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.rows.compare import Line
+from ckpt_tui.ui.rows.compare import ONE_DUMP, Line
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.chain import ChainScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
+from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from crafted import ARCHIVES, tarred, unpacked
@@ -49,6 +51,22 @@ async def test_differences_and_memory_are_shown(data: Path, size: tuple[int, int
         assert "cri-crio.tar  ↔  cri-podman.tar" in text
         assert "processes: 2 changed" in text
         assert "▇ changed" in text
+
+
+async def test_two_formats_of_one_dump_are_known_and_t_shows_what_they_cost(tmp_path: Path) -> None:
+    with demo_folder() as folder:
+        legacy, optimized = folder / "counter.tar.zst", folder / "counter-optimized.oci.tar"
+        async with CkptApp((), tmp_path).run_test(size=(80, 24)) as pilot:
+            app = await comparing(pilot, optimized, legacy)
+            assert ONE_DUMP in screen_text(app)
+            await pilot.press("t")
+            await settle(app, pilot)
+            assert isinstance(app.screen, FormatsScreen)
+            assert app.screen.target == str(optimized), "the one whose parts are stored apart"
+            await pilot.press("escape")
+            await settle(app, pilot)
+            await comparing(pilot, legacy, folder / "web.tar.zst")
+            assert ONE_DUMP not in screen_text(app)
 
 
 async def test_enter_on_a_region_shows_the_changed_bytes_of_both(data: Path) -> None:

@@ -23,6 +23,7 @@ from ckpt_tui.ui.rows import chain
 from ckpt_tui.ui.rows.compare import (
     COLUMNS,
     NOTE,
+    ONE_DUMP,
     PAGE_STATES,
     line_rows,
     lines,
@@ -85,6 +86,8 @@ def _chain(
 def _print(difference: Difference, reveal: bool) -> None:
     comparison, memory, files = difference.comparison, difference.memory, difference.files
     print_facts([("", summary(comparison, files))])
+    if difference.one_dump:
+        print_facts([("formats", f"{ONE_DUMP}; `ckpt-tui formats` tells what each costs")])
     if memory is not None:
         states = [(f, name) for f, _, name in PAGE_STATES if memory.total(f)]
         said = ", ".join(f"{human_bytes(memory.total(f))} {name}" for f, name in states)
@@ -121,6 +124,7 @@ def difference_document(difference: Difference, reveal: bool) -> dict[str, Any]:
         "after": plain(comparison.after),
         "same": difference.same,
         "complete": difference.complete,
+        "one_dump": difference.one_dump,
         "notes": plain(difference.notes),
         "container": _changes(comparison.container, reveal),
         "processes": [

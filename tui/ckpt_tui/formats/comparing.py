@@ -28,6 +28,8 @@ class Difference:
     memory: MemoryComparison | None
     """None where the contents of pages were not compared; `files` likewise."""
     files: FileComparison | None
+    one_dump: bool = False
+    """Whether both are the same dump, one of them optimized."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -75,9 +77,21 @@ def compare_loaded(
     """Compare two opened checkpoints; with `contents` those of pages and files, too."""
     comparison = compare_checkpoints(before[1], after[1], progress)
     if not contents:
-        return Difference(comparison, None, None)
+        return Difference(comparison, None, None, is_one_dump(before[1], after[1]))
     memory = compare_memory(side(before), side(after), comparison.processes, progress)
-    return Difference(comparison, memory, compare_deltas(before, after, progress))
+    files = compare_deltas(before, after, progress)
+    return Difference(comparison, memory, files, is_one_dump(before[1], after[1]))
+
+
+def is_one_dump(before: Checkpoint, after: Checkpoint) -> bool:
+    """Return whether two checkpoints are the two formats of one dump: of one container, at one
+    time, and one of them optimized."""
+    one, other = before.container, after.container
+    return (
+        before.format.optimized != after.format.optimized
+        and bool(one.id and one.checkpointed)
+        and (one.id, one.checkpointed) == (other.id, other.checkpointed)
+    )
 
 
 def compare_deltas(before: Loaded, after: Loaded, progress: Progress) -> FileComparison:

@@ -105,7 +105,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("add", "a", "add_checkpoint", "Add a checkpoint",
             "Three and more are a time line.", "add one", (COMPARE, CHAIN)),
     Command("formats", "t", "formats", "Ways to restore", "What each engine would read and write.",
-            screens=(BROWSER, CHECKPOINT)),
+            screens=(BROWSER, CHECKPOINT, COMPARE)),
     Command("measure", "m", "measure", "Measure", "Run the data steps here and time them.",
             "measure", (FORMATS,)),
     Command("copy-image", "p", "copy_image", "Copy to another place",

@@ -267,6 +267,9 @@ def memory_parts(memory: MemoryComparison) -> list[Part]:
     return [Part(name, memory.total(field), meaning) for field, meaning, name in PAGE_STATES]
 
 
+ONE_DUMP = "one dump in two formats"
+
+
 def summary(comparison: Comparison, files: FileComparison | None = None) -> str:
     """Return the differences counted: `2 processes the same, 1 new, 14 differences`."""
     counts = dict.fromkeys(("same", "changed", "added", "deleted"), 0)

@@ -24,7 +24,7 @@ from ckpt_tui.checkpoint.regions import region_window
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import human_count, middle, printable
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.formats.comparing import Loaded, compare_deltas, load_both, side
+from ckpt_tui.formats.comparing import Loaded, compare_deltas, is_one_dump, load_both, side
 from ckpt_tui.ui.clipboard import send_row, send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
@@ -32,6 +32,7 @@ from ckpt_tui.ui.rows.choice import Choice, find_row
 from ckpt_tui.ui.rows.compare import (
     COLUMNS,
     MOST_LINES,
+    ONE_DUMP,
     Line,
     line_rows,
     line_sections,
@@ -72,6 +73,10 @@ class _Opened:
         while len(self._deltas) < len(self.pair):
             self._deltas.append(self.pair[len(self._deltas)][0].open_delta(progress))
         return self._deltas
+
+    @property
+    def is_one_dump(self) -> bool:
+        return is_one_dump(self.pair[0][1], self.pair[1][1])
 
     def close(self) -> None:
         for tree in self._deltas:
@@ -218,7 +223,10 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         rows = line_rows(self._lines, self._reveal)
         shown = Choice(self._needle).rows(rows, _no_problem, quiet())
         self.table.set_rows(shown, "No line has all of these words")
-        self.query_one(".list").border_title = summary(comparison, self.files)
+        said = summary(comparison, self.files)
+        if self._found.is_one_dump:
+            said = f"{ONE_DUMP}; {said}"
+        self.query_one(".list").border_title = said
         self._show_detail()
 
     @on(VirtualTable.RowHighlighted)
@@ -297,6 +305,14 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         if found.runs:
             for view in self.query(HexView):
                 view.goto(found.runs[0][0])
+
+    def action_formats(self) -> None:
+        """Show what both formats cost, those of the optimized one as they are stored."""
+        from ckpt_tui.ui.screens.formats import FormatsScreen
+
+        pair = self._found.pair if self._found else ()
+        optimized = [opened.target for opened, found in pair if found.format.optimized]
+        self.app.push_screen(FormatsScreen((*optimized, self.targets[1])[0]))
 
     def action_add_checkpoint(self) -> None:
         """Ask for one more, and show all of them as a time line."""
