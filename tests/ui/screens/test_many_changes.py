@@ -55,6 +55,7 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         screen = _screen(app)
         assert screen.checkpoint is not None
         assert "the changes are being read" in screen_text(app)
+        assert "reading …" in screen_text(app)
         await pilot.press("6")
         await _until(pilot, lambda: isinstance(screen.pane, DeltaPane) and len(screen.pane.source))
         shown = screen.pane

@@ -132,7 +132,8 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         """Take a checkpoint, and go on with what is not known of it yet."""
         title = self.query_one(Title)
         self.checkpoint = title.checkpoint = checkpoint
-        self._unchecked, title.waiting = "", "checking …"
+        self._unchecked = ""
+        title.waiting = "checking …" if checkpoint.is_whole else "reading …"
         if checkpoint.is_whole:
             self.start_job("Checking", self._check)
         else:
