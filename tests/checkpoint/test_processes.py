@@ -145,6 +145,17 @@ def test_a_thread_that_waits_for_a_descriptor_names_it(tmp_path: Path) -> None:
     blocked = process(loaded(images), 1).threads[0].blocked_in
     assert blocked.startswith("read(fd 1 → pipe")
 
+    def splice(core: object) -> None:
+        registers = core.thread_info.gpregs  # type: ignore[attr-defined]
+        registers.orig_ax = registers.ax = 275
+        registers.di, registers.dx, registers.r9 = 0, 2, 1
+
+    rewrite(images / "core-1.img", first(splice))
+    blocked = process(loaded(images), 1).threads[0].blocked_in
+    assert blocked.startswith("splice(fd_in 0 → /dev/null, off_in ")
+    assert "fd_out 2 → pipe" in blocked
+    assert blocked.endswith("flags SPLICE_F_MOVE)")
+
 
 def test_credentials_of_old_images_are_in_an_image_of_their_own(tmp_path: Path) -> None:
     from crafted import image_of

@@ -14,7 +14,7 @@ from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.model import Credentials, Note, Process, Thread
 from ckpt_tui.checkpoint.seccomp import filters_of, seccomp_mode
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.criu.blocked import argument_text, blocked_in
+from ckpt_tui.criu.blocked import blocked_in
 from ckpt_tui.criu.values import (
     Host,
     auxiliary_vector,
@@ -202,8 +202,9 @@ def _blocked(core: Any, descriptors: _Descriptors) -> str:
         return ""
     words = []
     for name, value in call.arguments:
-        known = descriptors.name(value) if name.endswith("fd") else ""
-        shown = argument_text(name, value, call.name)
+        is_descriptor = name.endswith("fd") or name.startswith("fd_")
+        known = descriptors.name(value) if is_descriptor else ""
+        shown = call.value_text(name, value)
         words.append(f"{name} {shown}" + (f" → {known}" if known else ""))
     return f"{call.name}({', '.join(words)})" + ("" if call.certain else " ?")
 

@@ -37,12 +37,18 @@ class BlockedCall:
     certain: bool
     """False where the registers do not tell a call from a leftover of the last one: everywhere but
     on x86-64."""
+    arch: str = ""
+    """By which the values of its arguments have their names."""
 
     @property
     def text(self) -> str:
         """`wait4(pid -1, status 0x7ffe06ac44c, options 0, rusage 0)`."""
-        parts = (f"{n} {argument_text(n, value, self.name)}" for n, value in self.arguments)
+        parts = (f"{name} {self.value_text(name, value)}" for name, value in self.arguments)
         return f"{self.name}({', '.join(parts)})"
+
+    def value_text(self, argument: str, value: int) -> str:
+        """Return the value of an argument as a person reads it."""
+        return argument_text(argument, value, self.name, self.arch)
 
 
 ARGUMENT_NAMES = {
@@ -56,16 +62,36 @@ ARGUMENT_NAMES = {
     ("waitid", "options"): "wait.options",
     ("clock_nanosleep", "flags"): "timer.flags",
     ("clock_nanosleep_time64", "flags"): "timer.flags",
+    ("waitid", "idtype"): "wait.idtype",
+    ("open", "flags"): "rfile.flags",
+    ("openat", "flags"): "rfile.flags",
+    ("accept4", "flags"): "accept.flags",
+    ("recv", "flags"): "msg.flags",
+    ("recvfrom", "flags"): "msg.flags",
+    ("recvmsg", "flags"): "msg.flags",
+    ("recvmmsg", "flags"): "msg.flags",
+    ("send", "flags"): "msg.flags",
+    ("sendto", "flags"): "msg.flags",
+    ("sendmsg", "flags"): "msg.flags",
+    ("sendmmsg", "flags"): "msg.flags",
+    ("fcntl", "cmd"): "fcntl.cmd",
+    ("fcntl64", "cmd"): "fcntl.cmd",
+    ("flock", "operation"): "flock.op",
+    ("epoll_ctl", "op"): "epoll.op",
+    ("msgrcv", "msgflg"): "msgrcv.flags",
+    ("splice", "flags"): "splice.flags",
+    ("tee", "flags"): "splice.flags",
+    ("vmsplice", "flags"): "splice.flags",
 }
 """Call (any, if empty) and argument to the table that has the names of its values."""
 
 
-def argument_text(name: str, value: int, call: str = "") -> str:
+def argument_text(name: str, value: int, call: str = "", arch: str = "") -> str:
     """Return the value of an argument by its name where it has one; else small numbers decimal,
     with their sign, others as hex."""
     table = ARGUMENT_NAMES.get((call, name)) or ARGUMENT_NAMES.get(("", name))
     if table is not None:
-        return describe(table, value & 0xFFFFFFFF).replace(" ", "")
+        return describe(table, value & 0xFFFFFFFF, arch).replace(" ", "")
     signed = value - (1 << 64) if value >> 63 else value
     if 0xFFFFF000 <= value <= 0xFFFFFFFF:  # an int of 32 bits
         signed = value - (1 << 32)
@@ -180,4 +206,4 @@ def _call(arch: str, number: int, words: Sequence[int], *, certain: bool) -> Blo
     if syscall is None:
         return BlockedCall(number, f"system call {number}", (), certain) if certain else None
     arguments = tuple(zip(syscall.arguments, words, strict=False))
-    return BlockedCall(number, syscall.name, arguments, certain)
+    return BlockedCall(number, syscall.name, arguments, certain, arch)
