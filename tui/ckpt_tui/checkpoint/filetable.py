@@ -218,11 +218,9 @@ class FileTable:
         again, first = 0, ""
         for entry, payload, offset in images.records("files.img", progress):
             type_name = _type_of(entry)
-            if entry.id in self.objects:
+            if type_name and self._add(images, entry.id, type_name, type(entry), payload):
                 again += 1
                 first = first or f"{entry.id} at byte {offset:,}"
-            if type_name:
-                self._add(images, entry.id, type_name, type(entry), payload)
         if again:
             has = "record has" if again == 1 else "records have"
             note = f"{again:,} {has} the id of an earlier one, the first {first}; the last counts."
@@ -238,18 +236,20 @@ class FileTable:
 
     def _add(
         self, images: ImageDirectory, file_id: int, type_name: str, cls: type[Message], data: bytes
-    ) -> None:
+    ) -> bool:
+        """Keep an object; return whether there was one of its id."""
         objects = self.objects
         if len(objects) >= MAX_OBJECTS or objects.stored_bytes + len(data) > MAX_BYTES:
             images.note("files.img", f"Only the first {len(objects):,} files are looked at.")
-            return
+            return False
         present = objects.type_of(file_id)
         if type_name == "REG" and present:
             self._paths.add(file_id, type_name, cls, data)
-            return
+            return True
         if present == "REG":
             self._paths.take(file_id, objects)
         objects.add(file_id, type_name, cls, data)
+        return bool(present)
 
     def get(self, file_id: int) -> FileObject | None:
         found: FileObject | None = self.objects.get(file_id)
