@@ -58,11 +58,22 @@ def test_unknown_fields_are_kept_and_counted_at_every_depth() -> None:
     assert found == [("", 111, b"hi"), ("", 111, 7), ("tc", 111, 7)]
 
 
-def test_an_unknown_kind_gives_entries_without_messages() -> None:
+def test_what_is_no_message_of_an_unknown_kind_is_an_entry_without_one() -> None:
     data = word(0x54564319) + word(0x11111111) + word(2) + b"ab"
     found = decoded(data, "new-kind.img")
     assert found.kind is None
     assert [(entry.offset, entry.size, entry.message) for entry in found.entries] == [(12, 2, None)]
+
+
+def test_a_record_of_an_unknown_kind_has_the_fields_of_a_message() -> None:
+    payload = process_pb2.pstree_entry(pid=7, threads=[8]).SerializeToString()
+    data = word(0x54564319) + word(0x11111111) + word(len(payload)) + payload
+    found = decoded(data, "new-kind.img")
+    assert found.first is not None
+    listed = {field.number: field.value for field in unknown_fields(found.first)}
+    assert (listed[1], listed[5]) == (7, 8)
+    assert found.unknown_fields == len(listed)
+    assert found.first.SerializeToString() == payload
 
 
 def test_more_than_the_limit_is_counted_but_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,14 @@ def test_few_records_are_open_at_first() -> None:
     ]
 
 
+def test_a_record_of_an_unknown_kind_shows_its_fields() -> None:
+    data = image_of("PSTREE", process_pb2.pstree_entry(pid=7, ppid=1))
+    other = data[:4] + b"\x11\x22\x33\x44" + data[8:]
+    rows = DecodedRows(decode_image(BytesWindow(other), "new-kind.img", quiet()))
+    assert [plain(cell) for cell in rows[0].cells][1:] == ["2 fields without a name here", "bytes"]
+    assert [plain(cell).strip() for cell in rows[1].cells] == ["#1", "7", "unknown"]
+
+
 def test_every_row_is_where_its_key_says() -> None:
     for image in (real("kinds/core-1.img"), real("sockets/files.img"), many(100)):
         rows = DecodedRows(image)

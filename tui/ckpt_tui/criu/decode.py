@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from google.protobuf.message import Message
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ckpt_tui.core.errors import DamagedInput
@@ -50,7 +51,7 @@ class Entry(NamedTuple):
     size: int
     """Bytes of the message."""
     message: Message | None
-    """None where the kind is unknown or the bytes are no message."""
+    """None where the bytes are no message; `Empty` of a kind unknown here, whose fields all are."""
     extra: tuple[int, int]
     """Offset and size of the bytes behind the message that belong to it."""
     unknown: int = 0
@@ -115,6 +116,8 @@ def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> Deco
 
 def _decode_frame(frame: Frame, index: int, name: str, kind: Kind) -> Entry:
     place = (frame.extra_offset, frame.extra_size)
+    if kind is UNKNOWN and frame.size <= MAX_KEPT:
+        return _of_unknown_kind(frame, place)
     if not kind.first:
         return Entry(frame.payload_offset, frame.size, None, place)
     if frame.size > MAX_KEPT:
@@ -125,6 +128,16 @@ def _decode_frame(frame: Frame, index: int, name: str, kind: Kind) -> Entry:
         message, unknown = parse_counted(cls, frame.payload, name, frame.payload_offset)
     except DamagedInput as damage:
         return Entry(frame.payload_offset, frame.size, None, place, problem=str(damage))
+    return Entry(frame.payload_offset, frame.size, message, place, unknown)
+
+
+def _of_unknown_kind(frame: Frame, place: tuple[int, int]) -> Entry:
+    """Return a record of which only the numbers of its fields can be told, if it is a message."""
+    try:
+        message: Message | None = Empty.FromString(frame.payload)
+    except DecodeError:
+        message = None
+    unknown = 0 if message is None else count_unknown(message)
     return Entry(frame.payload_offset, frame.size, message, place, unknown)
 
 

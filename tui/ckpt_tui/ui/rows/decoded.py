@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 
 from rich.text import Text
 
-from ckpt_tui.core.text import printable
+from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.decode import DecodedImage, Entry
 from ckpt_tui.criu.render import MAX_BYTES, FieldView, fields, summary
 from ckpt_tui.criu.values import ANY_HOST, Host
@@ -136,9 +136,12 @@ class DecodedRows:
             text: Text | str = Text(printable(entry.problem) or "not decoded", "fails")
         else:
             text = masked(printable(summary(entry.message, self._host)), self.reveal)
+        if self.image.kind is None and entry.unknown:
+            text = f"{human_count(entry.unknown, 'field')} without a name here"
         mark = OPEN if path in self._open else SHUT
         extra = f", and {entry.extra[1]} bytes of its own" if entry.extra[1] else ""
-        name = type(entry.message).__name__ if entry.message is not None else "bytes"
+        is_known = self.image.kind is not None and entry.message is not None
+        name = type(entry.message).__name__ if is_known else "bytes"
         label = Text.assemble(f"{mark} ", (f"{record}", "heading"))
         return Row(key=path, cells=(label, text if not extra else f"{text}{extra}", name))
 
