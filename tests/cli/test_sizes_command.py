@@ -90,6 +90,7 @@ def test_layers_say_who_changed_what(run: Run) -> None:
         archive = run("sizes", folder / "counter.tar.zst", "--layers", "--json").document
         text = run("sizes", folder / "counter.tar.zst", "--layers").out
         bare = run("sizes", folder / "base-bb.oci.tar", "--json").document
+        said = run("sizes", folder / "base-bb.oci.tar").out
         assert run("sizes", folder / "web.restore.log").code == 1
     for stack in (pair["rootfs"], archive["rootfs"]):
         base, delta = stack
@@ -102,6 +103,9 @@ def test_layers_say_who_changed_what(run: Run) -> None:
         others = {file["path"] for file in delta["files"] if file["how"] != "added"}
         assert hidden <= others
         assert base["wasted"] == sum(f["size"] for f in base["files"] if f["path"] in hidden)
+    layer = bare["rootfs"][0]
+    assert layer["digest"][7:19] in said
+    assert layer["media_type"] in said
     assert pair["rootfs"][1]["counts"] == archive["rootfs"][1]["counts"]
     assert "LAYERS OF THE ROOT FILESYSTEM" in text
 

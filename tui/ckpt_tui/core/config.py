@@ -4,7 +4,7 @@ theme = "light"              # dark, light, ansi, or a theme that Textual brings
 masks = ["PIN", "DSN"]       # more words that make a variable's value a secret
 registries = ["registry.example:5000"]      # in the browser, beside those added there
 
-[keys]                       # id of a command to its keys; a wrong id is answered with all there are
+[keys]                       # id of a command to its keys; a wrong id is told all there are
 convert = "x"
 search = "ctrl+f,slash"
 """

@@ -127,6 +127,8 @@ STACK_COLUMNS = (
     Column("FILES", width=14),
     Column("MADE", width=10, optional=True),
     Column("BY", share=1, least=12, optional=True),
+    Column("DIGEST", width=12, optional=True),
+    Column("MEDIA TYPE", share=1, least=30, shrink="middle", optional=True),
 )
 
 
@@ -148,6 +150,8 @@ def stack_rows(layers: Sequence[StackLayer]) -> list[Row]:
                 ),
                 _day(layer.created),
                 printable(layer.command),
+                printable(short_digest(layer.digest)),
+                printable(layer.media_type),
             ),
         )
         for number, layer in enumerate(layers, 1)
