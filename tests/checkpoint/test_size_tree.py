@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,27 @@ def test_pages_lead_from_process_to_the_region_itself(opened: OpenCheckpoint) ->
     assert region.key is not None
     assert region.inside is None
     assert sum(k.bytes for k in parts(process)) <= process.bytes
+
+
+def test_pages_of_shared_memory_are_a_kind_of_memory(data: Path, tmp_path: Path) -> None:
+    opened = open_checkpoint(str(data / "images/kinds"), quiet())
+    shared = part(trees(opened)["kind of memory"], "shared")
+    assert {p.name: p.bytes for p in parts(shared)} == {
+        "pages-1.img": 8192,
+        "pages-2.img": 12288,
+        "pages-7.img": 0,
+    }
+    memory = {share.name: share.bytes for share in opened.load(quiet()).sizes.memory}
+    assert memory["shared"] == shared.bytes
+    opened.close()
+    damaged = tmp_path / "damaged"
+    shutil.copytree(data / "images/kinds", damaged)
+    (damaged / "pagemap-shmem-0.img").unlink()
+    opened = open_checkpoint(str(damaged), quiet())
+    memory = {share.name: share.bytes for share in opened.load(quiet()).sizes.memory}
+    assert memory["of no process"] == shared.bytes, "nothing says whose they are"
+    assert "shared" not in memory
+    opened.close()
 
 
 def test_an_optimized_image_has_its_layers(data: Path) -> None:

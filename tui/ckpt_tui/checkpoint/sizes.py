@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.delta import DELETED, DEVSHM, DIFF
@@ -49,13 +49,17 @@ def build_sizes(
     for layer in layers:
         if layer.role in ("base", "delta"):
             components[layer.role] += layer.plain_size or layer.size
+    images = tuple(images)
     kinds: dict[str, int] = defaultdict(int)
     for image in images:
         kinds[image.kind] += image.size
     regions: dict[str, int] = defaultdict(int)
+    memory = tuple(memory)
     for process_memory in memory:
         for region in process_memory.regions:
             regions[region.kind] += region.dumped
+    alone = pages_of_no_process(files, images_folder, memory)
+    regions[kind_of_no_process(alone, images)] += sum(m.size for m in alone)
     commands = {p.pid: p.comm for p in processes}
     return Sizes(
         packed=packed,
@@ -70,6 +74,21 @@ def build_sizes(
         files=_largest(files),
         layers=layers,
     )
+
+
+def pages_of_no_process(
+    members: Iterable[Member], folder: str, memory: Iterable[ProcessMemory]
+) -> list[Member]:
+    """Return the page images that belong to no process; `folder` is that of CRIU's images."""
+    own = {f"{folder}pages-{m.pages_id}.img" for m in memory if m.pages_id is not None}
+    start = f"{folder}pages-"
+    return [m for m in members if m.name.startswith(start) and m.name not in own]
+
+
+def kind_of_no_process(pages: Sequence[Member], images: Iterable[ImageFile]) -> str:
+    """Return what kind of memory such images hold: shared, unless some lost their process."""
+    shared = sum(image.kind == "SHMEM_PAGEMAP" for image in images)
+    return "shared" if len(pages) == shared else "of no process"
 
 
 def _shares(totals: Mapping[str, int]) -> tuple[Share, ...]:

@@ -15,7 +15,12 @@ from typing import overload
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint, Delta, Layer, ProcessMemory, Region
-from ckpt_tui.checkpoint.sizes import COMPONENTS, component_of
+from ckpt_tui.checkpoint.sizes import (
+    COMPONENTS,
+    component_of,
+    kind_of_no_process,
+    pages_of_no_process,
+)
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, short_digest
 
@@ -79,7 +84,7 @@ def size_trees(
             "kind of memory",
             sum(s.bytes for s in sizes.memory),
             "pages",
-            partial(_kinds_of_memory, checkpoint.memory),
+            partial(_memory, checkpoint, files, images_folder),
         ),
         SizeNode("layer", sum(n.bytes for n in by_layer), "", partial(_given, by_layer)),
         SizeNode(
@@ -174,6 +179,18 @@ def _processes(
         for m in members
         if m.name.rpartition("/")[2] not in owned
     ]
+    return _largest_first(nodes)
+
+
+def _memory(
+    checkpoint: Checkpoint, files: list[Member], folder: str, progress: Progress
+) -> tuple[SizeNode, ...]:
+    """Return the kinds of memory of all processes, and the pages that are no process's."""
+    alone = pages_of_no_process(files, folder, checkpoint.memory)
+    nodes = [*_kinds_of_memory(checkpoint.memory, progress)]
+    if size := sum(member.size for member in alone):
+        kind = kind_of_no_process(alone, checkpoint.images)
+        nodes.append(SizeNode(kind, size, "pages", partial(_image_files, alone)))
     return _largest_first(nodes)
 
 
