@@ -123,8 +123,9 @@ def test_a_descriptor_without_a_file_is_shown_and_noted_once(tmp_path: Path) -> 
     rewrite(images / "files.img", lambda ms: [m for m in ms if m.id not in (12, 13)])
     found = loaded(images)
     assert file(found, 10, 0).kind == "missing"
-    notes = [n.text for n in found.notes if n.where == "files.img"]
-    assert notes == [f"Descriptors of process {p} lead to no file: 0, 1." for p in (1, 9, 10, 11)]
+    notes = {n.where: n.text for n in found.notes if "lead to no file" in n.text}
+    said = "2 descriptors lead to no file, the first at byte 8."
+    assert notes == {f"fdinfo-{number}.img": said for number in (2, 3, 4, 5)}
 
 
 def test_of_thousands_of_holders_the_first_are_listed(tmp_path: Path) -> None:

@@ -123,6 +123,31 @@ def test_a_missing_core_leaves_the_process_and_a_note(tmp_path: Path) -> None:
     assert ("pstree.img", "Threads of process 1 have no core image: 7.") in notes
 
 
+@pytest.mark.parametrize(
+    ("parents", "said"),
+    [
+        ((8, 1), "Process 1 at byte 12 comes before its parent 8."),
+        ((0, 8), "Process 8 at byte 26 is its own parent."),
+        ((0, 77), "Process 8 at byte 26 has a parent, 77, that is not there."),
+        ((0, 1), ""),
+    ],
+)
+def test_a_tree_that_goes_in_circles_is_noted(
+    tmp_path: Path, parents: tuple[int, int], said: str
+) -> None:
+    images = copied("counter", tmp_path)
+
+    def turned(messages: list[Any]) -> list[Any]:
+        for message, parent in zip(messages, parents, strict=True):
+            message.ppid = parent
+        return messages
+
+    rewrite(images / "pstree.img", turned)
+    found = loaded(images)
+    assert [p.pid for p in found.processes] == [1, 8]
+    assert [n.text for n in found.notes if n.where == "pstree.img"] == [said] * bool(said)
+
+
 def test_a_process_that_comes_twice_is_kept_once(tmp_path: Path) -> None:
     images = copied("counter", tmp_path)
     rewrite(images / "pstree.img", lambda messages: [*messages, messages[0]])

@@ -98,7 +98,7 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
     sockets: Sequence[Socket] = UNREAD
     if whole:
         memory = build_memory(images, table, reader, progress)
-        files, sockets = build_files(images, table, processes, notes, progress)
+        files, sockets = build_files(images, table, processes, progress)
     listing = images.listing(progress, decode=whole)
     if parts.delta is not None:
         delta = parts.delta

@@ -116,6 +116,7 @@ def read_descriptors(
         if process.files_id is not None:
             name = f"fdinfo-{process.files_id}.img"
             greatest, seen, is_told = -1, set[int](), False
+            lost, first_lost = 0, 0
             for info, _, offset in images.records(name, progress):
                 if len(found) >= MAX_DESCRIPTORS:
                     text = f"Only the first {MAX_DESCRIPTORS:,} descriptors are looked at, not from"
@@ -133,7 +134,13 @@ def read_descriptors(
                     if is_told:
                         note = f"Descriptor {info.fd} is listed again at byte {offset:,}."
                         images.note(name, note)
+                if not table.objects.type_of(info.id):
+                    lost, first_lost = lost + 1, first_lost or offset
                 thing = shared_thing(table, info.id)
                 found.add(process.pid, info.fd, info.id, info.flags, thing)
+            if lost:
+                lead = "descriptor leads" if lost == 1 else "descriptors lead"
+                text = f"{lost:,} {lead} to no file, the first at byte {first_lost:,}."
+                images.note(name, text)
         found.end_process(process.pid, start)
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import stat
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any
@@ -19,8 +18,7 @@ from google.protobuf.descriptor import Descriptor
 from ckpt_tui.checkpoint.descriptors import Descriptors, read_descriptors, shared_thing
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.images import ImageDirectory
-from ckpt_tui.checkpoint.model import Note, OpenFile, Process, Socket
-from ckpt_tui.checkpoint.processes import numbers_text
+from ckpt_tui.checkpoint.model import OpenFile, Process, Socket
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, SocketEnds, address_of, build_socket
 from ckpt_tui.core.progress import Progress
@@ -151,26 +149,18 @@ def build_files(
     images: ImageDirectory,
     table: FileTable,
     processes: tuple[Process, ...],
-    notes: list[Note],
     progress: Progress,
 ) -> tuple[Files, Sockets]:
     """Return every descriptor of every process, and those of them that are sockets."""
     progress.start("reading descriptors")
     descriptors = read_descriptors(images, table, processes, progress)
-    missing: dict[int, list[int]] = defaultdict(list)
     sockets = array("I")
     for number, file_id in enumerate(descriptors.file_ids):
         progress.tick(0)
         kind = table.objects.type_of(file_id)
         if kind in SOCKET_TYPES:
             sockets.append(number)
-        elif not kind:
-            pid, fd = descriptors.key(number)
-            missing[pid].append(fd)
     ends = SocketEnds(images, table, descriptors, sockets, progress)
-    for pid, numbers in missing.items():
-        text = f"Descriptors of process {pid} lead to no file: {numbers_text(numbers)}."
-        notes.append(Note("files.img", text))
     return (
         Files(table, descriptors, images.host.arch),
         Sockets(table, descriptors, sockets, ends),

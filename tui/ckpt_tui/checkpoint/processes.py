@@ -6,7 +6,7 @@ core.tc.task_state: 1 alive, 2 dead (a zombie), 3 stopped (criu/include/pstree.h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.filetable import FileTable
@@ -71,7 +71,7 @@ def build_processes(
     entries = images.messages("pstree.img")
     progress.start("reading processes")
     processes: list[Process] = []
-    seen: set[int] = set()
+    pids, seen = {entry.pid for entry in entries}, set[int]()
     for entry, offset in zip(entries, offsets, strict=True):
         progress.tick(0)
         if entry.pid in seen:
@@ -79,12 +79,26 @@ def build_processes(
             notes.append(Note("pstree.img", again))
             continue
         seen.add(entry.pid)
+        if entry.ppid and (entry.ppid not in seen or entry.ppid == entry.pid):
+            notes.append(Note("pstree.img", _misplaced(entry, offset, pids)))
         if named is not None and len(processes) >= named:
             unnamed = Process(entry.pid, entry.ppid, entry.pgid, entry.sid, UNNAMED, "…")
             processes.append(unnamed)
             continue
         processes.append(_process(images, table, entry, notes))
     return tuple(processes)
+
+
+def _misplaced(entry: Any, offset: int, pids: Collection[int]) -> str:
+    """Say what is wrong with the parent of a process: CRIU writes each after its own, so that no
+    two can descend from each other."""
+    if entry.ppid == entry.pid:
+        what = "is its own parent"
+    elif entry.ppid in pids:
+        what = f"comes before its parent {entry.ppid}"
+    else:
+        what = f"has a parent, {entry.ppid}, that is not there"
+    return f"Process {entry.pid} at byte {offset:,} {what}."
 
 
 def _process(images: ImageDirectory, table: FileTable, entry: Any, notes: list[Note]) -> Process:
