@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.core.errors import CkptError, DamagedInput
+from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.frames import Form, read_frames, read_head
 from ckpt_tui.criu.kinds import RECORDS, Format, Kind, Status, kind_of
@@ -148,13 +149,14 @@ def unknown(facts: Facts) -> Iterator[Finding]:
         name
         for name in facts.each(facts.images.names)
         if name.endswith(".img") and kind_of(name) is None and _is_file(facts, name)
+        if name != "cipher.img"  # has a finding of its own
     ]
     if strange:
         yield Finding(
             "img-unknown-kind",
             "advice",
             "possible",
-            f"{len(strange)} images are of a kind that is not known here",
+            f"{human_count(len(strange), 'image')} of a kind that is not known here",
             "A newer CRIU or a plugin wrote them. An older CRIU ignores them without a word.",
             "Restore with the release of CRIU that made the checkpoint.",
             strange[0],
@@ -166,12 +168,13 @@ def unknown(facts: Facts) -> Iterator[Finding]:
             "img-unknown-fields",
             "advice",
             "possible",
-            f"{len(newer)} images have fields that are not known here",
+            f"{human_count(len(newer), 'image')} with fields that are not known here",
             "A newer CRIU wrote them; an older one ignores what it does not know.",
             "Restore with the release of CRIU that made the checkpoint.",
             newer[0].name,
             some(
-                Evidence(f"{i.name}: {i.unknown_fields} fields", f"image:{i.name}") for i in newer
+                Evidence(f"{i.name}: {human_count(i.unknown_fields, 'field')}", f"image:{i.name}")
+                for i in newer
             ),
         )
 
