@@ -28,7 +28,7 @@ def check(lab: Lab, images: Path, name: str) -> None:
     assert not [image for image in refused if not NOT_MESSAGES.fullmatch(image)]
     compared, differences = compare(images, outputs)
     assert differences == []
-    assert compared == 2 * len(messages) > 30
+    assert compared == 2 * len(messages) > 30, messages
 
 
 @pytest.mark.parametrize("name", ["counter", "kinds", "sockets"])
@@ -36,6 +36,27 @@ def test_kept_images_read_as_crit_reads_them(lab: Lab, data: Path, name: str) ->
     images = lab.host / "kept" / name
     shutil.copytree(data / "images" / name, images)
     check(lab, images, f"kept-{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "archive"),
+    [
+        ("crio", "archives/cri-crio.tar"),
+        ("containerd", "archives/cri-containerd-cri.tar"),
+        ("podman", "archives/cri-podman.tar"),
+        ("counter", "archives/counter.tar.zst"),
+        ("rootfs", "archives/rootfs.tar.zst"),
+        ("web", "demo-web/web.tar.zst"),
+    ],
+)
+def test_images_of_every_engine_read_as_crit_reads_them(
+    lab: Lab, data: Path, name: str, archive: str
+) -> None:
+    unpacked = lab.host / "engines" / name
+    unpacked.mkdir(parents=True)
+    shutil.copy(data / archive, unpacked)
+    lab.script(f"cd /host/engines/{name} && tar -xf {Path(archive).name} checkpoint")
+    check(lab, unpacked / "checkpoint", f"engines-{name}")
 
 
 @pytest.mark.parametrize("name", ["kinds", "sockets", "rootfs", "web"])
