@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,8 +133,9 @@ async def test_what_a_long_filter_has_found_is_shown_meanwhile(
         line = pilot.app.focused
         assert isinstance(line, Input)
         line.value = "memfd"
-        while "1 so far" not in screen_text(pilot.app):
-            await pilot.pause(0.01)
+        async with asyncio.timeout(60):
+            while "1 so far" not in screen_text(pilot.app):
+                await pilot.pause(0.01)
         table = pane(pilot).query_one("#rows", VirtualTable)
         assert table.rows[0].key == ("file", 1, 10)
         allowed.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
@@ -10,6 +11,8 @@ import pytest
 from demo import screen_text
 from driving import CheckpointDemo, press
 from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher
 
 from ckpt_tui.archive.tree import Member
 from ckpt_tui.checkpoint import build, delta
@@ -39,8 +42,9 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> Event:
 
 
 async def _until(pilot: Pilot[None], wanted: Callable[[], object]) -> None:
-    while not wanted():
-        await pilot.pause(0.01)
+    async with asyncio.timeout(60):
+        while not wanted():
+            await pilot.pause(0.01)
 
 
 def _screen(app: CheckpointDemo) -> CheckpointScreen:
@@ -113,3 +117,31 @@ async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed
         shown, entries = screen.pane, screen.checkpoint.delta.entries
         assert isinstance(shown, DeltaPane)
         await _until(pilot, lambda: len(shown.table.rows) == len(entries))
+
+
+@pytest.mark.parametrize("tab", [1, 6])
+async def test_a_tab_that_is_made_while_the_rest_is_read_has_all(
+    data: Path, allowed: Event, monkeypatch: pytest.MonkeyPatch, tab: int
+) -> None:
+    mount = ContentSwitcher.mount
+
+    async def mounted_late(switcher: ContentSwitcher, *panes: Widget) -> None:
+        allowed.set()
+        await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_whole)
+        await mount(switcher, *panes)
+
+    app = CheckpointDemo(data / "archives/cri-crio.tar")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await _until(pilot, lambda: _screen(app).pane)
+        screen = _screen(app)
+        monkeypatch.setattr(ContentSwitcher, "mount", mounted_late)
+        if tab == 1:
+            screen.query_one(ContentSwitcher).current = "waiting"
+            await screen.query("#pane-1").remove()
+        screen.action_show_tab(tab)
+        await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_whole)
+        await press(pilot)
+        assert screen.pane is not None
+        assert screen.pane.id == f"pane-{tab}"
+        assert screen.pane.checkpoint is screen.checkpoint
+        assert "being read" not in screen_text(app)

@@ -66,7 +66,7 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         self.opened: OpenCheckpoint | None = None
         self.checkpoint: Checkpoint | None = None
         self._wanted: tuple[int, Hashable] | None = None
-        """The tab, and the key in it, to show once the descriptors are read."""
+        """The tab, and the key in it, that was asked for and is not shown yet."""
         self._reveal = False
         self._history: list[tuple[int, Hashable]] = []
 
@@ -118,7 +118,7 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         assert self.checkpoint is not None
         number, key = self._wanted or (self._current_number(), self._current_key())
         outdated = OverviewPane if self.checkpoint.has_descriptors else Pane
-        is_outdated = isinstance(self.pane, outdated)
+        is_outdated = self._wanted is not None or isinstance(self.pane, outdated)
         if is_outdated:
             self.query_one(ContentSwitcher).current = "waiting"
         await self.query(outdated).remove()
@@ -229,13 +229,16 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         shows_what_lacks = number > 1 if not has_descriptors else "delta" in PANES[number - 1].holds
         if shows_what_lacks and not self.checkpoint.is_whole and not self.job_running:
             self._read_the_rest()
+        self._wanted = (number, key)
         if not has_descriptors and number > 1:
-            self._wanted = (number, key)
             self.notify("The tab opens when the descriptors are read.", markup=False)
             number, key = 1, None
         switcher = self.query_one_optional(ContentSwitcher)
         identity = f"pane-{number}"
-        if switcher is not None and not self.query(f"#{identity}"):
+        pane = self.query_one_optional(f"#{identity}", Pane)
+        while switcher is not None and (pane is None or pane.checkpoint is not self.checkpoint):
+            if pane is not None:  # the rest was read while it was made
+                await pane.remove()
             pane = PANES[number - 1].make(self.opened, self.checkpoint)
             pane.id = identity
             await switcher.mount(pane)
@@ -245,6 +248,8 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         shown = self.query_one_optional(f"#{identity}", Pane)
         if switcher is None or tabs is None or shown is None:  # the screen was left meanwhile
             return
+        if has_descriptors:
+            self._wanted = None
         switcher.current = identity
         tabs.show(number)
         shown.take_focus()
