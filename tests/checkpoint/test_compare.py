@@ -22,6 +22,7 @@ from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.pages import PE_LAZY, PE_PRESENT, Memory, PageMap
 from ckpt_tui.formats.comparing import compare_loaded, load
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from crafted import copied
 
 Open = Callable[[str], OpenCheckpoint]
 
@@ -149,6 +150,20 @@ def test_memory_of_two_containers_adds_up(opening: Open) -> None:
     assert both + found.total("only_before") == dumped[0]
     assert both + found.total("only_after") == dumped[1]
     assert found.total("changed") > 0
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_pages_of_a_lost_memory_map_are_not_at_hand(data: Path, tmp_path: Path, which: int) -> None:
+    cut = copied("kinds", tmp_path) / "mm-9.img"
+    cut.write_bytes(cut.read_bytes()[:20])
+    targets = [data / "images/kinds", cut.parent]
+    found = compared(*targets[:: -1 if which == 0 else 1])
+    regions = next(some for pair, some in found.processes if pair.before and pair.before.pid == 9)
+    assert sum(r.unknown for r in regions) > 0
+    assert not any(r.differs for r in regions)
+    word = ("first", "second")[which]
+    said = f"The memory map of process 9 of the {word} is not there. Its pages are not compared."
+    assert said in found.notes
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ckpt_tui.checkpoint.compare import ProcessPair
 from ckpt_tui.checkpoint.images import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
-from ckpt_tui.checkpoint.model import Checkpoint, ProcessMemory, Region
+from ckpt_tui.checkpoint.model import Checkpoint, Process, ProcessMemory, Region
 from ckpt_tui.checkpoint.pagehash import HashedPages, reads_spill
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.parallel import both
@@ -91,12 +91,35 @@ def compare_memory(
         other = memories[1].get(pair.after.pid) if pair.after else None
         if one is None and other is None:
             continue
+        if (lost := _lost_map(pair, one, other)) is not None:
+            word, process = lost
+            note = f"The memory map of process {process.pid} of the {word} is not there."
+            notes.append(f"{note} Its pages are not compared.")
+            there = _regions(one or other)
+            found.append((pair, tuple(_unknown(r, is_first=one is not None) for r in there)))
+            continue
         regions = tuple(
             _compare(readers, a, b, unit, progress)
             for a, b in match_regions(_regions(one), _regions(other))
         )
         found.append((pair, regions))
     return MemoryComparison(tuple(found), tuple(notes))
+
+
+def _lost_map(
+    pair: ProcessPair, one: ProcessMemory | None, other: ProcessMemory | None
+) -> tuple[str, Process] | None:
+    """Return the process of a pair that is alive and has no memory map, and on which side."""
+    for word, process, memory in (("first", pair.before, one), ("second", pair.after, other)):
+        if process is not None and memory is None and process.state != "zombie":
+            return word, process
+    return None
+
+
+def _unknown(region: Region, *, is_first: bool) -> RegionPair:
+    """Return a region of which nobody knows what the other side has."""
+    before, after = (region, None) if is_first else (None, region)
+    return RegionPair(before, after, unknown=region.dumped)
 
 
 def _not_comparable(before: Checkpoint, after: Checkpoint) -> str:
