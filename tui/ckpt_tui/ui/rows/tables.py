@@ -160,7 +160,7 @@ MEMORY_COLUMNS = (
     Column("KIND", width=9),
     Column("SPAN", width=10, align="right", optional=True),
     Column("DUMPED", width=BAR + NUMBER),
-    Column("BACKED BY", share=1, least=8, shrink="middle"),
+    Column("BACKING", share=1, least=8, shrink="middle"),
 )
 
 REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}
