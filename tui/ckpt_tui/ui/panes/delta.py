@@ -33,9 +33,10 @@ class DeltaPane(ListPane):
     """Looks for what is new in the list."""
 
     def on_mount(self) -> None:
-        if not self.checkpoint.delta.is_whole:
-            self._empty_in_the_end = self.shown.empty
+        delta, self._empty_in_the_end = self.checkpoint.delta, self.shown.empty
+        if not delta.is_whole or len(self.source) != len(delta.entries):  # read since it was made
             self._grow()
+        if not delta.is_whole:
             self._growing = self.set_interval(GROWS_S, self._grow)
 
     def _grow(self) -> None:
