@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import browser, card, go_to, labels
 from demo import screen_text
 from driving import settle, without_pause
 
@@ -21,7 +22,6 @@ from ckpt_tui.ui.screens import browse
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
-from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from crafted import ARCHIVES, copied
 
@@ -40,33 +40,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(places, "known_stores", lambda: iter(()))
     monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
     return here
-
-
-def screen(app: CkptApp) -> BrowseScreen:
-    found = app.screen
-    assert isinstance(found, BrowseScreen)
-    return found
-
-
-def labels(app: CkptApp) -> list[str]:
-    rows = screen(app).rows
-    return [node.label for _, node in rows._lines]
-
-
-async def go_to(pilot: Any, label: str) -> None:
-    """Put the cursor on a line, and wait until it was looked into."""
-    shown = screen(pilot.app)
-    node = next(n for _, n in shown.rows._lines if n.label == label)
-    assert shown.table.go_to(node.key)
-    await settle(pilot)
-
-
-def card(app: CkptApp) -> str:
-    return "\n".join(line.plain for line in _lines(screen(app).query_one(Facts)))
-
-
-def _lines(facts: Facts) -> list[Any]:
-    return list(facts._text.lines(80))
 
 
 async def test_the_folder_is_listed_and_what_is_no_checkpoint_left_out(folder: Path) -> None:
@@ -152,7 +125,7 @@ async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
             return real(node, progress, *more)
 
         monkeypatch.setattr(browse, "list_children", slow)
-        shown = screen(app)
+        shown = browser(app)
         shown.table.go_to(next(n.key for _, n in shown.rows._lines if n.label == "more"))
         await pilot.pause()
         await pilot.press("enter")
@@ -211,7 +184,7 @@ async def test_a_filter_leaves_lines_with_the_text_and_escape_ends_it(folder: Pa
         assert labels(app) == ["cri-podman.tar"]
         await pilot.press("escape")
         await settle(pilot)
-        if screen(app).query_one(SearchBar).is_open:
+        if browser(app).query_one(SearchBar).is_open:
             await pilot.press("escape")
             await settle(pilot)
         assert len(labels(app)) > 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
+from browsing import browser, card, go_to, line_of
 from demo import screen_text
 from driving import press, settle, without_pause
 
@@ -16,7 +16,6 @@ from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.copy import CopyScreen
-from ckpt_tui.ui.widgets.facts import Facts
 from crafted import ARCHIVES
 from docker_saved import DIGEST, GOOD, entry, save
 
@@ -35,16 +34,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def shown(app: CkptApp) -> BrowseScreen:
-    assert isinstance(app.screen, BrowseScreen)
-    return app.screen
-
-
-def labels(app: CkptApp, below: str = "") -> list[str]:
-    """Return the labels of all lines, or of those in an open branch."""
-    depths = [(depth, node.label) for depth, node in shown(app).rows._lines]
-    if not below:
-        return [label for _, label in depths]
+def labels(app: CkptApp, below: str) -> list[str]:
+    """Return the labels of the lines in an open branch."""
+    depths = [(depth, node.label) for depth, node in browser(app).rows._lines]
     first = next(i for i, (_, label) in enumerate(depths) if label == below)
     found = []
     for depth, label in depths[first + 1 :]:
@@ -54,21 +46,9 @@ def labels(app: CkptApp, below: str = "") -> list[str]:
     return found
 
 
-def card(app: CkptApp) -> str:
-    lines = shown(app).query_one(Facts)._text.lines(60)
-    return " ".join("\n".join(line.plain for line in lines).split())
-
-
-async def go_to(pilot: Any, label: str, *keys: str) -> None:
-    await settle(pilot)
-    screen = shown(pilot.app)
-    node = next(n for n in screen.rows.between(0, 1000) if n.label == label)
-    assert screen.table.go_to(node.key)
-    await press(pilot, *keys)
-
-
-def line_of(app: CkptApp, name: str) -> str:
-    return next(line for line in screen_text(app).split("\n") if name in line)
+def words(app: CkptApp) -> str:
+    """Return the text of the card on one line."""
+    return " ".join(card(app, 60).split())
 
 
 async def test_a_layout_in_an_archive_has_the_lines_of_the_folder(folder: Path) -> None:
@@ -81,7 +61,7 @@ async def test_a_layout_in_an_archive_has_the_lines_of_the_folder(folder: Path) 
         await go_to(pilot, "base-bb.oci.tar", "right", "down", "right")
         assert labels(app, "base-bb.oci.tar") == inside
         await press(pilot, "down")
-        assert "role layer" in card(app)
+        assert "role layer" in words(app)
 
 
 async def test_its_line_shows_that_there_is_more_in_it(folder: Path) -> None:
@@ -101,8 +81,8 @@ async def test_the_card_says_how_to_look_into_one_that_is_no_checkpoint(folder: 
     async with app.run_test(size=(120, 40)) as pilot:
         await go_to(pilot, "base-bb.oci.tar")
         await settle(pilot)
-        assert "holds no checkpoint" in card(app)
-        assert card(app).endswith("→ lists the images in it.")
+        assert "holds no checkpoint" in words(app)
+        assert words(app).endswith("→ lists the images in it.")
 
 
 async def test_images_of_docker_save_open_and_copy(folder: Path) -> None:
@@ -132,7 +112,7 @@ async def test_a_checkpoint_says_that_it_holds_no_images_and_opens(folder: Path)
     app = CkptApp((), folder, "here")
     async with app.run_test(size=(120, 40)) as pilot:
         await go_to(pilot, "counter.tar.zst", "right")
-        assert "counter.tar.zst holds no images." in card(app)
+        assert "counter.tar.zst holds no images." in words(app)
         assert "▶ counter.tar.zst" not in screen_text(app)
         await press(pilot, "enter")
         assert isinstance(app.screen, CheckpointScreen)

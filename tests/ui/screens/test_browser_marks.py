@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import line_of
 from demo import screen_text
 from driving import press, without_pause
 
@@ -41,10 +42,6 @@ def targets(app: CkptApp, *numbers: int) -> tuple[str, ...]:
 
 def first_line(app: CkptApp) -> str:
     return screen_text(app).split("\n")[0].rstrip()
-
-
-def line_of(app: CkptApp, name: str) -> str:
-    return next(line for line in screen_text(app).split("\n") if name in line)
 
 
 async def test_two_marked_are_compared_in_the_order_of_marking(app: CkptApp) -> None:

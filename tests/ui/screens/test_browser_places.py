@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import browser, card, go_to, labels
 from demo import screen_text
 from driving import settle, without_pause
 
@@ -19,7 +20,6 @@ from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.copy import CopyScreen
 from ckpt_tui.ui.screens.view import ViewScreen
-from ckpt_tui.ui.widgets.facts import Facts
 from containerd_store import unpack
 from fault_server import Answer, FaultServer
 from served import legacy
@@ -47,30 +47,6 @@ def add_image(server: FaultServer, tag: str, size: int = 10, **more: object) -> 
     config = {"mediaType": CONFIG, **server.add_blob("app", b"{}")}
     layer = {"mediaType": f"{LAYER}+gzip", **server.add_blob("app", tag.encode() * size)}
     return server.add_manifest("app", tag, {"config": config, "layers": [layer], **more})
-
-
-def shown(app: CkptApp) -> BrowseScreen:
-    assert isinstance(app.screen, BrowseScreen)
-    return app.screen
-
-
-def labels(app: CkptApp) -> list[str]:
-    return [node.label for node in shown(app).rows.between(0, 100_000)]
-
-
-def card(app: CkptApp) -> str:
-    lines = shown(app).query_one(Facts)._text.lines(60)
-    return "\n".join(line.plain for line in lines)
-
-
-async def go_to(pilot: Any, label: str, *keys: str) -> None:
-    screen = shown(pilot.app)
-    node = next(n for n in screen.rows.between(0, 100_000) if n.label == label)
-    assert screen.table.go_to(node.key)
-    await settle(pilot)
-    for key in keys:
-        await pilot.press(key)
-        await settle(pilot)
 
 
 async def browse(pilot: Any, server: FaultServer, repository: str = "app") -> None:
@@ -130,8 +106,8 @@ async def test_right_shows_what_an_image_is_made_of_and_what_refers_to_it(
         await go_to(pilot, inside[2], "right")
         assert any(label.startswith("layer") for label in labels(app)[-3:])
         await go_to(pilot, inside[0], "left")
-        assert shown(app).node is not None
-        assert shown(app).node.label == "v1"  # type: ignore[union-attr]
+        assert browser(app).node is not None
+        assert browser(app).node.label == "v1"  # type: ignore[union-attr]
         await pilot.press("left")
         assert inside[0] not in labels(app)
 
