@@ -12,7 +12,8 @@ from ckpt_tui.cli.options import (
     JSON,
     REVEAL,
     TARGET,
-    files,
+    file_argument,
+    file_option,
     reaches_registries,
     reads_checkpoints,
 )
@@ -42,7 +43,7 @@ def cli() -> None:
 
 
 @cli.command("open", hidden=True)
-@click.argument("targets", nargs=-1, shell_complete=files)
+@file_argument("targets", nargs=-1)
 def open_screens(targets: tuple[str, ...]) -> None:
     """Open the screens on TARGET..., or the browser."""
     from ckpt_tui.cli.screens import open_targets
@@ -113,21 +114,19 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool, rev
 @cli.command()
 @TARGET
 @click.option("--pages", is_flag=True, help="Count zero, duplicate and unique pages; reads all.")
-@click.option(
+@file_option(
     "--with",
     "others",
     multiple=True,
     metavar="TARGET",
-    shell_complete=files,
     help="Count the pages that another checkpoint has, too; may be given again.",
 )
 @click.option("--layers", is_flag=True, help="Say what each layer of the root filesystem did.")
-@click.option(
+@file_option(
     "--base",
     metavar="IMAGE",
     default="",
     help="The image that the container ran from.",
-    shell_complete=files,
 )
 @JSON
 @reads_checkpoints
@@ -150,9 +149,9 @@ def sizes(
 
 
 @cli.command()
-@click.argument("before", shell_complete=files)
-@click.argument("after", shell_complete=files)
-@click.argument("later", nargs=-1, shell_complete=files)
+@file_argument("before")
+@file_argument("after")
+@file_argument("later", nargs=-1)
 @click.option("--screen", is_flag=True, help="Show it on the screen.")
 @click.option("--no-pages", is_flag=True, help="Leave out the contents of memory and files.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 unless all is the same.")
@@ -207,9 +206,7 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 
 @cli.command()
 @TARGET
-@click.option(
-    "-o", "output", metavar="FILE", help="FILE.md, FILE.html or FILE.json.", shell_complete=files
-)
+@file_option("-o", "output", metavar="FILE", help="FILE.md, FILE.html or FILE.json.")
 @REVEAL
 @reads_checkpoints
 def report(target: str, output: str | None, reveal: bool) -> None:
@@ -225,24 +222,21 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 
 @cli.command()
-@click.argument("target", required=False, shell_complete=files)
-@click.option(
+@file_argument("target", required=False)
+@file_option(
     "--log",
     "log",
     metavar="FILE",
     help="A dump.log or restore.log; - is stdin.",
-    shell_complete=files,
 )
-@click.option(
+@file_option(
     "--host",
     metavar="this|FILE",
     help="Where it shall run: `this`, or a profile.",
-    shell_complete=files,
 )
-@click.option(
+@file_option(
     "--base",
     help="The image the container ran from, if it is not found by itself.",
-    shell_complete=files,
 )
 @JSON
 @reads_checkpoints
@@ -275,42 +269,37 @@ def host() -> None:
 
 
 @cli.command()
-@click.argument("source", shell_complete=files)
-@click.argument("destination", required=False, shell_complete=files)
+@file_argument("source")
+@file_argument("destination", required=False)
 @click.option(
     "--to", type=click.Choice(["optimized", "archive"]), default="optimized", show_default=True
 )
-@click.option(
+@file_option(
     "--base",
     metavar="TARGET",
     help="The image that the container was made from.",
-    shell_complete=files,
 )
 @click.option("--for", "repository", metavar="HOST/REPO", help="Where a local result will live.")
 @click.option("--keep-delta-tar", is_flag=True, help="Without a base: leave the delta as a tar.")
-@click.option(
+@file_option(
     "--upper",
     metavar="DIR",
     help="Beside dir:IMAGES: the overlay's upper folder.",
-    shell_complete=files,
 )
-@click.option(
+@file_option(
     "--spec",
     metavar="FILE",
     help="Beside dir:IMAGES: config.json of the bundle.",
-    shell_complete=files,
 )
-@click.option(
+@file_option(
     "--config",
     metavar="FILE",
     help="Beside dir:IMAGES: the engine's config.dump.",
-    shell_complete=files,
 )
-@click.option(
+@file_option(
     "--previous",
     metavar="TARGET",
     help="The pre-dump of an incremental checkpoint.",
-    shell_complete=files,
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @JSON
@@ -330,7 +319,7 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("target", required=False, shell_complete=files)
+@file_argument("target", required=False)
 @click.option("--all", "every", is_flag=True, help="Describe all tags, not the first 100 alone.")
 @JSON
 @reaches_registries
@@ -350,8 +339,8 @@ def ls(target: str | None, every: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("source", shell_complete=files)
-@click.argument("destination", shell_complete=files)
+@file_argument("source")
+@file_argument("destination")
 @JSON
 @reaches_registries
 def copy(source: str, destination: str, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -17,7 +18,10 @@ def files(
     return [CompletionItem(incomplete, type="file")]
 
 
-TARGET = click.argument("target", shell_complete=files)
+file_argument = partial(click.argument, shell_complete=files)
+file_option = partial(click.option, shell_complete=files)
+
+TARGET = file_argument("target")
 
 
 def _use_access(context: click.Context, parameter: click.Parameter, value: Any) -> None:
