@@ -59,6 +59,7 @@ def test_the_changes_are_known_while_they_are_read(monkeypatch: pytest.MonkeyPat
         assert entries == [*delta.entries[: min(count, 3)], *delta.entries[count - 1 : count]]
         assert largest == min(max(count - 1, 0), 6)
     assert list(so_far) == list(delta.entries)
+    assert so_far.largest == 6
     assert delta.is_whole
 
 

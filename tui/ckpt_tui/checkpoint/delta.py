@@ -44,6 +44,7 @@ class SoFar(Sequence[DeltaEntry]):
         self._base = base
         self._read: list[TarIndex] = []
         self._all: Sequence[DeltaEntry] | None = None
+        self._largest = 0
 
     def take(self, members: TarIndex) -> None:
         """Hear of an index that is about to be filled; of another one if the first reading was
@@ -52,13 +53,14 @@ class SoFar(Sequence[DeltaEntry]):
 
     def finish(self, entries: Sequence[DeltaEntry]) -> None:
         """Hear of all changes."""
+        self._largest = self.largest
         self._all = entries
         self._read = []  # in this order: who finds none looks at all of them
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest file known yet, while they are read."""
-        return max((members.largest for members in self._read), default=0)
+        """Bytes of the largest file known yet."""
+        return max((members.largest for members in self._read), default=self._largest)
 
     def __len__(self) -> int:
         read, found = self._read, self._all
