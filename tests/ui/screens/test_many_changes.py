@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event
 
@@ -47,16 +48,21 @@ async def _until(pilot: Pilot[None], wanted: Callable[[], object]) -> None:
             await pilot.pause(0.01)
 
 
-def _screen(app: CheckpointDemo) -> CheckpointScreen:
-    assert isinstance(app.screen, CheckpointScreen)
-    return app.screen
+@asynccontextmanager
+async def _opened(
+    data: Path,
+) -> AsyncIterator[tuple[CheckpointDemo, Pilot[None], CheckpointScreen]]:
+    """Open a checkpoint and wait for its first page."""
+    app = CheckpointDemo(data / "archives/cri-crio.tar")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen = app.screen
+        assert isinstance(screen, CheckpointScreen)
+        await _until(pilot, lambda: screen.pane)
+        yield app, pilot, screen
 
 
 async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
-    app = CheckpointDemo(data / "archives/cri-crio.tar")
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await _until(pilot, lambda: _screen(app).pane)
-        screen = _screen(app)
+    async with _opened(data) as (app, pilot, screen):
         assert screen.checkpoint is not None
         assert "the changes are being read" in screen_text(app)
         assert "reading …" in screen_text(app)
@@ -84,12 +90,10 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
 
 
 async def test_what_is_known_of_the_changes_is_added_up(data: Path, allowed: Event) -> None:
-    app = CheckpointDemo(data / "archives/cri-crio.tar")
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await _until(pilot, lambda: _screen(app).pane)
+    async with _opened(data) as (app, pilot, screen):
         await pilot.press("9")
         await _until(pilot, lambda: "delta" in screen_text(app))
-        table = _screen(app).query_one("SizesPane VirtualTable", VirtualTable)
+        table = screen.query_one("SizesPane VirtualTable", VirtualTable)
         await _until(pilot, lambda: len(table.rows))
         parts = [plain(table.rows[number].cells[0]) for number in range(len(table.rows))]
         table.cursor = next(number for number, name in enumerate(parts) if "delta" in name)
@@ -103,10 +107,7 @@ async def test_what_is_known_of_the_changes_is_added_up(data: Path, allowed: Eve
 
 
 async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed: Event) -> None:
-    app = CheckpointDemo(data / "archives/cri-crio.tar")
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await _until(pilot, lambda: _screen(app).pane)
-        screen = _screen(app)
+    async with _opened(data) as (_, pilot, screen):
         assert screen.checkpoint is not None
         assert screen.cancel_job()
         allowed.set()
@@ -130,10 +131,7 @@ async def test_a_tab_that_is_made_while_the_rest_is_read_has_all(
         await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_whole)
         await mount(switcher, *panes)
 
-    app = CheckpointDemo(data / "archives/cri-crio.tar")
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await _until(pilot, lambda: _screen(app).pane)
-        screen = _screen(app)
+    async with _opened(data) as (app, pilot, screen):
         monkeypatch.setattr(ContentSwitcher, "mount", mounted_late)
         if tab == 1:
             screen.query_one(ContentSwitcher).current = "waiting"

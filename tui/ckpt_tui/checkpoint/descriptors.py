@@ -103,6 +103,31 @@ class Descriptors:
         return tuple(map(self.key, some)), len(holders) - 1
 
 
+class _Numbers:
+    """The descriptors of one table, to tell the first that comes again."""
+
+    def __init__(self) -> None:
+        self._greatest = -1
+        self._seen: set[int] | None = None
+        """Mostly they rise, and none is made."""
+        self._is_told = False
+
+    def add(self, fd: int, found: Descriptors, start: int) -> bool:
+        """Add one, those before being the ones of `found` from the number `start` on; return False
+        for the first that comes again."""
+        if fd > self._greatest:
+            self._greatest = fd
+        elif not self._is_told:
+            if self._seen is None:
+                self._seen = set(found.fds_from(start))
+            self._is_told = fd in self._seen
+            if self._is_told:
+                return False
+        if self._seen is not None:
+            self._seen.add(fd)
+        return True
+
+
 def read_descriptors(
     images: ImageDirectory,
     table: FileTable,
@@ -115,25 +140,15 @@ def read_descriptors(
         start = len(found)
         if process.files_id is not None:
             name = f"fdinfo-{process.files_id}.img"
-            greatest, seen, is_told = -1, set[int](), False
+            numbers = _Numbers()
             lost, first_lost = 0, 0
             for info, _, offset in images.records(name, progress):
                 if len(found) >= MAX_DESCRIPTORS:
                     text = f"Only the first {MAX_DESCRIPTORS:,} descriptors are looked at, not from"
                     images.note(name, f"{text} number {len(found) - start:,} of its own on.")
                     break
-                if info.fd > greatest:
-                    greatest = info.fd
-                    if seen:
-                        seen.add(info.fd)
-                elif not is_told:
-                    # mostly they rise, and no set is made
-                    seen = seen or set(found.fds_from(start))
-                    is_told = info.fd in seen
-                    seen.add(info.fd)
-                    if is_told:
-                        note = f"Descriptor {info.fd} is listed again at byte {offset:,}."
-                        images.note(name, note)
+                if not numbers.add(info.fd, found, start):
+                    images.note(name, f"Descriptor {info.fd} is listed again at byte {offset:,}.")
                 if not table.objects.type_of(info.id):
                     lost, first_lost = lost + 1, first_lost or offset
                 thing = shared_thing(table, info.id)

@@ -85,10 +85,14 @@ def may_never_end(expression: re.Pattern[bytes]) -> bool:
     """Return whether an expression repeats without end what repeats without end itself: `re` tries
     every way to divide bytes between the two, and nothing stops it meanwhile."""
     try:
-        parsed = importlib.import_module("re._parser").parse(expression.pattern, expression.flags)
-        return _nests(parsed, within=False)
+        return _nests(_parsed(expression), within=False)
     except (ImportError, AttributeError, RecursionError):
         return False
+
+
+def _parsed(expression: re.Pattern[bytes]) -> Any:
+    """Return an expression as Python's own parser takes it apart."""
+    return importlib.import_module("re._parser").parse(expression.pattern, expression.flags)
 
 
 def _nests(parsed: Any, *, within: bool) -> bool:
@@ -114,7 +118,7 @@ def _inner(argument: Any) -> Iterator[Any]:
 def _written(expression: re.Pattern[bytes]) -> bytes:
     """Return an expression as RE2 has it; nothing if it does not, or if it may match no bytes."""
     try:
-        parsed = importlib.import_module("re._parser").parse(expression.pattern, expression.flags)
+        parsed = _parsed(expression)
         return _sequence(parsed, expression.flags).encode() if parsed.getwidth()[0] else b""
     except (_Unknown, ImportError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return b""

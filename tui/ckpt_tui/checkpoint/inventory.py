@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
@@ -71,12 +71,11 @@ def build_criu_facts(
 
 def _at_least(images: ImageDirectory, inventory: Any) -> str:
     """Return the first release that wrote the newest field in use (CRIU's images/*.proto)."""
-    for name in images.named("pagemap-")[:PAGE_MAPS]:
-        run = next(islice(images.records(name, quiet()), 1, None), None)
-        if run is not None:
-            if run[0].HasField("nr_pages"):
-                return "4.2"
-            break
+    maps = images.named("pagemap-")[:PAGE_MAPS]
+    runs = chain.from_iterable(islice(images.records(name, quiet()), 1, 2) for name in maps)
+    first = next(runs, None)
+    if first is not None and first[0].HasField("nr_pages"):
+        return "4.2"
     for field, release in (
         ("plugins_entry", "4.1"),
         ("dump_criu_run_id", "4.1"),

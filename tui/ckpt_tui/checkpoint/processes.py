@@ -173,7 +173,7 @@ def _threads(
             pending_signals=tuple(_pending(p, images.host) for p in pending),
         )
     if missing:
-        some = numbers_text(missing)
+        some = _numbers_text(missing)
         notes.append(
             Note("pstree.img", f"Threads of process {entry.pid} have no core image: {some}.")
         )
@@ -183,7 +183,7 @@ NAMED = 8
 """Numbers listed in a note; more are counted."""
 
 
-def numbers_text(numbers: Sequence[int]) -> str:
+def _numbers_text(numbers: Sequence[int]) -> str:
     """Return `3, 4, 5`, and how many more there are."""
     more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
     return ", ".join(map(str, numbers[:NAMED])) + more

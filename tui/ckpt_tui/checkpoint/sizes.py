@@ -36,9 +36,9 @@ def build_sizes(
     members: Mapping[str, Member],
     images_folder: str,
     packed: int,
-    images: Iterable[ImageFile],
+    images: Sequence[ImageFile],
     processes: Iterable[Process],
-    memory: Iterable[ProcessMemory],
+    memory: Sequence[ProcessMemory],
     layers: tuple[Layer, ...] = (),
 ) -> Sizes:
     """Return the breakdowns. `packed` is the size as stored: of the file, or of all blobs."""
@@ -49,12 +49,10 @@ def build_sizes(
     for layer in layers:
         if layer.role in ("base", "delta"):
             components[layer.role] += layer.plain_size or layer.size
-    images = tuple(images)
     kinds: dict[str, int] = defaultdict(int)
     for image in images:
         kinds[image.kind] += image.size
     regions: dict[str, int] = defaultdict(int)
-    memory = tuple(memory)
     for process_memory in memory:
         for region in process_memory.regions:
             regions[region.kind] += region.dumped

@@ -195,7 +195,7 @@ class JobHost(DOMNode):
     def on_unmount(self) -> None:
         self._outdate()
 
-    @work(thread=True, exclusive=True, group="job", exit_on_error=False, description="job")
+    @work(thread=True, exclusive=True, group="job", exit_on_error=False)
     def _work(self, job: int, name: str) -> None:
         worker, given = get_current_worker(), self._given.pop(job, None)
         if given is None:  # another job came before this one began

@@ -14,7 +14,6 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.rows.choice import Choice
-from ckpt_tui.ui.rows.table import ListRows
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.view import SAVING, ViewScreen
 
@@ -45,9 +44,8 @@ class DeltaPane(ListPane):
         if is_whole and self._growing is not None:
             self._growing.stop()
         if is_whole or self.choice == Choice():
-            rows = self.shown.rows(self.checkpoint)
             empty = self._empty_in_the_end if is_whole else "The changes are being read"
-            self.set_source(ListRows(rows) if isinstance(rows, list) else rows, empty)
+            self.set_source(self.shown.source(self.checkpoint), empty)
 
     def _entry(self) -> DeltaEntry | None:
         key = self.current_key

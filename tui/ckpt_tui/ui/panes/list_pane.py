@@ -45,6 +45,11 @@ class ListOf:
     has_secrets: bool = False
     """Whether the panel may show what looks like a secret."""
 
+    def source(self, checkpoint: Checkpoint) -> RowSource:
+        """Return the rows of a checkpoint as a table takes them."""
+        rows = self.rows(checkpoint)
+        return ListRows(rows) if isinstance(rows, list) else rows
+
 
 class ListPane(Pane):
     """Rows that can be filtered and sorted, with a panel for the one under the cursor."""
@@ -59,8 +64,7 @@ class ListPane(Pane):
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint, shown: ListOf) -> None:
         super().__init__(opened, checkpoint)
         self.shown = shown
-        rows = shown.rows(checkpoint)
-        self.source: RowSource = ListRows(rows) if isinstance(rows, list) else rows
+        self.source = shown.source(checkpoint)
         self.choice = Choice()
         self._found: RowSource | None = None
         """What the job that chooses rows has found so far; it grows."""
