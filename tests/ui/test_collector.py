@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from pathlib import Path
+from threading import Event
 
 import pytest
 from driving import press, settle, shown
@@ -46,6 +48,34 @@ async def test_a_checkpoint_that_was_left_is_freed(data: Path) -> None:
                 break
             await pilot.pause(0.05)
         assert [ref() for ref in kept] == [None, None]
+
+
+async def test_a_checkpoint_that_is_let_go_of_later_is_freed(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, give_back = Event(), collector.give_back
+
+    def watched(app: CkptApp, left: weakref.ref[object], seconds: float = 0.05) -> None:
+        give_back(app, left, seconds)
+        tried.set()
+
+    monkeypatch.setattr(collector, "give_back", watched)
+    app = CkptApp((str(data / "images/kinds"),), data)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        held = [app.screen]
+        kept = weakref.ref(held[0])
+        await pilot.press("q")
+        async with asyncio.timeout(30):
+            while not tried.is_set():
+                await pilot.pause(0.05)
+        assert kept() is not None
+        held.clear()
+        for _ in range(PATIENCE):
+            if kept() is None:
+                break
+            await pilot.pause(0.05)
+        assert kept() is None
 
 
 async def test_the_rows_of_an_earlier_filter_are_freed_without_it(

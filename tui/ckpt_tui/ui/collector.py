@@ -9,12 +9,23 @@ behind has to give back.
 from __future__ import annotations
 
 import gc
+from functools import partial
+from typing import Any
+from weakref import ref
+
+from textual.app import App
 
 YOUNG = 5_000
 """New objects after which the youngest are looked at: ten times as many take four milliseconds."""
 
 NEVER = 1_000_000
 """Rounds among younger objects after which all are looked at."""
+
+LEFT_S = 0.5
+"""Seconds after which a screen that was left is gone, mostly."""
+
+GIVEN_UP_S = 30
+"""Seconds after which nothing more is tried."""
 
 
 def spare_the_screen() -> tuple[int, int, int]:
@@ -36,8 +47,12 @@ def keep_all() -> None:
     gc.freeze()
 
 
-def give_back() -> None:
-    """Free the cycles of a screen that was left behind, and spare what remains."""
+def give_back(app: App[Any], left: ref[object], seconds: float = LEFT_S) -> None:
+    """Free the cycles of a screen that was left `seconds` ago, and spare what remains. A job of it
+    may not have heard yet that nobody wants it: as long as the screen is there, try again later.
+    """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    if left() is not None and seconds < GIVEN_UP_S:
+        app.set_timer(seconds, partial(give_back, app, left, 2 * seconds))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from functools import partial
 from typing import ClassVar
+from weakref import ref
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -41,10 +42,6 @@ from ckpt_tui.ui.widgets.tab_line import TabLine
 
 FETCHED_S = 0.5
 """Seconds between looking how many bytes came over the wire."""
-
-
-LEFT_S = 0.5
-"""Seconds after which a screen that was left is gone."""
 
 
 class CheckpointScreen(AsksToFetch, PaneActions):
@@ -200,7 +197,8 @@ class CheckpointScreen(AsksToFetch, PaneActions):
 
     def on_unmount(self) -> None:
         # set from the app's own handler: one set here would keep this screen as who started it
-        self.app.call_later(self.app.set_timer, LEFT_S, collector.give_back)
+        give_back = partial(collector.give_back, self.app, ref(self))
+        self.app.call_later(self.app.set_timer, collector.LEFT_S, give_back)
         if self.opened is not None:
             self.opened.close()
 
