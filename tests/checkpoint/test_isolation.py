@@ -122,8 +122,8 @@ def test_dumped_cgroups_have_paths_properties_owner_and_processes(tmp_path: Path
 
 
 def test_cgroups_are_shown_as_a_tree(tmp_path: Path) -> None:
-    from ckpt_tui.ui.rows.isolation import cgroup_rows, cgroup_sections
-    from ckpt_tui.ui.rows.links import links, users
+    from ckpt_tui.views.isolation import cgroup_rows, cgroup_sections
+    from ckpt_tui.views.links import links, users
 
     checkpoint = with_directories(tmp_path)
     rows = [row for row in cgroup_rows(checkpoint) if row.cells[0] == "memory"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint, Process
-from ckpt_tui.ui.rows.details import process_sections
+from ckpt_tui.views.details import process_sections
 from crafted import IMAGES, copied, first, loaded, rewrite
 
 

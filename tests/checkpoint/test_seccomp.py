@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ckpt_tui.ui.rows.details import process_sections
+from ckpt_tui.views.details import process_sections
 from crafted import ARCHIVES, copied, first, loaded, rewrite
 
 

@@ -9,8 +9,8 @@ import pytest
 from ran import Run
 
 from ckpt_tui.criu.schema import network_pb2
-from ckpt_tui.ui.rows.details import by_key
-from ckpt_tui.ui.rows.secrets import COVER
+from ckpt_tui.views.details import by_key
+from ckpt_tui.views.secrets import COVER
 from crafted import copied, first, image_of, loaded, rewrite
 
 

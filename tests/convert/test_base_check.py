@@ -14,7 +14,7 @@ from ckpt_tui.convert.base_check import BaseCheck, BaseVerdict, check_base
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.source import Source
-from ckpt_tui.ui.rows.conversion import plan_sections
+from ckpt_tui.views.conversion import plan_sections
 
 OTHER = "sha256:" + "00" * 32
 

@@ -49,8 +49,8 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.diagnose.checks import CHECKS
     from ckpt_tui.diagnose.facts import Facts
     from ckpt_tui.formats.views import MemoryTree
-    from ckpt_tui.ui.rows.details import by_key
-    from ckpt_tui.ui.rows.links import links, users
+    from ckpt_tui.views.details import by_key
+    from ckpt_tui.views.links import links, users
 
 DATA = Path(__file__).parent.parent / "data"
 IMAGES = sorted(

@@ -14,10 +14,6 @@ import ckpt_tui.ui
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
 from ckpt_tui.ui.jobs import JobHost
-from ckpt_tui.ui.rows.bars import Part, bar
-from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.meanings import OPEN, signed
-from ckpt_tui.ui.rows.table import Column, ListRows, Row, row_text
 from ckpt_tui.ui.theme import ThemedApp
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -25,6 +21,10 @@ from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.bars import Part, bar
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.meanings import OPEN, signed
+from ckpt_tui.views.table import Column, ListRows, Row, row_text
 
 TREE = [
     (1, f"{OPEN} sh -c exec …", 1 << 20),

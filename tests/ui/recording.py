@@ -44,8 +44,8 @@ class Stopped(datetime):
 def stop_the_clock() -> None:
     """Let nothing of this host be in the pictures."""
     from ckpt_tui.diagnose import host
-    from ckpt_tui.ui.rows import browse, card, overview
     from ckpt_tui.ui.screens import checkpoint
+    from ckpt_tui.views import browse, card, overview
 
     for module in (browse, card, overview):
         module.datetime = Stopped  # type: ignore[attr-defined]

@@ -14,9 +14,9 @@ from driving import press, settle, shown
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.panes import list_pane
-from ckpt_tui.ui.rows.choice import ChosenRows
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.choice import ChosenRows
 
 PATIENCE = 100
 """Twentieths of a second to wait at most."""

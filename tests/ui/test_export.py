@@ -12,8 +12,8 @@ from textual.widgets import Input
 
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.rows.export import as_markdown
-from ckpt_tui.ui.rows.table import Column, ListRows, Row
+from ckpt_tui.views.export import as_markdown
+from ckpt_tui.views.table import Column, ListRows, Row
 
 
 async def saved(pilot: Any, path: Path) -> str:

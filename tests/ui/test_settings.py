@@ -19,10 +19,10 @@ from ckpt_tui.sources.access import (
 )
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.commands import help_text
-from ckpt_tui.ui.rows.secrets import choose_masks, covered, masked
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.settings import checked
 from ckpt_tui.ui.widgets.tab_line import TabLine
+from ckpt_tui.views.secrets import choose_masks, covered, masked
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from textual.color import Color
 from textual.command import CommandPalette
 from textual.theme import BUILTIN_THEMES, Theme
 
-from ckpt_tui.ui.rows.meanings import MEANINGS, signed
 from ckpt_tui.ui.theme import ANSI, DARK, LIGHT, THEMES, ThemedApp, meaning_colours
+from ckpt_tui.views.meanings import MEANINGS, signed
 
 
 def luminance(colour: str) -> float:

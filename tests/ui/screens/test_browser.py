@@ -17,12 +17,12 @@ from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui import places
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.rows.browse import BrowseRows, Node
 from ckpt_tui.ui.screens import browse
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.widgets.search_bar import SearchBar
+from ckpt_tui.views.browse import BrowseRows, Node
 from crafted import ARCHIVES, copied
 
 

@@ -20,17 +20,17 @@ from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
-from ckpt_tui.ui.rows import choice
-from ckpt_tui.ui.rows.link_labels import Link
-from ckpt_tui.ui.rows.links import users
-from ckpt_tui.ui.rows.secrets import COVER
-from ckpt_tui.ui.rows.table import Row
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.pane_actions import PANE_ACTIONS
 from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views import choice
+from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.links import users
+from ckpt_tui.views.secrets import COVER
+from ckpt_tui.views.table import Row
 from crafted import copied, first, rewrite
 
 

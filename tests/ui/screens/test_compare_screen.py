@@ -12,7 +12,6 @@ from textual.widgets import Input
 
 from ckpt_tui.demo import demo_folder
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.rows.compare import ONE_DUMP, Line
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.chain import ChainScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
@@ -20,6 +19,7 @@ from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.compare import ONE_DUMP, Line
 from crafted import ARCHIVES, tarred, unpacked
 
 

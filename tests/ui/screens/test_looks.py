@@ -15,11 +15,11 @@ from driving import UI, press, without_pause
 
 from ckpt_tui.ui import places
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.rows import browse as browse_rows
-from ckpt_tui.ui.rows import card, overview
 from ckpt_tui.ui.screens import checkpoint
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
+from ckpt_tui.views import browse as browse_rows
+from ckpt_tui.views import card, overview
 
 SIZES = [(80, 24), (120, 40)]
 NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)

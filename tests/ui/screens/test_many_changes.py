@@ -20,9 +20,9 @@ from ckpt_tui.checkpoint import build, delta
 from ckpt_tui.checkpoint.model import DeltaEntry
 from ckpt_tui.ui.panes import delta as pane
 from ckpt_tui.ui.panes.delta import DeltaPane
-from ckpt_tui.ui.rows.table import plain
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.table import plain
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 from demo import HOSTILE, Demo, assert_harmless, screen_text
 from textual.message import Message
 
-from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.meanings import signed
 from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.meanings import signed
 
 SECTIONS = [
     Section(

@@ -9,9 +9,9 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widget import Widget
 
-from ckpt_tui.ui.rows.table import Column, ListRows, Row
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.table import Column, ListRows, Row
 
 
 def list_with_bar() -> Widget:

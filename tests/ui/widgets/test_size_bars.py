@@ -7,8 +7,8 @@ from typing import Any
 from demo import HOSTILE, Demo, assert_harmless, screen_text
 from textual.widget import Widget
 
-from ckpt_tui.ui.rows.bars import Part
 from ckpt_tui.ui.widgets.size_bars import StackedBar
+from ckpt_tui.views.bars import Part
 
 PARTS = (
     Part("pages", 140 << 20, "pages", note="one layer per process"),

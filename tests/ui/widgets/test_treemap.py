@@ -5,9 +5,9 @@ from __future__ import annotations
 from demo import HOSTILE, Demo, screen_text
 from rich.cells import cell_len
 
-from ckpt_tui.ui.rows.bars import Part
-from ckpt_tui.ui.rows.treemap import Tile
 from ckpt_tui.ui.widgets.treemap import Treemap, tile_line
+from ckpt_tui.views.bars import Part
+from ckpt_tui.views.treemap import Tile
 
 
 def test_every_line_of_a_tile_is_as_wide_as_the_tile() -> None:

@@ -8,9 +8,9 @@ from demo import HOSTILE, Demo, assert_harmless, screen_text
 from rich.text import Text
 from textual.message import Message
 
-from ckpt_tui.ui.rows.meanings import OPEN, signed
-from ckpt_tui.ui.rows.table import Column, LazyRows, ListRows, Row
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.meanings import OPEN, signed
+from ckpt_tui.views.table import Column, LazyRows, ListRows, Row
 
 COLUMNS = (
     Column("PID", width=6, align="right"),

@@ -19,8 +19,8 @@ from ckpt_tui.formats.comparing import (
     compare_loaded,
     load_both,
 )
-from ckpt_tui.ui.rows import chain
-from ckpt_tui.ui.rows.compare import (
+from ckpt_tui.views import chain
+from ckpt_tui.views.compare import (
     COLUMNS,
     NOTE,
     ONE_DUMP,

@@ -15,8 +15,8 @@ from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.text import human_bytes
-from ckpt_tui.ui.rows.conversion import plan_sections, result_sections
-from ckpt_tui.ui.rows.facts import Section
+from ckpt_tui.views.conversion import plan_sections, result_sections
+from ckpt_tui.views.facts import Section
 
 
 def convert(

@@ -23,7 +23,7 @@ from ckpt_tui.diagnose.log import LogBytes, read_log
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.logs import open_log
 from ckpt_tui.formats.opened import open_checkpoint
-from ckpt_tui.ui.rows.diagnosis import (
+from ckpt_tui.views.diagnosis import (
     COMMAND,
     LOG,
     finding_sections,
@@ -31,7 +31,7 @@ from ckpt_tui.ui.rows.diagnosis import (
     restore_sections,
     sections_of,
 )
-from ckpt_tui.ui.rows.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section
 
 FINDINGS = 1
 """Exit code when there is something to find."""

@@ -11,8 +11,8 @@ from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, pulls, ways
 from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import print_facts, print_heading, print_json, print_table, width
 from ckpt_tui.convert.measure import Measured, Measurement
-from ckpt_tui.ui.rows.formats import columns, pull_sections, way_rows
-from ckpt_tui.ui.rows.forms import form_section
+from ckpt_tui.views.formats import columns, pull_sections, way_rows
+from ckpt_tui.views.forms import form_section
 
 LINE = 120
 """Columns of the table that goes into a file or a pipe."""

@@ -29,15 +29,15 @@ from ckpt_tui.core.window import BytesWindow, ByteWindow, chunks
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.base import OpenedImage
-from ckpt_tui.ui.rows import processes, tables
-from ckpt_tui.ui.rows.details import process_sections
-from ckpt_tui.ui.rows.facts import Section
-from ckpt_tui.ui.rows.meanings import sign
-from ckpt_tui.ui.rows.overview import overview_sections
-from ckpt_tui.ui.rows.secrets import masked
-from ckpt_tui.ui.rows.sizes import LAYER_COLUMNS, layer_rows
-from ckpt_tui.ui.rows.table import Column, Row
-from ckpt_tui.ui.rows.table import plain as plain_cell
+from ckpt_tui.views import processes, tables
+from ckpt_tui.views.details import process_sections
+from ckpt_tui.views.facts import Section
+from ckpt_tui.views.meanings import sign
+from ckpt_tui.views.overview import overview_sections
+from ckpt_tui.views.secrets import masked
+from ckpt_tui.views.sizes import LAYER_COLUMNS, layer_rows
+from ckpt_tui.views.table import Column, Row
+from ckpt_tui.views.table import plain as plain_cell
 
 FORMS = {".md": "Markdown", ".html": "HTML", ".json": "JSON"}
 

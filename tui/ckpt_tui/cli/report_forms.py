@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ckpt_tui.core.text import printable
-from ckpt_tui.ui.rows.export import markdown
+from ckpt_tui.views.export import markdown
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d242b; background: #fafbfc;

@@ -18,11 +18,11 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.values import Host
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.ui.rows import isolation, processes, tables
-from ckpt_tui.ui.rows.decoded import value_text
-from ckpt_tui.ui.rows.details import filter_facts, process_sections
-from ckpt_tui.ui.rows.overview import overview_sections
-from ckpt_tui.ui.rows.secrets import (
+from ckpt_tui.views import isolation, processes, tables
+from ckpt_tui.views.decoded import value_text
+from ckpt_tui.views.details import filter_facts, process_sections
+from ckpt_tui.views.overview import overview_sections
+from ckpt_tui.views.secrets import (
     covered,
     masked,
     masked_arguments,

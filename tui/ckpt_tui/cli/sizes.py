@@ -21,7 +21,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.table import resolve
-from ckpt_tui.ui.rows.sizes import (
+from ckpt_tui.views.sizes import (
     CHANGE_COLUMNS,
     LAYER_COLUMNS,
     PAGE_KINDS,
@@ -30,8 +30,8 @@ from ckpt_tui.ui.rows.sizes import (
     stack_changes,
     stack_rows,
 )
-from ckpt_tui.ui.rows.table import Column, Row
-from ckpt_tui.ui.rows.tables import SIZED, sized
+from ckpt_tui.views.table import Column, Row
+from ckpt_tui.views.tables import SIZED, sized
 
 COLUMNS = (
     Column("PART", width=28, shrink="middle"),

@@ -25,7 +25,7 @@ from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
 from ckpt_tui.sources.stores import Store, known_stores, store_at
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.sources.transfer import BlobStep
-from ckpt_tui.ui.rows.table import Column, Row
+from ckpt_tui.views.table import Column, Row
 
 MAX_DESCRIBED = 100
 """Tags that are described unless all are asked for: each costs two requests or more."""

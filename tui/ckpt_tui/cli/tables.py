@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ckpt_tui.checkpoint.export import json_pieces
 from ckpt_tui.cli.telling import LINE
 from ckpt_tui.core.text import printable
-from ckpt_tui.ui.rows.table import Column, Row, RowSource, column_widths, fit, plain
+from ckpt_tui.views.table import Column, Row, RowSource, column_widths, fit, plain
 
 NARROW = 20
 """Columns below which sentences are left to the terminal."""

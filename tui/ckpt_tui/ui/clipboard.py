@@ -9,7 +9,7 @@ from typing import Any
 from textual.app import App
 
 from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.ui.rows.table import Row, plain
+from ckpt_tui.views.table import Row, plain
 
 MOST = 48 << 10
 """Bytes. Terminals cap an OSC 52 sequence, many at 64 KiB after base64."""

@@ -15,18 +15,18 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.saving import save_window
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.ui.rows.export import (
+from ckpt_tui.ui.screens.pick import AskScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.hex_view import HexView
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.export import (
     FACT_COLUMNS,
     FORMS,
     LINE_COLUMNS,
     fact_rows,
     line_rows,
 )
-from ckpt_tui.ui.rows.table import Column, RowSource
-from ckpt_tui.ui.screens.pick import AskScreen
-from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.hex_view import HexView
-from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.table import Column, RowSource
 
 SUFFIXES = ", ".join((".svg", *FORMS))
 

@@ -18,12 +18,12 @@ from ckpt_tui.sources.credentials import logged_in_hosts
 from ckpt_tui.sources.reference import SCHEME, parse_place
 from ckpt_tui.sources.stores import Store, known_stores, store_at
 from ckpt_tui.ui.remote import Repositories, image_nodes, show
-from ckpt_tui.ui.rows.browse import Node
+from ckpt_tui.views.browse import Node
 
 if TYPE_CHECKING:  # 200 ms that the first frame need not wait for
     from ckpt_tui.formats.local_stores import StoreEntry
-    from ckpt_tui.ui.rows.bars import Part
-    from ckpt_tui.ui.rows.facts import Section
+    from ckpt_tui.views.bars import Part
+    from ckpt_tui.views.facts import Section
 
 
 def roots(folder: Path | None, label: str = "") -> list[Node]:
@@ -228,8 +228,8 @@ def card_of(target: str, progress: Progress) -> Card:
     from ckpt_tui.diagnose.target import diagnose_opened
     from ckpt_tui.formats.fetching import raise_unasked
     from ckpt_tui.formats.opened import open_checkpoint
-    from ckpt_tui.ui.rows.card import card_sections
-    from ckpt_tui.ui.rows.overview import component_parts
+    from ckpt_tui.views.card import card_sections
+    from ckpt_tui.views.overview import component_parts
 
     opened = open_checkpoint(target, progress, before_fetching=raise_unasked)
     try:
@@ -249,7 +249,7 @@ def log_card(path: str, progress: Progress) -> Card:
     from ckpt_tui.diagnose.doctor import diagnose_log
     from ckpt_tui.diagnose.log import read_log
     from ckpt_tui.formats.logs import open_log
-    from ckpt_tui.ui.rows.diagnosis import log_sections
+    from ckpt_tui.views.diagnosis import log_sections
 
     window = open_log(path)
     try:

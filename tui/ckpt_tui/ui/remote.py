@@ -11,7 +11,7 @@ from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, short_digest
 from ckpt_tui.sources.reference import SCHEME, parse_place
-from ckpt_tui.ui.rows.browse import Node
+from ckpt_tui.views.browse import Node
 
 if TYPE_CHECKING:  # 200 ms that the first frame need not wait for
     from ckpt_tui.formats.listing import RepositoryListing, TagEntry

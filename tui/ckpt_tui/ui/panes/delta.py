@@ -13,9 +13,9 @@ from ckpt_tui.checkpoint.model import DeltaEntry
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
-from ckpt_tui.ui.rows.choice import Choice
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.view import SAVING, ViewScreen
+from ckpt_tui.views.choice import Choice
 
 GROWS_S = 0.3
 """Seconds between looking for what is new."""

@@ -12,7 +12,10 @@ from textual.containers import Horizontal, Vertical
 
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.panes.pane import Find, Pane
-from ckpt_tui.ui.rows.diagnosis import (
+from ckpt_tui.ui.screens.log import LogFound, LogScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.diagnosis import (
     COLUMNS,
     LOG,
     cure_of,
@@ -22,10 +25,7 @@ from ckpt_tui.ui.rows.diagnosis import (
     links_of,
     sections_of,
 )
-from ckpt_tui.ui.rows.table import ListRows, plain
-from ckpt_tui.ui.screens.log import LogFound, LogScreen
-from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.table import ListRows, plain
 
 CHECKING = "Checking …"
 WHOLE = "Nothing is wrong: every check passed, and no log tells of a failure"

@@ -17,11 +17,11 @@ from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.kinds import Format, kind_of
 from ckpt_tui.ui.panes.list_pane import ListPane
-from ckpt_tui.ui.rows.decoded import COLUMNS, DecodedRows
-from ckpt_tui.ui.rows.secrets import masked
-from ckpt_tui.ui.rows.table import Column, LazyRows, ListRows, Row, RowSource, plain
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.decoded import COLUMNS, DecodedRows
+from ckpt_tui.views.secrets import masked
+from ckpt_tui.views.table import Column, LazyRows, ListRows, Row, RowSource, plain
 
 AT_ONCE = 256 << 10
 """Bytes of an image that is decoded before the next frame is drawn; a larger one is a job."""

@@ -17,14 +17,14 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
-from ckpt_tui.ui.rows.choice import MANY, Choice, find_row
-from ckpt_tui.ui.rows.details import by_key
-from ckpt_tui.ui.rows.facts import Section, fact_lines
-from ckpt_tui.ui.rows.table import Column, ListRows, Row, RowSource, plain
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.choice import MANY, Choice, find_row
+from ckpt_tui.views.details import by_key
+from ckpt_tui.views.facts import Section, fact_lines
+from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain
 
 FOUND_S = 0.3
 """Seconds between showing what a filter has found."""

@@ -18,13 +18,13 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.criu.pages import PageState
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
-from ckpt_tui.ui.rows.found import COLUMNS, found_row, found_text, parse_address, region_at
-from ckpt_tui.ui.rows.hex import dump_lines
-from ckpt_tui.ui.rows.table import LazyRows, Row
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.found import COLUMNS, found_row, found_text, parse_address, region_at
+from ckpt_tui.views.hex import dump_lines
+from ckpt_tui.views.table import LazyRows, Row
 
 FORMS = "text, re:expression, hex:bytes, u16:text; a * before it searches every process"
 

@@ -11,12 +11,12 @@ from textual.containers import Horizontal, Vertical
 
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
-from ckpt_tui.ui.rows.facts import fact_lines
-from ckpt_tui.ui.rows.overview import component_parts, overview_sections
-from ckpt_tui.ui.rows.processes import COLUMNS, process_source
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.facts import fact_lines
+from ckpt_tui.views.overview import component_parts, overview_sections
+from ckpt_tui.views.processes import COLUMNS, process_source
 
 
 class OverviewPane(Pane):

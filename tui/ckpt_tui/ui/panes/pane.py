@@ -16,9 +16,9 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, Task
-from ckpt_tui.ui.rows.link_labels import Link
-from ckpt_tui.ui.rows.links import links, users
 from ckpt_tui.ui.widgets.job_bar import JobBar
+from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.links import links, users
 
 Find = Callable[[], Sequence[Link]]
 """Finds links; may take seconds where there are very many descriptors."""

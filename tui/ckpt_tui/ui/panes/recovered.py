@@ -16,10 +16,14 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.panes.pane import Find
-from ckpt_tui.ui.rows.content import MAX_TEXT, is_text, text_lines
-from ckpt_tui.ui.rows.facts import Section
-from ckpt_tui.ui.rows.hex import dump_lines
-from ckpt_tui.ui.rows.recovered import (
+from ckpt_tui.ui.saving import ask_where_to_save
+from ckpt_tui.ui.screens.view import SAVING, ViewScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.hex_view import HexView
+from ckpt_tui.views.content import MAX_TEXT, is_text, text_lines
+from ckpt_tui.views.facts import Section
+from ckpt_tui.views.hex import dump_lines
+from ckpt_tui.views.recovered import (
     COLUMNS,
     empty_text,
     item_links,
@@ -30,10 +34,6 @@ from ckpt_tui.ui.rows.recovered import (
     number_from,
     number_of,
 )
-from ckpt_tui.ui.saving import ask_where_to_save
-from ckpt_tui.ui.screens.view import SAVING, ViewScreen
-from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.hex_view import HexView
 
 LOOKING = "Looking for data …"
 STOPPED = "Stopped. Showing this tab again begins anew"

@@ -26,13 +26,13 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.commands import own_key
 from ckpt_tui.ui.jobs import JobCancelled, JobFailed
 from ckpt_tui.ui.panes.pane import Pane
-from ckpt_tui.ui.rows.choice import MANY
-from ckpt_tui.ui.rows.sizes import COLUMNS, about, count_parts, crumbs, node_rows, part_of
-from ckpt_tui.ui.rows.table import plain
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.choice import MANY
+from ckpt_tui.views.sizes import COLUMNS, about, count_parts, crumbs, node_rows, part_of
+from ckpt_tui.views.table import plain
 
 READING = "Reading the layers"
 """The job that reads an image."""

@@ -17,7 +17,7 @@ from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.panes.sizes import SizesPane
 from ckpt_tui.ui.panes.sockets import SocketsPane
-from ckpt_tui.ui.rows import isolation, problems, processes, tables
+from ckpt_tui.views import isolation, problems, processes, tables
 
 Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
 
@@ -25,7 +25,7 @@ Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
 @dataclass(frozen=True, slots=True)
 class PaneEntry:
     """One tab: its name, a short one for narrow terminals, how it is made, and which keys of rows
-    (see `rows.details`) are shown in it."""
+    (see `views.details`) are shown in it."""
 
     name: str
     short: str

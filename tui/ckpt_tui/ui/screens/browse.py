@@ -26,10 +26,6 @@ from ckpt_tui.ui.places import (
     roots,
 )
 from ckpt_tui.ui.remote import Repositories
-from ckpt_tui.ui.rows.browse import COLUMNS, BrowseRows, Node
-from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.node import inside_sections, is_looked_into, known_sections, node_sections
-from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.browse_opening import BrowseOpening
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -38,6 +34,10 @@ from ckpt_tui.ui.widgets.marks_line import MarksLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.browse import COLUMNS, BrowseRows, Node
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.node import inside_sections, is_looked_into, known_sections, node_sections
+from ckpt_tui.views.problem import problem_sections
 
 PAUSE_S = 0.15
 """Seconds the cursor rests on a line before it is looked into."""

@@ -11,8 +11,8 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import DIAGNOSIS_TAB, own_key
-from ckpt_tui.ui.rows.browse import BrowseRows, Node
 from ckpt_tui.ui.widgets.marks_line import MarksLine
+from ckpt_tui.views.browse import BrowseRows, Node
 
 if TYPE_CHECKING:
     from ckpt_tui.ui.app import CkptApp

@@ -19,8 +19,6 @@ from ckpt_tui.formats.comparing import Link, compare_chain
 from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import CHAIN, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.rows.chain import COLUMNS, link_rows, link_sections, memory_parts, no_memory
-from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.compare import CompareScreen, ask_for_one_more
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.job_screen import JobScreen
@@ -29,6 +27,8 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.chain import COLUMNS, link_rows, link_sections, memory_parts, no_memory
+from ckpt_tui.views.problem import problem_sections
 
 
 class ChainScreen(AsksToFetch, JobScreen[None]):

@@ -28,9 +28,6 @@ from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.table import PANES, pane_holding
-from ckpt_tui.ui.rows.diagnosis import problem_keys
-from ckpt_tui.ui.rows.link_labels import Link
-from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.pane_actions import PaneActions
 from ckpt_tui.ui.screens.pick import PickScreen
@@ -39,6 +36,9 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.tab_line import TabLine
+from ckpt_tui.views.diagnosis import problem_keys
+from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.problem import problem_sections
 
 FETCHED_S = 0.5
 """Seconds between looking how many bytes came over the wire."""

@@ -28,20 +28,6 @@ from ckpt_tui.formats.comparing import Loaded, compare_deltas, is_one_dump, load
 from ckpt_tui.ui.clipboard import send_row, send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.rows.choice import Choice, find_row
-from ckpt_tui.ui.rows.compare import (
-    COLUMNS,
-    MOST_LINES,
-    ONE_DUMP,
-    Line,
-    line_rows,
-    line_sections,
-    lines,
-    memory_parts,
-    summary,
-)
-from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.rows.table import Row, plain
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import AskScreen
@@ -52,6 +38,20 @@ from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.choice import Choice, find_row
+from ckpt_tui.views.compare import (
+    COLUMNS,
+    MOST_LINES,
+    ONE_DUMP,
+    Line,
+    line_rows,
+    line_sections,
+    lines,
+    memory_parts,
+    summary,
+)
+from ckpt_tui.views.problem import problem_sections
+from ckpt_tui.views.table import Row, plain
 
 COMPARING = "Comparing memory …"
 

@@ -22,16 +22,16 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CONVERT, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.rows.conversion import next_commands, plan_sections, result_sections
-from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.rows.table import fit
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.lines import Lines
+from ckpt_tui.views.conversion import next_commands, plan_sections, result_sections
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.problem import problem_sections
+from ckpt_tui.views.table import fit
 
 _WITH_THE_PLAN = ("start", "change_target", "change_base", "change_repository", "keep_delta")
 """Actions that end when the result is there."""

@@ -17,12 +17,12 @@ from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
 from ckpt_tui.sources.transfer import BlobStep
 from ckpt_tui.ui.commands import COPY, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
-from ckpt_tui.ui.rows.facts import Fact, Section
-from ckpt_tui.ui.rows.meanings import signed
-from ckpt_tui.ui.rows.problem import problem_sections
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.meanings import signed
+from ckpt_tui.views.problem import problem_sections
 
 WHERETO = "docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]"
 

@@ -21,7 +21,14 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import FORMATS, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobProgress
-from ckpt_tui.ui.rows.formats import (
+from ckpt_tui.ui.screens.fetching import AsksToFetch
+from ckpt_tui.ui.screens.job_screen import JobScreen
+from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.job_bar import JobBar
+from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.painting import as_content
+from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.formats import (
     Done,
     Running,
     columns,
@@ -30,16 +37,9 @@ from ckpt_tui.ui.rows.formats import (
     way_rows,
     way_sections,
 )
-from ckpt_tui.ui.rows.forms import form_section
-from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.rows.table import ListRows
-from ckpt_tui.ui.screens.fetching import AsksToFetch
-from ckpt_tui.ui.screens.job_screen import JobScreen
-from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.job_bar import JobBar
-from ckpt_tui.ui.widgets.key_line import KeyLine
-from ckpt_tui.ui.widgets.painting import as_content
-from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.forms import form_section
+from ckpt_tui.views.problem import problem_sections
+from ckpt_tui.views.table import ListRows
 
 NO_LEGACY = "not run: the legacy form is not at hand, only this checkpoint's own"
 

@@ -23,17 +23,17 @@ from ckpt_tui.formats.logs import open_log
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import DIAGNOSIS, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.rows.choice import find_row
-from ckpt_tui.ui.rows.diagnosis import key_of_link, links_of, log_sections
-from ckpt_tui.ui.rows.log import COLUMNS, cause_number, log_rows
-from ckpt_tui.ui.rows.problem import problem_sections
-from ckpt_tui.ui.rows.table import ListRows, Row
 from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import AskScreen, PickScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.choice import find_row
+from ckpt_tui.views.diagnosis import key_of_link, links_of, log_sections
+from ckpt_tui.views.log import COLUMNS, cause_number, log_rows
+from ckpt_tui.views.problem import problem_sections
+from ckpt_tui.views.table import ListRows, Row
 
 PASTED = "the pasted text"
 

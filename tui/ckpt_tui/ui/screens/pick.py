@@ -13,9 +13,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from ckpt_tui.ui.rows.link_labels import Link
-from ckpt_tui.ui.rows.table import Column, LazyRows, Row
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.table import Column, LazyRows, Row
 
 SHOWN = 14
 """Lines of a pick list; the rest scrolls."""

@@ -7,8 +7,8 @@ from rich.text import Text
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.diagnose.target import TargetDiagnosis
-from ckpt_tui.ui.rows.overview import title_line
 from ckpt_tui.ui.widgets.lines import Lines
+from ckpt_tui.views.overview import title_line
 
 
 class Title(Lines):

@@ -19,18 +19,6 @@ from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import VIEW, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.pager import show_in_pager
-from ckpt_tui.ui.rows.choice import find_row
-from ckpt_tui.ui.rows.content import (
-    COLUMNS,
-    MAX_LINES,
-    MAX_TEXT,
-    PROBED,
-    is_text,
-    text_lines,
-    text_rows,
-)
-from ckpt_tui.ui.rows.hex import dump_lines
-from ckpt_tui.ui.rows.table import LazyRows, ListRows, Row
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import AskScreen
@@ -39,6 +27,18 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.views.choice import find_row
+from ckpt_tui.views.content import (
+    COLUMNS,
+    MAX_LINES,
+    MAX_TEXT,
+    PROBED,
+    is_text,
+    text_lines,
+    text_rows,
+)
+from ckpt_tui.views.hex import dump_lines
+from ckpt_tui.views.table import LazyRows, ListRows, Row
 
 READING, SEARCHING, SAVING = "Reading", "Searching", "Saving"
 

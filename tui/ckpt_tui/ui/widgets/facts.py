@@ -15,9 +15,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.style import Style
 
-from ckpt_tui.ui.rows.facts import Section, fact_lines
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.painting import as_content
+from ckpt_tui.views.facts import Section, fact_lines
 
 
 class _FactText(Lines):

@@ -22,7 +22,8 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.ui.jobs import read_block
-from ckpt_tui.ui.rows.hex import (
+from ckpt_tui.ui.widgets.painting import Palette
+from ckpt_tui.views.hex import (
     BLOCK,
     Span,
     bytes_per_line,
@@ -31,7 +32,6 @@ from ckpt_tui.ui.rows.hex import (
     marks_within,
     offset_digits,
 )
-from ckpt_tui.ui.widgets.painting import Palette
 
 BLOCKS_KEPT = 32
 """Blocks remembered, 2 MiB in all."""

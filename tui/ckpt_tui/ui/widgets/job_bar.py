@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.ui.rows.bars import progress
-from ckpt_tui.ui.rows.table import fit
 from ckpt_tui.ui.widgets.painting import as_content
+from ckpt_tui.views.bars import progress
+from ckpt_tui.views.table import fit
 
 RATE_WINDOW_S = 3.0
 """Seconds over which the rate is taken: long enough to be calm, short enough to be true."""

@@ -14,8 +14,8 @@ from rich.theme import Theme
 from textual.color import Color
 from textual.content import Content, Span
 
-from ckpt_tui.ui.rows.meanings import ATTRIBUTES, MEANINGS
-from ckpt_tui.ui.rows.table import Cell
+from ckpt_tui.views.meanings import ATTRIBUTES, MEANINGS
+from ckpt_tui.views.table import Cell
 
 _CONTENT_STYLES = {
     meaning.name: f"{ATTRIBUTES.get(meaning.name, '')} ${meaning.name}".strip()

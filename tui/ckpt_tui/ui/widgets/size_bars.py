@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from ckpt_tui.ui.rows.bars import Part, legend, stacked
 from ckpt_tui.ui.widgets.lines import Lines
+from ckpt_tui.views.bars import Part, legend, stacked
 
 
 class StackedBar(Lines):

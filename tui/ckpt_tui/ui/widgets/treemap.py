@@ -18,10 +18,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from ckpt_tui.core.text import human_bytes
-from ckpt_tui.ui.rows.bars import Part
-from ckpt_tui.ui.rows.table import fit, plain
-from ckpt_tui.ui.rows.treemap import Tile, kept_apart, neighbour, tiles
 from ckpt_tui.ui.widgets.painting import Palette
+from ckpt_tui.views.bars import Part
+from ckpt_tui.views.table import fit, plain
+from ckpt_tui.views.treemap import Tile, kept_apart, neighbour, tiles
 
 # Beside the heavy edge only the line with the name is drawn as chosen: the rest keeps the colour
 # that says what it is.

@@ -18,8 +18,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ckpt_tui.ui.rows.table import GAP, Column, ListRows, Row, RowSource, column_widths, fit
 from ckpt_tui.ui.widgets.painting import Palette
+from ckpt_tui.views.table import GAP, Column, ListRows, Row, RowSource, column_widths, fit
 
 STRIPS_KEPT = 512
 """Drawn lines remembered: several screens full, so that paging back costs nothing."""

@@ -1,1 +1,0 @@
-"""Model to cells: pure functions, no widget."""

@@ -1,0 +1,245 @@
+"""A diagnosis in words: the reason first, then the proof, then the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from ckpt_tui.core.text import printable
+from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, Note
+from ckpt_tui.diagnose.finding import Evidence, Finding
+from ckpt_tui.diagnose.log import Attempt
+from ckpt_tui.diagnose.target import TargetDiagnosis
+from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.meanings import signed
+from ckpt_tui.views.table import Column, Row
+
+COMMAND = "strong"
+"""Style of a command."""
+
+SHOWN_NOTES = 12
+"""Follow-ups and noise lines listed of each; the log has the others."""
+
+
+def legible(line: str) -> str:
+    """Return a line of a log to be shown; CRIU indents with tabs."""
+    return printable(line.expandtabs(4))
+
+
+def log_sections(
+    name: str, diagnosis: LogDiagnosis, evidence: Sequence[Evidence] = ()
+) -> list[Section]:
+    """Return what a log says, the cause first. `name` is what it is called, `evidence` what the
+    checkpoint itself proves it by."""
+    cause = diagnosis.root_cause
+    if cause is None:
+        sections = [Section("", [_no_cause(diagnosis)])]
+    else:
+        sections = [
+            Section("It failed because", list(_cause(cause))),
+            Section("Proof in the images", [_proof(e) for e in evidence]),
+            Section("Cure", list(_cure(cause))),
+            Section("Before it in the log", [Fact("", legible(c)) for c in cause.context]),
+        ]
+    return [
+        *sections,
+        Section("Log", list(_attempt(name, diagnosis.attempt))),
+        Section("Followed from it" if cause else "Other errors", _notes(diagnosis.cascade)),
+        Section("Noise: in healthy logs too", _notes(diagnosis.noise)),
+    ]
+
+
+def _attempt(name: str, attempt: Attempt) -> Iterator[Fact]:
+    which = f", attempt {attempt.number} of {attempt.count}" if attempt.count > 1 else ""
+    yield Fact("name", printable(name) + which)
+    words = f"{attempt.action or 'dump or restore'} {attempt.outcome}"
+    meaning = {"succeeded": "good", "failed": "fails"}.get(attempt.outcome, "may-fail")
+    yield Fact("outcome", signed(meaning, words))
+    header = attempt.header
+    if header.criu or header.kernel:
+        host = f"Linux {header.kernel} {header.arch}".strip() if header.kernel else ""
+        yield Fact("by", printable(", ".join(filter(None, (f"CRIU {header.criu}", host)))))
+    if header.options:
+        yield Fact("options", printable(" ".join(header.options)))
+
+
+def _no_cause(diagnosis: LogDiagnosis) -> Fact:
+    if diagnosis.attempt.outcome == "succeeded":
+        return Fact("", signed("good", "Nothing failed."))
+    if diagnosis.attempt.outcome == "unfinished":
+        text = "The log just ends: CRIU was killed, the disk was full, or the copy is cut."
+        return Fact("last line", signed("may-fail", f"{text} {printable(diagnosis.last_line)}"))
+    return Fact("", signed("unknown", "The log does not say why."))
+
+
+def _cause(cause: Cause) -> Iterator[Fact]:
+    yield Fact("", signed("fails", printable(cause.title)))
+    yield Fact(f"line {cause.line}", legible(cause.text))
+    yield Fact("why", cause.cause)
+    if cause.evidence and cause.evidence != "none":
+        yield Fact("look at", cause.evidence)
+    reasons = f": {' '.join(cause.reasons)}" if cause.reasons else ""
+    yield Fact("sure", f"{cause.confidence}{reasons}")
+    if cause.source:
+        yield Fact("source", printable(cause.source))
+
+
+def _proof(evidence: Evidence) -> Fact:
+    return Fact("", printable(evidence.text), link=evidence.link)
+
+
+def _cure(cause: Cause) -> Iterator[Fact]:
+    if cause.fix:
+        yield Fact("", cause.fix.replace("`", ""))
+    for command in cause.commands:
+        yield Fact("copy", command)
+
+
+def _notes(notes: tuple[Note, ...]) -> list[Fact]:
+    facts = [Fact(f"line {n.line}", legible(f"{n.title}: {n.text}")) for n in notes[:SHOWN_NOTES]]
+    if len(notes) > SHOWN_NOTES:
+        facts.append(Fact("", f"and {len(notes) - SHOWN_NOTES} more"))
+    return facts
+
+
+def links_of(evidence: Iterable[Evidence]) -> list[Link]:
+    """Return where pieces of evidence lead."""
+    return [Link(printable(e.text), key_of_link(e.link)) for e in evidence if e.link]
+
+
+COLUMNS = (
+    Column("", width=1),
+    Column("FINDING", share=3, least=40),
+    Column("WHERE", width=18, shrink="middle", optional=True),
+)
+
+LOG = "log"
+"""Key of the row that stands for the log."""
+
+RESTORE = "restore"
+"""Key of the row that tells how to restore."""
+
+
+def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -> list[Row]:
+    """Return one row for the log, if it tells of a failure, and one for each finding;
+    `problems_only` leaves out advice and how to restore."""
+    rows = []
+    if diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded":
+        cause = diagnosis.log.root_cause
+        title = printable(cause.title) if cause else "The log does not say why"
+        meaning = "fails" if cause else "unknown"
+        rows.append(
+            Row(
+                key=LOG,
+                cells=(signed(meaning), Text(title, "strong"), printable(diagnosis.log_name)),
+            )
+        )
+    for index, finding in enumerate(diagnosis.findings):
+        if problems_only and finding.severity == "advice":
+            continue
+        cells = (_mark(finding), printable(finding.title), printable(finding.where))
+        rows.append(Row(key=index, cells=cells))
+    if not problems_only:
+        rows.append(Row(key=RESTORE, cells=("→", Text("How to restore it", "strong"), "")))
+    return rows
+
+
+def evidence_of(diagnosis: TargetDiagnosis, key: object) -> tuple[Evidence, ...]:
+    """Return what a row rests on."""
+    if key == LOG:
+        return diagnosis.proof
+    return diagnosis.findings[key].evidence if isinstance(key, int) else ()
+
+
+def problem_keys(diagnosis: TargetDiagnosis) -> frozenset[Hashable]:
+    """Return the keys of the rows, in whatever tab, that something fails at."""
+    bad = [f.evidence for f in diagnosis.findings if f.severity != "advice"]
+    return frozenset(
+        link.key for evidence in (*bad, diagnosis.proof) for link in links_of(evidence)
+    )
+
+
+def _mark(finding: Finding) -> Text:
+    """Return the sign of a finding; advice is no verdict and has a mere dot."""
+    return Text("•", "muted") if finding.severity == "advice" else signed(finding.severity)
+
+
+def sections_of(diagnosis: TargetDiagnosis, key: object) -> list[Section]:
+    """Return what a row stands for in full."""
+    if key == LOG and diagnosis.log is not None:
+        return log_sections(diagnosis.log_name, diagnosis.log, diagnosis.proof)
+    if isinstance(key, int):
+        return finding_sections(diagnosis.findings[key])
+    return restore_sections(diagnosis) if key == RESTORE else []
+
+
+def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
+    """Return how each engine restores the checkpoint, or why it does not take it."""
+    sections = []
+    for way in diagnosis.restore:
+        facts = [Fact("", Text(printable(c), COMMAND)) for c in way.commands]
+        facts += [Fact("", printable(n.replace("`", ""))) for n in way.notes]
+        if way.refusal:
+            facts.append(Fact("", signed("fails", printable(way.refusal.replace("`", "")))))
+        sections.append(Section(f"With {way.engine}", facts))
+    return [
+        *sections,
+        *(Section(f"The log of {p.engine}", _place(p)) for p in diagnosis.log_places),
+    ]
+
+
+def _place(place: LogPlace) -> list[Fact]:
+    """Return where a log would be, as none was found."""
+    facts = [Fact("in" if not n else "or in", path) for n, path in enumerate(place.restore)]
+    facts.append(Fact("", place.note.replace("`", "")))
+    if place.config:
+        facts.append(Fact("keep it", f"with these lines in {place.config}:"))
+        facts += [Fact("copy", line) for line in KEEP_LOG]
+    return facts
+
+
+def finding_sections(finding: Finding) -> list[Section]:
+    """Return one finding: what, why, how sure, what proves it, what cures it."""
+    head = Text.assemble(_mark(finding), " ", (printable(finding.title), "strong"))
+    return [
+        Section("", [Fact("", head), Fact("", printable(finding.why))]),
+        Section("Proof", [Fact("", printable(e.text), link=e.link) for e in finding.evidence]),
+        Section("Cure", [Fact("", printable(finding.cure.replace("`", "")))]),
+        Section(
+            "",
+            [
+                Fact("sure", finding.certainty),
+                *([Fact("in", printable(finding.where))] if finding.where else []),
+                Fact("id", finding.id),
+            ],
+        ),
+    ]
+
+
+def cure_of(diagnosis: TargetDiagnosis, key: object) -> str:
+    """Return the command that cures, to be copied: the first one if there are several."""
+    if key == LOG and diagnosis.log is not None and diagnosis.log.root_cause is not None:
+        cause = diagnosis.log.root_cause
+        return cause.commands[0] if cause.commands else cause.fix
+    if key == RESTORE:
+        return "\n".join(diagnosis.restore[0].commands) if diagnosis.restore else ""
+    if isinstance(key, int):
+        cure = diagnosis.findings[key].cure
+        return cure.split("`")[1] if cure.count("`") >= 2 else cure
+    return ""
+
+
+def key_of_link(link: str) -> Hashable:
+    """Return the key of the row that the link of a piece of evidence names."""
+    kind, _, rest = link.partition(":")
+    if kind == "image":
+        return ("image", rest)
+    numbers = rest.split(":")
+    if kind == "process":
+        return int(numbers[0])
+    if kind == "region":
+        return ("region", int(numbers[0]), int(numbers[1], 16))
+    return (kind, *map(int, numbers))

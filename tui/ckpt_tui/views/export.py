@@ -1,0 +1,73 @@
+"""A list or a panel as a document: tab-separated text, a Markdown table, or JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.views.facts import Section
+from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&@]|:(?=//))")
+"""Characters that may begin markup, a link, a mention or an entity in Markdown."""
+
+
+def markdown(text: str) -> str:
+    """Return printable text with nothing in it that Markdown would take for its own."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def _cells(rows: RowSource, progress: Progress) -> Iterator[list[str]]:
+    progress.start("writing rows", len(rows))
+    for number in range(len(rows)):
+        yield [plain(cell).strip() for cell in rows[number].cells]
+        progress.tick()
+
+
+def as_text(columns: Sequence[Column], rows: RowSource, progress: Progress) -> str:
+    """Return lines with tabs between the cells, the titles first."""
+    lines = ["\t".join(column.title for column in columns)]
+    lines += ["\t".join(cells) for cells in _cells(rows, progress)]
+    return "\n".join(lines) + "\n"
+
+
+def as_markdown(columns: Sequence[Column], rows: RowSource, progress: Progress) -> str:
+    """Return a table as GitHub has them."""
+    lines = [[column.title for column in columns], ["---"] * len(columns)]
+    lines += [[markdown(cell) for cell in cells] for cells in _cells(rows, progress)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def as_json(columns: Sequence[Column], rows: RowSource, progress: Progress) -> str:
+    """Return a list of objects; a column without a title is called for its place."""
+    names = [c.title.lower() or f"column {n}" for n, c in enumerate(columns, 1)]
+    found = [dict(zip(names, cells, strict=False)) for cells in _cells(rows, progress)]
+    return json.dumps(found, indent=2) + "\n"
+
+
+Form = Callable[[Sequence[Column], RowSource, Progress], str]
+
+FORMS: dict[str, Form] = {".txt": as_text, ".md": as_markdown, ".json": as_json}
+"""By the suffix of the file."""
+
+FACT_COLUMNS = (Column("SECTION"), Column("WHAT"), Column("VALUE"))
+
+LINE_COLUMNS = (Column("LINE"),)
+
+
+def fact_rows(sections: Sequence[Section]) -> ListRows:
+    """Return the facts of a panel as a list."""
+    facts = [(section, fact) for section in sections for fact in section.facts]
+    return ListRows(
+        [
+            Row(number, (section.title, fact.label, fact.value))
+            for number, (section, fact) in enumerate(facts)
+        ]
+    )
+
+
+def line_rows(lines: Sequence[str]) -> ListRows:
+    """Return the lines of a view that is no list."""
+    return ListRows([Row(number, (line,)) for number, line in enumerate(lines)])

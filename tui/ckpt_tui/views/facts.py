@@ -1,0 +1,105 @@
+"""What is known of one thing: sections of labels and values, wrapped to a width."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from ckpt_tui.views.table import Cell, fit
+
+MOST = 4000
+"""Characters of one value that are shown: a screen full. How many more there are is said."""
+
+_LABEL = 18
+"""Cells that the column of labels has at most; longer ones are cut."""
+
+_NARROW = 16
+"""Cells below which values go under their labels."""
+
+_GAP = 2
+"""Cells between label and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One value; everything printable. Without a label the value has the whole width."""
+
+    label: str
+    value: Cell
+    link: str = ""
+    """What the value leads to, in words of the screen; it is underlined and can be clicked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Facts under a title; the title may be empty."""
+
+    title: str
+    facts: Sequence[Fact]
+    empty: str = ""
+    """Said if there are no facts; without it the section is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactLine:
+    """One drawn line; `link` is that of the value on it, which begins at cell `start`."""
+
+    text: Text
+    link: str = ""
+    start: int = 0
+
+
+def _shortened(value: Cell) -> Text:
+    text = value.copy() if isinstance(value, Text) else Text(value)
+    rest = len(text.plain) - MOST
+    if rest > 0:
+        text = text[:MOST].append(f" … {rest:,} more characters", "muted")
+    return text
+
+
+def wrapped(value: Cell, width: int) -> list[Text]:
+    """Return a value as lines of at most `width` cells, broken at blanks where there are some."""
+    return list(_shortened(value).wrap(_console(), max(width, 2), overflow="fold")) or [Text()]
+
+
+@functools.cache
+def _console() -> Console:
+    """Rich wants one for wrapping, though nothing is printed."""
+    return Console(file=io.StringIO())
+
+
+def _fact_lines(fact: Fact, label_width: int, width: int) -> Iterator[FactLine]:
+    start = label_width + _GAP if fact.label else 0
+    below = bool(fact.label) and width - start < _NARROW
+    if below:  # no room beside the label: the value goes under it
+        yield FactLine(Text(str(fit(fact.label, min(width, cell_len(fact.label)))), "muted"))
+        start = min(2, width - 2)
+    for number, line in enumerate(wrapped(fact.value, width - start)):
+        label = str(fit("" if number or below else fact.label, start)) if start else ""
+        if fact.link:
+            line.stylize("link")
+        yield FactLine(Text.assemble((label, "muted"), line), fact.link, start)
+
+
+def fact_lines(sections: Sequence[Section], width: int) -> list[FactLine]:
+    """Return the sections as lines; the labels of each share a column."""
+    lines: list[FactLine] = []
+    for section in sections:
+        if not section.facts and not section.empty:
+            continue
+        if lines:
+            lines.append(FactLine(Text()))
+        if section.title:
+            lines.append(FactLine(Text(section.title, "heading")))
+        if not section.facts:
+            lines += [FactLine(line) for line in wrapped(Text(section.empty, "muted"), width)]
+        label_width = min(max((cell_len(f.label) for f in section.facts), default=0), _LABEL)
+        for fact in section.facts:
+            lines += _fact_lines(fact, label_width, width)
+    return lines

@@ -1,0 +1,192 @@
+"""Namespaces and cgroups as rows, and each in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.text import Text
+
+from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
+from ckpt_tui.core.text import human_count, printable
+from ckpt_tui.criu.values import file_mode
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.secrets import masked, masked_values
+from ckpt_tui.views.table import Column, Row
+
+COLUMNS = (
+    Column("KIND", width=12),
+    Column("NAME", share=3, shrink="middle"),
+    Column("FROM", width=8),
+    Column("PROCESSES", share=2, least=9),
+    Column("DETAIL", share=2, optional=True),
+)
+
+SHOWN_PIDS = 20
+"""Processes named in a row; the panel beside it has more."""
+
+SHOWN_MEMBERS = 200
+"""Processes listed in a panel."""
+
+
+def isolation_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a namespace, then one a cgroup, indented below the one it lies in."""
+    return [*namespace_rows(checkpoint), *cgroup_rows(checkpoint)]
+
+
+def namespace_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a namespace."""
+    return [
+        _row(("namespace", n.kind, n.id), n.kind, f"namespace {n.id}", n.dumped, n.pids, n.detail)
+        for n in checkpoint.namespaces
+    ]
+
+
+def cgroup_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a cgroup of each hierarchy."""
+    numbers = index_of(checkpoint).cgroup
+    rows: list[Row] = []
+    depths: dict[tuple[str, str], int] = {}
+    for place, number in sorted(numbers.items(), key=lambda item: _order(*item[0])):
+        found = checkpoint.cgroup_directories[number]
+        above = parent_of(found, numbers)
+        depths[place] = depths[above] + 1 if above else 0
+        count = len(found.properties)
+        detail = human_count(count, "property", "properties") if count else ""
+        name = "  " * min(depths[place], 12) + printable(found.path)
+        rows.append(
+            _row(("cgroup", number), found.hierarchy, name, found.dumped, found.pids, detail)
+        )
+    return rows
+
+
+def _order(hierarchy: str, path: str) -> tuple[str, list[str]]:
+    return hierarchy, [part for part in path.split("/") if part]
+
+
+def parent_of(
+    directory: CgroupDirectory, known: Mapping[tuple[str, str], int]
+) -> tuple[str, str] | None:
+    """Return the nearest cgroup above that the checkpoint has."""
+    path = directory.path.rstrip("/")
+    while path:
+        path = path.rpartition("/")[0]
+        above = (directory.hierarchy, path or "/")
+        if above in known:
+            return above
+    return None
+
+
+def _row(
+    key: tuple[object, ...], kind: str, name: str, dumped: bool, pids: Sequence[int], detail: str
+) -> Row:
+    return Row(
+        key=key,
+        cells=(
+            printable(kind),
+            name,
+            "dumped" if dumped else "the host",
+            _pids(pids),
+            masked(printable(detail), False),
+        ),
+        values=(kind, name, dumped, len(pids), detail),
+    )
+
+
+def _pids(pids: Sequence[int]) -> str:
+    more = len(pids) - SHOWN_PIDS
+    return " ".join(map(str, pids[:SHOWN_PIDS])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def namespace_sections(
+    checkpoint: Checkpoint, kind: str, number: int, reveal: bool
+) -> list[Section]:
+    """Return one namespace: what the images keep of it, and who is in it."""
+    found = index_of(checkpoint).namespace.get((kind, number))
+    if found is None:
+        return []
+    return [
+        Section("", list(_namespace(found))),
+        _properties(found.properties, reveal, "nothing: the images say no more of it"),
+        _members(checkpoint, found.pids),
+    ]
+
+
+def _namespace(found: Namespace) -> Iterator[Fact]:
+    yield Fact("kind", found.kind)
+    yield Fact("id", str(found.id))
+    yield Fact("from", "the dump" if found.dumped else "the host that restores")
+
+
+def cgroup_sections(checkpoint: Checkpoint, number: int, reveal: bool) -> list[Section]:
+    """Return one cgroup: its owner, its properties with their values, and who is in it."""
+    if not 0 <= number < len(checkpoint.cgroup_directories):
+        return []
+    found = checkpoint.cgroup_directories[number]
+    return [
+        Section("", list(_cgroup(checkpoint, found))),
+        _properties(found.properties, reveal, "none were dumped"),
+        _members(checkpoint, found.pids),
+    ]
+
+
+def _cgroup(checkpoint: Checkpoint, found: CgroupDirectory) -> Iterator[Fact]:
+    yield Fact("controllers", printable(found.hierarchy))
+    yield Fact("path", printable(found.path))
+    yield Fact("from", "the dump" if found.dumped else "the host: it has to be there")
+    if found.threaded:
+        yield Fact("threads", "may be in different cgroups")
+    if found.mode is not None:
+        yield Fact("mode", file_mode(found.mode))
+    if found.uid is not None:
+        yield Fact("owner", f"user {found.uid}, group {found.gid}")
+    sets = [s for s in checkpoint.cgroups if s.paths.get(found.hierarchy) == found.path]
+    if sets:
+        yield Fact("cgroup sets", ", ".join(str(s.id) for s in sets))
+
+
+def _properties(found: Mapping[str, str], reveal: bool, empty: str) -> Section:
+    facts = [
+        Fact("", Text.assemble((name, "muted"), "  ", line)) for name, line in _told(found, reveal)
+    ]
+    return Section("Properties", facts, empty=empty)
+
+
+def _lines(value: str) -> Iterator[tuple[bool, str]]:
+    """Yield the lines of a property, and whether it is the first."""
+    for number, line in enumerate(value.split("\n")):
+        yield not number, printable(line) or "(empty)"
+
+
+def _members(checkpoint: Checkpoint, pids: Sequence[int]) -> Section:
+    known = index_of(checkpoint).process
+    shown = [
+        Fact(str(pid), printable(known[pid].comm) if pid in known else "", link=f"process:{pid}")
+        for pid in pids[:SHOWN_MEMBERS]
+    ]
+    more = len(pids) - SHOWN_MEMBERS
+    return Section(
+        "Processes",
+        [*shown, *([Fact("", f"and {more:,} more")] if more > 0 else [])],
+        empty="none of this checkpoint",
+    )
+
+
+def properties(checkpoint: Checkpoint, reveal: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield a title and the properties of each namespace and cgroup that has some; what looks like
+    a secret is covered."""
+    for namespace in checkpoint.namespaces:
+        if namespace.properties:
+            yield f"{namespace.kind} namespace {namespace.id}", _told(namespace.properties, reveal)
+    for directory in checkpoint.cgroup_directories:
+        if directory.properties:
+            title = f"cgroup {directory.hierarchy} {directory.path}"
+            yield printable(title), _told(directory.properties, reveal)
+
+
+def _told(found: Mapping[str, str], reveal: bool) -> list[tuple[str, str]]:
+    return [
+        (printable(name) if first else "", line)
+        for name, value in masked_values(found, reveal).items()
+        for first, line in _lines(value)
+    ]

@@ -1,0 +1,138 @@
+"""Processes as rows of a tree, and one process in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.model import Checkpoint, Process
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.views.bars import bar
+from ckpt_tui.views.secrets import masked_arguments
+from ckpt_tui.views.table import Column, LazyRows, Row
+
+COLUMNS = (
+    Column("PID", width=6, align="right"),
+    Column("COMMAND", share=3),
+    Column("MEMORY", width=15),
+    Column("THREADS", width=7, align="right", optional=True),
+    Column("FILES", width=5, align="right", optional=True),
+    Column("USER", width=5, align="right", optional=True),
+)
+
+SHOWN_COMMAND = 160
+"""Characters of a command among other facts; a process has all of its arguments below them."""
+
+BAR = 6
+"""Cells of the memory bar."""
+
+
+def walk(processes: tuple[Process, ...]) -> Iterator[tuple[int, Process]]:
+    """Yield (depth, process), parents before children. A process whose parent is missing, or that
+    is its own ancestor in a damaged image, stands at the root."""
+    children: dict[int, list[Process]] = defaultdict(list)
+    pids = {p.pid for p in processes}
+    for process in processes:
+        known = process.ppid in pids and process.ppid != process.pid
+        children[process.ppid if known else 0].append(process)
+    seen: set[int] = set()
+    for start in [*children[0], *processes]:
+        stack = [(0, start)]
+        while stack:
+            depth, process = stack.pop()
+            if process.pid in seen:
+                continue
+            seen.add(process.pid)
+            yield depth, process
+            stack.extend((depth + 1, child) for child in reversed(children[process.pid]))
+
+
+PADDED = 3
+"""Empty arguments at the end from which on they are a rest, and no arguments."""
+
+
+def command_line(process: Process, reveal: bool = False) -> str:
+    """Return the arguments as a shell would take them, or the short name where there are none;
+    what looks like a secret is covered."""
+    if process.state == "zombie":
+        return f"{printable(process.comm)} (zombie, {exit_text(process.exit_code)})"
+    if not process.argv:
+        return printable(process.comm)
+    shown = masked_arguments([printable(argument) for argument in written(process.argv)], reveal)
+    return " ".join(map(quoted, shown))
+
+
+def written(argv: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the arguments without the rest of a command line that the process wrote over with
+    another name: many empty ones at the end."""
+    end = len(argv)
+    while end > 1 and not argv[end - 1]:
+        end -= 1
+    return argv[:end] if len(argv) - end >= PADDED else argv
+
+
+def quoted(text: str) -> str:
+    """Return an argument in single quotes where a shell would need them."""
+    plain = text and not set(text) & set(" \t\"'$`\\|&;<>()*?[]#~{}!")
+    return text if plain else "'" + text.replace("'", "'\\''") + "'"
+
+
+def exit_text(status: int | None) -> str:
+    """Return a wait status in words."""
+    if status is None:
+        return "no exit code"
+    signal = status & 0x7F
+    return f"killed by signal {signal}" if signal else f"exit code {status >> 8}"
+
+
+def process_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return one row a process, in tree order, made when seen; memory is the dumped bytes, on one
+    scale."""
+    index = index_of(checkpoint)
+    depths = {process.pid: depth for depth, process in walk(checkpoint.processes)}
+    scale = max((m.dumped_bytes for m in checkpoint.memory), default=0)
+
+    def row(pid: int) -> Row:
+        memory = index.memory.get(pid)
+        files = len(index.files_of.get(pid, ()))
+        dumped = memory.dumped_bytes if memory else None
+        return _row(index.process[pid], depths[pid], dumped, scale, files)
+
+    return LazyRows(tuple(depths), row)
+
+
+def process_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return the same rows, all made."""
+    rows = process_source(checkpoint)
+    return [rows[number] for number in range(len(rows))]
+
+
+def _row(process: Process, depth: int, dumped: int | None, scale: int, files: int) -> Row:
+    amount = Text()
+    if dumped is not None:
+        amount.append(bar(dumped, scale, BAR), "pages")
+        amount.append(human_bytes(dumped).rjust(9))
+    who, command = process.credentials, command_line(process)
+    return Row(
+        key=process.pid,
+        cells=(
+            str(process.pid),
+            "  " * min(depth, 20) + command,
+            amount,
+            str(len(process.threads)) if process.threads else "",
+            str(files) if files else "",
+            str(who.uid) if who else "",
+        ),
+        values=(
+            process.pid,
+            command,
+            dumped,
+            len(process.threads),
+            files,
+            who.uid if who else None,
+        ),
+        meaning="muted" if process.state == "zombie" else "",
+    )

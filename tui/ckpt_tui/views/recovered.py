@@ -1,0 +1,109 @@
+"""What was recovered from outside of memory, as rows and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.items import Item, Recovered
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.slots import Some
+from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.link_labels import Link, each, file_link, image_links
+from ckpt_tui.views.links import MOST
+from ckpt_tui.views.meanings import signed
+from ckpt_tui.views.table import Column, LazyRows, Row
+from ckpt_tui.views.tables import SIZED, sized
+
+COLUMNS = (
+    Column("KIND", width=16),
+    Column("NAME", share=1, least=11, shrink="middle"),
+    Column("HELD BY", width=12, optional=True),
+    SIZED,
+)
+
+SHOWN_HOLDERS = 20
+"""Descriptors listed beside an item."""
+
+
+def item_rows(items: Sequence[Item]) -> LazyRows[int]:
+    """Return one row an item, made when seen."""
+    scale = max((item.size for item in items), default=0)
+    return LazyRows(range(len(items)), lambda n: _row(n, items[n], scale), number_of)
+
+
+def number_of(key: Hashable) -> int | None:
+    """Return the number of the item of a row."""
+    return key[1] if isinstance(key, tuple) and key[0] == "item" else None
+
+
+def _row(number: int, item: Item, scale: int) -> Row:
+    held = ""
+    if item.holders:
+        pid, fd = item.holders[0]
+        more = len(item.holders) - 1
+        held = f"{pid} fd {fd}" + (f" +{more}" if more else "")
+    return Row(
+        key=("item", number),
+        cells=(item.kind, printable(item.name), held, sized(item.size, scale, "volumes")),
+        values=(item.kind, item.name, held, item.size),
+    )
+
+
+def number_from(items: Sequence[Item], image: str) -> int | None:
+    """Return the number of the first item that an image has."""
+    return next((n for n, item in enumerate(items) if item.source == image), None)
+
+
+def item_links(checkpoint: Checkpoint, item: Item) -> list[Link]:
+    """Return who holds an item, and the image that has it."""
+    return [*item_users(checkpoint, item)[:MOST], *image_links(checkpoint, item.source)]
+
+
+def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Link]:
+    """Return who holds an item."""
+    index = index_of(checkpoint)
+    numbers = [n for holder in item.holders if (n := index.file.get(holder)) is not None]
+    return each(Some(index.files.__getitem__, numbers), file_link)
+
+
+def item_sections(item: Item) -> list[Section]:
+    """Return one item with who holds it."""
+    holders = [
+        Fact(str(pid), f"fd {fd}", link=f"file:{pid}:{fd}")
+        for pid, fd in item.holders[:SHOWN_HOLDERS]
+    ]
+    more = len(item.holders) - SHOWN_HOLDERS
+    if more > 0:
+        holders.append(Fact("", f"and {more:,} more"))
+    return [
+        Section(
+            "",
+            [
+                Fact("kind", item.kind),
+                Fact("name", printable(item.name)),
+                Fact("size", f"{human_bytes(item.size)} ({item.size:,})"),
+                Fact("in", printable(item.source)),
+                *([Fact("note", item.note)] if item.note else []),
+            ],
+        ),
+        Section("Held by", holders),
+    ]
+
+
+def empty_text(found: Recovered) -> str:
+    """Return why there is nothing."""
+    words = "No data outside of memory: no unread bytes, no deleted files, no shared memory"
+    if not found.notes:
+        return words
+    return f"{words} could be read; {human_count(len(found.notes), 'part')} damaged"
+
+
+def note_sections(found: Recovered) -> list[Section]:
+    """Return what could not be read."""
+    facts = [
+        Fact("", signed("may-fail", printable(f"{note.where}: {note.text}")))
+        for note in found.notes[:SHOWN_HOLDERS]
+    ]
+    return [Section("Not readable", facts)]

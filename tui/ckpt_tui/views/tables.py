@@ -1,0 +1,366 @@
+"""Every list of a checkpoint as rows: files, sockets, memory, mounts, delta, images."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from rich.text import Text
+
+from ckpt_tui.checkpoint.delta import SoFar
+from ckpt_tui.checkpoint.index import Lookup, index_of
+from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.views.bars import bar
+from ckpt_tui.views.meanings import signed
+from ckpt_tui.views.secrets import masked
+from ckpt_tui.views.table import Cell, Column, LazyRows, Row
+
+BAR = 6
+"""Cells of a bar in a table."""
+
+NUMBER = 9
+"""Cells of the size beside it: `1023 KiB` and a blank."""
+
+SIZED = Column("SIZE", width=BAR + NUMBER)
+"""A bar and the number it stands for."""
+
+
+def sized(size: int, scale: int, meaning: str) -> Text:
+    """Return a bar on the scale of its column with the size to its right."""
+    cell = Text()
+    cell.append(bar(size, scale, BAR), meaning)
+    number = (human_bytes(size) if size else "–").rjust(NUMBER)
+    cell.append(number, "" if size else "muted")
+    return cell
+
+
+FILE_COLUMNS = (
+    Column("PID", width=6, align="right"),
+    Column("FD", width=5, align="right"),
+    Column("KIND", width=10),
+    Column("TARGET", share=1, least=30),
+    Column("SHARED", width=6, align="right", optional=True),
+    Column("FLAGS", width=16, optional=True),
+)
+
+
+def file_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the descriptors as rows that are made when seen."""
+    files, place = checkpoint.files, index_of(checkpoint).file
+    return LazyRows(
+        range(len(files)), lambda number: _file_row(files[number]), lambda key: _place(place, key)
+    )
+
+
+def file_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a descriptor."""
+    return [_file_row(file) for file in checkpoint.files]
+
+
+Places = Lookup[tuple[int, int], int] | Mapping[tuple[int, int], int]
+
+
+def _place(places: Places, key: Hashable) -> int | None:
+    """Return the number of a row whose key is a word and two numbers."""
+    return places.get(key[1:]) if isinstance(key, tuple) and len(key) == 3 else None
+
+
+def _file_row(file: OpenFile) -> Row:
+    target: Cell = printable(file.target)
+    if file.deleted:
+        target = Text.assemble(str(target), (" (deleted)", "deleted"))
+    return Row(
+        key=("file", file.pid, file.fd),
+        cells=(
+            str(file.pid),
+            str(file.fd),
+            file.kind,
+            target,
+            f"+{file.sharers}" if file.sharers else "",
+            " ".join(f.removeprefix("O_") for f in file.flags if f != "O_LARGEFILE"),
+        ),
+        values=(
+            file.pid,
+            file.fd,
+            file.kind,
+            printable(file.target),
+            file.sharers,
+            " ".join(file.flags),
+        ),
+        meaning="fails" if file.kind == "missing" else "",
+    )
+
+
+SOCKET_COLUMNS = (
+    Column("PID", width=5, align="right"),
+    Column("FD", width=4, align="right"),
+    Column("KIND", width=11),
+    Column("STATE", width=11),
+    Column("LOCAL", share=1, least=15, shrink="middle"),
+    Column("REMOTE", share=1, least=15, shrink="middle", optional=True),
+    Column("QUEUED", width=8, align="right", optional=True),
+)
+
+
+def socket_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the socket descriptors as rows that are made when seen."""
+    sockets, place = checkpoint.sockets, index_of(checkpoint).socket
+    return LazyRows(
+        range(len(sockets)),
+        lambda number: _socket_row(sockets[number]),
+        lambda key: _place(place, key),
+    )
+
+
+def socket_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a socket descriptor."""
+    return [_socket_row(socket) for socket in checkpoint.sockets]
+
+
+def _socket_row(socket: Socket) -> Row:
+    peer = f"{socket.peer[0]} fd {socket.peer[1]}" if socket.peer else ""
+    return Row(
+        key=("socket", socket.pid, socket.fd),
+        cells=(
+            str(socket.pid),
+            str(socket.fd),
+            socket_kind(socket),
+            socket.state,
+            printable(socket.local) or "(unnamed)",
+            printable(socket.remote) or peer,
+            human_bytes(socket.queued) if socket.queued else "",
+        ),
+        values=(
+            socket.pid,
+            socket.fd,
+            socket_kind(socket),
+            socket.state,
+            socket.local,
+            socket.remote,
+            socket.queued,
+        ),
+    )
+
+
+def socket_kind(socket: Socket) -> str:
+    """Return `TCP`, `TCP IPv6`, `unix stream`, `netlink ROUTE`."""
+    if socket.family in ("IPv4", "IPv6"):
+        return socket.protocol + ("" if socket.family == "IPv4" else " IPv6")
+    if socket.family == "unix":
+        return f"unix {socket.type.lower()}".replace("seqpacket", "packet")
+    return printable(f"{socket.family} {socket.protocol}").strip()
+
+
+MEMORY_COLUMNS = (
+    Column("PID", width=5, align="right"),
+    Column("ADDRESS", width=16, align="right"),
+    Column("PROT", width=4, optional=True),
+    Column("KIND", width=9),
+    Column("SPAN", width=10, align="right", optional=True),
+    Column("DUMPED", width=BAR + NUMBER),
+    Column("BACKING", share=1, least=8, shrink="middle"),
+)
+
+REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}
+
+
+def memory_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the regions of every process as rows that are made when seen."""
+    index = index_of(checkpoint)
+    regions, place = index.regions, index.region
+    scale = max((r.dumped for r in regions), default=0)
+    return LazyRows(
+        range(len(regions)),
+        lambda number: _region_row(regions[number], scale),
+        lambda key: _place(place, key),
+    )
+
+
+def memory_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a region of every process."""
+    rows = memory_source(checkpoint)
+    return [rows[number] for number in range(len(rows))]
+
+
+def _region_row(region: Region, scale: int) -> Row:
+    span = region.end - region.start
+    return Row(
+        key=("region", region.pid, region.start),
+        cells=(
+            str(region.pid),
+            f"{region.start:x}",
+            region.protection,
+            region.kind,
+            human_bytes(span),
+            sized(region.dumped, scale, REGION_MEANING.get(region.kind, "pages")),
+            printable(region.path),
+        ),
+        values=(
+            region.pid,
+            region.start,
+            region.protection,
+            region.kind,
+            span,
+            region.dumped,
+            region.path,
+        ),
+        meaning="" if region.dumped or region.kind in ("file", "shared") else "muted",
+    )
+
+
+MOUNT_COLUMNS = (
+    Column("MOUNT POINT", share=3, shrink="middle"),
+    Column("TYPE", width=10),
+    Column("SOURCE", share=2, shrink="middle"),
+    Column("EXTERNAL KEY", share=2, shrink="middle", optional=True),
+    Column("IN IMAGE", width=9, align="right", optional=True),
+)
+
+
+def mount_rows(checkpoint: Checkpoint, reveal: bool = False) -> list[Row]:
+    """Return one row a mount, indented below the mount it lies on."""
+    return [
+        Row(
+            key=("mount", mount.namespace, mount.id),
+            cells=(
+                "  " * min(depth, 12) + printable(mount.mountpoint),
+                printable(mount.fstype),
+                masked(printable(mount.source), reveal),
+                printable(mount.external_key),
+                human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "",
+            ),
+            values=(
+                mount.mountpoint,
+                mount.fstype,
+                mount.source,
+                mount.external_key,
+                mount.dumped_bytes,
+            ),
+        )
+        for depth, mount in mount_tree(checkpoint.mounts)
+    ]
+
+
+def mount_tree(mounts: Sequence[Mount]) -> Iterator[tuple[int, Mount]]:
+    """Yield (depth, mount), each below the one it lies on, by mount point; CRIU lists the last
+    one first. One that lies on itself in a damaged image stands at the root."""
+    known = {(m.namespace, m.id) for m in mounts}
+    children: dict[tuple[int, int], list[Mount]] = defaultdict(list)
+    roots = []
+    for mount in sorted(mounts, key=lambda m: (m.namespace, m.mountpoint), reverse=True):
+        above = (mount.namespace, mount.parent_id)
+        if above in known and mount.parent_id != mount.id:
+            children[above].append(mount)
+        else:
+            roots.append(mount)
+    seen: set[tuple[int, int]] = set()
+    for start in [*reversed(roots), *mounts]:
+        stack = [(0, start)]
+        while stack:
+            depth, mount = stack.pop()
+            key = (mount.namespace, mount.id)
+            if key not in seen:
+                seen.add(key)
+                yield depth, mount
+                stack += [(depth + 1, below) for below in children[key]]
+
+
+DELTA_COLUMNS = (
+    Column("", width=1),
+    Column("PATH", share=4, shrink="middle"),
+    Column("KIND", width=10),
+    Column("MODE", width=5, align="right", optional=True),
+    SIZED,
+)
+
+
+def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the changes of the root filesystem as rows that are made when seen."""
+    entries = checkpoint.delta.entries
+    scale = entries.largest if isinstance(entries, SoFar) else index_of(checkpoint).largest_change
+
+    def row(number: int) -> Row:
+        entry = entries[number]
+        change = "added" if entry.change == "written" else entry.change
+        path = printable(entry.path) + (f" → {printable(entry.link)}" if entry.link else "")
+        gone = entry.change == "deleted"
+        return Row(
+            key=("delta", number),
+            cells=(
+                signed(change),
+                path,
+                entry.kind or "",
+                "" if gone else f"{entry.mode:o}",
+                Text("deleted", "deleted") if gone else sized(entry.size, scale, "delta"),
+            ),
+            values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
+        )
+
+    return LazyRows(range(len(entries)), row, _number)
+
+
+def _number(key: Hashable) -> int | None:
+    """Return the number in a row's key that is a word and a number."""
+    match key:
+        case (str(), int(number)):
+            return number
+    return None
+
+
+def delta_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a change of the root filesystem."""
+    rows = delta_source(checkpoint)
+    return [rows[number] for number in range(len(rows))]
+
+
+IMAGE_COLUMNS = (
+    Column("IMAGE", share=1, least=16, shrink="middle"),
+    Column("RECORDS", width=7, align="right", optional=True),
+    SIZED,
+)
+
+
+def image_source(checkpoint: Checkpoint) -> LazyRows[int]:
+    """Return the image files as rows that are made when seen; damaged ones carry the sign of
+    failure."""
+    return listing_source(checkpoint.images)
+
+
+def image_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row an image file."""
+    return listing_rows(checkpoint.images)
+
+
+def listing_rows(images: Sequence[ImageFile]) -> list[Row]:
+    """Return one row a listed image, by name."""
+    rows = listing_source(images)
+    return [rows[number] for number in range(len(rows))]
+
+
+def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
+    """Return the same as rows that are made when seen."""
+    ordered = sorted(images, key=lambda i: i.name)
+    scale = max((i.size for i in images), default=0)
+
+    def row(number: int) -> Row:
+        image = ordered[number]
+        return Row(
+            key=("image", image.name),
+            cells=(
+                signed("fails", printable(image.name)) if image.problem else printable(image.name),
+                "" if image.entries is None else f"{image.entries:,}",
+                sized(image.size, scale, "pages" if image.kind == "PAGES" else "images"),
+            ),
+            values=(image.name, image.entries, image.size),
+        )
+
+    def number_of(key: Hashable) -> int | None:
+        match key:
+            case ("image", str(name)):
+                place = bisect_left(ordered, name, key=lambda i: i.name)
+                return place if place < len(ordered) and ordered[place].name == name else None
+        return None
+
+    return LazyRows(range(len(ordered)), row, number_of)
