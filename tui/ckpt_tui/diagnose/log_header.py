@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _VERSION = re.compile(r"Version: (\d[\w.+~-]*)(?: \(gitid ([^)]*)\))?")
-_RUNNING = re.compile(r"Running on (\S+) Linux (\S+) .*?(\S+)$")
+_RUNNING = re.compile(r"Running on (\S+) Linux (\S+) (?:.* )?(\S+)$")
 _TIME = re.compile(r"\(\d+\.\d{4,6}\) ?")
 
 _OPTIONS = (

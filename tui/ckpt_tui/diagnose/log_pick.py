@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from ckpt_tui.diagnose.log import MISSING_IMAGE, LogReading
 from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
-from ckpt_tui.diagnose.rules import Rule, RuleClass, first_match, rule_by_id, rules
+from ckpt_tui.diagnose.rules import (
+    Rule,
+    RuleClass,
+    first_match,
+    match_of_excerpt,
+    matching,
+    rule_by_id,
+)
 
 UNMATCHED = "unmatched"
 """Id of a cause that is an error no rule knows."""
@@ -69,6 +76,7 @@ _ENGINE_ERROR = re.compile(
 )
 
 _CUT_HEAD = re.compile(r"(?:Error|Warn)\s{0,2}\(?[\w./+-]*(?::\d*)?\)?:?$", re.ASCII)
+_HEAD_LENGTH = 100
 _REST_MARKS = re.compile(r"^[\s>]*")
 
 
@@ -98,7 +106,7 @@ def findings(reading: LogReading) -> list[Finding]:
         rule = first_match(line)
         line, rule = _of_wrapped(line, rule, reading.rests.get(line.number, ()))
         if not reading.has_criu_lines and (rule is None or rule.kind is RuleClass.WRAPPER):
-            rule = next((r for r in rules() if r.matches_excerpt(line)), rule)
+            rule = match_of_excerpt(line) or rule
         if rule is None and line.severity is Severity.ERROR:
             rule = _of_repaired(line) or _fallback(line)
         if rule is not None or line.severity is Severity.ERROR:
@@ -113,7 +121,9 @@ def _of_wrapped(
 
     What a line alone seems to be is worth less: the words that tell may be in its rest.
     """
-    is_cut = line.severity is Severity.ERROR or _CUT_HEAD.search(line.text) is not None
+    is_cut = (
+        line.severity is Severity.ERROR or _CUT_HEAD.search(line.text[-_HEAD_LENGTH:]) is not None
+    )
     if not is_cut and (line.severity is not Severity.OTHER or rule or len(line.text) < _WIDTH):
         return line, rule
     if rule is not None and len(line.text) < _WIDTH:
@@ -287,7 +297,7 @@ def last_resort(noise: list[Finding], reading: LogReading) -> Finding | None:
         if line.severity is Severity.WARN and _SEIZE_REFUSED.search(line.message):
             return Finding(line, rule_by_id("ptrace-busy"))
     if noise:
-        causes = (r for r in rules() if r.kind is RuleClass.CAUSE and r.matches(noise[-1].line))
+        causes = (r for r in matching(noise[-1].line) if r.kind is RuleClass.CAUSE)
         return Finding(noise[-1].line, next(causes, None))
     ends = [n for n in reading.lines if n.severity is Severity.ERROR]
     return Finding(ends[-1], None) if ends else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 
-_ESCAPED = re.compile(r"\\+(?:r\\+)?n")
+_ESCAPED = re.compile(r"(?<!\\)\\++(?:r\\++)?n")
+"""An escaped line end. A run of backslashes is tried once, so that a long one costs no more."""
 _QUOTE_END = re.compile(r'"[\s},]*$')
 _WRITTEN_BY_ENGINE = re.compile(r'msg="|\{"|: *"|level=', re.ASCII)
 _ENTITY = re.compile(r"&(?:gt|lt|amp|quot|apos|nbsp|#\d{1,5}|#x[0-9a-f]{1,4});", re.IGNORECASE)

@@ -1,27 +1,31 @@
 """The rules that tell what a line of a CRIU or engine log means, read from `rules.tsv`.
 
 A rule's patterns never name a line number, a version or the whole line: the file part of a CRIU
-line changes with every release, so `error` is matched against the message that follows it.
+line changes with every release, so `error` is matched against the message that follows it. All of
+them are in the syntax of RE2, which looks for all at once.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from ckpt_tui.diagnose.linear import PatternSet, named_parts
 from ckpt_tui.diagnose.log_lines import LogLine, Severity
 
 _PREFIX = r"\s*(?:[\w .-]{1,24}: \s*){0,2}?"
 """Up to two subsystem names before a message (`mnt-v2: `, `lsm fsnotify: `), which come and go
 with the version."""
 
+_START = r"^"
+_EXCERPT = r"(?:^|: |[\"'`\[(])"
+"""Where a message begins in a line that lost its `Error (…)` head."""
 
-_ANY_CASE = re.IGNORECASE
-"""Engines began their errors with a capital letter once."""
+_NEVER = r"[^\s\S]"
+"""The pattern of a rule that has none."""
 
 
 class RuleClass(enum.Enum):
@@ -57,10 +61,12 @@ class Rule:
     phase: str
     """dump, restore, both, or runtime for what the engine says before CRIU runs."""
     subsystem: str
-    error: re.Pattern[str] | None
-    """Matched at the start of the message of an Error line, after subsystem names."""
-    text: re.Pattern[str] | None
-    """Searched for anywhere in a line of any severity."""
+    error: str
+    """Pattern of the start of the message of an Error line, after subsystem names."""
+    text: str
+    """Pattern of anything in a line of any severity."""
+    unless: str
+    """Pattern of what a line of this rule does not hold."""
     where: tuple[str, ...]
     """Words of which one must be in the name of the source file, where the line has one;
     `nopid`: only in lines of the coordinator, which carry no pid."""
@@ -76,38 +82,35 @@ class Rule:
     @property
     def commands(self) -> tuple[str, ...]:
         """The backticked parts of `fix`, each to be copied by itself."""
-        return tuple(re.findall(r"`([^`]+)`", self.fix))
+        return tuple(self.fix.split("`")[1::2])
+
+    @property
+    def patterns(self) -> tuple[str, str, str]:
+        """The patterns for the message of an error, for a line, and for what it does not hold."""
+        # engines began their errors with a capital letter once
+        flag = "(?i)" if self.phase == "runtime" else ""
+        return (
+            f"{_PREFIX}(?:{self.error})" if self.error else _NEVER,
+            f"{flag}(?:{self.text})" if self.text else _NEVER,
+            self.unless or _NEVER,
+        )
 
     def matches(self, line: LogLine) -> bool:
         """Tell whether `line` is of this rule."""
-        if self.text is not None and self.text.search(line.text):
-            return True
-        if self.error is None or line.severity is not Severity.ERROR:
-            return False
-        return self.error.match(line.message) is not None and self._is_where(line)
+        return self in matching(line)
 
-    def matches_excerpt(self, line: LogLine) -> bool:
-        """Tell whether the message stands in a line that lost its `Error (…)` head.
+    def parts(self, line: LogLine) -> dict[str, str]:
+        """Return what the named groups of the patterns match in a line of this rule."""
+        found = named_parts(_EXCERPT + self.patterns[0], line.message) if self.error else {}
+        return found or (named_parts(self.patterns[1], line.text) if self.text else {})
 
-        For pasted excerpts and event texts only: in a whole log an information line may read so.
-        """
-        if self.error is None:
-            return False
-        starts = (0, *(m.end() for m in re.finditer(r"(?:: |[\"'`\[(])", line.message)))
-        return any(self.error.match(line.message, start) is not None for start in starts[:32])
-
-    def _is_where(self, line: LogLine) -> bool:
+    def is_where(self, line: LogLine) -> bool:
+        """Tell whether a line comes from a part of CRIU that the rule is about."""
         if not self.where:
             return True
         if self.where == ("nopid",):
             return line.pid is None
         return not line.file or any(word in line.file for word in self.where)
-
-
-def _compiled(
-    pattern: str, prefix: str = "", flags: re.RegexFlag | int = 0
-) -> re.Pattern[str] | None:
-    return re.compile(f"{prefix}(?:{pattern})", re.ASCII | flags) if pattern else None
 
 
 def _rows() -> Iterator[dict[str, str]]:
@@ -119,18 +122,16 @@ def _rows() -> Iterator[dict[str, str]]:
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Return the rules in order of precedence: of two that match a line, the first one counts.
-
-    Costs about 0.1 s once, for compiling.
-    """
+    """Return the rules in order of precedence: of two that match a line, the first one counts."""
     found = [
         Rule(
             id=row["id"],
             kind=RuleClass(row["class"]),
             phase=row["phase"],
             subsystem=row["subsystem"],
-            error=_compiled(row["error"], _PREFIX),
-            text=_compiled(row["text"], flags=_ANY_CASE if row["phase"] == "runtime" else 0),
+            error=row["error"],
+            text=row["text"],
+            unless=row["unless"],
             where=tuple(row["where"].split()),
             title=row["title"],
             cause=row["cause"],
@@ -160,6 +161,49 @@ def rule_by_id(rule_id: str) -> Rule:
     raise KeyError(rule_id)
 
 
+@cache
+def _errors() -> PatternSet:
+    return PatternSet(_START + rule.patterns[0] for rule in rules())
+
+
+@cache
+def _texts() -> PatternSet:
+    return PatternSet(rule.patterns[1] for rule in rules())
+
+
+@cache
+def _excerpts() -> PatternSet:
+    return PatternSet(_EXCERPT + rule.patterns[0] for rule in rules())
+
+
+@cache
+def _exceptions() -> PatternSet:
+    return PatternSet(rule.patterns[2] for rule in rules())
+
+
+def matching(line: LogLine) -> list[Rule]:
+    """Return the rules that `line` is of, in order of precedence."""
+    found = {*_texts().matching(line.text)}
+    if line.severity is Severity.ERROR:
+        found |= {n for n in _errors().matching(line.message) if rules()[n].is_where(line)}
+    return _without_exceptions(found, line)
+
+
+def _without_exceptions(found: set[int], line: LogLine) -> list[Rule]:
+    if any(rules()[n].unless for n in found):
+        found = found - {*_exceptions().matching(line.text)}
+    return [rules()[n] for n in sorted(found)]
+
+
 def first_match(line: LogLine) -> Rule | None:
     """Return the rule that `line` is of, the one with the highest precedence."""
-    return next((rule for rule in rules() if rule.matches(line)), None)
+    return next(iter(matching(line)), None)
+
+
+def match_of_excerpt(line: LogLine) -> Rule | None:
+    """Return the first rule whose message stands in a line that lost its `Error (…)` head.
+
+    For pasted excerpts and event texts only: in a whole log an information line may read so.
+    """
+    found = {*_excerpts().matching(line.message)}
+    return next(iter(_without_exceptions(found, line)), None)
