@@ -47,7 +47,7 @@ def contents(data: bytes) -> dict[str, bytes]:
     found = indexed(data)
     window = BytesWindow(data)
     windows = {
-        name: found.place(name).window(window, found[name].size) for name, *_ in found.spans()
+        name: found.extent(name).window(window, found[name].size) for name, *_ in found.spans()
     }
     return {name: part.read(0, part.size) for name, part in windows.items()}
 
@@ -210,7 +210,7 @@ def test_a_cut_archive_keeps_what_is_before_the_cut(
     assert list(found) == members
     assert note in found.notes()[-1]
     for name, *_ in found.spans():
-        assert found.place(name).window(BytesWindow(THREE), 0).size == found[name].size
+        assert found.extent(name).window(BytesWindow(THREE), 0).size == found[name].size
 
 
 def test_a_walk_over_a_cut_archive_passes_over_with_a_note() -> None:
@@ -407,7 +407,7 @@ def test_any_bytes_are_members_notes_or_an_error(data: bytes, patch: bytes, at: 
         with contextlib.suppress(CkptError):
             found = indexed(hostile)
             for name, *_ in found.spans():
-                found.place(name).window(BytesWindow(hostile), found[name].size).read(0, 100)
+                found.extent(name).window(BytesWindow(hostile), found[name].size).read(0, 100)
         with contextlib.suppress(CkptError):
             for _member, reader in stream(BytesWindow(hostile), "a.tar", quiet()):
                 reader.read(100)

@@ -4,7 +4,7 @@ import tarfile
 import pytest
 
 from ckpt_tui.archive.archive_tree import open_archive
-from ckpt_tui.archive.headers import Header, Owner
+from ckpt_tui.archive.headers import Owner, TarHeader
 from ckpt_tui.archive.notes import Notes
 from ckpt_tui.archive.tar import index
 from ckpt_tui.archive.tar_index import TarIndex
@@ -71,6 +71,6 @@ def test_what_was_known_stays_while_it_is_read_again() -> None:
         so_far.take(part)
         whole = index(BytesWindow(diff), DIFF, quiet())
         for name in whole.names[:members]:
-            header = Header(0, 0, 1, name, MemberKind.FILE, 1, OWNER, 0, "", {})
+            header = TarHeader(0, 0, 1, name, MemberKind.FILE, 1, OWNER, 0, "", {})
             part.add(name, "", header)
         assert [entry.path for entry in so_far] == [f"/f{number}" for number in range(10)]

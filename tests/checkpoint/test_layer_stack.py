@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ckpt_tui.archive.tree import HeaderTree, Member, MemberKind, Tree
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.layerstack import LayerFile, StackLayer, delta_tree, stacked
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry
 
@@ -13,7 +13,7 @@ def layer(**files: int | None) -> tuple[StackLayer, Tree]:
         name: Member(name, MemberKind.FILE if size is not None else MemberKind.DIRECTORY, size or 0)
         for name, size in files.items()
     }
-    return StackLayer("base"), HeaderTree(members)
+    return StackLayer("base"), Tree(members)
 
 
 def test_a_file_that_comes_again_is_changed_and_the_first_one_wasted() -> None:

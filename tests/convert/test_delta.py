@@ -12,7 +12,7 @@ from layer_order import faults
 
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.delta import Copied, DeltaPlan, Made, is_layer, plan_delta
+from ckpt_tui.convert.delta import DeltaPlan, Made, Verbatim, is_layer, plan_delta
 from ckpt_tui.convert.filetree import FileTree, apply_layer, apply_legacy, differences
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.errors import CkptError
@@ -130,7 +130,7 @@ def test_a_changed_file_link_fifo_and_device_keep_their_headers() -> None:
 
 def test_entries_of_the_tar_go_through_as_one_run_of_bytes() -> None:
     _, _, plan = checked([file("tmp/x", 600), file("tmp/y", 1)])
-    assert plan.parts[-1] == Copied(0, 512 + 1024 + 512 + 512)
+    assert plan.parts[-1] == Verbatim(0, 512 + 1024 + 512 + 512)
     assert all(isinstance(part, Made) for part in plan.parts[:-1])
 
 
@@ -166,7 +166,7 @@ def test_a_folder_deleted_and_in_the_tar_is_opaque_and_never_whited_out() -> Non
 def test_an_opaque_mark_stands_behind_its_folder_even_inside_the_tar() -> None:
     _, _, plan = checked([file("bin/x"), folder("data/old"), file("data/old/n")], ["/data/old"])
     kinds = [type(part).__name__ for part in plan.parts]
-    assert kinds == ["Made", "Made", "Made", "Copied", "Made", "Copied"]
+    assert kinds == ["Made", "Made", "Made", "Verbatim", "Made", "Verbatim"]
 
 
 def test_a_child_of_a_deleted_folder_brings_the_folder_with_the_header_of_the_base() -> None:
@@ -230,7 +230,7 @@ def test_the_root_as_an_entry_keeps_its_own_header() -> None:
     names, tree, plan = checked([folder("./", 0o711), file("./tmp/x")])
     assert names == [".", "tmp", "tmp/x"]
     assert tree.nodes["."][0].mode == 0o711
-    assert plan.parts[0] == Copied(0, 512)
+    assert plan.parts[0] == Verbatim(0, 512)
 
 
 def test_a_folder_of_the_base_that_becomes_a_file_is_replaced() -> None:
@@ -443,6 +443,6 @@ def test_every_byte_of_the_tar_is_copied_at_most_once_and_in_order(
 ) -> None:
     end = 0
     for part in plan_delta(tar_of(tar), deleted, BASE).parts:
-        if isinstance(part, Copied):
+        if isinstance(part, Verbatim):
             assert end <= part.start < part.end
             end = part.end

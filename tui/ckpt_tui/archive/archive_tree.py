@@ -12,8 +12,8 @@ from ckpt_tui.archive.header_window import HeaderWindow, keep_headers
 from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
 from ckpt_tui.archive.tar import MemberReader, index, walk
-from ckpt_tui.archive.tar_index import Place, TarIndex
-from ckpt_tui.archive.tree import ByteRange, Member, MemberKind
+from ckpt_tui.archive.tar_index import Extent, TarIndex
+from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import BytesWindow, ByteWindow
@@ -46,7 +46,7 @@ class Taker(Protocol):
         """
 
 
-class ArchiveTree:
+class ArchiveTree(Tree):
     """The members of one archive."""
 
     def __init__(
@@ -59,6 +59,7 @@ class ArchiveTree:
         kept: Mapping[str, ByteWindow] | None = None,
         headers: Mapping[str, HeaderWindow] | None = None,
     ) -> None:
+        super().__init__(found, found.notes())
         self._found = found
         self._plain = plain
         self._kept = kept or {}
@@ -75,23 +76,15 @@ class ArchiveTree:
         """Bytes of the archive as it is stored."""
         return self.stored.size
 
-    @property
-    def members(self) -> Mapping[str, Member]:
-        return self._found
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self._found.notes()
-
     def window(self, name: str) -> ByteWindow:
         kept = self._kept.get(name)
         if kept is not None:
             return kept
-        return self._found.place(name).window(self._plain, self.members[name].size)
+        return self._found.extent(name).window(self._plain, self.members[name].size)
 
-    def place(self, name: str) -> Place:
+    def extent(self, name: str) -> Extent:
         """Return where a file lies in the plain archive; KeyError for no regular file."""
-        return self._found.place(name)
+        return self._found.extent(name)
 
     def headers(self, name: str) -> ByteWindow | None:
         """Return a nested archive without the data of its members, where a read of it would
@@ -117,14 +110,14 @@ class ArchiveTree:
         if wanted.name in self._kept:
             return None
         try:
-            place = self._found.place(wanted.name)
+            extent = self._found.extent(wanted.name)
         except KeyError:
             return None
-        if place.runs is not None:  # which stored bytes these are is not worth finding out
-            return place.offset, place.offset + place.stored
-        start = min(wanted.offset, place.stored)
-        end = min(wanted.offset + wanted.length, place.stored)
-        return place.offset + start, place.offset + end
+        if extent.runs is not None:  # which stored bytes these are is not worth finding out
+            return extent.offset, extent.offset + extent.stored
+        start = min(wanted.offset, extent.stored)
+        end = min(wanted.offset + wanted.length, extent.stored)
+        return extent.offset + start, extent.offset + end
 
 
 def open_archive(
@@ -172,7 +165,7 @@ def _one_pass(
 ) -> tuple[TarIndex, dict[str, ByteWindow], dict[str, HeaderWindow], int]:
     """Index a stream; keep the small members, and the headers of archives among the large ones;
     also return the number of plain bytes."""
-    kept = _Kept()
+    kept = _KeptMembers()
     taken: dict[str, ByteWindow] = {}
     headers: dict[str, HeaderWindow] = {}
     members = walk(stream, name)
@@ -208,7 +201,7 @@ def _all_there(reader: MemberReader) -> bytes:
     return b"".join(pieces)
 
 
-class _Kept:
+class _KeptMembers:
     """Small members, in memory as long as there is room."""
 
     def __init__(self) -> None:

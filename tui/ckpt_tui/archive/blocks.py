@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from ckpt_tui.archive.compression import PlainStream
@@ -70,6 +71,23 @@ class WindowBlocks:
                 pass
         self._ahead = self._window.read(self.position, length)
         return self._ahead
+
+
+class PieceStream:
+    """Pieces as they come, as a plain stream."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = memoryview(next(self._pieces, b""))
+        self.head = bytes(self._rest[:4])
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        taken = self._rest[: len(buffer)]
+        self._rest = self._rest[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
 
 
 class StreamBlocks:

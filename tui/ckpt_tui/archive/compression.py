@@ -67,10 +67,10 @@ def decompressed(
         return _Zstd(window, progress, name)
     if compression == "gzip":
         return _Gzip(window, progress, name)
-    return _Source(window, progress)
+    return _PackedBytes(window, progress)
 
 
-class _Source(io.RawIOBase):
+class _PackedBytes(io.RawIOBase):
     """A window from start to end, read ahead in pieces of 1 MiB."""
 
     def __init__(self, window: ByteWindow, progress: Progress) -> None:
@@ -97,7 +97,7 @@ class _Source(io.RawIOBase):
         return len(piece)
 
 
-class _ScannedSource(_Source):
+class _ScannedBytes(_PackedBytes):
     """A source that follows the zstd frames in it as it is read."""
 
     def __init__(self, window: ByteWindow, progress: Progress) -> None:
@@ -112,7 +112,7 @@ class _ScannedSource(_Source):
 
 class _Zstd:
     def __init__(self, window: ByteWindow, progress: Progress, name: str) -> None:
-        self._source = _ScannedSource(window, progress)
+        self._source = _ScannedBytes(window, progress)
         self._name = name
         decoder = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW)
         self._plain = decoder.stream_reader(
@@ -131,7 +131,7 @@ class _Zstd:
 
 class _Gzip:
     def __init__(self, window: ByteWindow, progress: Progress, name: str) -> None:
-        self._source = _Source(window, progress)
+        self._source = _PackedBytes(window, progress)
         self._name = name
         self._plain = IGzipFile(fileobj=self._source, mode="rb")  # type: ignore[no-untyped-call]
 

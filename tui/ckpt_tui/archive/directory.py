@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ckpt_tui.archive.notes import Notes
-from ckpt_tui.archive.tree import ByteRange, Member, MemberKind
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import FileWindow
@@ -94,7 +93,7 @@ class FileBeneath:
             file.close()
 
 
-class DirectoryTree:
+class DirectoryTree(Tree):
     """The members below a folder, as they were when it was opened."""
 
     def __init__(
@@ -112,7 +111,7 @@ class DirectoryTree:
         """
         self._folder = open_folder(path, at)
         self._notes = Notes()
-        self._members: dict[str, Member] = {}
+        members = self._members = dict[str, Member]()
         found = os.fstat(self._folder)
         self._device = found.st_dev
         self.identity = (found.st_dev, found.st_ino)
@@ -125,14 +124,7 @@ class DirectoryTree:
         except BaseException:
             os.close(self._folder)
             raise
-
-    @property
-    def members(self) -> Mapping[str, Member]:
-        return self._members
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self._notes()
+        super().__init__(members, self._notes())
 
     def window(self, name: str) -> FileBeneath:
         member = self._members[name]
@@ -147,9 +139,6 @@ class DirectoryTree:
             SourceUnreachable: there is no such folder, or it may not be read.
         """
         return DirectoryTree(name, at=self._folder)
-
-    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
-        """Nothing to do: any file can be read anywhere."""
 
     def close(self) -> None:
         if self._folder >= 0:

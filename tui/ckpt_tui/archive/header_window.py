@@ -53,7 +53,7 @@ def keep_headers(reader: MemberReader, size: int, name: str) -> HeaderWindow | N
     None: it is no plain archive, damaged, or has too many members. How far `reader` was read then
     is not known.
     """
-    blocks = _Kept(reader, HeaderWindow(size))
+    blocks = _KeptBlocks(reader, HeaderWindow(size))
     headers = HeaderReader(blocks, name)
     try:
         while header := headers.next():
@@ -65,7 +65,7 @@ def keep_headers(reader: MemberReader, size: int, name: str) -> HeaderWindow | N
     return blocks.window if headers.ended else None
 
 
-class _Kept:
+class _KeptBlocks:
     """A member as an archive of its own; what is read of it, and not skipped, is kept."""
 
     def __init__(self, reader: MemberReader, window: HeaderWindow) -> None:

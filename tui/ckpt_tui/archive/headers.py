@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zlib import adler32
 
 from ckpt_tui.archive.blocks import Blocks
-from ckpt_tui.archive.sparse import Run, gnu_runs, pax_runs
+from ckpt_tui.archive.sparse import Fragment, gnu_runs, pax_runs
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import DamagedInput
 
@@ -64,7 +64,7 @@ class Owner(NamedTuple):
     device: tuple[int, int]
 
 
-class Header(NamedTuple):  # a frozen dataclass of so many fields takes four times longer to make
+class TarHeader(NamedTuple):  # a frozen dataclass of so many fields takes four times longer
     """One member as its headers tell it; names and links still as they are written."""
 
     offset: int
@@ -80,7 +80,7 @@ class Header(NamedTuple):  # a frozen dataclass of so many fields takes four tim
     mtime: float
     link: str
     pax: Mapping[str, str]
-    runs: tuple[Run, ...] | None = None
+    runs: tuple[Fragment, ...] | None = None
     """Of a sparse file: where the stored bytes belong."""
 
     @property
@@ -133,7 +133,7 @@ class HeaderReader:
         self.ended = False
         """Whether the end-of-archive mark was read."""
 
-    def next(self) -> Header | None:
+    def next(self) -> TarHeader | None:
         """Return the next member, or None at the end of the archive or of its bytes.
 
         Raises:
@@ -212,7 +212,7 @@ class HeaderReader:
             position = end
         return records
 
-    def _member(self, block: bytes, start: int, offset: int, extensions: _Extensions) -> Header:
+    def _member(self, block: bytes, start: int, offset: int, extensions: _Extensions) -> TarHeader:
         flag = block[156:157]
         pax = self._pax(extensions.pax)
         name = (pax and pax.get("path")) or extensions.name or _own_name(block)
@@ -231,7 +231,7 @@ class HeaderReader:
             if runs is not None:
                 name = pax.get("GNU.sparse.name", name)
         data_offset = self._blocks.position
-        return Header(
+        return TarHeader(
             start,
             data_offset,
             stored - (data_offset - offset - BLOCK if flag != b"S" else 0),
@@ -280,7 +280,7 @@ class HeaderReader:
         pax: Mapping[str, str],
         stored: int,
         offset: int,
-    ) -> tuple[tuple[Run, ...] | None, int]:
+    ) -> tuple[tuple[Fragment, ...] | None, int]:
         """Return the map of a sparse file and its real size."""
         try:
             if block[156:157] == b"S":

@@ -24,38 +24,27 @@ _FOREIGN_WHITEOUT = ".wh..wh."
 """Prefix of other names that AUFS left in old layers; they mean nothing."""
 
 
-class LayeredTree:
+class LayeredTree(Tree):
     """The members that a container sees of its layers."""
 
     def __init__(self, trees: Sequence[Tree]) -> None:
-        self._trees = tuple(trees)
+        self.trees = tuple(trees)
+        """The layers, lowest first."""
         self._members: dict[str, Member] = {}
         self._origins: dict[str, int] = {}
         self._children: defaultdict[str, set[str]] = defaultdict(set)
-        self._hidden: list[dict[str, int]] = [{} for _ in self._trees]
-        self._hidden_bytes = [0] * len(self._trees)
-        self._replaced: list[set[str]] = [set() for _ in self._trees]
+        self._hidden: list[dict[str, int]] = [{} for _ in self.trees]
+        self._hidden_bytes = [0] * len(self.trees)
+        self._replaced: list[set[str]] = [set() for _ in self.trees]
         self._notes = Notes()
-        for layer, tree in enumerate(self._trees):
+        for layer, tree in enumerate(self.trees):
             for note in tree.notes:
                 self._notes.add(f"Layer {layer + 1}: {note}")
             self._hide(tree, layer)
             for member in tree.members.values():
                 if not is_whiteout(member.name):
                     self._put(member, layer)
-
-    @property
-    def members(self) -> Mapping[str, Member]:
-        return self._members
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return self._notes()
-
-    @property
-    def trees(self) -> tuple[Tree, ...]:
-        """The layers, lowest first."""
-        return self._trees
+        super().__init__(self._members, self._notes())
 
     @property
     def hidden_bytes(self) -> tuple[int, ...]:
@@ -71,7 +60,7 @@ class LayeredTree:
         return self._replaced[layer]
 
     def window(self, name: str) -> ByteWindow:
-        return self._trees[self._origins[name]].window(name)
+        return self.trees[self._origins[name]].window(name)
 
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         by_layer: defaultdict[int, list[ByteRange]] = defaultdict(list)
@@ -79,10 +68,10 @@ class LayeredTree:
             if wanted.name in self._origins:
                 by_layer[self._origins[wanted.name]].append(wanted)
         for layer, some in by_layer.items():
-            self._trees[layer].preload(some, progress)
+            self.trees[layer].preload(some, progress)
 
     def close(self) -> None:
-        for tree in self._trees:
+        for tree in self.trees:
             tree.close()
 
     def _hide(self, tree: Tree, layer: int) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
+from ckpt_tui.archive.blocks import PieceStream
 from ckpt_tui.archive.compression import Compression, sniff
-from ckpt_tui.archive.tar import MemberReader, Seen, index, index_stream, stream
+from ckpt_tui.archive.tar import Seen, index, index_stream, stream
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -60,24 +61,9 @@ def _in_passing(
     for member, reader in stream(tree.stored, name, progress):
         if member.name != name:
             continue
-        content = _Content(reader)
+        content = PieceStream(reader.chunks())
         if sniff(content.head) != "plain":
             return None
         inner = index_stream(content, name, seen)
         return Nested(inner, inner.notes(), "plain")
     raise DamagedInput(name, 0, "the archive does not have it any more: it was changed meanwhile.")
-
-
-class _Content:
-    """The bytes of a member as the stream of an archive."""
-
-    def __init__(self, reader: MemberReader) -> None:
-        self._reader = reader
-        self.head = self._waiting = reader.read()
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def] # the stub's Buffer has no len
-        data = self._waiting or self._reader.read(len(buffer))
-        taken = data[: len(buffer)]
-        self._waiting = data[len(taken) :]
-        buffer[: len(taken)] = taken
-        return len(taken)

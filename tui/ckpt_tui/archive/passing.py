@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.core.progress import Progress, Uncounted
+from ckpt_tui.core.progress import Progress, Uncounted, counted
 from ckpt_tui.core.window import chunks
 
 
@@ -23,14 +23,14 @@ def in_passing(
     """
     if not spills(tree, names):
         for name in names:
-            yield name, _counted(chunks(tree.window(name)), progress)
+            yield name, counted(chunks(tree.window(name)), progress)
         return
     assert isinstance(tree, ArchiveTree)
     missing = {*names}
     walk = stream(tree.stored, "the archive", Uncounted(progress))
     for member, reader in walk:
-        if member.name in missing and walk.place == tree.place(member.name):
-            yield member.name, _counted(reader.chunks(), progress)
+        if member.name in missing and walk.extent == tree.extent(member.name):
+            yield member.name, counted(reader.chunks(), progress)
             missing.discard(member.name)
             if not missing:
                 return
@@ -39,9 +39,3 @@ def in_passing(
 def spills(tree: Tree, names: Collection[str]) -> bool:
     """Return whether random reads of these files would write a spill file."""
     return isinstance(tree, ArchiveTree) and any(map(tree.spills, names))
-
-
-def _counted(pieces: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
-    for piece in pieces:
-        progress.tick(len(piece))
-        yield piece

@@ -19,7 +19,7 @@ _BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Fragment:
     """Stored bytes of a sparse file; between the runs are zeros."""
 
     offset: int
@@ -31,7 +31,7 @@ class Run:
 
 def gnu_runs(
     block: bytes, read: Callable[[int], bytes], stored: int
-) -> tuple[tuple[Run, ...], int]:
+) -> tuple[tuple[Fragment, ...], int]:
     """Return the map and the real size by a GNU `S` header; reads the blocks that continue it.
 
     Raises:
@@ -51,7 +51,7 @@ def gnu_runs(
 
 def pax_runs(
     records: list[tuple[str, str]], read: Callable[[int], bytes], stored: int
-) -> tuple[tuple[Run, ...] | None, int]:
+) -> tuple[tuple[Fragment, ...] | None, int]:
     """Return the map and the real size by PAX records; None for a file that is not sparse.
 
     Raises:
@@ -91,14 +91,14 @@ def _stored_map(read: Callable[[int], bytes], stored: int) -> tuple[list[int], i
     return [_decimal(line.decode("ascii", "replace")) for line in lines[1:wanted]], size
 
 
-def _checked(pairs: Iterable[tuple[int, int]], real_size: int, stored: int) -> tuple[Run, ...]:
+def _checked(pairs: Iterable[tuple[int, int]], real_size: int, stored: int) -> tuple[Fragment, ...]:
     runs = []
     end = position = 0
     for offset, length in pairs:
         if offset < end or length < 0 or offset + length > real_size:
             raise ValueError("its runs overlap or pass the end")
         if length:
-            runs.append(Run(offset, position, length))
+            runs.append(Fragment(offset, position, length))
         end, position = offset + length, position + length
         if len(runs) > MAX_RUNS:
             raise ValueError(f"it has more than {MAX_RUNS:,} runs")
@@ -128,7 +128,7 @@ def _decimal(text: str) -> int:
 class SparseWindow:
     """The whole content of a sparse file, holes as zeros."""
 
-    def __init__(self, stored: ByteWindow, runs: tuple[Run, ...], size: int) -> None:
+    def __init__(self, stored: ByteWindow, runs: tuple[Fragment, ...], size: int) -> None:
         self._stored = stored
         self._runs = runs
         self._starts = [run.offset for run in runs]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from ckpt_tui.archive.blocks import AHEAD, Blocks, StreamBlocks, WindowBlocks
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
-from ckpt_tui.archive.headers import Header, HeaderReader
+from ckpt_tui.archive.headers import HeaderReader, TarHeader
 from ckpt_tui.archive.names import ROOT, clean_name
 from ckpt_tui.archive.notes import Notes
-from ckpt_tui.archive.tar_index import Place, TarIndex
+from ckpt_tui.archive.tar_index import Extent, TarIndex
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.errors import DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import Progress
@@ -31,15 +31,15 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
         self._headers = HeaderReader(self._blocks, name)
         self._name = name
         self._notes = Notes()
-        self._current: tuple[Header, MemberReader] | None = None
+        self._current: tuple[TarHeader, MemberReader] | None = None
         self._members = 0
-        self.header: Header
+        self.header: TarHeader
         """Of the last member."""
 
     @property
-    def place(self) -> Place:
+    def extent(self) -> Extent:
         """Where the bytes of the last member lie in the plain archive."""
-        return Place(self.header.data_offset, self.header.stored, self.header.runs)
+        return Extent(self.header.data_offset, self.header.stored, self.header.runs)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
                 self._notes.add(_cut_note(header, self._blocks.position - header.data_offset))
         raise StopIteration
 
-    def _next_header(self) -> Header | None:
+    def _next_header(self) -> TarHeader | None:
         if self._current:
             header, reader = self._current
             reader.close()
@@ -102,7 +102,7 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
 class MemberReader:
     """The bytes of one member of a walk, from start to end."""
 
-    def __init__(self, blocks: StreamBlocks, header: Header, archive: str) -> None:
+    def __init__(self, blocks: StreamBlocks, header: TarHeader, archive: str) -> None:
         self._blocks = blocks
         self._archive = archive
         self._header = header
@@ -236,13 +236,13 @@ def _members(headers: HeaderReader, blocks: Blocks, name: str, seen: Seen | None
     return found
 
 
-def member_of(header: Header, notes: Notes) -> Member | None:
+def member_of(header: TarHeader, notes: Notes) -> Member | None:
     """Return the member of a header, or None, with a note, if its name may not be used."""
     names = _names_of(header, notes)
     return header.member(*names) if names else None
 
 
-def _names_of(header: Header, notes: Notes) -> tuple[str, str] | None:
+def _names_of(header: TarHeader, notes: Notes) -> tuple[str, str] | None:
     """Return the name and the link that may be used, or None, with a note."""
     name = clean_name(header.name) if len(header.name) <= MAX_NAME else None
     if name is None or (name == ROOT and header.kind is not MemberKind.DIRECTORY):
@@ -268,7 +268,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 200 else f"{name[:200]}…"
 
 
-def _cut_note(header: Header, there: int) -> str:
+def _cut_note(header: TarHeader, there: int) -> str:
     return (
         f"The archive is cut in {_short(header.name)}: {there:,} of its {header.stored:,} bytes "
         "are there, and nothing after them."

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
 
-from ckpt_tui.archive.headers import Header, Owner, member_like, whole
+from ckpt_tui.archive.headers import Owner, TarHeader, member_like, whole
 from ckpt_tui.archive.notes import Notes
-from ckpt_tui.archive.sparse import Run, SparseWindow
+from ckpt_tui.archive.sparse import Fragment, SparseWindow
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.core.window import ByteWindow, SubWindow
 
@@ -32,13 +32,13 @@ _FILE = _NUMBERS[MemberKind.FILE]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Extent:
     """Where the bytes of a file lie in the plain archive."""
 
     offset: int
     stored: int
     """Bytes stored there."""
-    runs: tuple[Run, ...] | None = None
+    runs: tuple[Fragment, ...] | None = None
     """Of a sparse file: where the stored bytes belong."""
 
     def window(self, archive: ByteWindow, size: int) -> ByteWindow:
@@ -52,7 +52,7 @@ class _More(NamedTuple):
 
     link: str = ""
     pax: Mapping[str, str] = {}
-    runs: tuple[Run, ...] | None = None
+    runs: tuple[Fragment, ...] | None = None
 
 
 _NO_MORE = _More()
@@ -78,7 +78,7 @@ class TarIndex(Mapping[str, Member]):
         """In the order of the archive. Another thread may read those that are there while more are
         added, which iteration does not bear."""
 
-    def add(self, name: str, link: str, header: Header) -> bool:
+    def add(self, name: str, link: str, header: TarHeader) -> bool:
         """Add a member, the last of a name wins; False when there is no memory for more."""
         owner = self._numbers.get(header.owner)
         if owner is None:
@@ -133,12 +133,12 @@ class TarIndex(Mapping[str, Member]):
             size = stored
         self._records[self._last] = _RECORD.pack(kind, owner, size, offset, stored, mtime)
 
-    def place(self, name: str) -> Place:
+    def extent(self, name: str) -> Extent:
         """Return where the bytes of a file lie; KeyError for no regular file."""
         kind, _owner, _size, offset, stored, _mtime = _RECORD.unpack(self._records[name])
         if kind != _FILE:
             raise KeyError(name)
-        return Place(offset, stored, self._more.get(name, _NO_MORE).runs)
+        return Extent(offset, stored, self._more.get(name, _NO_MORE).runs)
 
     def spans(self) -> Iterator[tuple[str, int, int]]:
         """Yield each file with the start and the end of its stored bytes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
@@ -54,26 +53,24 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """A range of one member that somebody is about to read."""
+    """A range of one member that is about to be read."""
 
     name: str
     offset: int
     length: int
 
 
-class Tree(Protocol):
-    """Members by name, with their bytes within reach.
+class Tree:
+    """Members by name, with their bytes within reach; of this class itself, without their bytes.
 
     Members whose names would lead outside of the tree (`..`, absolute, NUL) are not among
     `members`; each left out, renamed or doubled one has a sentence in `notes`.
     """
 
-    @property
-    def members(self) -> Mapping[str, Member]:
-        """The members, in the order in which they are stored."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
+    def __init__(self, members: Mapping[str, Member], notes: tuple[str, ...] = ()) -> None:
+        self.members = members
+        """In the order in which they are stored."""
+        self.notes = notes
         """What was odd about the tree, a sentence each; foreign text in them is not cleaned."""
 
     def window(self, name: str) -> ByteWindow:
@@ -85,6 +82,7 @@ class Tree(Protocol):
         Raises:
             KeyError: there is no regular file of that name.
         """
+        raise KeyError(name)
 
     def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
         """Make the coming reads of `ranges` cheap, in one pass where one is needed."""
@@ -93,18 +91,12 @@ class Tree(Protocol):
         """Let go of files and spill files."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderTree:
-    """A tree of members without their bytes."""
+class WindowTree(Tree):
+    """Files whose bytes are at hand already; the caller closes their windows."""
 
-    members: Mapping[str, Member]
-    notes: tuple[str, ...] = ()
+    def __init__(self, files: Mapping[str, ByteWindow]) -> None:
+        super().__init__({n: Member(n, MemberKind.FILE, w.size) for n, w in files.items()})
+        self._files = files
 
     def window(self, name: str) -> ByteWindow:
-        raise KeyError(name)
-
-    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
-        """Nothing is to be read."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+        return self._files[name]

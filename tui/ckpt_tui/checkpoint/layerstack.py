@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, LayeredTree, is_whiteout
-from ckpt_tui.archive.tree import HeaderTree, Member, MemberKind, Tree
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.compare import How
 from ckpt_tui.checkpoint.model import Delta
 
@@ -57,9 +57,9 @@ class StackLayer:
         return Counter(file.how for file in self.files)
 
 
-def delta_tree(delta: Delta) -> HeaderTree:
+def delta_tree(delta: Delta) -> Tree:
     """Return what a container changed in the form of a layer: deletions as whiteouts."""
-    return HeaderTree({member.name: member for member in _delta_members(delta)})
+    return Tree({member.name: member for member in _delta_members(delta)})
 
 
 def _delta_members(delta: Delta) -> Iterator[Member]:

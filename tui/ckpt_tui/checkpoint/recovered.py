@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ckpt_tui.archive.archive_tree import open_archive
-from ckpt_tui.archive.sparse import Run, SparseWindow
+from ckpt_tui.archive.sparse import Fragment, SparseWindow
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.delta import DEVSHM
 from ckpt_tui.checkpoint.images import ImageDirectory
@@ -150,7 +150,7 @@ def _ghost_window(
         parts = records[0][1]
         return sources.piece(name, parts[0]) if parts else BytesWindow(b"")
     runs = [
-        Run(chunk.off, parts[0].offset, parts[0].size)
+        Fragment(chunk.off, parts[0].offset, parts[0].size)
         for chunk, parts in records[1:]
         if parts and parts[0].size
     ]

@@ -12,7 +12,7 @@ from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tar import walk
 from ckpt_tui.archive.tar_index import TarIndex
-from ckpt_tui.archive.tree import HeaderTree, Member
+from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.convert.layout import LAYER
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.document import parse_document, text_at, texts_at
@@ -135,7 +135,7 @@ class _Hashed:
         return "sha256:" + self._hash.hexdigest()
 
 
-def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> HeaderTree:
+def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> Tree:
     plain = _Hashed(decompressed(blob, sniff(blob.read(0, 4)), progress, name))
     members = walk(plain, name)
     found = TarIndex(members.note_list)
@@ -148,7 +148,7 @@ def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> H
             f"decompressed it has the digest {plain.digest()}, and should have {diff_id}.",
             "Pull the image again.",
         )
-    return HeaderTree(found, members.notes)
+    return Tree(found, members.notes)
 
 
 def read_image(

@@ -25,7 +25,7 @@ from ckpt_tui.sources.base import Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
 from ckpt_tui.sources.table import resolve
-from ckpt_tui.sources.transfer import BlobStep, Copied, Pieces, copy_image
+from ckpt_tui.sources.transfer import BlobStep, CopyTotals, Pieces, copy_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Result:
 
     source: str
     destination: str
-    copied: Copied
+    copied: CopyTotals
     moved: bool
     """Whether config.dump was changed to name the repository that the image is in."""
 

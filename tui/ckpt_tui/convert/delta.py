@@ -22,13 +22,13 @@ from ckpt_tui.core.progress import Progress, quiet
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A header written by the converter. The data of a member with a size follows as `Copied`."""
+    """A header written by the converter. The data of a member with a size follows as `Verbatim`."""
 
     member: Member
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class Verbatim:
     """Bytes of rootfs-diff.tar that go through as they are."""
 
     start: int
@@ -60,7 +60,7 @@ class DeltaFacts:
 class DeltaPlan:
     """The layer as a list of parts, and what is to be said about it."""
 
-    parts: tuple[Made | Copied, ...]
+    parts: tuple[Made | Verbatim, ...]
     members: tuple[Member, ...]
     """Every entry of the layer in order, whiteouts included."""
     sources: tuple[int | None, ...]
@@ -157,7 +157,7 @@ class _Layer:
         for folder in sorted(self.made, key=sort_key):
             if folder != ROOT:
                 self._children[parent_of(folder)].append(folder)
-        self.parts: list[Made | Copied] = []
+        self.parts: list[Made | Verbatim] = []
         self.members: list[Member] = []
         self.sources: list[int | None] = []
 
@@ -211,10 +211,10 @@ class _Layer:
 
     def _add_copied(self, start: int, end: int) -> None:
         last = self.parts[-1] if self.parts else None
-        if isinstance(last, Copied) and last.end == start:
-            self.parts[-1] = Copied(last.start, end)
+        if isinstance(last, Verbatim) and last.end == start:
+            self.parts[-1] = Verbatim(last.start, end)
         else:
-            self.parts.append(Copied(start, end))
+            self.parts.append(Verbatim(start, end))
 
 
 def _empty(name: str) -> Member:

@@ -25,7 +25,7 @@ Content = tuple[Member, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Mismatch:
     """Two trees that ought to be equal and are not."""
 
     name: str
@@ -209,12 +209,12 @@ def _unpack(
         tree.set(name, node)
 
 
-def differences(expected: FileTree, found: FileTree) -> list[Difference]:
+def differences(expected: FileTree, found: FileTree) -> list[Mismatch]:
     """Return where two trees differ in path, kind, mode, owner, size, link, xattrs or data."""
     left, right = expected.links(), found.links()
     wrong = []
     for name in sorted(expected.nodes.keys() | found.nodes.keys()):
         should, does = expected.describe(name, left), found.describe(name, right)
         if should != does:
-            wrong.append(Difference(name, str(should), str(does)))
+            wrong.append(Mismatch(name, str(should), str(does)))
     return wrong

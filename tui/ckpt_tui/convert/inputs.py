@@ -10,11 +10,10 @@ from pathlib import Path
 
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.directory import DirectoryTree
-from ckpt_tui.archive.tree import Tree
+from ckpt_tui.archive.tree import Tree, WindowTree
 from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, SPEC_DUMP
 from ckpt_tui.convert.source import Feed, Source, archive_source, tree_source, unchanged
-from ckpt_tui.convert.trees import OneFile, PartTree
 from ckpt_tui.convert.upper import UpperFolder
 from ckpt_tui.core.document import MAX_DOCUMENT
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
@@ -24,7 +23,7 @@ from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import read_metadata
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.formats.table import Found, recognise
-from ckpt_tui.formats.views import JoinedTree, MemoryTree
+from ckpt_tui.formats.views import JoinedTree, MemoryTree, PartTree
 from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import children_of, image_layers, is_manifest_type, verify
 
@@ -149,7 +148,7 @@ def _ctr_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
     tree = opened.tree
     if layer is not None:
         blob = image.store.blob(layer.digest)
-        tree = JoinedTree([("", tree), ("", OneFile(DIFF_TAR, blob))])
+        tree = JoinedTree([("", tree), ("", WindowTree({DIFF_TAR: blob}))])
     container = opened.kind.container(opened.metadata)
     source = tree_source(opened.target, opened.format.name, "containerd", tree, container, {})
     read = [d for d in blobs if d is not base]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
-from ckpt_tui.archive.blocks import Blocks, WindowBlocks
+from ckpt_tui.archive.blocks import Blocks, PieceStream, StreamBlocks, WindowBlocks
 from ckpt_tui.archive.compression import Compression, sniff
-from ckpt_tui.archive.headers import Header, HeaderReader
+from ckpt_tui.archive.headers import HeaderReader, TarHeader
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
@@ -59,8 +58,8 @@ def read_diff(source: Source, progress: Progress) -> Diff:
     if blocks is None and _costs_a_pass(source, member.size):
         progress.start(f"reading {DIFF_TAR}", source.stored_size or None)
         pieces = next((found for each, found in source.feed(progress) if each.name == DIFF_TAR), ())
-        streamed = _PieceBlocks(pieces)
-        blocks = streamed if sniff(streamed.head) == "plain" else None
+        streamed = PieceStream(pieces)
+        blocks = StreamBlocks(streamed) if sniff(streamed.head) == "plain" else None
     if blocks is None:
         window = source.tree.window(DIFF_TAR)
         compression = sniff(window.read(0, 4))
@@ -120,43 +119,10 @@ def scan_entries(blocks: Blocks, size: int) -> tuple[TarEntry, ...]:
     return tuple(entries)
 
 
-def _member(header: Header) -> Member:
+def _member(header: TarHeader) -> Member:
     name, link = clean_name(header.name), header.link
     if header.kind is MemberKind.HARDLINK:
         link = clean_name(link) or link
     # a name that is clean already is kept once, not twice
     clean = header.name if name in (None, header.name) else name
     return header.member(clean, link if header.kind in _LINKS else "")
-
-
-class _PieceBlocks(Blocks):
-    """Pieces as they come, as the header reader wants them."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._piece = memoryview(next(self._pieces, b""))
-        self._position = 0
-        self.head = bytes(self._piece[:4])
-
-    @property
-    def position(self) -> int:
-        return self._position
-
-    def read(self, length: int) -> bytes:
-        parts = []
-        while length and (part := self._next(length)):
-            parts.append(bytes(part))
-            length -= len(part)
-        return b"".join(parts)
-
-    def skip(self, length: int) -> None:
-        while length and (part := self._next(length)):
-            length -= len(part)
-
-    def _next(self, length: int) -> memoryview:
-        if not self._piece:
-            self._piece = memoryview(next(self._pieces, b""))
-        part = self._piece[:length]
-        self._piece = self._piece[len(part) :]
-        self._position += len(part)
-        return part

@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Any
 
-from ckpt_tui.archive.tree import HeaderTree, Tree
+from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.layerstack import StackLayer, delta_tree, stacked
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.convert.base_search import search_base
@@ -126,7 +126,7 @@ def _layers_of(image: OpenedImage, progress: Progress) -> Stack:
         role = "delta" if is_delta(one) else "base"
         tree = layer.open_tree(progress)
         try:
-            headers = HeaderTree(tree.members, tree.notes)
+            headers = Tree(tree.members, tree.notes)
         finally:
             tree.close()
         facts = StackLayer(role, one.digest, one.media_type, one.size, created, command)

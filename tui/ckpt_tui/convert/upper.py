@@ -14,12 +14,12 @@ from dataclasses import replace
 from ckpt_tui.archive.directory import open_beneath, open_folder, unreachable
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, overlay
 from ckpt_tui.archive.names import ROOT, parent_of
-from ckpt_tui.archive.tree import HeaderTree, Member, MemberKind
+from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta import DeltaFacts, DeltaPlan
 from ckpt_tui.convert.filetree import XATTR, Content
 from ckpt_tui.convert.layers import LayerWriter
 from ckpt_tui.convert.names import inside, refusal, sort_key
-from ckpt_tui.convert.upper_marks import Entry
+from ckpt_tui.convert.upper_marks import UpperEntry
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
@@ -119,7 +119,7 @@ class UpperFolder:
             os.close(self._folder)
             self._folder = -1
 
-    def _enter(self, found: Entry, folder: int, depth: int) -> None:
+    def _enter(self, found: UpperEntry, folder: int, depth: int) -> None:
         self._add(found.name, self._member(found))
         if depth > MAX_DEPTH:
             raise CkptError(f"{self.path} cannot be a layer:", "its folders lie too deep.")
@@ -135,7 +135,7 @@ class UpperFolder:
         for one in rest:
             self._take(one, folder, depth)
 
-    def _marks_among(self, inner: list[Entry]) -> tuple[set[str], list[Entry]]:
+    def _marks_among(self, inner: list[UpperEntry]) -> tuple[set[str], list[UpperEntry]]:
         """Return the marks as a layer names them, and the entries that are none."""
         marks, rest = set(), []
         for one in inner:
@@ -152,7 +152,7 @@ class UpperFolder:
                 rest.append(one)
         return marks, rest
 
-    def _take(self, found: Entry, folder: int, depth: int) -> None:
+    def _take(self, found: UpperEntry, folder: int, depth: int) -> None:
         self._progress.tick(0)
         self._refuse(found.name, refusal(found.name))
         for mark, why in _REFUSED.items():
@@ -170,7 +170,7 @@ class UpperFolder:
         else:
             self._add(found.name, member)
 
-    def _linked(self, found: Entry, folder: int) -> Member:
+    def _linked(self, found: UpperEntry, folder: int) -> Member:
         """Return the member for what is no folder: a hard link if its inode came before."""
         inode = (found.status.st_dev, found.status.st_ino)
         if found.status.st_nlink > 1:
@@ -183,7 +183,7 @@ class UpperFolder:
             return replace(member, link=os.fsdecode(link))
         return member
 
-    def _member(self, found: Entry) -> Member:
+    def _member(self, found: UpperEntry) -> Member:
         status, seen = found.status, found.seen()
         self._times[found.name] = status.st_mtime_ns
         self._is_of_fuse = self._is_of_fuse or found.is_of_fuse
@@ -220,7 +220,7 @@ class UpperFolder:
             self.problems.append(f"The entry {name!r} of {self.path} {why}.")
 
 
-def _look(folder: int, entry: bytes, name: str) -> Entry:
+def _look(folder: int, entry: bytes, name: str) -> UpperEntry:
     """Read what an entry of an open folder is; a link is looked at, not followed."""
     status = os.stat(entry, dir_fd=folder, follow_symlinks=False)
     path = b"/proc/self/fd/%d/%s" % (folder, entry)
@@ -228,7 +228,7 @@ def _look(folder: int, entry: bytes, name: str) -> Entry:
         attribute: os.getxattr(path, attribute, follow_symlinks=False)
         for attribute in os.listxattr(path, follow_symlinks=False)
     }
-    return Entry(name, status, attributes)
+    return UpperEntry(name, status, attributes)
 
 
 def plan_upper(upper: UpperFolder, base: Mapping[str, Member] | None) -> DeltaPlan:
@@ -243,7 +243,7 @@ def plan_upper(upper: UpperFolder, base: Mapping[str, Member] | None) -> DeltaPl
         parts=(),
         members=members,
         sources=(None,) * len(members),
-        tree=overlay([HeaderTree(below), HeaderTree(upper.members)]).members,
+        tree=overlay([Tree(below), Tree(upper.members)]).members,
         facts=DeltaFacts(
             added=added,
             changed=changed,

@@ -75,7 +75,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class UpperEntry:
     """One entry of a folder as it lies there."""
 
     name: str

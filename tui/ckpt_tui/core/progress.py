@@ -74,7 +74,8 @@ class Progress:
         Raises:
             Cancelled: nobody wants the result.
         """
-        self.done += amount
+        if amount:  # one thread counts while another only asks
+            self.done += amount
         now = time.monotonic()
         if now < self._next_look:
             return

@@ -1,36 +1,23 @@
-"""Trees made of other trees: one under a folder, members held in memory, several as one."""
+"""Trees made of other trees: one under a folder, some members, several as one."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
+from ckpt_tui.archive.tree import ByteRange, Member, Tree, WindowTree
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 
 
-class MemoryTree:
+class MemoryTree(WindowTree):
     """Small members that exist in memory only, such as a document taken out of a message."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
-        self._files = dict(files)
-        self.members: Mapping[str, Member] = {
-            name: Member(name, MemberKind.FILE, len(data)) for name, data in files.items()
-        }
-        self.notes: tuple[str, ...] = ()
-
-    def window(self, name: str) -> ByteWindow:
-        return BytesWindow(self._files[name])
-
-    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
-        del ranges, progress
-
-    def close(self) -> None:
-        self._files.clear()
+        super().__init__({name: BytesWindow(data) for name, data in files.items()})
 
 
-class JoinedTree:
+class JoinedTree(Tree):
     """Trees side by side, each under a folder of its own (`checkpoint/`, or "" for the root)."""
 
     def __init__(self, parts: Iterable[tuple[str, Tree]]) -> None:
@@ -42,8 +29,7 @@ class JoinedTree:
                 full = f"{folder}{name}" if name != "." else folder.rstrip("/") or name
                 members[full] = dataclasses.replace(member, name=full)
                 self._places[full] = (tree, name)
-        self.members: Mapping[str, Member] = members
-        self.notes: tuple[str, ...] = tuple(n for _, tree in self._parts for n in tree.notes)
+        super().__init__(members, tuple(n for _, tree in self._parts for n in tree.notes))
 
     def window(self, name: str) -> ByteWindow:
         tree, inner = self._places[name]
@@ -62,3 +48,17 @@ class JoinedTree:
     def close(self) -> None:
         for _, tree in self._parts:
             tree.close()
+
+
+class PartTree(Tree):
+    """Some members of a tree, which its owner closes."""
+
+    def __init__(self, tree: Tree, names: Iterable[str]) -> None:
+        super().__init__({name: tree.members[name] for name in names})
+        self._tree = tree
+
+    def window(self, name: str) -> ByteWindow:
+        return self._tree.window(name)
+
+    def preload(self, ranges: Iterable[ByteRange], progress: Progress) -> None:
+        self._tree.preload(ranges, progress)

@@ -36,7 +36,7 @@ class KnownRegistry:
     access: Access = Access()
 
 
-class _Chosen:
+class _OfThisCall:
     """What the call of the program asks for, which goes before what is remembered; and the
     registries of the settings."""
 
@@ -46,18 +46,18 @@ class _Chosen:
 
 def choose_access(access: Access | None) -> None:
     """Use `access` for every registry from now on; None: each as it is remembered."""
-    _Chosen.access = access
+    _OfThisCall.access = access
 
 
 def choose_registries(hosts: tuple[str, ...]) -> None:
     """List these registries beside those that were added."""
-    _Chosen.hosts = hosts
+    _OfThisCall.hosts = hosts
 
 
 def access_for(host: str) -> Access:
     """Return the settings that hold for a host."""
-    if _Chosen.access is not None:
-        return _Chosen.access
+    if _OfThisCall.access is not None:
+        return _OfThisCall.access
     return next((one.access for one in known_registries() if one.host == host), Access())
 
 
@@ -80,7 +80,7 @@ def known_registries() -> tuple[KnownRegistry, ...]:
     """
     added = _remembered()
     hosts = {one.host for one in added}
-    return added + tuple(KnownRegistry(host) for host in _Chosen.hosts if host not in hosts)
+    return added + tuple(KnownRegistry(host) for host in _OfThisCall.hosts if host not in hosts)
 
 
 def _remembered() -> tuple[KnownRegistry, ...]:

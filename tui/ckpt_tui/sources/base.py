@@ -142,7 +142,7 @@ Opened = OpenedTree | OpenedImage
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceKind:
     """One kind of place that checkpoints are in."""
 
     syntax: str

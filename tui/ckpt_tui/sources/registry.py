@@ -59,7 +59,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ManifestHead:
     """What a registry says of a manifest without sending it; nothing of it is verified."""
 
     digest: str
@@ -113,7 +113,7 @@ class RegistryClient(RegistryHttp):
         what, scopes = f"repository {repository}", (pull_scope(repository),)
         yield from self._listed(path, "tags", what, scopes, progress)
 
-    def head(self, repository: str, reference: str, progress: Progress) -> Head:
+    def head(self, repository: str, reference: str, progress: Progress) -> ManifestHead:
         """Ask about a manifest; on Docker Hub, that does not count as a pull."""
         response = self.do_request(
             self._manifest_path(repository, reference),
@@ -124,7 +124,7 @@ class RegistryClient(RegistryHttp):
             progress=progress,
         )
         self.finish(response)
-        return Head(
+        return ManifestHead(
             response.headers.get("Docker-Content-Digest", ""),
             _media_type(response),
             stated_number(response, "Content-Length") or 0,

@@ -132,7 +132,7 @@ class RemoteBlob:
         self._repository = repository
         self._blob = blob
         self._cache = cache
-        self._spool: Spool | None = None
+        self._spool: BlobSpool | None = None
         self._fetched_to = -1
         self._ahead = BLOCK
         self._lock = threading.Lock()
@@ -155,13 +155,13 @@ class RemoteBlob:
                 return spool.read(offset, length, self.progress)
             return found
 
-    def spool(self) -> Spool:
+    def spool(self) -> BlobSpool:
         """Fetch it from its start to its end as it is read, and keep it in a file without a name.
 
         Reads far ahead still are Range requests.
         """
         if self._spool is None:
-            self._spool = Spool(self._client, self._repository, self._blob)
+            self._spool = BlobSpool(self._client, self._repository, self._blob)
         return self._spool
 
     def close(self) -> None:
@@ -233,7 +233,7 @@ class RemoteBlob:
         return b"".join(parts)
 
 
-class Spool:
+class BlobSpool:
     """A blob on its way into a file without a name; after a failure it begins again."""
 
     def __init__(self, client: RegistryClient, repository: str, blob: Descriptor) -> None:

@@ -7,7 +7,7 @@ import os
 from ckpt_tui.archive.archive_tree import Taker
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.sources.base import Opened, Source
+from ckpt_tui.sources.base import Opened, SourceKind
 from ckpt_tui.sources.containerd import open_containerd
 from ckpt_tui.sources.containers import open_stored
 from ckpt_tui.sources.local import open_directory, open_file, open_layout, open_path, open_stdin
@@ -58,51 +58,51 @@ def _open_registry(target: str, progress: Progress) -> Opened:
     return open_registry_image(target, progress)
 
 
-SOURCES: tuple[Source, ...] = (
-    Source("-", "standard input", lambda target: target == "-", open_stdin),
-    Source(
+SOURCES: tuple[SourceKind, ...] = (
+    SourceKind("-", "standard input", lambda target: target == "-", open_stdin),
+    SourceKind(
         "oci:DIR[:TAG|@DIGEST]",
         "an OCI image layout",
         lambda target: target.startswith("oci:"),
         _open_oci,
     ),
-    Source(
+    SourceKind(
         "oci-archive:FILE[:TAG]",
         "an OCI image layout in a tar archive",
         lambda target: target.startswith("oci-archive:"),
         _open_archive,
     ),
-    Source(
+    SourceKind(
         "docker-archive:FILE[:NAME]",
         "an archive of `docker save` or `podman save`",
         lambda target: target.startswith("docker-archive:"),
         _open_archive,
     ),
-    Source(
+    SourceKind(
         "dir:DIR",
         "a directory of CRIU images",
         lambda target: target.startswith("dir:"),
         _open_dir,
     ),
-    Source(
+    SourceKind(
         "containers-storage:NAME",
         "an image in the local store of podman, CRI-O and buildah",
         lambda target: target.startswith("containers-storage:"),
         open_stored,
     ),
-    Source(
+    SourceKind(
         "containerd:NAME",
         "an image in the local store of containerd",
         lambda target: target.startswith("containerd:"),
         open_containerd,
     ),
-    Source(
+    SourceKind(
         "docker://HOST/REPO:TAG",
         "an image in a registry",
         lambda target: target.startswith("docker://"),
         _open_registry,
     ),
-    Source("PATH", "a file or a directory, by its content", lambda _target: True, open_path),
+    SourceKind("PATH", "a file or a directory, by its content", lambda _target: True, open_path),
 )
 """First match wins; the last one takes what is left."""
 
@@ -113,7 +113,7 @@ def resolve(target: str, progress: Progress, taker: Taker | None = None) -> Open
     Members of an archive that is a file, named by its path, or standard input, are offered to
     `taker`.
 
-    Raises: as `Source.open` says.
+    Raises: as `SourceKind.open`.
     """
     source = next(source for source in SOURCES if source.accepts(target))
     for offering in (open_path, open_stdin):

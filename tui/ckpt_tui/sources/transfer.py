@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from ckpt_tui.core.document import text_at
 from ckpt_tui.core.errors import DamagedInput, UsageError
+from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress, Uncounted
 from ckpt_tui.core.window import chunks
 from ckpt_tui.sources.base import (
@@ -35,7 +36,6 @@ from ckpt_tui.sources.oci import (
     load,
 )
 from ckpt_tui.sources.reference import Reference, parse_reference
-from ckpt_tui.sources.side_by_side import side_by_side
 
 AT_ONCE = 3
 """Blobs that are copied at a time: enough to hide the waiting for answers."""
@@ -88,7 +88,7 @@ class BlobStep:
 
 
 @dataclass(slots=True)
-class Copied:
+class CopyTotals:
     """What a copy did; bytes by what was done with them."""
 
     digest: str
@@ -149,7 +149,7 @@ def copy_image(
     destination: Destination,
     progress: Progress,
     told: Callable[[BlobStep], None] = lambda _step: None,
-) -> Copied:
+) -> CopyTotals:
     """Copy an image, some blobs at a time; `told` hears what happens to each, call after call.
 
     Raises:
@@ -158,7 +158,7 @@ def copy_image(
     """
     progress.start(f"reading {image.target}")
     found = contents(image)
-    copied = Copied(image.descriptor.digest)
+    copied = CopyTotals(image.descriptor.digest)
     progress.start(f"copying {image.target}", sum(blob.size for blob in found.blobs))
     telling = threading.Lock()
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
+from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, short_digest
 from ckpt_tui.sources.reference import SCHEME, parse_place
@@ -58,8 +59,6 @@ class Repositories:
 
         A registry that wants fewer requests is left alone from then on, until it is listed anew.
         """
-        from ckpt_tui.sources.side_by_side import side_by_side
-
         jobs: Iterator[Callable[[Progress], None]] = (partial(self._ask, node) for node in nodes)
         side_by_side(jobs, AT_ONCE, progress)
 
