@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, JobProgress, explained
+from ckpt_tui.ui.jobs import JobDone, JobFailed, JobHost, JobProgress, Task, explained
 from ckpt_tui.ui.theme import ThemedApp
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
@@ -33,19 +33,20 @@ class Desk(JobHost, Screen[None]):
     def compose(self) -> ComposeResult:
         yield JobBar()
 
-    @on(JobDone)
-    def keep_result(self, message: JobDone) -> None:
-        self.told.append(("done", message.result))
+    def start(self, name: str, task: Task[Any], let_go: Any = None) -> None:
+        self.run(
+            name,
+            task,
+            self.keep_result,
+            let_go,
+            failed=lambda error: self.told.append(("failed", error)),
+            stopped=lambda: self.told.append(("stopped", name)),
+        )
+
+    def keep_result(self, result: object) -> None:
+        self.told.append(("done", result))
         if self.chain:
-            self.start_job("next", self.chain.pop())
-
-    @on(JobFailed)
-    def keep_error(self, message: JobFailed) -> None:
-        self.told.append(("failed", message.error))
-
-    @on(JobCancelled)
-    def keep_end(self, message: JobCancelled) -> None:
-        self.told.append(("cancelled", message.name))
+            self.start("next", self.chain.pop())
 
     @on(JobProgress)
     def keep_progress(self, message: JobProgress) -> None:
@@ -83,8 +84,7 @@ def desk(app: Office) -> Desk:
 async def test_a_result_arrives_and_the_bar_goes() -> None:
     app = Office()
     async with app.run_test() as pilot:
-        number = desk(app).start_job("Opening", lambda progress: 42)
-        assert number == 1
+        desk(app).start("Opening", lambda progress: 42)
         assert desk(app).job_running
         assert desk(app).query_one(JobBar).has_class("-running")
         await settle(app, pilot)
@@ -105,10 +105,10 @@ async def test_a_stale_result_is_dropped(open_gate: threading.Event) -> None:
 
     async with app.run_test() as pilot:
         screen = desk(app)
-        screen.start_job("first", stubborn)
+        screen.start("first", stubborn)
         await pilot.pause()
         assert entered.wait(10)
-        screen.start_job("second", lambda progress: (open_gate.set(), "young")[1])
+        screen.start("second", lambda progress: (open_gate.set(), "young")[1])
         await settle(app, pilot)
         # the abandoned thread has no worker to wait for; send what it would send
         screen.post_message(JobDone(screen, 1, "first", "old"))
@@ -147,7 +147,7 @@ async def cancel(app: Office) -> None:
 
 
 async def replace(app: Office) -> None:
-    desk(app).start_job("next", lambda progress: None)
+    desk(app).start("next", lambda progress: None)
 
 
 async def leave(app: Office) -> None:
@@ -164,7 +164,7 @@ async def test_what_a_result_holds_is_let_go_of_if_it_comes_too_late(
     app, opening = Office(), Opening(open_gate)
     async with app.run_test() as pilot:
         screen = desk(app)
-        screen.start_job("opening", opening.run, opening.closed.append)
+        screen.start("opening", opening.run, opening.closed.append)
         await pilot.pause()
         assert opening.entered.wait(10)
         await outdate(app)
@@ -193,7 +193,7 @@ async def test_what_a_result_holds_is_let_go_of_if_nobody_has_looked_at_it(
             return True
 
         screen.post_message = hold_back  # type: ignore[method-assign]
-        screen.start_job("opening", opening.run, opening.closed.append)
+        screen.start("opening", opening.run, opening.closed.append)
         await pilot.pause()
         open_gate.set()
         assert posted.wait(10)
@@ -211,7 +211,7 @@ async def test_a_result_that_was_looked_at_is_the_handlers(
     open_gate.set()
     async with app.run_test() as pilot:
         screen = desk(app)
-        screen.start_job("opening", opening.run, opening.closed.append)
+        screen.start("opening", opening.run, opening.closed.append)
         await settle(app, pilot)
         assert ("done", "opened") in screen.told
         await outdate(app)
@@ -228,7 +228,7 @@ async def test_quitting_lets_go_of_a_result_that_comes_later(open_gate: threadin
         closed.set()
 
     async with app.run_test() as pilot:
-        desk(app).start_job("opening", opening.run, let_go)
+        desk(app).start("opening", opening.run, let_go)
         await pilot.pause()
         assert opening.entered.wait(10)
         await app.action_quit()
@@ -242,7 +242,7 @@ async def test_a_handler_may_start_the_next_job() -> None:
     async with app.run_test() as pilot:
         screen = desk(app)
         screen.chain.append(lambda progress: "third")
-        screen.start_job("first", lambda progress: "first")
+        screen.start("first", lambda progress: "first")
         screen.post_message(JobProgress(screen, 1, "first", "early", 0, 2))
         await settle(app, pilot)
         screen.post_message(JobProgress(screen, 1, "first", "late", 1, 2))
@@ -266,7 +266,7 @@ async def test_many_ticks_are_few_messages() -> None:
     messages: list[Message] = []
     app = Office()
     async with app.run_test(message_hook=messages.append) as pilot:
-        desk(app).start_job("counting", counting)
+        desk(app).start("counting", counting)
         await settle(app, pilot)
         assert ("done", 300_000) in desk(app).told
     handled = {id(m) for m in messages if isinstance(m, JobProgress)}
@@ -299,12 +299,12 @@ async def test_cancelling_tells_once_and_the_thread_stops(open_gate: threading.E
     async with app.run_test() as pilot:
         screen = desk(app)
         assert not screen.cancel_job()
-        screen.start_job("endless", endless)
+        screen.start("endless", endless)
         await pilot.pause()
         assert screen.cancel_job()
         assert not screen.cancel_job()
         await pilot.pause()
-        assert [told for told in screen.told if told[0] != "progress"] == [("cancelled", "endless")]
+        assert [told for told in screen.told if told[0] != "progress"] == [("stopped", "endless")]
         assert ended.wait(10)
         assert not screen.query_one(JobBar).has_class("-running")
 
@@ -321,7 +321,7 @@ async def test_quitting_does_not_wait_for_a_job(open_gate: threading.Event) -> N
 
     app = Office()
     async with app.run_test() as pilot:
-        desk(app).start_job("endless", endless)
+        desk(app).start("endless", endless)
         await pilot.pause()
         await app.action_quit()
     assert ended.wait(10)
@@ -344,7 +344,7 @@ async def test_a_task_that_raises_is_told_in_words(raised: Exception, words: str
 
     app = Office()
     async with app.run_test() as pilot:
-        desk(app).start_job("Reading", failing)
+        desk(app).start("Reading", failing)
         await settle(app, pilot)
         kind, error = desk(app).told[-1]
         assert kind == "failed"
@@ -369,7 +369,7 @@ async def test_a_job_is_never_described_by_its_arguments() -> None:
 
     app = Office()
     async with app.run_test() as pilot:
-        desk(app).start_job("x", partial(lambda vast, progress: type(vast), Vast()))
+        desk(app).start("x", partial(lambda vast, progress: type(vast), Vast()))
         await settle(app, pilot)
         assert desk(app).told == [("done", Vast)]
     assert not printed
@@ -382,7 +382,7 @@ async def test_the_bar_shows_what_the_job_reports(open_gate: threading.Event) ->
 
     app = Office()
     async with app.run_test(size=(80, 24)) as pilot:
-        desk(app).start_job("Opening", reading)
+        desk(app).start("Opening", reading)
         for _ in range(200):
             await pilot.pause()
             if "reading layers" in screen_text(app):
@@ -403,7 +403,7 @@ async def test_a_job_that_is_over_keeps_nothing() -> None:
             assert given
             return results.pop()
 
-        desk.start_job("working", task)
+        desk.start("working", task)
         return weakref.ref(given), weakref.ref(made)
 
     app = Office()
@@ -421,3 +421,44 @@ async def test_a_job_that_is_over_keeps_nothing() -> None:
         finally:
             if before:
                 gc.enable()
+
+
+async def test_a_failure_is_a_toast_unless_the_caller_wants_it() -> None:
+    def failing(progress: Progress) -> str:
+        raise CkptError("web.tar is damaged.", "Its header\x1b ends early.")
+
+    app = Office()
+    async with app.run_test(notifications=True) as pilot:
+        desk(app).run("Reading", failing, desk(app).keep_result)
+        await settle(app, pilot)
+        said = [str(toast.message) for toast in app._notifications]
+        assert said == [r"web.tar is damaged. Its header\x1b ends early."]
+        assert desk(app).told == []
+
+
+async def test_what_comes_next_may_wait() -> None:
+    app = Office()
+    async with app.run_test() as pilot:
+        screen = desk(app)
+
+        async def then(result: str) -> None:
+            await screen.query_one(JobBar).remove()
+            screen.told.append((result, len(screen.query(JobBar))))
+
+        screen.run("Reading", lambda progress: "read", then)
+        await settle(app, pilot)
+        assert screen.told == [("read", 0)]
+
+
+async def test_an_abandoned_job_tells_nobody(open_gate: threading.Event) -> None:
+    app, opening = Office(), Opening(open_gate)
+    async with app.run_test() as pilot:
+        screen = desk(app)
+        screen.start("opening", opening.run, opening.closed.append)
+        await pilot.pause()
+        assert opening.entered.wait(10)
+        screen.abandon_job()
+        assert not screen.job_running
+        open_gate.set()
+        assert await opening.closed_in_time(pilot) == ["opened"]
+        assert screen.told == []

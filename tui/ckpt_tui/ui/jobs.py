@@ -1,8 +1,8 @@
-"""Core work in a thread: the only worker that computes, and the messages it sends.
+"""Core work in a thread: the only worker that computes, and what comes after it.
 
 A cancelled thread is only asked to stop, and its last messages arrive all the same. So jobs are
-numbered, and a message of any but the latest is dropped before a handler sees it. What its result
-holds open is let go of then: `start_job` is told how.
+numbered, and a message of any but the latest is dropped before it is handled. What its result
+holds open is closed then by the `let_go` of `JobHost.run`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from inspect import iscoroutine
+from typing import Any, ClassVar, TypeVar
 
 from textual import work
 from textual.dom import DOMNode
@@ -19,23 +20,38 @@ from textual.worker import active_worker, get_current_worker
 
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
-Task = Callable[[Progress], object]
+ResultT = TypeVar("ResultT")
+
+Task = Callable[[Progress], ResultT]
 """What a job does. Runs in a thread, so it touches no widget; raises `CkptError`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The present job, and what comes after it, in the loop of the screen."""
+
+    number: int
+    name: str
+    then: Callable[[Any], object] | None
+    """None: a job of `start_job`, whose messages are handled by the screen."""
+    failed: Callable[[CkptError], object]
+    stopped: Callable[[], object]
+
+
 @dataclass(eq=False)
-class JobMessage(Message, no_dispatch=None):
+class JobMessage(Message, bubble=False, no_dispatch=None):
     """News of a job, dropped unhandled once another job has begun or this one was cancelled."""
 
     host: JobHost
     job: int
-    """As returned by `start_job`."""
+    """Number of the job."""
     name: str
-    """As given to `start_job`."""
+    """As given to `JobHost.run`."""
 
     _after: ClassVar[int] = 0
     """How much later than its job the message is numbered."""
@@ -50,7 +66,7 @@ class JobMessage(Message, no_dispatch=None):
 
 
 @dataclass(eq=False)
-class JobProgress(JobMessage, no_dispatch=None):
+class JobProgress(JobMessage, bubble=False, no_dispatch=None):
     """How far the job is; one waiting to be handled is replaced by the next."""
 
     step: str
@@ -64,7 +80,7 @@ class JobProgress(JobMessage, no_dispatch=None):
 
 
 @dataclass(eq=False)
-class JobDone(JobMessage, no_dispatch=None):
+class JobDone(JobMessage, bubble=False, no_dispatch=None):
     """The job returned `result`. Who reads that owns it, and does so before the next job starts:
     what nobody has read is let go of then."""
 
@@ -79,7 +95,7 @@ class JobDone(JobMessage, no_dispatch=None):
 
 
 @dataclass(eq=False)
-class JobFailed(JobMessage, no_dispatch=None):
+class JobFailed(JobMessage, bubble=False, no_dispatch=None):
     """The job raised."""
 
     error: CkptError
@@ -87,7 +103,7 @@ class JobFailed(JobMessage, no_dispatch=None):
 
 
 @dataclass(eq=False)
-class JobCancelled(JobMessage, no_dispatch=None):
+class JobCancelled(JobMessage, bubble=False, no_dispatch=None):
     """`cancel_job` was called while the job ran; the thread stops within a moment."""
 
     _after = 1
@@ -121,22 +137,20 @@ def read_block(window: ByteWindow, offset: int, length: int) -> bytes | CkptErro
 class JobHost(DOMNode):
     """Mixed into a screen, before `Screen`: runs one job at a time, a later one replaces it.
 
-    A widget can be one, too. The job is shown in the `JobBar` below it if there is one. Handle the
-    messages with `@on(JobDone)` and so on; work that must outlive its screen belongs to an app
-    that is a `JobHost`.
+    A widget can be one, too. The job is shown in the `JobBar` below it if there is one.
     """
 
     latest_news = 0
     """Number of the latest job, one more once it was cancelled."""
-    _current: tuple[int, str] | None = None
+    _current: _Running | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._unclaimed: dict[int, Callable[[], object]] = {}
-        """By the number of a job, how to let go of its result; until somebody takes it. The thread
+        """By the number of a job, how to let go of its result; until it is handled. The thread
         stores and then looks whether it is wanted, the loop outdates a job and then sweeps: `pop`
         gives each to one of them only."""
-        self._given: dict[int, tuple[Task, Callable[[Any], object] | None]] = {}
+        self._given: dict[int, tuple[Task[Any], Callable[[Any], object] | None]] = {}
         """What a job is to do, until its thread begins. Textual keeps the arguments of a worker
         for as long as the collector of cycles does not look."""
 
@@ -150,35 +164,78 @@ class JobHost(DOMNode):
         """Whether a job has been started and has not ended."""
         return self._current is not None
 
-    def start_job(
-        self, name: str, task: Task, let_go: Callable[[Any], object] | None = None
-    ) -> int:
-        """Run `task` in a thread and return the job's number; a running job is cancelled.
+    def run(
+        self,
+        name: str,
+        task: Task[ResultT],
+        then: Callable[[ResultT], object],
+        let_go: Callable[[ResultT], object] | None = None,
+        *,
+        failed: Callable[[CkptError], object] | None = None,
+        stopped: Callable[[], object] | None = None,
+    ) -> None:
+        """Run `task` in a thread, then call `then` with its result; a running job is abandoned.
 
         `name` is what is being done, for a person: "Opening web-0.tar". `let_go` closes what the
-        result holds open, if nobody gets to see it.
+        result holds open if it comes too late for `then`. `failed` gets the error, by default
+        `job_failed`; `stopped` is called by `cancel_job`, by default `job_stopped`. All but `task`
+        and `let_go` run in the loop of the screen and may start the next job; `then` and `failed`
+        may be coroutines.
         """
+        self._begin(
+            name, task, let_go, then, failed or self.job_failed, stopped or self.job_stopped
+        )
+
+    def job_failed(self, error: CkptError) -> None:
+        """Show why a job failed, where its caller has no better place for it."""
+        self.app.notify(printable(str(error)), severity="error", markup=False)
+
+    def job_stopped(self) -> None:
+        """Follow up on a cancelled job whose caller has nothing to do then."""
+
+    def start_job(
+        self, name: str, task: Task[Any], let_go: Callable[[Any], object] | None = None
+    ) -> None:
+        """Run `task` as `run` does; its end is a `JobDone`, `JobFailed` or `JobCancelled`."""
+        self._begin(name, task, let_go, None, self.job_failed, self.job_stopped)
+
+    def _begin(
+        self,
+        name: str,
+        task: Task[Any],
+        let_go: Callable[[Any], object] | None,
+        then: Callable[[Any], object] | None,
+        failed: Callable[[CkptError], object],
+        stopped: Callable[[], object],
+    ) -> None:
         self._outdate()
         self._given = {self.latest_news: (task, let_go)}
-        self._current = (self.latest_news, name)
+        self._current = _Running(self.latest_news, name, then, failed, stopped)
         for bar in self.job_bars:
             bar.begin(name)
         self._work(self.latest_news, name)
-        return self.latest_news
 
     def cancel_job(self) -> bool:
-        """Ask the running job to stop; return whether there was one."""
-        if self._current is None:
+        """Ask the running job to stop, and follow up on that; return whether there was one."""
+        current = self._current
+        self.abandon_job()
+        if current is None:
             return False
-        job, name = self._current
-        self._end_job()
-        self._outdate()
-        self.workers.cancel_group(self, "job")
-        self.post_message(JobCancelled(self, job, name))
+        if current.then is None:
+            self.post_message(JobCancelled(self, current.number, current.name))
+        else:
+            current.stopped()
         return True
 
+    def abandon_job(self) -> None:
+        """Ask the running job to stop, if there is one; nothing comes after it."""
+        if self._current is not None:
+            self._end_job()
+            self._outdate()
+            self.workers.cancel_group(self, "job")
+
     def take_over(self, job: int) -> None:
-        """Leave the result of a job to who calls this."""
+        """Leave the result of a job to the caller."""
         self._unclaimed.pop(job, None)
 
     def _outdate(self) -> None:
@@ -234,14 +291,30 @@ class JobHost(DOMNode):
             for bar in self.job_bars:
                 bar.advance(message.step, message.done, message.total)
 
-    def _on_job_done(self, message: JobDone) -> None:
-        self._settled(message)
+    async def _on_job_done(self, message: JobDone) -> None:
+        current = self._current
+        if current is None or current.then is None or current.number != message.job:
+            self._settled(message)
+        else:
+            self._end_job()
+            await self._follow_up(current.then(message.result))
 
-    def _on_job_failed(self, message: JobFailed) -> None:
-        self._settled(message)
+    async def _on_job_failed(self, message: JobFailed) -> None:
+        current = self._current
+        if current is None or current.then is None or current.number != message.job:
+            self._settled(message)
+        else:
+            self._end_job()
+            await self._follow_up(current.failed(message.error))
+
+    @staticmethod
+    async def _follow_up(called: object) -> None:
+        if iscoroutine(called):
+            await called
+        collector.keep_all()
 
     def _settled(self, message: JobMessage) -> None:
         collector.keep_all()
         # A handler of the screen ran before this one and may have started the next job.
-        if self._current is not None and self._current[0] == message.job:
+        if self._current is not None and self._current.number == message.job:
             self._end_job()

@@ -9,16 +9,18 @@ from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.screens.pick import AskScreen
 
 
-def ask_where_to_save(host: JobHost, window: ByteWindow, name: str, job: str) -> None:
-    """Ask for a path, then start a job of the name `job` that writes `window` there.
+def ask_where_to_save(host: JobHost, window: ByteWindow, name: str) -> None:
+    """Ask for a path, then write `window` there in a job, and show its SHA-256.
 
-    What is proposed is the last part of `name`, without what a shell would not take. The job's
-    result is the SHA-256.
+    What is proposed is the last part of `name`, without what a shell would not take.
     """
+
+    def saved(digest: str) -> None:
+        host.app.notify(f"Saved. SHA-256 {digest}", markup=False, timeout=15)
 
     def save(path: str | None) -> None:
         if path:
-            host.start_job(job, lambda progress: save_window(window, path, progress))
+            host.run("Saving", lambda progress: save_window(window, path, progress), saved)
 
     host.app.push_screen(AskScreen("save to", "a path", proposed_name(name)), save)
 

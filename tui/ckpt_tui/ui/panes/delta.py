@@ -14,7 +14,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.saving import ask_where_to_save
-from ckpt_tui.ui.screens.view import SAVING, ViewScreen
+from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.views.choice import Choice
 
 GROWS_S = 0.3
@@ -70,13 +70,9 @@ class DeltaPane(ListPane):
             return
 
         def ask(window: ByteWindow) -> None:
-            ask_where_to_save(self, window, entry.path, SAVING)
+            ask_where_to_save(self, window, entry.path)
 
         self._read(entry, ask)
-
-    def job_result(self, name: str, result: object) -> None:
-        if name == SAVING:
-            self.notify(f"Saved. SHA-256 {result}", markup=False, timeout=15)
 
     def _read(self, entry: DeltaEntry, then: Callable[[ByteWindow], None]) -> None:
         """Call `then` with the bytes of a file, which a job looks for."""
@@ -98,7 +94,7 @@ class DeltaPane(ListPane):
             self._tree, window = found
             then(window)
 
-        self.run_job(f"Reading {entry.path}", read, show, lambda found: close_new(found[0]))
+        self.run(f"Reading {entry.path}", read, show, lambda found: close_new(found[0]))
 
     def on_unmount(self) -> None:
         if self._tree is not None:

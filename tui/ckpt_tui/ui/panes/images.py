@@ -67,7 +67,7 @@ class ImagesPane(ListPane):
         else:
             name = self._name
             self._fill(COLUMNS, ListRows(), "Decoding …")
-            self.run_job(
+            self.run(
                 f"Decoding {name}",
                 lambda progress: self.opened.images.image(name, progress),
                 self._show_records,
@@ -102,7 +102,7 @@ class ImagesPane(ListPane):
     def _read_raw(self) -> None:
         image = self._raw_image()
         self._fill(RAW_COLUMNS, ListRows(), "Reading …")
-        self.run_job(
+        self.run(
             f"Reading {image.name}",
             lambda progress: raw_lines(image, progress),
             self._show_lines,

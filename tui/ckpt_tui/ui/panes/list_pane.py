@@ -182,7 +182,7 @@ class ListPane(Pane):
                 self.table.cursor = number
 
         if len(rows) > MANY:
-            self.run_job("Searching", lambda p: find_row(rows, sought, start, direction, p), found)
+            self.run("Searching", lambda p: find_row(rows, sought, start, direction, p), found)
         else:
             found(find_row(rows, sought, start, direction, quiet()))
 
@@ -255,10 +255,10 @@ class ListPane(Pane):
                 then()
 
         if len(self.source) > MANY and choice != Choice():
-            self.run_job("Choosing rows", chosen, show)
+            self.run("Choosing rows", chosen, show)
             self._looking = self.set_interval(FOUND_S, self._show_so_far)
         else:
-            self.cancel_job()
+            self.abandon_job()
             show(chosen(quiet()))
 
     def _show_so_far(self) -> None:

@@ -168,7 +168,7 @@ class MemoryPane(ListPane):
             self.notify(printable(str(error)), severity="warning", markup=False)
             return
         reader = self.opened.memory
-        self.run_job(
+        self.run(
             "Searching memory",
             lambda progress: find_all(areas_of(reader, memories), pattern, progress),
             self._show_found,

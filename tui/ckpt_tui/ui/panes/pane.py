@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from textual import on
 from textual.message import Message
 from textual.widget import Widget
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, Task
+from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.views.link_labels import Link
 from ckpt_tui.views.links import links, users
@@ -45,7 +43,6 @@ class Pane(JobHost, Widget):
         super().__init__()
         self.opened = opened
         self.checkpoint = checkpoint
-        self._then: Callable[[Any], None] | None = None
 
     def offers(self, action: str) -> bool:
         """Return whether an action of the screen does something here, now."""
@@ -74,7 +71,7 @@ class Pane(JobHost, Widget):
             progress.start("looking through all descriptors")
             return find()
 
-        self.run_job("Looking up who refers to what", task, then)
+        self.run("Looking up who refers to what", task, then)
 
     def take_focus(self) -> None:
         """Put the focus on what the arrow keys should move in."""
@@ -136,42 +133,6 @@ class Pane(JobHost, Widget):
         """Yield what the pager shows of the thing under the cursor, printable lines."""
         return iter(())
 
-    # Jobs
-
     @property
     def job_bars(self) -> Iterable[JobBar]:
         return self.screen.query(JobBar)
-
-    def run_job(
-        self,
-        name: str,
-        task: Task,
-        then: Callable[[Any], None],
-        let_go: Callable[[Any], object] | None = None,
-    ) -> None:
-        """Run `task` in a thread and call `then` with its result, or `let_go` if nobody wants it
-        any more; another job is cancelled."""
-        self._then = then
-        self.start_job(name, task, let_go)
-
-    @on(JobDone)
-    def _job_done(self, message: JobDone) -> None:
-        message.stop()
-        then, self._then = self._then, None
-        if then is not None:
-            then(message.result)
-        else:
-            self.job_result(message.name, message.result)
-
-    def job_result(self, name: str, result: object) -> None:
-        """Take the result of a job that was started by its name only."""
-
-    @on(JobFailed)
-    def _job_failed(self, message: JobFailed) -> None:
-        message.stop()
-        self.notify(printable(str(message.error)), severity="error", markup=False)
-
-    @on(JobCancelled)
-    def _job_cancelled(self, message: JobCancelled) -> None:
-        message.stop()
-        self._then = None

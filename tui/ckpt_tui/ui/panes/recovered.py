@@ -17,7 +17,7 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.panes.pane import Find
 from ckpt_tui.ui.saving import ask_where_to_save
-from ckpt_tui.ui.screens.view import SAVING, ViewScreen
+from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.views.content import MAX_TEXT, is_text, text_lines
@@ -74,7 +74,7 @@ class RecoveredPane(ListPane):
             return recover(opened.tree, opened.images, opened.memory, self.checkpoint, progress)
 
         name = "Looking for data outside of memory"
-        self.run_job(name, look, self._show_found, Recovered.close)
+        self.run(name, look, self._show_found, Recovered.close)
 
     def _show_found(self, found: Recovered) -> None:
         self._recovered = found
@@ -140,11 +140,7 @@ class RecoveredPane(ListPane):
         item = self.item
         if item is None:
             return
-        ask_where_to_save(self, item.window, item.name, SAVING)
-
-    def job_result(self, name: str, result: object) -> None:
-        if name == SAVING:
-            self.notify(f"Saved. SHA-256 {result}", markup=False, timeout=15)
+        ask_where_to_save(self, item.window, item.name)
 
     def page_lines(self) -> Iterator[str]:
         item = self.item

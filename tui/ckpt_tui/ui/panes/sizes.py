@@ -19,12 +19,12 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagecount import PageCounts, count_checkpoint
 from ckpt_tui.checkpoint.sizetree import SizeNode, bytes_after, place_of, size_trees
 from ckpt_tui.convert.rootfs import rootfs_layers
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.commands import own_key
-from ckpt_tui.ui.jobs import JobCancelled, JobFailed
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.size_bars import StackedBar
@@ -110,11 +110,17 @@ class SizesPane(Pane):
             self._show((), "")
         elif node.is_slow and self._layers is None:
             self._show((), "", f"{READING} …")
-            self.run_job(READING, node.inside, lambda nodes: self._show(nodes, chosen))
+            self.run(
+                READING,
+                node.inside,
+                lambda nodes: self._show(nodes, chosen),
+                failed=self._not_read,
+                stopped=lambda: self._show((), "", f"{READING} was stopped"),
+            )
         elif not self.checkpoint.is_whole or self._is_long:
             if node.component == "delta" and not self.checkpoint.delta.is_whole:
                 self.notify("The changes are being read: these are some of them.", markup=False)
-            self.run_job("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
+            self.run("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
         else:
             self._show(node.inside(quiet()), chosen)
 
@@ -129,15 +135,9 @@ class SizesPane(Pane):
             self._layers = rootfs_layers(self.opened, self.checkpoint, "", progress)
         return self._layers
 
-    @on(JobFailed)
-    def _not_read(self, message: JobFailed) -> None:
-        if message.name == READING:
-            self._show((), "", printable(str(message.error)))
-
-    @on(JobCancelled)
-    def _stopped(self, message: JobCancelled) -> None:
-        if message.name == READING:
-            self._show((), "", f"{READING} was stopped")
+    def _not_read(self, error: CkptError) -> None:
+        self._show((), "", printable(str(error)))
+        self.job_failed(error)
 
     def _show(self, nodes: Sequence[SizeNode], chosen: str, empty: str = "No bytes") -> None:
         """Show the parts, or in words why there are none."""
@@ -219,16 +219,14 @@ class SizesPane(Pane):
 
     def count_pages(self) -> None:
         dump = self.opened.images, self.checkpoint
-        self.run_job(
-            "Counting pages", lambda progress: count_checkpoint(dump, progress), self._counted
-        )
+        self.run("Counting pages", lambda progress: count_checkpoint(dump, progress), self._counted)
 
     def count_pages_with(self) -> None:
         """Ask for another checkpoint, and count what it has, too."""
 
         def count(target: str | None) -> None:
             if target:
-                self.run_job("Counting pages", partial(self._count_with, target), self._counted)
+                self.run("Counting pages", partial(self._count_with, target), self._counted)
 
         folder = os.path.dirname(self.opened.target)
         question = AskScreen("shared with", "a path or TARGET", f"{folder}/" if folder else "")

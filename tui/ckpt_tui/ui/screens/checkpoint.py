@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import ClassVar
 from weakref import ref
@@ -15,6 +15,7 @@ from textual.widgets import ContentSwitcher, Static
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.convert.request import base_tree
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.host import this_host
@@ -23,7 +24,7 @@ from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CHECKPOINT, DIAGNOSIS_TAB, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
+from ckpt_tui.ui.jobs import ResultT, Task
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
@@ -42,6 +43,9 @@ from ckpt_tui.views.problem import problem_sections
 
 FETCHED_S = 0.5
 """Seconds between looking how many bytes came over the wire."""
+
+
+STOPPED = "The checks were stopped. Open the checkpoint anew to run them."
 
 
 class CheckpointScreen(AsksToFetch, PaneActions):
@@ -79,7 +83,14 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         self._start()
 
     def _start(self) -> None:
-        self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
+        self.run(
+            f"Opening {self.target}",
+            self._open,
+            self._take,
+            lambda found: found[0].close(),
+            failed=self._cannot_open,
+            stopped=self.dismiss,
+        )
 
     def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
         opened = open_checkpoint(self.target, progress, before_fetching=self.before_fetching)
@@ -91,24 +102,15 @@ class CheckpointScreen(AsksToFetch, PaneActions):
             opened.close()
             raise
 
-    @on(JobDone)
-    async def _done(self, message: JobDone) -> None:
-        title, result = self.query_one(Title), message.result
-        if isinstance(result, TargetDiagnosis):
-            self.diagnosis = title.diagnosis = result
-            self._show_diagnosis()
-        elif isinstance(result, tuple):
-            self.opened, checkpoint = result
-            holder = None if self._first_key is None else pane_holding(self._first_key)
-            first = self._first_tab if holder is None else holder + 1
-            self._show_checkpoint(checkpoint)
-            self.action_show_tab(first, self._first_key)
-            if self.opened.transferred is not None:
-                self.set_interval(FETCHED_S, self._show_transferred)
-        elif isinstance(result, Checkpoint):
-            await self._take_whole(result)
-        self._show_transferred()
-        title.redraw()
+    def _take(self, found: tuple[OpenCheckpoint, Checkpoint]) -> None:
+        """Show what was read at first."""
+        self.opened, checkpoint = found
+        holder = None if self._first_key is None else pane_holding(self._first_key)
+        first = self._first_tab if holder is None else holder + 1
+        self._show_checkpoint(checkpoint)
+        self.action_show_tab(first, self._first_key)
+        if self.opened.transferred is not None:
+            self.set_interval(FETCHED_S, self._show_transferred)
 
     async def _take_whole(self, checkpoint: Checkpoint) -> None:
         """Take all of a checkpoint in place of what was read at first."""
@@ -118,10 +120,12 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         is_outdated = self._wanted is not None or isinstance(self.pane, outdated)
         if is_outdated:
             self.query_one(ContentSwitcher).current = "waiting"
-        await self.query(outdated).remove()
         for pane in self.query(Pane):
-            pane.checkpoint = checkpoint
+            if not isinstance(pane, outdated):
+                pane.checkpoint = checkpoint
+        removal = self.query(outdated).remove()
         self._show_checkpoint(checkpoint)
+        await removal
         if is_outdated:
             self.action_show_tab(number, key)
 
@@ -132,14 +136,26 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         self._unchecked = ""
         title.waiting = "checking …" if checkpoint.is_whole else "reading …"
         if checkpoint.is_whole:
-            self.start_job("Checking", self._check)
+            self._run("Checking", self._check, self._take_diagnosis)
         else:
             self._read_the_rest()
+        self._show_transferred()
+        title.redraw()
 
     def _read_the_rest(self) -> None:
         has_descriptors = self.checkpoint is not None and self.checkpoint.has_descriptors
         what = "changed files" if has_descriptors else "descriptors"
-        self.start_job(f"Reading {what}", self._read_all)
+        self._run(f"Reading {what}", self._read_all, self._take_whole)
+
+    def _run(self, name: str, task: Task[ResultT], then: Callable[[ResultT], object]) -> None:
+        """Run a job without which the checkpoint is shown all the same, but not checked."""
+        self.run(
+            name,
+            task,
+            then,
+            failed=lambda error: self._give_up_checks(printable(str(error))),
+            stopped=lambda: self._give_up_checks(STOPPED),
+        )
 
     def _read_all(self, progress: Progress) -> Checkpoint:
         assert self.opened is not None
@@ -157,6 +173,13 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         assert self.checkpoint is not None
         with base_tree(self.opened, "", progress) as base:
             return diagnose_opened(self.opened, self.checkpoint, progress, this_host(), base)
+
+    def _take_diagnosis(self, diagnosis: TargetDiagnosis) -> None:
+        title = self.query_one(Title)
+        self.diagnosis = title.diagnosis = diagnosis
+        self._show_diagnosis()
+        self._show_transferred()
+        title.redraw()
 
     def _show_diagnosis(self) -> None:
         if self.diagnosis is not None:
@@ -177,23 +200,12 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         title.redraw()
         self._show_diagnosis()
 
-    @on(JobFailed)
-    async def _failed(self, message: JobFailed) -> None:
-        if self.checkpoint is not None:
-            self._give_up_checks(printable(str(message.error)))
-            return
-        if self.ask_to_fetch(message.error, self._start, self.dismiss):
+    async def _cannot_open(self, error: CkptError) -> None:
+        if self.ask_to_fetch(error, self._start, self.dismiss):
             return
         switcher = self.query_one(ContentSwitcher)
-        await switcher.mount(Facts(problem_sections(message.error), id="failed", classes="problem"))
+        await switcher.mount(Facts(problem_sections(error), id="failed", classes="problem"))
         switcher.current = "failed"
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        if self.checkpoint is None:
-            self.dismiss()
-        else:
-            self._give_up_checks("The checks were stopped. Open the checkpoint anew to run them.")
 
     def on_unmount(self) -> None:
         # set from the app's own handler: one set here would keep this screen as who started it
@@ -346,6 +358,5 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         self.dismiss()
 
     def action_leave(self) -> None:
-        if self.cancel_job() and self.checkpoint is None:
-            return  # the news of it goes back
+        self.abandon_job()
         self.dismiss()

@@ -17,5 +17,5 @@ class JobScreen(JobHost, Screen[ScreenResultType]):
 
     def action_leave(self) -> None:
         """Stop the job and go back."""
-        self.cancel_job()
+        self.abandon_job()
         self.dismiss()

@@ -40,7 +40,7 @@ from ckpt_tui.views.content import (
 from ckpt_tui.views.hex import dump_lines
 from ckpt_tui.views.table import LazyRows, ListRows, Row
 
-READING, SEARCHING, SAVING = "Reading", "Searching", "Saving"
+READING, SEARCHING = "Reading", "Searching"
 
 ANY_BYTES = (
     *("toggle_hex", "search", "next_match", "previous_match"),
@@ -116,8 +116,6 @@ class ViewScreen(JobScreen[None]):
             self._show("as-text" if self._data else "as-hex")
         elif message.name == SEARCHING and isinstance(message.result, list):
             self._show_marks(message.result)
-        elif message.name == SAVING:
-            self.notify(f"Saved. SHA-256 {message.result}", markup=False, timeout=15)
 
     @on(JobFailed)
     def _failed(self, message: JobFailed) -> None:
@@ -230,7 +228,7 @@ class ViewScreen(JobScreen[None]):
             table.go_to((number + 1, 0))
 
     def action_save(self) -> None:
-        ask_where_to_save(self, self._window, self._name_shown, SAVING)
+        ask_where_to_save(self, self._window, self._name_shown)
 
     def action_pager(self) -> None:
         lines = (
