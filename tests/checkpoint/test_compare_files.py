@@ -13,6 +13,7 @@ from ckpt_tui.checkpoint.bytediff import changed_bytes, differing
 from ckpt_tui.checkpoint.comparefiles import FileComparison, compare_files
 from ckpt_tui.checkpoint.delta import layer_entries
 from ckpt_tui.checkpoint.model import Delta
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import CHUNK, BytesWindow, FileWindow
 
@@ -78,7 +79,7 @@ def test_files_in_both_are_told_apart_by_their_bytes(compared: FileComparison) -
         "/big": (1, ((CHUNK, 1),)),
     }
     log = compared.files[0]
-    assert (log.before_key, log.after_key) == (("delta", 1), ("delta", 1))
+    assert (log.before_ref, log.after_ref) == (Ref.delta(1), Ref.delta(1))
 
 
 def test_a_delta_that_cannot_be_opened_is_a_problem_of_its_files(tmp_path: Path) -> None:

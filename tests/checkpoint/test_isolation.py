@@ -122,7 +122,8 @@ def test_dumped_cgroups_have_paths_properties_owner_and_processes(tmp_path: Path
 
 
 def test_cgroups_are_shown_as_a_tree(tmp_path: Path) -> None:
-    from ckpt_tui.views.isolation import cgroup_rows, cgroup_sections
+    from ckpt_tui.views.details import ref_sections
+    from ckpt_tui.views.isolation import cgroup_rows
     from ckpt_tui.views.links import links, users
 
     checkpoint = with_directories(tmp_path)
@@ -132,10 +133,8 @@ def test_cgroups_are_shown_as_a_tree(tmp_path: Path) -> None:
         ("  /box/inner", "dumped", "1 8", "1 property"),
     ]
     box, inner = (row.key for row in rows)
-    assert [link.key for link in users(checkpoint, box)] == [inner]
-    assert links(checkpoint, inner)[0].key == box
-    shown = {
-        s.title: [str(f.value) for f in s.facts] for s in cgroup_sections(checkpoint, box[1], False)
-    }  # type: ignore[index]
+    assert [link.ref for link in users(checkpoint, box)] == [inner]
+    assert links(checkpoint, inner)[0].ref == box
+    shown = {s.title: [str(f.value) for f in s.facts] for s in ref_sections(checkpoint, box, False)}
     assert shown["Properties"] == ["memory.limit_in_bytes  1048576"]
     assert "drwxr-xr-x" in shown[""]

@@ -64,7 +64,7 @@ def test_pages_lead_from_process_to_the_region_itself(opened: OpenCheckpoint) ->
     process = parts(part(trees(opened)["component"], "pages"))[0]
     kind = parts(process)[0]
     region = parts(kind)[0]
-    assert region.key is not None
+    assert region.ref is not None
     assert region.inside is None
     assert sum(k.bytes for k in parts(process)) <= process.bytes
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from ran import Run
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.criu.schema import network_pb2
-from ckpt_tui.views.details import by_key
+from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.secrets import COVER
 from crafted import copied, first, image_of, loaded, rewrite
 
@@ -58,10 +59,10 @@ def test_text_has_them_only_if_asked(run: Run, images: Path) -> None:
 
 def test_the_panels_have_them_only_if_asked(images: Path) -> None:
     checkpoint = loaded(images)
-    keys = [("mount", m.namespace, m.id) for m in checkpoint.mounts]
-    keys += [("namespace", n.kind, n.id) for n in checkpoint.namespaces]
-    keys += [("cgroup", number) for number in range(len(checkpoint.cgroup_directories))]
+    keys = [Ref.mount(m.namespace, m.id) for m in checkpoint.mounts]
+    keys += [Ref.namespace(n.kind, n.id) for n in checkpoint.namespaces]
+    keys += [Ref.cgroup(number) for number in range(len(checkpoint.cgroup_directories))]
     for reveal, count in ((False, 0), (True, 4)):
-        sections = [section for key in keys for section in by_key(checkpoint, key, reveal)]
+        sections = [section for key in keys for section in ref_sections(checkpoint, key, reveal)]
         told = [str(fact.value) for section in sections for fact in section.facts]
         assert sum("mellon" in line for line in told) == count

@@ -15,6 +15,7 @@ from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
 from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.document import parse_document
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
@@ -131,7 +132,7 @@ def test_executable_that_differs_from_the_dump_is_foreseen(
     found = [f for f in findings(counter, base=base) if f.severity == "fails"]
     assert {f.id for f in found} == {wanted}
     assert found[0].evidence[0].text == "executable of process 1"
-    assert found[0].evidence[0].link == "process:1"
+    assert found[0].evidence[0].link == Ref.process(1)
     assert verdict(found).text == "will fail: 1 reason"
 
 
@@ -223,7 +224,7 @@ def test_connections_and_locks_are_advice_with_the_socket_as_proof(
 ) -> None:
     found = next(f for f in findings(sockets) if f.id == "tcp-established-restore")
     assert found.severity == "advice"
-    assert found.evidence[0].link == "file:1:4"
+    assert found.evidence[0].link == Ref.file(1, 4)
     assert "file-locks-restore" in ids(findings(kinds))
 
 
@@ -244,7 +245,7 @@ def test_mount_that_the_configuration_lacks_is_foreseen(counter: Path) -> None:
     found = [f for f in findings(counter) if f.severity == "fails"]
     assert [f.id for f in found] == ["mnt-no-mapping"]
     assert "/etc/hosts" in found[0].title
-    assert found[0].evidence[0].link == "mount:13:97"
+    assert found[0].evidence[0].link == Ref.mount(13, 97)
 
 
 def edit_first(name: str, **values: Any) -> Callable[[Path], None]:
@@ -321,7 +322,7 @@ def test_registers_that_the_processor_lacks_are_told(counter: Path) -> None:
     host = dataclasses.replace(HOST, cpu_flags=flags)
     found = [f for f in findings(counter, host=host) if f.severity == "fails"]
     assert [f.id for f in found] == ["cpu-fpu-missing"]
-    assert [e.link for e in found[0].evidence] == ["image:core-8.img"]
+    assert [e.link for e in found[0].evidence] == [Ref.image("core-8.img")]
 
 
 def test_security_module_and_profile_must_be_there(counter: Path) -> None:

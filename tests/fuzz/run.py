@@ -39,6 +39,7 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
     from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
     from ckpt_tui.checkpoint.recovered import recover
+    from ckpt_tui.checkpoint.ref import Ref
     from ckpt_tui.core.errors import CkptError
     from ckpt_tui.core.progress import quiet
     from ckpt_tui.core.window import BytesWindow
@@ -49,7 +50,7 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.diagnose.checks import CHECKS
     from ckpt_tui.diagnose.facts import Facts
     from ckpt_tui.formats.views import MemoryTree
-    from ckpt_tui.views.details import by_key
+    from ckpt_tui.views.details import ref_sections
     from ckpt_tui.views.links import links, users
 
 DATA = Path(__file__).parent.parent / "data"
@@ -97,16 +98,16 @@ def model(data: bytes) -> None:
     name, content = split(data)
     tree, images, checkpoint = directory(name, content)
     to_json(checkpoint_document(checkpoint))
-    keys: list[object] = [process.pid for process in checkpoint.processes]
-    keys += [("file", file.pid, file.fd) for file in checkpoint.files[:50]]
-    keys += [("socket", socket.pid, socket.fd) for socket in checkpoint.sockets[:50]]
-    keys += [("region", r.pid, r.start) for m in checkpoint.memory[:4] for r in m.regions[:20]]
-    keys += [("mount", mount.namespace, mount.id) for mount in checkpoint.mounts[:20]]
-    keys += [("image", name)]
+    keys = [Ref.process(process.pid) for process in checkpoint.processes]
+    keys += [Ref.file(file.pid, file.fd) for file in checkpoint.files[:50]]
+    keys += [Ref.socket(socket.pid, socket.fd) for socket in checkpoint.sockets[:50]]
+    keys += [Ref.region(r.pid, r.start) for m in checkpoint.memory[:4] for r in m.regions[:20]]
+    keys += [Ref.mount(mount.namespace, mount.id) for mount in checkpoint.mounts[:20]]
+    keys += [Ref.image(name)]
     for key in keys:
-        by_key(checkpoint, key, reveal=True)
-        links(checkpoint, key)  # type: ignore[arg-type]
-        users(checkpoint, key)  # type: ignore[arg-type]
+        ref_sections(checkpoint, key, reveal=True)
+        links(checkpoint, key)
+        users(checkpoint, key)
     found = recover(tree, images, MemoryReader(images), checkpoint, quiet())
     for item in found.items:
         item.window.read(0, 4096)

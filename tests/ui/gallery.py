@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 import ckpt_tui.ui
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
 from ckpt_tui.ui.jobs import JobHost
@@ -51,7 +52,7 @@ FACTS = [
             Fact("", "/usr/bin/python3 app.py --port 8080"),
             Fact("user", "uid 1000, gid 1000"),
             Fact("cwd", "/srv"),
-            Fact("parent", "1 sh", link="process:1"),
+            Fact("parent", "1 sh", link=Ref.process(1)),
             Fact("blocked in", "epoll_wait(4, …)"),
         ],
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu import decode
@@ -119,7 +120,7 @@ def test_records_beyond_the_limit_are_counted_in_the_last_row(
 def test_a_key_of_another_image_is_nowhere() -> None:
     rows = DecodedRows(many(3))
     assert rows.index_of((99,)) is None
-    assert rows.index_of(("file", 1, 2)) is None
+    assert rows.index_of(Ref.file(1, 2)) is None
     assert rows.index_of("x") is None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.diagnose.doctor import diagnose_log
@@ -16,7 +15,6 @@ from ckpt_tui.views.diagnosis import (
     RESTORE,
     diagnosis_rows,
     finding_sections,
-    key_of_link,
     problem_keys,
     sections_of,
 )
@@ -56,29 +54,15 @@ def test_problems_only_leaves_what_fails() -> None:
 
 def test_problem_keys_are_those_of_evidence_that_is_no_advice() -> None:
     found = diagnosis(
-        finding("fails", Evidence("a", "process:7"), Evidence("b")),
-        finding("advice", Evidence("c", "file:7:3")),
-        proof=(Evidence("d", "mount:13:119"),),
+        finding("fails", Evidence("a", Ref.process(7)), Evidence("b")),
+        finding("advice", Evidence("c", Ref.file(7, 3))),
+        proof=(Evidence("d", Ref.mount(13, 119)),),
     )
-    assert problem_keys(found) == {7, ("mount", 13, 119)}
-
-
-@pytest.mark.parametrize(
-    ("link", "key"),
-    [
-        ("process:7", 7),
-        ("file:7:3", ("file", 7, 3)),
-        ("region:7:7f00", ("region", 7, 0x7F00)),
-        ("mount:13:119", ("mount", 13, 119)),
-        ("image:core-7.img", ("image", "core-7.img")),
-    ],
-)
-def test_links_name_keys_of_rows(link: str, key: object) -> None:
-    assert key_of_link(link) == key
+    assert problem_keys(found) == {Ref.process(7), Ref.mount(13, 119)}
 
 
 def test_proof_stands_under_the_cause() -> None:
-    found = diagnosis(log="file-size", proof=(Evidence("the executable", "process:1"),))
+    found = diagnosis(log="file-size", proof=(Evidence("the executable", Ref.process(1)),))
     titles = [section.title for section in sections_of(found, LOG) if section.facts]
     assert titles[:3] == ["It failed because", "Proof in the images", "Cure"]
 

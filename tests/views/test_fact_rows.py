@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import printable
 from ckpt_tui.views.facts import MOST, Fact, Section, fact_lines, wrapped
 
@@ -55,9 +56,9 @@ def test_what_is_too_long_says_how_much_is_missing() -> None:
 
 
 def test_links_name_every_line_of_their_value() -> None:
-    lines = fact_lines([Section("", [Fact("file", "/a/" * 20, link="file:7")])], 30)
+    lines = fact_lines([Section("", [Fact("file", "/a/" * 20, link=Ref.file(7, 3))])], 30)
     assert len(lines) > 1
-    assert {line.link for line in lines} == {"file:7"}
+    assert {line.link for line in lines} == {Ref.file(7, 3)}
 
 
 @given(st.text(max_size=300), st.text(max_size=30), st.integers(12, 100), st.booleans())

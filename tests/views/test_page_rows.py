@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint, Mount, Note, OpenFile
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.views.facts import Section
 from ckpt_tui.views.isolation import namespace_rows
@@ -131,11 +132,11 @@ def test_files_name_flags_and_how_many_share_them(web: Checkpoint) -> None:
 
 def test_sockets_name_their_other_end(sockets: Checkpoint) -> None:
     rows = {row.key: [plain(cell) for cell in row.cells] for row in socket_rows(sockets)}
-    assert rows["socket", 1, 4][2:6] == [
+    assert rows[Ref.socket(1, 4)][2:6] == [
         *("TCP", "ESTABLISHED", "127.0.0.1:37084", "127.0.0.1:8080"),
     ]
-    assert rows["socket", 1, 9][5] == "1 fd 10"
-    assert rows["socket", 1, 10][6] == "6 B"
+    assert rows[Ref.socket(1, 9)][5] == "1 fd 10"
+    assert rows[Ref.socket(1, 10)][6] == "6 B"
 
 
 def test_changes_and_namespaces_are_told(web: Checkpoint) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint, Note
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.views import problems
@@ -41,13 +42,15 @@ def test_nothing_is_a_problem_without_notes(checkpoint: Checkpoint) -> None:
 
 def test_a_note_marks_the_process_the_socket_and_the_image(checkpoint: Checkpoint) -> None:
     broken = noted(checkpoint, "core-1.img")
-    assert [r.key for r in process_rows(broken) if problems.process_problem(broken, r)] == [1]
+    assert [r.key for r in process_rows(broken) if problems.process_problem(broken, r)] == [
+        Ref.process(1)
+    ]
     assert [r.key for r in image_rows(broken) if problems.image_problem(broken, r)] == [
-        ("image", "core-1.img")
+        Ref.image("core-1.img")
     ]
     broken = noted(checkpoint, "tcp-stream-90293.img")
     assert [r.key for r in socket_rows(broken) if problems.socket_problem(broken, r)] == [
-        ("socket", 1, 5)
+        Ref.socket(1, 5)
     ]
 
 
@@ -57,8 +60,8 @@ def test_memory_in_an_earlier_dump_is_a_problem(checkpoint: Checkpoint) -> None:
     changed = dataclasses.replace(memory, regions=(first, *memory.regions[1:]))
     broken = dataclasses.replace(checkpoint, memory=(changed,))
     rows = [r.key for r in memory_rows(broken) if problems.region_problem(broken, r)]
-    assert rows == [("region", first.pid, first.start)]
+    assert rows == [Ref.region(first.pid, first.start)]
 
 
 def test_a_descriptor_without_its_file_is_a_problem(checkpoint: Checkpoint) -> None:
-    assert problems.file_problem(checkpoint, Row(("file", 1, 9), ("",), meaning="fails"))
+    assert problems.file_problem(checkpoint, Row(Ref.file(1, 9), ("",), meaning="fails"))

@@ -8,6 +8,7 @@ import pytest
 from rich.text import Text
 
 from ckpt_tui.checkpoint.model import Process
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.views.details import process_sections
 from ckpt_tui.views.processes import command_line, exit_text, process_rows, walk
 from ckpt_tui.views.secrets import COVER, covered, is_secret, masked, masked_arguments
@@ -79,7 +80,7 @@ def test_secrets_in_arguments_are_covered_until_asked_for() -> None:
 
 def test_rows_have_memory_threads_and_files() -> None:
     rows = process_rows(loaded(ARCHIVES / "counter.tar.zst"))
-    assert [row.key for row in rows] == [1, 8]
+    assert [row.key for row in rows] == [Ref.process(1), Ref.process(8)]
     assert str(rows[1].cells[1]) == "  sleep 1"
     assert isinstance(rows[0].cells[2], Text)
     assert rows[0].values[2:] == (73728, 1, 3, 0)

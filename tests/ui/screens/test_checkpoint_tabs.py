@@ -15,6 +15,7 @@ from driving import TABS, press, shown
 from textual.widgets import ContentSwitcher, Input
 
 from ckpt_tui.checkpoint.items import Recovered
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
@@ -51,16 +52,16 @@ async def test_g_follows_a_link_and_escape_comes_back(data: Path) -> None:
         assert isinstance(pilot.app.screen, PickScreen)
         assert "TCP 127.0.0.1:8080 → 127.0.0.1:37084" in screen_text(pilot.app)
         await press(pilot, "enter")
-        assert pane(pilot).current_key == ("socket", 1, 5)
+        assert pane(pilot).current_key == Ref.socket(1, 5)
         await press(pilot, "g", "down", "enter")
-        assert pane(pilot).current_key == ("file", 1, 5)
+        assert pane(pilot).current_key == Ref.file(1, 5)
         await press(pilot, "escape", "escape")
-        assert pane(pilot).current_key == ("socket", 1, 4)
+        assert pane(pilot).current_key == Ref.socket(1, 4)
 
 
 async def test_a_pick_list_can_be_left(data: Path) -> None:
     async with shown(data / "images/sockets", "4", "down", "g", "escape") as pilot:
-        assert pane(pilot).current_key == ("socket", 1, 4)
+        assert pane(pilot).current_key == Ref.socket(1, 4)
 
 
 async def test_links_among_very_many_descriptors_are_found_in_a_job(
@@ -78,7 +79,7 @@ async def test_links_among_very_many_descriptors_are_found_in_a_job(
         assert isinstance(pilot.app.screen, PickScreen)
         assert threads[0] is not threading.main_thread()
         await press(pilot, "enter")
-        assert pane(pilot).current_key == ("socket", 1, 5)
+        assert pane(pilot).current_key == Ref.socket(1, 5)
 
 
 async def test_nobody_is_said_in_words(data: Path) -> None:
@@ -90,9 +91,9 @@ async def test_a_filter_leaves_some_rows_and_says_how_many(data: Path) -> None:
     async with shown(data / "images/kinds", "3", "f", "text:memfd") as pilot:
         assert "4 of 52" in screen_text(pilot.app)
         await press(pilot, "enter", "down")
-        assert pane(pilot).current_key == ("file", 9, 10)
+        assert pane(pilot).current_key == Ref.file(9, 10)
         await press(pilot, "escape")
-        assert pane(pilot).current_key == ("file", 9, 10)
+        assert pane(pilot).current_key == Ref.file(9, 10)
 
 
 async def test_a_link_into_a_filtered_list_drops_the_filter(data: Path) -> None:
@@ -100,8 +101,8 @@ async def test_a_link_into_a_filtered_list_drops_the_filter(data: Path) -> None:
         await press(pilot, "g")
         await press(pilot, *["down"] * 3, "enter")
         key = pane(pilot).current_key
-        assert isinstance(key, tuple)
-        assert key[0] == "file"
+        assert isinstance(key, Ref)
+        assert key.kind == "file"
 
 
 async def test_long_lists_are_chosen_in_a_job(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +112,7 @@ async def test_long_lists_are_chosen_in_a_job(data: Path, monkeypatch: pytest.Mo
         shown_pane = pane(pilot)
         assert isinstance(shown_pane, ListPane)
         assert [row.key for row in map(shown_pane.table.rows.__getitem__, range(4))] == [
-            ("file", pid, 10) for pid in (11, 10, 9, 1)
+            Ref.file(pid, 10) for pid in (11, 10, 9, 1)
         ]
 
 
@@ -137,7 +138,7 @@ async def test_what_a_long_filter_has_found_is_shown_meanwhile(
             while "1 so far" not in screen_text(pilot.app):
                 await pilot.pause(0.01)
         table = pane(pilot).query_one("#rows", VirtualTable)
-        assert table.rows[0].key == ("file", 1, 10)
+        assert table.rows[0].key == Ref.file(1, 10)
         allowed.set()
         await press(pilot)
         assert "4 of 52" in screen_text(pilot.app)
@@ -146,11 +147,11 @@ async def test_what_a_long_filter_has_found_is_shown_meanwhile(
 
 async def test_search_goes_to_the_next_row_with_every_word(data: Path) -> None:
     async with shown(data / "images/kinds", "3", "slash", "text:eventfd", "enter") as pilot:
-        assert pane(pilot).current_key == ("file", 1, 3)
+        assert pane(pilot).current_key == Ref.file(1, 3)
         await press(pilot, "n")
-        assert pane(pilot).current_key == ("file", 9, 3)
+        assert pane(pilot).current_key == Ref.file(9, 3)
         await press(pilot, "N", "N")
-        assert pane(pilot).current_key == ("file", 11, 3)
+        assert pane(pilot).current_key == Ref.file(11, 3)
 
 
 async def test_problems_only_is_offered_in_every_list(data: Path) -> None:
@@ -256,8 +257,8 @@ async def test_a_search_that_is_none_is_said(data: Path) -> None:
 @pytest.mark.parametrize(
     ("tab", "key", "image", "field"),
     [
-        (7, ("mount", 13, 57), "mountpoints-13.img", "options"),
-        (12, ("namespace", "uts", 12), "utsns-12.img", "nodename"),
+        (7, Ref.mount(13, 57), "mountpoints-13.img", "options"),
+        (12, Ref.namespace("uts", 12), "utsns-12.img", "nodename"),
     ],
 )
 async def test_secrets_of_mounts_and_namespaces_are_covered_until_r(
@@ -281,7 +282,7 @@ async def test_an_address_is_gone_to(data: Path) -> None:
         assert isinstance(here, MemoryPane)
         region = here.checkpoint.memory[0].regions[5]
         await press(pilot, "a", f"text:{region.start + 0x40:x}", "enter")
-        assert here.current_key == ("region", region.pid, region.start)
+        assert here.current_key == Ref.region(region.pid, region.start)
         assert here.bytes.place == 0x40
         await press(pilot, "a", "text:3", "enter")
         assert "No region of process" in pilot.app.said
@@ -305,14 +306,14 @@ async def test_recovered_data_is_viewed_as_text_and_saved(data: Path, tmp_path: 
 
 async def test_recovered_leads_to_who_holds_it(data: Path) -> None:
     async with shown(data / "images/kinds", "minus", "g", "enter") as pilot:
-        assert pane(pilot).current_key == ("file", 1, 12)
+        assert pane(pilot).current_key == Ref.file(1, 12)
 
 
 async def test_recovered_tells_who_uses_it(data: Path) -> None:
     async with shown(data / "images/kinds", "minus", "u") as pilot:
         assert "Used by (4)" in screen_text(pilot.app)
         await press(pilot, "enter")
-        assert pane(pilot).current_key == ("file", 1, 12)
+        assert pane(pilot).current_key == Ref.file(1, 12)
 
 
 async def test_a_deleted_file_leads_to_what_was_in_it(data: Path) -> None:
@@ -324,21 +325,21 @@ async def test_a_deleted_file_leads_to_what_was_in_it(data: Path) -> None:
         assert here.item is not None
         assert here.item.source == "ghost-file-1.img"
         await press(pilot, "escape")
-        assert pane(pilot).current_key == ("file", 1, 12)
+        assert pane(pilot).current_key == Ref.file(1, 12)
         await press(pilot, "g", "enter")
         assert pane(pilot) is here
 
 
 async def test_what_is_gone_to_before_it_is_found_is_shown_once_it_is(data: Path) -> None:
     async with shown(data / "images/kinds") as pilot:
-        screen(pilot).action_show_tab(11, ("recovered", "pagemap-shmem-2046.img"))
+        screen(pilot).action_show_tab(11, Ref.recovered("pagemap-shmem-2046.img"))
         await press(pilot)
         here = pane(pilot)
         assert isinstance(here, RecoveredPane)
         assert here.item is not None
         assert here.item.source == "pagemap-shmem-2046.img"
     async with shown(data / "images/kinds") as pilot:
-        screen(pilot).action_show_tab(11, ("recovered", "ghost-file-99.img"))
+        screen(pilot).action_show_tab(11, Ref.recovered("ghost-file-99.img"))
         await press(pilot)
         assert "not among what was found" in pilot.app.said
 
@@ -379,7 +380,7 @@ async def test_a_changed_file_is_shown(data: Path) -> None:
         number = next(
             n for n, e in enumerate(here.checkpoint.delta.entries) if e.path == "/tmp/count"
         )
-        here.go_to(("delta", number))
+        here.go_to(Ref.delta(number))
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, ViewScreen)
         assert "/tmp/count" in screen_text(pilot.app)
@@ -393,7 +394,7 @@ async def test_a_hard_link_shows_the_bytes_of_its_target(data: Path) -> None:
         number, entry = next(
             (n, e) for n, e in enumerate(here.checkpoint.delta.entries) if e.kind == "hard link"
         )
-        here.go_to(("delta", number))
+        here.go_to(Ref.delta(number))
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, ViewScreen)
         assert pilot.app.screen._window.size > 0, entry
@@ -402,15 +403,15 @@ async def test_a_hard_link_shows_the_bytes_of_its_target(data: Path) -> None:
 async def test_an_image_without_records_is_shown_in_lines(data: Path) -> None:
     async with shown(data / "images/kinds", "8") as pilot:
         here = pane(pilot)
-        here.go_to(("image", "descriptors.json"))
+        here.go_to(Ref.image("descriptors.json"))
         await press(pilot)
         assert '"/dev/null",' in screen_text(pilot.app)
-        here.go_to(("image", "pages-2.img"))
+        here.go_to(Ref.image("pages-2.img"))
         await press(pilot)
         assert "enter says whose" in screen_text(pilot.app)
         await press(pilot, "enter")
         assert "a shared object, pagemap-shmem-2045.img" in screen_text(pilot.app)
-        here.go_to(("image", "tmpfs-dev-50.tar.gz.img"))
+        here.go_to(Ref.image("tmpfs-dev-50.tar.gz.img"))
         await press(pilot)
         assert "stdin -> /proc/self" in screen_text(pilot.app)
 
@@ -441,9 +442,9 @@ async def test_namespaces_lead_to_who_is_in_them_and_back(data: Path) -> None:
     async with shown(data / "images/kinds", "equals_sign") as pilot:
         assert "root in cgroup2" in screen_text(pilot.app)
         await press(pilot, "f", "text:uts", "enter")
-        assert pane(pilot).current_key == ("namespace", "uts", 12)
+        assert pane(pilot).current_key == Ref.namespace("uts", 12)
         assert "nodename" in screen_text(pilot.app)
         await press(pilot, "g", "down", "enter")
-        assert pane(pilot).current_key == 9
+        assert pane(pilot).current_key == Ref.process(9)
         await press(pilot, "u", "escape", "escape")
-        assert pane(pilot).current_key == ("namespace", "uts", 12)
+        assert pane(pilot).current_key == Ref.namespace("uts", 12)

@@ -10,6 +10,7 @@ from driving import TABS, press, shown
 from hostile import hostile_archive, hostile_images
 from textual.pilot import Pilot
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
 
@@ -55,7 +56,7 @@ async def test_every_image_of_a_spoiled_checkpoint_is_harmless(data: Path, tmp_p
         assert isinstance(here, CheckpointScreen)
         assert here.pane is not None
         for image in here.pane.checkpoint.images:
-            here.pane.go_to(("image", image.name))
+            here.pane.go_to(Ref.image(image.name))
             await press(pilot)
             assert_harmless(pilot, image.name)
             assert all(line.isprintable() for line in here.pane.page_lines()), image.name

@@ -11,6 +11,7 @@ from driving import press, settle
 from textual import events
 from textual.pilot import Pilot
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
@@ -85,11 +86,13 @@ async def test_log_beside_a_checkpoint_leads_to_the_object(tmp_path: Path) -> No
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, CheckpointScreen)
         assert pilot.app.screen.pane is not None
-        assert pilot.app.screen.pane.current_key == 1
+        assert pilot.app.screen.pane.current_key == Ref.process(1)
         await press(pilot, "z")
-        assert [row.key for row in pilot.app.screen.pane.query_one(VirtualTable).rows] == [1]
+        assert [row.key for row in pilot.app.screen.pane.query_one(VirtualTable).rows] == [
+            Ref.process(1)
+        ]
         await press(pilot, "0", "g")
-        assert pilot.app.screen.pane.current_key == 1
+        assert pilot.app.screen.pane.current_key == Ref.process(1)
 
 
 async def test_problems_only_hides_advice_in_the_diagnosis(tmp_path: Path) -> None:

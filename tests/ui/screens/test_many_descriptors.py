@@ -11,6 +11,7 @@ from driving import CheckpointDemo, press
 
 from ckpt_tui.checkpoint import build
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
@@ -43,7 +44,7 @@ async def test_the_overview_is_there_before_the_descriptors(
         allowed.set()
         await press(pilot)
         assert screen.pane.id == "pane-3"
-        assert screen.pane.current_key == ("file", 1, 0)
+        assert screen.pane.current_key == Ref.file(1, 0)
         await press(pilot, "1")
         assert "4 processes, 52 descriptors" in screen_text(app)
         assert screen.diagnosis is not None

@@ -7,6 +7,7 @@ from typing import Any
 from demo import HOSTILE, Demo, assert_harmless, screen_text
 from textual.message import Message
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import signed
@@ -17,7 +18,7 @@ SECTIONS = [
         [
             Fact("command", "/usr/bin/python3 app.py --port 8080 --workers 4  --config web.yml"),
             Fact("user", "uid 1000, gid 1000"),
-            Fact("parent", "1 sh", link="process:1"),
+            Fact("parent", "1 sh", link=Ref.process(1)),
             Fact("verdict", signed("fails", "has an established connection")),
         ],
     ),
@@ -55,7 +56,7 @@ async def test_a_click_on_a_link_names_where_it_leads() -> None:
         await pilot.click(Facts, offset=(2, row))
         await pilot.pause()
     links = {m.link for m in messages if isinstance(m, Facts.LinkChosen)}
-    assert links == {"process:1"}
+    assert links == {Ref.process(1)}
     assert len({id(m) for m in messages if isinstance(m, Facts.LinkChosen)}) == 1
 
 

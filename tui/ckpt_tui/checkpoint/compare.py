@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from ckpt_tui.checkpoint.model import Checkpoint, DeltaEntry, Mount, OpenFile, Process, Socket
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 
 T = TypeVar("T")
@@ -38,9 +39,9 @@ class Change:
     how: How
     before: str = ""
     after: str = ""
-    before_key: tuple[object, ...] | int | None = None
-    """The row that shows it in the first checkpoint, `after_key` in the second."""
-    after_key: tuple[object, ...] | int | None = None
+    before_ref: Ref | None = None
+    """What it is about in the first checkpoint, `after_ref` in the second."""
+    after_ref: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,10 @@ def match_processes(
 
 
 def _process_changes(one: Process, other: Process) -> Iterator[Change]:
+    refs = Ref.process(one.pid), Ref.process(other.pid)
+
     def change(area: str, what: str, how: How, before: object, after: object) -> Change:
-        return Change(area, what, how, _text(before), _text(after), one.pid, other.pid)
+        return Change(area, what, how, _text(before), _text(after), *refs)
 
     if one.pid != other.pid:
         yield change("process", "pid", "changed", one.pid, other.pid)
@@ -254,7 +257,7 @@ def _file_changes(before: list[OpenFile], after: list[OpenFile]) -> Iterator[Cha
     ones, others = {f.fd: f for f in before}, {f.fd: f for f in after}
     for fd in sorted({*ones, *others}):
         yield from _pair(
-            "file", f"fd {fd}", ones.get(fd), others.get(fd), said, lambda f: ("file", f.pid, f.fd)
+            "file", f"fd {fd}", ones.get(fd), others.get(fd), said, lambda f: Ref.file(f.pid, f.fd)
         )
 
 
@@ -267,7 +270,7 @@ def _socket_changes(before: list[Socket], after: list[Socket]) -> Iterator[Chang
     ones, others = {s.fd: s for s in before}, {s.fd: s for s in after}
     for fd in sorted({*ones, *others}):
         one, other = ones.get(fd), others.get(fd)
-        yield from _pair("socket", f"fd {fd}", one, other, said, lambda s: ("socket", s.pid, s.fd))
+        yield from _pair("socket", f"fd {fd}", one, other, said, lambda s: Ref.socket(s.pid, s.fd))
 
 
 def _pair(
@@ -276,16 +279,16 @@ def _pair(
     one: T | None,
     other: T | None,
     said: Callable[[T], str],
-    key: Callable[[T], tuple[object, ...]],
+    ref: Callable[[T], Ref],
 ) -> Iterator[Change]:
     """Yield the change between two things of which one may be missing, if there is one."""
     texts = said(one) if one is not None else "", said(other) if other is not None else ""
     if one is None and other is not None:
-        yield Change(area, what, "added", "", texts[1], None, key(other))
+        yield Change(area, what, "added", "", texts[1], None, ref(other))
     elif one is not None and other is None:
-        yield Change(area, what, "deleted", texts[0], "", key(one), None)
+        yield Change(area, what, "deleted", texts[0], "", ref(one), None)
     elif one is not None and other is not None and texts[0] != texts[1]:
-        yield Change(area, what, "changed", *texts, key(one), key(other))
+        yield Change(area, what, "changed", *texts, ref(one), ref(other))
 
 
 # The rest
@@ -317,7 +320,7 @@ def _mount_changes(before: Iterable[Mount], after: Iterable[Mount]) -> Iterator[
     ones, others = {m.mountpoint: m for m in before}, {m.mountpoint: m for m in after}
     for point in dict.fromkeys([*ones, *others]):
         one, other = ones.get(point), others.get(point)
-        yield from _pair("mount", point, one, other, said, lambda m: ("mount", m.namespace, m.id))
+        yield from _pair("mount", point, one, other, said, lambda m: Ref.mount(m.namespace, m.id))
 
 
 def _delta_changes(
@@ -336,7 +339,7 @@ def _delta_changes(
     for path in dict.fromkeys([*ones, *others]):
         progress.tick()
         one, other = ones.get(path), others.get(path)
-        yield from _pair("delta", path, one, other, said, lambda e: ("delta", e[0]))
+        yield from _pair("delta", path, one, other, said, lambda e: Ref.delta(e[0]))
 
 
 P = TypeVar("P", OpenFile, Socket)

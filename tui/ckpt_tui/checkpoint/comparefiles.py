@@ -9,6 +9,7 @@ from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.bytediff import Run, add_run, differing
 from ckpt_tui.checkpoint.delta import file_window, has_bytes
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow
@@ -22,9 +23,9 @@ class FilePair:
     """A file that both deltas have, and that differs or cannot be compared."""
 
     path: str
-    before_key: tuple[str, int]
+    before_ref: Ref
     """The row that shows it in the first checkpoint."""
-    after_key: tuple[str, int]
+    after_ref: Ref
     before_size: int
     after_size: int
     changed: int = 0
@@ -84,7 +85,7 @@ def _compare(
     places: tuple[int, int],
     progress: Progress,
 ) -> FilePair:
-    keys = ("delta", places[0]), ("delta", places[1])
+    refs = Ref.delta(places[0]), Ref.delta(places[1])
     changed, problem = 0, ""
     runs: list[Run] = []
     sizes = one.size, other.size
@@ -94,7 +95,7 @@ def _compare(
         changed, runs = _differences(*windows, progress)
     except CkptError as error:
         problem = str(error)
-    return FilePair(one.path, *keys, *sizes, changed, tuple(runs), problem)
+    return FilePair(one.path, *refs, *sizes, changed, tuple(runs), problem)
 
 
 def _differences(

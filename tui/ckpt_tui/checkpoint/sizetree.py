@@ -15,6 +15,7 @@ from typing import overload
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint, Delta, Layer, ProcessMemory, Region
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.sizes import (
     COMPONENTS,
     component_of,
@@ -51,7 +52,7 @@ class SizeNode:
     inside: Inside | None = None
     """Makes what it consists of, largest first; None for what has no parts."""
     detail: str = ""
-    key: tuple[object, ...] | int | None = None
+    ref: Ref | None = None
     """The row that shows the thing itself in another tab, if there is one."""
     is_slow: bool = False
     """Whether `inside` reads an image, and not what is at hand."""
@@ -169,7 +170,7 @@ def _processes(
             memory.dumped_bytes,
             "pages",
             partial(_kinds_of_memory, (memory,)),
-            key=memory.pid,
+            ref=Ref.process(memory.pid),
         )
         for memory in checkpoint.memory
         if memory.dumped_bytes
@@ -215,7 +216,7 @@ def _regions(regions: list[Region], progress: Progress) -> tuple[SizeNode, ...]:
             region.dumped,
             "pages",
             detail=f"{region.start:x}-{region.end:x} {region.protection}",
-            key=("region", region.pid, region.start),
+            ref=Ref.region(region.pid, region.start),
         )
         for region in regions
     )
@@ -239,7 +240,7 @@ def _image_files(members: list[Member], progress: Progress) -> tuple[SizeNode, .
     progress.start("adding up", len(members))
     names = [(m.name.rpartition("/")[2], m.size) for m in members]
     return _largest_first(
-        SizeNode(name, size, "images", key=("image", name)) for name, size in names
+        SizeNode(name, size, "images", ref=Ref.image(name)) for name, size in names
     )
 
 

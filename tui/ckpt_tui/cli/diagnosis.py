@@ -131,7 +131,9 @@ def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
         **empty,
         **log,
         "verdict": plain(diagnosis.verdict),
-        "findings": plain(diagnosis.findings),
+        "findings": [
+            plain(f) | {"evidence": [e.document() for e in f.evidence]} for f in diagnosis.findings
+        ],
         "restore": plain(diagnosis.restore),
         "left_out": [{"id": c.id, "needs": c.needs} for c in diagnosis.left_out],
         "log_places": plain(diagnosis.log_places),

@@ -229,7 +229,7 @@ def to_json(diagnosis: LogDiagnosis, proof: Iterable[Evidence] = ()) -> dict[str
             "fix": cause.fix,
             "commands": list(cause.commands),
             "evidence": cause.evidence,
-            "proof": [{"text": printable(e.text), "link": printable(e.link)} for e in proof],
+            "proof": [e.document() for e in proof],
             "source": printable(cause.source),
             "context": [printable(line) for line in cause.context],
         },

@@ -15,6 +15,7 @@ from ckpt_tui.checkpoint.index import Index, index_of
 from ckpt_tui.checkpoint.memory import VMA_FILE
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount
 from ckpt_tui.checkpoint.processes import DEAD
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.pages import PageMap
 from ckpt_tui.diagnose.finding import Evidence
@@ -171,10 +172,10 @@ class Facts:
         holder, text = self.holder(file_id), self.users.get(file_id, "")
         if holder is not None:
             pid, fd = holder
-            return Evidence(text or f"descriptor {fd} of process {pid}", f"file:{pid}:{fd}")
+            return Evidence(text or f"descriptor {fd} of process {pid}", Ref.file(pid, fd))
         if not text and file_id in self._mappers:
             text = f"mapped by process {self._mappers[file_id]}"
-        link = f"process:{text.rpartition(' ')[2]}" if text else "image:files.img"
+        link = Ref.process(int(text.rpartition(" ")[2])) if text else Ref.image("files.img")
         return Evidence(text or f"file {file_id}", link)
 
     def of_type(self, type_name: str) -> Iterator[FileObject]:

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.text import printable
+
 Severity = Literal["fails", "may-fail", "advice"]
 """A restore fails; it may fail; it goes well if the advice is heeded."""
 
@@ -24,12 +27,15 @@ CERTAINTIES: tuple[Certainty, ...] = ("certain", "likely", "possible")
 class Evidence:
     """One fact that a finding rests on.
 
-    `link` names the row that shows it: `process:7`, `file:7:3` (pid, descriptor), `region:7:7f00`
-    (pid, start in hexadecimal), `mount:13:119` (namespace, id), `image:core-7.img`; empty for none.
+    `link` is what shows it; None where nothing in the checkpoint does.
     """
 
     text: str
-    link: str = ""
+    link: Ref | None = None
+
+    def document(self) -> dict[str, str]:
+        """Return it as the value that `--json` prints; `link` is empty for None."""
+        return {"text": printable(self.text), "link": printable(str(self.link or ""))}
 
 
 @dataclass(frozen=True, slots=True)

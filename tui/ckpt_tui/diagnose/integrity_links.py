@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ckpt_tui.checkpoint.filetable import ghost_image
 from ckpt_tui.checkpoint.memory import VMA_ANON_SHARED, VMA_FILE, VMA_SOCKET, VMA_SYSVIPC
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Certainty, Evidence, Finding, Severity
 from ckpt_tui.diagnose.integrity_presence import AGAIN, cgroup_set_of
@@ -34,12 +35,12 @@ def parents(facts: Facts) -> Iterator[Finding]:
     counts = Counter(task.pid for task in facts.tasks)
     for pid, count in counts.items():
         if count > 1:
-            proof = (Evidence(f"process {pid}", f"process:{pid}"),)
+            proof = (Evidence(f"process {pid}", Ref.process(pid)),)
             yield broken_link("pstree.img", f"Process {pid} is listed {count} times", proof)
     seen: set[int] = set()
     roots = []
     for task in facts.each(facts.tasks):
-        proof = (Evidence(f"process {task.pid}", f"process:{task.pid}"),)
+        proof = (Evidence(f"process {task.pid}", Ref.process(task.pid)),)
         if task.ppid == 0:
             roots.append(task.pid)
         elif task.ppid not in counts:
@@ -50,7 +51,7 @@ def parents(facts: Facts) -> Iterator[Finding]:
             yield broken_link("pstree.img", title, proof)
         seen.add(task.pid)
     if len(roots) > 1:
-        listed = some(Evidence(f"process {pid}", f"process:{pid}") for pid in roots)
+        listed = some(Evidence(f"process {pid}", Ref.process(pid)) for pid in roots)
         yield broken_link("pstree.img", f"{len(roots)} processes have no parent", listed)
 
 
@@ -61,7 +62,7 @@ def thread_ids(facts: Facts) -> Iterator[Finding]:
         for tid in {task.pid, *task.threads}:
             if owners.setdefault(tid, task.pid) != task.pid:
                 title = f"Thread {tid} belongs to processes {owners[tid]} and {task.pid}"
-                proof = (Evidence(f"process {task.pid}", f"process:{task.pid}"),)
+                proof = (Evidence(f"process {task.pid}", Ref.process(task.pid)),)
                 yield broken_link("pstree.img", title, proof)
 
 
@@ -72,7 +73,7 @@ def descriptors(facts: Facts) -> Iterator[Finding]:
     for file in facts.each(facts.checkpoint.files):
         if file.object_id not in facts.table.objects:
             title = f"Descriptor {file.fd} of process {file.pid} leads to no file"
-            proof = Evidence(f"file {file.object_id} is not there", f"file:{file.pid}:{file.fd}")
+            proof = Evidence(f"file {file.object_id} is not there", Ref.file(file.pid, file.fd))
             yield broken_link("files.img", title, (proof,))
 
 
@@ -88,7 +89,7 @@ def folders(facts: Facts) -> Iterator[Finding]:
             found = facts.table.get(file_id)
             if found is None or found.type != "REG":
                 title = f"The {what} of process {task.pid} leads to no file"
-                proof = Evidence(f"file {file_id}", f"process:{task.pid}")
+                proof = Evidence(f"file {file_id}", Ref.process(task.pid))
                 yield broken_link(f"{kind}-{task.pid}.img", title, (proof,))
 
 
@@ -97,7 +98,7 @@ def mappings(facts: Facts) -> Iterator[Finding]:
     ends: dict[int, int] = {}
     told: set[int] = set()
     for pid, vma in facts.each(facts.regions):
-        proof = (Evidence(f"{vma.start:#x} of process {pid}", f"region:{pid}:{vma.start:x}"),)
+        proof = (Evidence(f"{vma.start:#x} of process {pid}", Ref.region(pid, vma.start)),)
         if not vma.start < vma.end:
             yield broken_link(f"mm-{pid}.img", "A mapping ends before it begins", proof)
             continue
@@ -151,7 +152,7 @@ def ipc_segments(facts: Facts) -> Iterator[Finding]:
             wanted = f"pagemap-shmem-{segment.desc.id}.img"
             if segment.in_pagemaps and wanted not in facts.images:
                 title = f"The contents of System V segment {segment.desc.id} are missing"
-                proof = (Evidence(name, f"image:{name}"),)
+                proof = (Evidence(name, Ref.image(name)),)
                 yield broken_link(wanted, title, proof, finding_id="img-missing")
 
 
@@ -163,7 +164,7 @@ def mount_parents(facts: Facts) -> Iterator[Finding]:
     for mount in facts.each(facts.checkpoint.mounts):
         if mount.parent_id in by_namespace[mount.namespace] or mount.mountpoint == "/":
             continue
-        proof = Evidence(mount.mountpoint, f"mount:{mount.namespace}:{mount.id}")
+        proof = Evidence(mount.mountpoint, Ref.mount(mount.namespace, mount.id))
         yield broken_link(
             f"mountpoints-{mount.namespace}.img",
             f"The mount at {mount.mountpoint} hangs on mount {mount.parent_id}, which is not there",
@@ -196,7 +197,7 @@ def remaps(facts: Facts) -> Iterator[Finding]:
         kind = facts.table.ghosts.get(remap.orig_id, "")
         if remap.orig_id not in facts.table.objects:
             title = f"A vanished file has the id {remap.orig_id}, which is not there"
-            proof = (Evidence("remap-fpath.img", "image:remap-fpath.img"),)
+            proof = (Evidence("remap-fpath.img", Ref.image("remap-fpath.img")),)
             yield broken_link("remap-fpath.img", title, proof)
             continue
         proof = (facts.file_evidence(remap.orig_id),)
@@ -241,7 +242,7 @@ def cgroup_sets(facts: Facts) -> Iterator[Finding]:
             yield broken_link(
                 "cgroup.img",
                 f"Thread {tid} is in cgroup set {used}, which is not there",
-                (Evidence(f"core-{tid}.img", f"image:core-{tid}.img"),),
+                (Evidence(f"core-{tid}.img", Ref.image(f"core-{tid}.img")),),
                 # CRIU passes over an empty list
                 severity="fails" if listed else "may-fail",
                 certainty="likely",
@@ -257,7 +258,7 @@ def seccomp_filters(facts: Facts) -> Iterator[Finding]:
         thread = core.thread_core
         if thread.seccomp_mode == 2 and thread.seccomp_filter >= count:
             title = f"The seccomp filter of thread {tid} is missing"
-            proof = (Evidence(f"core-{tid}.img", f"image:core-{tid}.img"),)
+            proof = (Evidence(f"core-{tid}.img", Ref.image(f"core-{tid}.img")),)
             yield broken_link("seccomp.img", title, proof, finding_id="seccomp-restore")
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.criu.pages import MAX_RUNS, PE_PARENT, PageMap
 from ckpt_tui.diagnose.facts import Facts
@@ -31,7 +32,7 @@ def page_images(facts: Facts) -> Iterator[Finding]:
                 yield _no_pages(name, page_map, expected)
             continue
         actual = facts.tree.members[facts.images.member_name(name)].size
-        proof = Evidence(page_map.size_problem(actual, page_size), f"image:{page_map.name}")
+        proof = Evidence(page_map.size_problem(actual, page_size), Ref.image(page_map.name))
         if actual < expected:
             yield _short(name, expected - actual, proof)
         elif actual > expected:
@@ -48,7 +49,7 @@ def _short(name: str, missing: int, proof: Evidence) -> Finding:
         "spins for ever and fills the disk with its log.",
         "Do not restore it. Copy the checkpoint again, and look for a full disk where it was made.",
         name,
-        (proof, Evidence(name, f"image:{name}")),
+        (proof, Evidence(name, Ref.image(name))),
     )
 
 
@@ -62,7 +63,7 @@ def _long(name: str, extra: int, page_size: int, proof: Evidence) -> Finding:
         "Page map and page image may be of two dumps: the memory would be restored wrong.",
         AGAIN,
         name,
-        (proof, Evidence(name, f"image:{name}")),
+        (proof, Evidence(name, Ref.image(name))),
     )
 
 
@@ -76,7 +77,7 @@ def _no_pages(name: str, page_map: PageMap, expected: int) -> Finding:
         "on the other machine.",
         "Copy the checkpoint again, with the page images of the page server if there was one.",
         name,
-        (Evidence(f"{page_map.name} names it", f"image:{page_map.name}"),),
+        (Evidence(f"{page_map.name} names it", Ref.image(page_map.name)),),
     )
 
 
@@ -116,7 +117,7 @@ def _inconsistent(name: str, title: str, proof: str) -> Finding:
         "CRIU would put pages where they do not belong, or stop.",
         AGAIN,
         name,
-        (Evidence(proof, f"image:{name}"),),
+        (Evidence(proof, Ref.image(name)),),
     )
 
 
@@ -139,7 +140,7 @@ def pages_in_regions(facts: Facts) -> Iterator[Finding]:
                 "CRIU stops at a page outside of the memory map.",
                 AGAIN,
                 page_map.name,
-                (Evidence(f"memory map of process {pid}", f"process:{pid}"),),
+                (Evidence(f"memory map of process {pid}", Ref.process(pid)),),
             )
 
 
@@ -177,7 +178,7 @@ def arguments(facts: Facts) -> Iterator[Finding]:
                 "The stack page that holds them was not dumped, which is unusual.",
                 "Compare the page map with the memory map of the process.",
                 f"mm-{process.pid}.img",
-                (Evidence(notes[0], f"process:{process.pid}"),),
+                (Evidence(notes[0], Ref.process(process.pid)),),
             )
 
 
@@ -219,7 +220,7 @@ def _no_parent(page_map: PageMap, proof: str) -> Finding:
         "`podman container restore --import-previous PRE.tar.zst --import LAST.tar.zst`; of a bare "
         "directory keep the relative link `parent` and the folder it leads to.",
         page_map.name,
-        (Evidence(proof, f"image:{page_map.name}"),),
+        (Evidence(proof, Ref.image(page_map.name)),),
     )
 
 
@@ -238,5 +239,5 @@ def lazy_pages(facts: Facts) -> Iterator[Finding]:
             "Restore while the source still runs `criu dump --lazy-pages`, with "
             "`criu lazy-pages --page-server` beside and `--lazy-pages` at the restore.",
             lazy[0].name,
-            tuple(Evidence(m.name, f"image:{m.name}") for m in lazy[:5]),
+            tuple(Evidence(m.name, Ref.image(m.name)) for m in lazy[:5]),
         )

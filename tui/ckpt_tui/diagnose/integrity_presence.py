@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.kinds import INVENTORY_MAGIC
 from ckpt_tui.criu.schema import mounts_pb2
@@ -64,7 +65,7 @@ def inventory(facts: Facts) -> Iterator[Finding]:
 
 
 def _broken(finding_id: str, title: str, why: str) -> Finding:
-    link = Evidence("inventory.img", "image:inventory.img")
+    link = Evidence("inventory.img", Ref.image("inventory.img"))
     return Finding(finding_id, "fails", "certain", title, why, AGAIN, "inventory.img", (link,))
 
 
@@ -109,7 +110,7 @@ def cores(facts: Facts) -> Iterator[Finding]:
             name = f"core-{tid}.img"
             if name not in facts.images:
                 who = "process" if tid == task.pid else f"thread {tid} of process"
-                proof = Evidence(f"{who} {task.pid} is in pstree.img", f"process:{task.pid}")
+                proof = Evidence(f"{who} {task.pid} is in pstree.img", Ref.process(task.pid))
                 yield _missing(name, f"the registers of {who} {task.pid}", (proof,))
 
 
@@ -118,7 +119,7 @@ def process_images(facts: Facts) -> Iterator[Finding]:
     for task in facts.each(facts.live):
         if f"core-{task.pid}.img" not in facts.images:
             continue  # whether it is a zombie is not known
-        proof = Evidence(f"process {task.pid} is alive", f"process:{task.pid}")
+        proof = Evidence(f"process {task.pid} is alive", Ref.process(task.pid))
         for kind, what in PER_PROCESS:
             name = f"{kind}-{task.pid}.img"
             if name not in facts.images:
@@ -134,7 +135,7 @@ def ghosts(facts: Facts) -> Iterator[Finding]:
     found = facts.images.named("ghost-file-")
     if found and "remap-fpath.img" not in facts.images and facts.tasks and not facts.is_pre_dump:
         what = f"which open files the {human_count(len(found), 'deleted file')} are"
-        yield _missing("remap-fpath.img", what, some(Evidence(n, f"image:{n}") for n in found))
+        yield _missing("remap-fpath.img", what, some(Evidence(n, Ref.image(n)) for n in found))
 
 
 def file_table(facts: Facts) -> Iterator[Finding]:
@@ -142,7 +143,7 @@ def file_table(facts: Facts) -> Iterator[Finding]:
     if facts.is_pre_dump or not facts.tasks or facts.table.objects:
         return
     if "files.img" not in facts.images and "reg-files.img" not in facts.images:
-        users = [Evidence(f"process {t.pid} has files", f"process:{t.pid}") for t in facts.live]
+        users = [Evidence(f"process {t.pid} has files", Ref.process(t.pid)) for t in facts.live]
         yield _missing("files.img", "the table of open and mapped files", some(users))
 
 
@@ -154,7 +155,7 @@ def namespaces(facts: Facts) -> Iterator[Finding]:
             continue
         name = pattern[namespace.kind].format(namespace.id)
         if name not in facts.images:
-            users = some(Evidence(f"process {pid}", f"process:{pid}") for pid in namespace.pids)
+            users = some(Evidence(f"process {pid}", Ref.process(pid)) for pid in namespace.pids)
             yield _missing(name, f"the {namespace.kind} namespace {namespace.id}", users)
 
 
@@ -172,7 +173,7 @@ def tmpfs_content(facts: Facts) -> Iterator[Finding]:
             name = f"tmpfs-dev-{entry.root_dev}.tar.gz.img"
             if not {name, f"tmpfs-{entry.mnt_id}.tar.gz.img"}.intersection(facts.images.names):
                 where = text(entry.mountpoint).removeprefix(".")
-                proof = Evidence(f"{where} is a tmpfs of the container", f"image:{image}")
+                proof = Evidence(f"{where} is a tmpfs of the container", Ref.image(image))
                 yield _missing(name, f"what was in {where}", (proof,))
 
 
@@ -193,7 +194,7 @@ def strangers(facts: Facts) -> Iterator[Finding]:
             "The tree was cut, or files of two dumps are mixed. CRIU would restore without it.",
             AGAIN,
             "pstree.img",
-            some(Evidence(name, f"image:{name}") for name in found),
+            some(Evidence(name, Ref.image(name)) for name in found),
         )
 
 
@@ -229,7 +230,7 @@ def cgroups(facts: Facts) -> Iterator[Finding]:
     own = facts.inventory.root_cg_set if facts.inventory else 0
     for tid, core in facts.each(facts.cores.items()):
         if cgroup_set_of(core) not in (0, own) and "cgroup.img" not in facts.images:
-            proof = Evidence(f"thread {tid} is in a cgroup", f"image:core-{tid}.img")
+            proof = Evidence(f"thread {tid} is in a cgroup", Ref.image(f"core-{tid}.img"))
             yield _unnoticed("cgroup.img", "the cgroups of the processes", (proof,))
             return
 

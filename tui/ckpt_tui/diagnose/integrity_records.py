@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.decode import DecodedImage
@@ -86,7 +87,7 @@ def _framing_damage(facts: Facts, name: str, kind: Kind) -> Iterator[Finding]:
                 "CRIU 4.2 restores without reading them, but none writes such an image.",
                 AGAIN,
                 name,
-                (Evidence(str(damage), f"image:{name}"),),
+                (Evidence(str(damage), Ref.image(name)),),
             )
         else:
             yield _damage("img-truncated", name, str(damage), "is cut short")
@@ -101,7 +102,7 @@ def _damage(finding_id: str, name: str, proof: str, what: str) -> Finding:
         "CRIU stops when it reads this image.",
         AGAIN,
         name,
-        (Evidence(proof, f"image:{name}"),),
+        (Evidence(proof, Ref.image(name)),),
     )
 
 
@@ -139,7 +140,7 @@ def _tmpfs(facts: Facts, name: str) -> Iterator[Finding]:
             "CRIU has tar unpack it into a tmpfs of the container and stops if tar fails.",
             AGAIN,
             name,
-            (Evidence(problem, f"image:{name}"),),
+            (Evidence(problem, Ref.image(name)),),
         )
 
 
@@ -160,7 +161,7 @@ def unknown(facts: Facts) -> Iterator[Finding]:
             "A newer CRIU or a plugin wrote them. An older CRIU ignores them without a word.",
             "Restore with the release of CRIU that made the checkpoint.",
             strange[0],
-            some(Evidence(name, f"image:{name}") for name in strange),
+            some(Evidence(name, Ref.image(name)) for name in strange),
         )
     newer = [image for image in facts.checkpoint.images if image.unknown_fields]
     if newer:
@@ -173,7 +174,7 @@ def unknown(facts: Facts) -> Iterator[Finding]:
             "Restore with the release of CRIU that made the checkpoint.",
             newer[0].name,
             some(
-                Evidence(f"{i.name}: {human_count(i.unknown_fields, 'field')}", f"image:{i.name}")
+                Evidence(f"{i.name}: {human_count(i.unknown_fields, 'field')}", Ref.image(i.name))
                 for i in newer
             ),
         )
@@ -192,7 +193,7 @@ def dropped_kinds(facts: Facts) -> Iterator[Finding]:
                 "What it holds is lost to a CRIU of today.",
                 "Restore with a release of CRIU from the time of the dump.",
                 image.name,
-                (Evidence(found[0].description, f"image:{image.name}"),),
+                (Evidence(found[0].description, Ref.image(image.name)),),
             )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
@@ -81,7 +82,7 @@ def registers(facts: Facts) -> Iterator[Finding]:
             "Restore on a host with the same kind of processor; show the feature to the virtual "
             "machine (host-passthrough).",
             f"core-{threads[0]}.img",
-            some(Evidence(f"thread {tid}", f"image:core-{tid}.img") for tid in threads),
+            some(Evidence(f"thread {tid}", Ref.image(f"core-{tid}.img")) for tid in threads),
         )
 
 
@@ -100,7 +101,7 @@ def shadow_stacks(facts: Facts) -> Iterator[Finding]:
             "Kernel 6.6 or later on a processor with CET; or start the program without: do not "
             "turn SHSTK on in GLIBC_TUNABLES.",
             f"mm-{pid}.img",
-            (Evidence(f"{vma.start:#x} of process {pid}", f"region:{pid}:{vma.start:x}"),),
+            (Evidence(f"{vma.start:#x} of process {pid}", Ref.region(pid, vma.start)),),
         )
 
 
@@ -125,5 +126,5 @@ def instructions(facts: Facts) -> Iterator[Finding]:
             "SIGILL later.",
             "Restore on a host with the same kind of processor.",
             "cpuinfo.img",
-            (Evidence(text(image.x86_entry[0].model_id), "image:cpuinfo.img"),),
+            (Evidence(text(image.x86_entry[0].model_id), Ref.image("cpuinfo.img")),),
         )

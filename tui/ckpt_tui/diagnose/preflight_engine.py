@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_count
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
@@ -86,7 +87,7 @@ def user_namespace(facts: Facts) -> Iterator[Finding]:
             "CRIU writes the same map of ids again, which root may do, and no rootless engine.",
             "Restore as root, with the same ranges free.",
             names[0],
-            (Evidence(names[0], f"image:{names[0]}"),),
+            (Evidence(names[0], Ref.image(names[0])),),
         )
 
 

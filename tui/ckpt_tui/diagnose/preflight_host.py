@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
@@ -121,7 +122,7 @@ def kernel_and_criu(facts: Facts) -> Iterator[Finding]:
             f"Linux {host.kernel} has no restartable sequences, which the programs use",
             "CRIU cannot register them again.",
             "Restore under Linux 4.18 or later.",
-            some(Evidence(f"thread {tid}", f"image:core-{tid}.img") for tid in rseq),
+            some(Evidence(f"thread {tid}", Ref.image(f"core-{tid}.img")) for tid in rseq),
         )
 
 
@@ -159,7 +160,7 @@ def cgroups(facts: Facts) -> Iterator[Finding]:
             f"The dump was made with cgroup {dumped}, the host has {host.cgroup}",
             "CRIU writes the saved properties into folders that are not there.",
             "Boot the host with the same version, or restore with `--manage-cgroups=ignore`.",
-            (Evidence("cgroup.img", "image:cgroup.img"),),
+            (Evidence("cgroup.img", Ref.image("cgroup.img")),),
         )
 
 
@@ -174,7 +175,7 @@ def security_modules(facts: Facts) -> Iterator[Finding]:
             f"The dump was made under {lsm.title()}, the host has it not",
             "CRIU stops where the labels of the processes cannot be set.",
             "Restore on a host with it, or let the engine give another label: `--lsm-profile`.",
-            (Evidence("inventory.img", "image:inventory.img"),),
+            (Evidence("inventory.img", Ref.image("inventory.img")),),
         )
     if host.apparmor_profiles is None or lsm != "APPARMOR":
         return
@@ -190,7 +191,7 @@ def security_modules(facts: Facts) -> Iterator[Finding]:
                 f"The AppArmor profile {profile} is not loaded on the host",
                 "CRIU stops where it cannot put a process under its profile.",
                 "Load the profile on the host, or restore with another: `--lsm-profile`.",
-                (Evidence(f"process {pid}", f"process:{pid}"),),
+                (Evidence(f"process {pid}", Ref.process(pid)),),
             )
 
 
@@ -229,7 +230,7 @@ def memory(facts: Facts) -> Iterator[Finding]:
                 f"{host.max_map_count}",
                 "The kernel refuses more.",
                 f"`sysctl vm.max_map_count={2 * len(process.regions)}` on the host.",
-                (Evidence(f"process {process.pid}", f"process:{process.pid}"),),
+                (Evidence(f"process {process.pid}", Ref.process(process.pid)),),
             )
 
 
@@ -249,7 +250,7 @@ def high_addresses(facts: Facts) -> Iterator[Finding]:
             f"Process {pid} has memory at {vma.start:#x}, beyond what the host can address",
             "The processor or kernel of the host has four levels of page tables only.",
             "Restore on a host with la57.",
-            (Evidence(f"{vma.start:#x}", f"region:{pid}:{vma.start:x}"),),
+            (Evidence(f"{vma.start:#x}", Ref.region(pid, vma.start)),),
         )
 
 
@@ -266,7 +267,7 @@ def pids(facts: Facts) -> Iterator[Finding]:
             f"{human_count(len(taken), 'pid')} of the checkpoint are in use on the host",
             "The processes live in the host's pid namespace and must get the same pids.",
             "Stop those processes, or wait; give the container a pid namespace next time.",
-            some(Evidence(f"pid {pid}", f"process:{pid}") for pid in taken),
+            some(Evidence(f"pid {pid}", Ref.process(pid)) for pid in taken),
         )
     if host.pid_max and wanted and max(wanted) >= host.pid_max:
         yield _host_finding(
@@ -317,7 +318,7 @@ def plugins(facts: Facts) -> Iterator[Finding]:
             f"The CRIU plugins {', '.join(missing)} are not on the host",
             "They saved devices of the container; CRIU stops if one is missing.",
             "Install them into /usr/lib/criu, or name their folder with `libdir`.",
-            (Evidence("inventory.img", "image:inventory.img"),),
+            (Evidence("inventory.img", Ref.image("inventory.img")),),
         )
 
 
@@ -344,7 +345,7 @@ def helpers(facts: Facts) -> Iterator[Finding]:
                 f"The program {program} is not on the host",
                 f"CRIU runs it for {names[0]}.",
                 f"Install {program}.",
-                (Evidence(names[0], f"image:{names[0]}"),),
+                (Evidence(names[0], Ref.image(names[0])),),
             )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ckpt_tui.checkpoint.filetable import FileObject
 from ckpt_tui.checkpoint.places import OWN_MOUNTS
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.sockets import address_of
 from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.values import ip_address, text
@@ -50,8 +51,8 @@ def _needs(
     evidence: tuple[Evidence, ...] = (),
     severity: Severity = "advice",
 ) -> Finding:
-    link = evidence[0].link if evidence else ""
-    where = link.removeprefix("image:") if link.startswith("image:") else "files.img"
+    link = evidence[0].link if evidence else None
+    where = link.ids[0] if link is not None and link.kind == "image" else "files.img"
     return Finding(finding_id, severity, "certain", title, why, cure, where, evidence)
 
 
@@ -63,7 +64,7 @@ def tcp_connections(facts: Facts) -> Iterator[Finding]:
             "The restore must be told tcp-close",
             "Connections were dumped as closed, and CRIU asks that the restore repeats it.",
             f"`tcp-close` in {CRIU_CONFIG} of the target.",
-            (Evidence("inventory.img", "image:inventory.img"),),
+            (Evidence("inventory.img", Ref.image("inventory.img")),),
         )
         return
     connected = [
@@ -115,8 +116,7 @@ def file_locks(facts: Facts) -> Iterator[Finding]:
             "volume.",
             "Stop the original first; `podman container restore --file-locks …`.",
             some(
-                Evidence(f"process {k.pid} descriptor {k.fd}", f"file:{k.pid}:{k.fd}")
-                for k in locks
+                Evidence(f"process {k.pid} descriptor {k.fd}", Ref.file(k.pid, k.fd)) for k in locks
             ),
         )
 
@@ -151,7 +151,7 @@ def shell_job(facts: Facts) -> Iterator[Finding]:
             "The dump was made with --shell-job. At restore CRIU takes over the terminal and the "
             "session that it is started from.",
             "`criu restore --shell-job …` from a terminal. Engines do not offer it.",
-            (Evidence(f"process {root.pid}, session {root.sid}", f"process:{root.pid}"),),
+            (Evidence(f"process {root.pid}, session {root.sid}", Ref.process(root.pid)),),
         )
 
 
@@ -164,7 +164,7 @@ def plugins(facts: Facts) -> Iterator[Finding]:
             f"The target needs the CRIU plugins {', '.join(needed)}",
             "They saved devices of the container; CRIU stops if one is missing.",
             "Install them where CRIU looks for plugins: /usr/lib/criu or the folder of `libdir`.",
-            (Evidence("inventory.img", "image:inventory.img"),),
+            (Evidence("inventory.img", Ref.image("inventory.img")),),
         )
 
 
@@ -176,7 +176,7 @@ def uprobes(facts: Facts) -> Iterator[Finding]:
             "The restore must be told allow-uprobes",
             "A tracer had put probes into the memory of a process.",
             f"`allow-uprobes` in {CRIU_CONFIG}; the probes themselves do not come back.",
-            (Evidence("inventory.img", "image:inventory.img"),),
+            (Evidence("inventory.img", Ref.image("inventory.img")),),
         )
 
 
@@ -197,7 +197,7 @@ def external_mounts(facts: Facts) -> Iterator[Finding]:
                 "CRIU stops: nothing says what to mount there.",
                 f"Add a mount with the destination {mount.external_key} to the runtime spec.",
                 f"mountpoints-{mount.namespace}.img",
-                (Evidence(mount.mountpoint, f"mount:{mount.namespace}:{mount.id}"),),
+                (Evidence(mount.mountpoint, Ref.mount(mount.namespace, mount.id)),),
             )
     own = [m for m in wanted if m.external_key not in ENGINE_MOUNTS and m not in unknown]
     if own:
@@ -213,7 +213,7 @@ def external_mounts(facts: Facts) -> Iterator[Finding]:
             some(
                 Evidence(
                     f"{m.mountpoint} from {_source(facts, m.external_key)}",
-                    f"mount:{m.namespace}:{m.id}",
+                    Ref.mount(m.namespace, m.id),
                 )
                 for m in own
             ),
@@ -253,7 +253,7 @@ def external_namespaces(facts: Facts) -> Iterator[Finding]:
                     f"configuration names under the key {key}.",
                     "An engine does it by itself; of a bare runtime the spec must name a "
                     f"namespace of type {what} with a path.",
-                    (Evidence(name, f"image:{name}"),),
+                    (Evidence(name, Ref.image(name)),),
                 )
 
 
@@ -312,13 +312,13 @@ def compat_tasks(facts: Facts) -> Iterator[Finding]:
             f"{human_count(len(tids), 'thread')} run 32-bit code",
             "CRIU restores them only where it was built with support for it; Debian's is.",
             "`criu check --feature compat_cr` on the target.",
-            some(Evidence(f"thread {tid}", f"image:core-{tid}.img") for tid in tids),
+            some(Evidence(f"thread {tid}", Ref.image(f"core-{tid}.img")) for tid in tids),
         )
 
 
 def addresses(facts: Facts) -> Iterator[Finding]:
     """Sockets bound to an address that the target must have."""
-    bound: dict[str, str] = {}
+    bound: dict[str, Ref | None] = {}
     host = facts.images.host
     for found in facts.each(facts.of_type("INETSK")):
         words = tuple(found.message.src_addr)

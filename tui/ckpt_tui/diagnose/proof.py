@@ -8,6 +8,7 @@ from functools import cache
 from itertools import chain
 
 from ckpt_tui.checkpoint.filetable import FileObject
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.diagnose.doctor import LogDiagnosis
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence
@@ -99,7 +100,7 @@ def _mounts(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
     places = {"/" + word.lstrip("./") for word in words if "/" in word} - {"/"}
     for mount in facts.checkpoint.mounts:
         if mount.id in ids or mount.mountpoint in places:
-            link = f"mount:{mount.namespace}:{mount.id}"
+            link = Ref.mount(mount.namespace, mount.id)
             yield Evidence(f"mount of {mount.fstype or 'a file'} at {mount.mountpoint}", link)
 
 
@@ -108,7 +109,7 @@ def _regions(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
         address = int(found, 16)
         for pid, vma in facts.regions:
             if vma.start <= address < vma.end and line.pid in (pid, None):
-                link = f"region:{pid}:{vma.start:x}"
+                link = Ref.region(pid, vma.start)
                 yield Evidence(f"mapping {vma.start:#x}–{vma.end:#x} of process {pid}", link)
                 break
 
@@ -116,7 +117,7 @@ def _regions(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
 def _images(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
     for name in _IMAGE.findall(line.message):
         if name in facts.images:
-            yield Evidence(name, f"image:{name}")
+            yield Evidence(name, Ref.image(name))
         elif name.startswith(
             ("core-", "mm-", "pagemap-", "pages-", "inventory", "pstree", "files")
         ):
@@ -133,7 +134,7 @@ def _pids(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
 def _process(pid: int, facts: Facts) -> Evidence:
     process = next((p for p in facts.checkpoint.processes if p.pid == pid), None)
     name = f" ({process.comm})" if process and process.comm else ""
-    return Evidence(f"process {pid}{name}", f"process:{pid}")
+    return Evidence(f"process {pid}{name}", Ref.process(pid))
 
 
 _FINDERS: Sequence[Callable[[LogLine, Facts, Paths], Iterator[Evidence]]] = (

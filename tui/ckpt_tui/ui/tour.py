@@ -21,6 +21,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.config import Config
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.commands import TABS
@@ -201,7 +202,7 @@ async def _overview(app: DemoApp) -> None:
 
 
 async def _secret(app: DemoApp, *, reveal: bool = False) -> None:
-    screen = await app.tab("web.tar.zst", PROCESSES, 1)
+    screen = await app.tab("web.tar.zst", PROCESSES, Ref.process(1))
     if screen.reveals != reveal:
         screen.action_reveal()
     if screen.pane is not None and screen.has_class("-narrow"):

@@ -16,6 +16,7 @@ from ckpt_tui.checkpoint.model import (
     Socket,
     Thread,
 )
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.isolation import cgroup_sections, namespace_sections
@@ -100,7 +101,7 @@ def _thread(thread: Thread) -> Fact:
 def _files(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
     files = index_of(checkpoint).files_of.get(pid, [])
     for file in files[:SHOWN_FILES]:
-        yield Fact(str(file.fd), file_text(file), link=f"file:{file.pid}:{file.fd}")
+        yield Fact(str(file.fd), file_text(file), link=Ref.file(file.pid, file.fd))
     yield from _and_more(files)
 
 
@@ -246,7 +247,7 @@ def file_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
         Section("", facts),
         Section(
             "Also held by",
-            [Fact(str(p), f"fd {f}", link=f"file:{p}:{f}") for p, f in file.shared_with]
+            [Fact(str(p), f"fd {f}", link=Ref.file(p, f)) for p, f in file.shared_with]
             + _more(file.sharers - len(file.shared_with)),
             empty="nobody else in this checkpoint",
         ),
@@ -323,7 +324,7 @@ def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, reveal: bool)
         Section(
             "Open on it",
             [
-                Fact(str(f.pid), f"fd {f.fd}  {file_text(f)}", link=f"file:{f.pid}:{f.fd}")
+                Fact(str(f.pid), f"fd {f.fd}  {file_text(f)}", link=Ref.file(f.pid, f.fd))
                 for f in users[:SHOWN_FILES]
             ]
             + _and_more(users),
@@ -351,15 +352,13 @@ def delta_sections(checkpoint: Checkpoint, index: int) -> list[Section]:
     return [Section("", facts)]
 
 
-def by_key(checkpoint: Checkpoint, key: object, reveal: bool) -> list[Section]:
-    """Return the sections of what a row's key stands for: ("file", 7, 3), a pid, …"""
-    if isinstance(key, int):
-        return process_sections(checkpoint, key, reveal)
-    if isinstance(key, tuple) and key[0] in DETAILS:
-        return DETAILS[key[0]](checkpoint, *key[1:])
-    if isinstance(key, tuple) and key[0] in COVERED:
-        return COVERED[key[0]](checkpoint, *key[1:], reveal)
-    return []
+def ref_sections(checkpoint: Checkpoint, ref: object, reveal: bool) -> list[Section]:
+    """Return the sections of what a row stands for; nothing if that is not a `Ref`."""
+    if not isinstance(ref, Ref):
+        return []
+    if ref.kind in DETAILS:
+        return DETAILS[ref.kind](checkpoint, *ref.ids)
+    return COVERED[ref.kind](checkpoint, *ref.ids, reveal) if ref.kind in COVERED else []
 
 
 DETAILS: Mapping[str, Callable[..., list[Section]]] = {
@@ -368,9 +367,10 @@ DETAILS: Mapping[str, Callable[..., list[Section]]] = {
     "region": region_sections,
     "delta": delta_sections,
 }
-"""First word of a row's key to what tells it."""
+"""Kind of a `Ref` to its sections."""
 
 COVERED: Mapping[str, Callable[..., list[Section]]] = {
+    "process": process_sections,
     "mount": mount_sections,
     "namespace": namespace_sections,
     "cgroup": cgroup_sections,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, Note
 from ckpt_tui.diagnose.finding import Evidence, Finding
@@ -107,7 +108,7 @@ def _notes(notes: tuple[Note, ...]) -> list[Fact]:
 
 def links_of(evidence: Iterable[Evidence]) -> list[Link]:
     """Return where pieces of evidence lead."""
-    return [Link(printable(e.text), key_of_link(e.link)) for e in evidence if e.link]
+    return [Link(printable(e.text), e.link) for e in evidence if e.link]
 
 
 COLUMNS = (
@@ -154,11 +155,11 @@ def evidence_of(diagnosis: TargetDiagnosis, key: object) -> tuple[Evidence, ...]
     return diagnosis.findings[key].evidence if isinstance(key, int) else ()
 
 
-def problem_keys(diagnosis: TargetDiagnosis) -> frozenset[Hashable]:
+def problem_keys(diagnosis: TargetDiagnosis) -> frozenset[Ref]:
     """Return the keys of the rows, in whatever tab, that something fails at."""
     bad = [f.evidence for f in diagnosis.findings if f.severity != "advice"]
     return frozenset(
-        link.key for evidence in (*bad, diagnosis.proof) for link in links_of(evidence)
+        link.ref for evidence in (*bad, diagnosis.proof) for link in links_of(evidence)
     )
 
 
@@ -230,16 +231,3 @@ def cure_of(diagnosis: TargetDiagnosis, key: object) -> str:
         cure = diagnosis.findings[key].cure
         return cure.split("`")[1] if cure.count("`") >= 2 else cure
     return ""
-
-
-def key_of_link(link: str) -> Hashable:
-    """Return the key of the row that the link of a piece of evidence names."""
-    kind, _, rest = link.partition(":")
-    if kind == "image":
-        return ("image", rest)
-    numbers = rest.split(":")
-    if kind == "process":
-        return int(numbers[0])
-    if kind == "region":
-        return ("region", int(numbers[0]), int(numbers[1], 16))
-    return (kind, *map(int, numbers))

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.views.table import Cell, fit
 
 MOST = 4000
@@ -32,8 +33,8 @@ class Fact:
 
     label: str
     value: Cell
-    link: str = ""
-    """What the value leads to, in words of the screen; it is underlined and can be clicked."""
+    link: Ref | None = None
+    """What the value leads to; it is underlined and can be clicked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class FactLine:
     """One drawn line; `link` is that of the value on it, which begins at cell `start`."""
 
     text: Text
-    link: str = ""
+    link: Ref | None = None
     start: int = 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from ckpt_tui.checkpoint.filetable import ghost_image
 from ckpt_tui.checkpoint.index import Index
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.kinds import kind_of
 from ckpt_tui.views.link_labels import (
@@ -102,7 +103,7 @@ def _by_device(checkpoint: Checkpoint, _index: Index, device: int) -> Links:
     for mount in checkpoint.mounts:
         if device_number(mount.device) == device:
             label = f"mount {printable(mount.mountpoint)}"
-            yield Link(label, ("mount", mount.namespace, mount.id))
+            yield Link(label, Ref.mount(mount.namespace, mount.id))
 
 
 def _in_namespace(kind: str) -> Callable[[Checkpoint, Index, int], Links]:

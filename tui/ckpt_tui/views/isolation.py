@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.values import file_mode
 from ckpt_tui.views.facts import Fact, Section
@@ -37,7 +38,7 @@ def isolation_rows(checkpoint: Checkpoint) -> list[Row]:
 def namespace_rows(checkpoint: Checkpoint) -> list[Row]:
     """Return one row a namespace."""
     return [
-        _row(("namespace", n.kind, n.id), n.kind, f"namespace {n.id}", n.dumped, n.pids, n.detail)
+        _row(Ref.namespace(n.kind, n.id), n.kind, f"namespace {n.id}", n.dumped, n.pids, n.detail)
         for n in checkpoint.namespaces
     ]
 
@@ -55,7 +56,7 @@ def cgroup_rows(checkpoint: Checkpoint) -> list[Row]:
         detail = human_count(count, "property", "properties") if count else ""
         name = "  " * min(depths[place], 12) + printable(found.path)
         rows.append(
-            _row(("cgroup", number), found.hierarchy, name, found.dumped, found.pids, detail)
+            _row(Ref.cgroup(number), found.hierarchy, name, found.dumped, found.pids, detail)
         )
     return rows
 
@@ -77,9 +78,7 @@ def parent_of(
     return None
 
 
-def _row(
-    key: tuple[object, ...], kind: str, name: str, dumped: bool, pids: Sequence[int], detail: str
-) -> Row:
+def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], detail: str) -> Row:
     return Row(
         key=key,
         cells=(
@@ -161,7 +160,7 @@ def _lines(value: str) -> Iterator[tuple[bool, str]]:
 def _members(checkpoint: Checkpoint, pids: Sequence[int]) -> Section:
     known = index_of(checkpoint).process
     shown = [
-        Fact(str(pid), printable(known[pid].comm) if pid in known else "", link=f"process:{pid}")
+        Fact(str(pid), printable(known[pid].comm) if pid in known else "", link=Ref.process(pid))
         for pid in pids[:SHOWN_MEMBERS]
     ]
     more = len(pids) - SHOWN_MEMBERS

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ckpt_tui.checkpoint.index import Index, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.tables import socket_kind
@@ -21,7 +22,7 @@ class Link:
 
     label: str
     """Printable."""
-    key: Hashable
+    ref: Ref
 
 
 Links = Iterator[Link | Some[Link]]
@@ -29,7 +30,7 @@ Links = Iterator[Link | Some[Link]]
 
 
 def process_link(process: Process, role: str = "process") -> Link:
-    return Link(f"{role} {process.pid} {printable(process.comm)}".strip(), process.pid)
+    return Link(f"{role} {process.pid} {printable(process.comm)}".strip(), Ref.process(process.pid))
 
 
 def pid_links(index: Index, pids: Iterable[int], role: str = "process") -> Some[Link]:
@@ -39,13 +40,13 @@ def pid_links(index: Index, pids: Iterable[int], role: str = "process") -> Some[
 
 def file_link(file: OpenFile) -> Link:
     words = f"process {file.pid} fd {file.fd}  {file.kind} {file.target}"
-    return Link(printable(words), ("file", file.pid, file.fd))
+    return Link(printable(words), Ref.file(file.pid, file.fd))
 
 
 def descriptor_link(file: OpenFile) -> Link:
     """Return the link of a descriptor whose process is known."""
     words = f"fd {file.fd}  {file.kind} {file.target}"
-    return Link(printable(words), ("file", file.pid, file.fd))
+    return Link(printable(words), Ref.file(file.pid, file.fd))
 
 
 def each(things: Sequence[T], link: Callable[[T], Link]) -> Some[Link]:
@@ -56,24 +57,24 @@ def each(things: Sequence[T], link: Callable[[T], Link]) -> Some[Link]:
 def ghost_links(images: Iterable[str]) -> Iterator[Link]:
     """Yield the contents of deleted files, by the images that have them."""
     for image in images:
-        yield Link(f"its contents, from {printable(image)}", ("recovered", image))
+        yield Link(f"its contents, from {printable(image)}", Ref.recovered(image))
 
 
 def socket_link(socket: Socket) -> Link:
     addresses = socket.local + (f" → {socket.remote}" if socket.remote else "")
     words = f"process {socket.pid} fd {socket.fd}  {socket_kind(socket)} {addresses or 'unnamed'}"
-    return Link(printable(words), ("socket", socket.pid, socket.fd))
+    return Link(printable(words), Ref.socket(socket.pid, socket.fd))
 
 
 def region_link(region: Region) -> Link:
     size = human_bytes(region.end - region.start)
     words = f"process {region.pid} maps {region.start:x}  {region.protection} {size} {region.path}"
-    return Link(printable(words).strip(), ("region", region.pid, region.start))
+    return Link(printable(words).strip(), Ref.region(region.pid, region.start))
 
 
 def image_links(checkpoint: Checkpoint, name: str, text: str = "") -> Iterator[Link]:
     if name in index_of(checkpoint).image:
-        yield Link(f"{text or 'image'} {printable(name)}".strip(), ("image", name))
+        yield Link(f"{text or 'image'} {printable(name)}".strip(), Ref.image(name))
 
 
 def path_links(checkpoint: Checkpoint, index: Index, path: str) -> Iterator[Link]:
@@ -81,17 +82,17 @@ def path_links(checkpoint: Checkpoint, index: Index, path: str) -> Iterator[Link
     number = index.changes.get(path)
     if number is not None:
         entry = checkpoint.delta.entries[number]
-        yield Link(f"{entry.change} {printable(entry.path)}", ("delta", number))
+        yield Link(f"{entry.change} {printable(entry.path)}", Ref.delta(number))
 
 
 def namespace_links(index: Index, kind: str, number: int) -> Iterator[Link]:
     found = index.namespace.get((kind, number))
     if found is not None:
         words = f"{kind} namespace {number}  {printable(found.detail)}".strip()
-        yield Link(words, ("namespace", kind, number))
+        yield Link(words, Ref.namespace(kind, number))
 
 
 def cgroup_links(index: Index, hierarchy: str, path: str, role: str = "cgroup") -> Iterator[Link]:
     number = index.cgroup.get((hierarchy, path))
     if number is not None:
-        yield Link(printable(f"{role} {hierarchy} {path}"), ("cgroup", number))
+        yield Link(printable(f"{role} {hierarchy} {path}"), Ref.cgroup(number))

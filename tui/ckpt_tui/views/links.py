@@ -1,9 +1,4 @@
-"""Where a thing of a checkpoint leads, and who refers to it.
-
-A key is that of a row: a pid, ("file", pid, fd), ("socket", pid, fd), ("region", pid, start),
-("mount", namespace, id), ("delta", number), ("image", name), ("namespace", kind, id), ("cgroup",
-number); and two that no list has as a row: ("thread", pid, tid), ("recovered", image).
-"""
+"""Where a thing of a checkpoint leads, and who refers to it."""
 
 from __future__ import annotations
 
@@ -15,6 +10,7 @@ from typing import overload
 
 from ckpt_tui.checkpoint.index import PATH_KINDS, Index, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, OpenFile, Process, Region, Socket
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import printable
 from ckpt_tui.views.image_links import (
@@ -86,21 +82,18 @@ class Joined(Sequence[Link]):
 
 
 def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
-    kind, arguments = ("process", (key,)) if isinstance(key, int) else ("", ())
-    if isinstance(key, tuple) and key:
-        kind, arguments = str(key[0]), key[1:]
-    find = table.get(kind)
-    if find is None:
+    find = table.get(key.kind) if isinstance(key, Ref) else None
+    if not isinstance(key, Ref) or find is None:
         return []
-    unique: dict[Hashable, Link] = {}
+    unique: dict[Ref, Link] = {}
     many: list[Sequence[Link]] = []
-    for found in find(checkpoint, index_of(checkpoint), *arguments):
+    for found in find(checkpoint, index_of(checkpoint), *key.ids):
         if isinstance(found, Some) and len(found) >= MANY:
             many.append(found)
             continue
         for link in (found,) if isinstance(found, Link) else found:
-            if link.key != key and len(unique) < MOST:
-                unique.setdefault(link.key, link)
+            if link.ref != key and len(unique) < MOST:
+                unique.setdefault(link.ref, link)
     few = list(unique.values())
     return Joined((few, *many)) if many else few
 
@@ -118,7 +111,7 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Links:
     memory = index.memory.get(pid)
     if memory and memory.regions:
         first = memory.regions[0]
-        yield Link(f"its memory, {len(memory.regions):,} regions", ("region", pid, first.start))
+        yield Link(f"its memory, {len(memory.regions):,} regions", Ref.region(pid, first.start))
     yield each(index.files_of.get(pid, ()), descriptor_link)
     for kind, number in process.namespaces.items():
         yield from namespace_links(index, kind, number)
@@ -154,7 +147,7 @@ def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links
         yield from path_links(checkpoint, index, file.target)
     if mount := index.mount_of(file):
         label = f"on the mount {printable(mount.mountpoint)}"
-        yield Link(label, ("mount", mount.namespace, mount.id))
+        yield Link(label, Ref.mount(mount.namespace, mount.id))
     yield from pid_links(index, (pid,), "held by process")
     yield each(index.sharing(file), file_link)
     process = index.process.get(pid)
@@ -171,7 +164,7 @@ def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Li
         yield socket_link(peer)
     yield from map(socket_link, _other_ends(index, socket))
     if (pid, fd) in index.file:
-        yield Link(f"descriptor {fd} of process {pid}", ("file", pid, fd))
+        yield Link(f"descriptor {fd} of process {pid}", Ref.file(pid, fd))
     yield from pid_links(index, (pid,), "held by process")
 
 
@@ -212,7 +205,7 @@ def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) ->
         return
     parent = index.mount.get((ns, mount.parent_id))
     if parent:
-        yield Link(f"lies on {printable(parent.mountpoint)}", ("mount", ns, parent.id))
+        yield Link(f"lies on {printable(parent.mountpoint)}", Ref.mount(ns, parent.id))
     if mount.dumped_bytes:
         device = device_number(mount.device)
         yield from image_links(checkpoint, f"tmpfs-dev-{device}.tar.gz.img", "contents in")
@@ -240,7 +233,7 @@ def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int
         for mount in checkpoint.mounts:
             if mount.namespace == number:
                 label = f"mount {printable(mount.mountpoint)}"
-                yield Link(label, ("mount", number, mount.id))
+                yield Link(label, Ref.mount(number, mount.id))
     for pattern in NAMESPACE_IMAGES.get(kind, ()):
         yield from image_links(checkpoint, pattern.format(number))
 
@@ -321,7 +314,7 @@ def _users_of_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int
     yield each(index.on_mount.get(mount_id, ()), file_link)
     for mount in index.mount.values():
         if (mount.namespace, mount.parent_id) == (ns, mount_id):
-            yield Link(f"mount {printable(mount.mountpoint)} on it", ("mount", ns, mount.id))
+            yield Link(f"mount {printable(mount.mountpoint)} on it", Ref.mount(ns, mount.id))
 
 
 def _lives_on(index: Index, process: Process, ns: int, mount_id: int) -> bool:
@@ -344,7 +337,7 @@ LEADS_TO: Mapping[str, Find] = {
     "namespace": _from_namespace,
     "cgroup": _from_cgroup,
 }
-"""First word of a key to where the thing leads."""
+"""Kind of a `Ref` to where it leads."""
 
 USED_BY: Mapping[str, Find] = {
     "process": _users_of_process,
@@ -357,4 +350,4 @@ USED_BY: Mapping[str, Find] = {
     "namespace": member_links,
     "cgroup": _users_of_cgroup,
 }
-"""First word of a key to who refers to the thing."""
+"""Kind of a `Ref` to what refers to it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.views.table import Row
 
 
@@ -13,7 +14,7 @@ def _noted(checkpoint: Checkpoint, names: set[str]) -> bool:
 
 def process_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether a part of a process is missing or damaged."""
-    process = index_of(checkpoint).process.get(row.key) if isinstance(row.key, int) else None
+    process = index_of(checkpoint).process.get(row.key.ids[0]) if isinstance(row.key, Ref) else None
     if process is None:
         return False
     tids = {process.pid, *(thread.tid for thread in process.threads)}
@@ -29,7 +30,7 @@ def file_problem(_checkpoint: Checkpoint, row: Row) -> bool:
 def socket_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether a note is about the stream of a socket."""
     index = index_of(checkpoint)
-    number = index.socket.get(row.key[1:]) if isinstance(row.key, tuple) else None
+    number = index.socket.get(row.key.ids) if isinstance(row.key, Ref) else None
     if number is None:
         return False
     return _noted(checkpoint, {f"tcp-stream-{index.sockets[number].inode:x}.img"})
@@ -37,16 +38,15 @@ def socket_problem(checkpoint: Checkpoint, row: Row) -> bool:
 
 def region_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether some bytes of a region are neither in this dump nor need not be."""
-    if not isinstance(row.key, tuple):
+    if not isinstance(row.key, Ref):
         return False
-    _, pid, start = row.key
-    region = index_of(checkpoint).mapped(pid, start)
+    region = index_of(checkpoint).mapped(*row.key.ids)
     return region is not None and bool(region.parent or region.lazy)
 
 
 def image_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether an image is damaged, or has fields that are not known here."""
-    name = row.key[1] if isinstance(row.key, tuple) else ""
+    name = row.key.ids[0] if isinstance(row.key, Ref) else ""
     image = index_of(checkpoint).image.get(name)
     if image is None:
         return False

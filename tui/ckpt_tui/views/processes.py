@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from rich.text import Text
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Process
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.secrets import masked_arguments
@@ -101,7 +102,11 @@ def process_source(checkpoint: Checkpoint) -> LazyRows[int]:
         dumped = memory.dumped_bytes if memory else None
         return _row(index.process[pid], depths[pid], dumped, scale, files)
 
-    return LazyRows(tuple(depths), row)
+    return LazyRows(tuple(depths), row, _pid)
+
+
+def _pid(key: Hashable) -> int | None:
+    return key.ids[0] if isinstance(key, Ref) and key.kind == "process" else None
 
 
 def process_rows(checkpoint: Checkpoint) -> list[Row]:
@@ -117,7 +122,7 @@ def _row(process: Process, depth: int, dumped: int | None, scale: int, files: in
         amount.append(human_bytes(dumped).rjust(9))
     who, command = process.credentials, command_line(process)
     return Row(
-        key=process.pid,
+        key=Ref.process(process.pid),
         cells=(
             str(process.pid),
             "  " * min(depth, 20) + command,

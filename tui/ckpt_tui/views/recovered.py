@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.items import Item, Recovered
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.facts import Fact, Section
@@ -35,7 +36,7 @@ def item_rows(items: Sequence[Item]) -> LazyRows[int]:
 
 def number_of(key: Hashable) -> int | None:
     """Return the number of the item of a row."""
-    return key[1] if isinstance(key, tuple) and key[0] == "item" else None
+    return key.ids[0] if isinstance(key, Ref) and key.kind == "item" else None
 
 
 def _row(number: int, item: Item, scale: int) -> Row:
@@ -45,7 +46,7 @@ def _row(number: int, item: Item, scale: int) -> Row:
         more = len(item.holders) - 1
         held = f"{pid} fd {fd}" + (f" +{more}" if more else "")
     return Row(
-        key=("item", number),
+        key=Ref.item(number),
         cells=(item.kind, printable(item.name), held, sized(item.size, scale, "volumes")),
         values=(item.kind, item.name, held, item.size),
     )
@@ -71,7 +72,7 @@ def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Link]:
 def item_sections(item: Item) -> list[Section]:
     """Return one item with who holds it."""
     holders = [
-        Fact(str(pid), f"fd {fd}", link=f"file:{pid}:{fd}")
+        Fact(str(pid), f"fd {fd}", link=Ref.file(pid, fd))
         for pid, fd in item.holders[:SHOWN_HOLDERS]
     ]
     more = len(item.holders) - SHOWN_HOLDERS

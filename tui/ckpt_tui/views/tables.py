@@ -11,6 +11,7 @@ from rich.text import Text
 from ckpt_tui.checkpoint.delta import SoFar
 from ckpt_tui.checkpoint.index import Lookup, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.meanings import signed
@@ -63,8 +64,8 @@ Places = Lookup[tuple[int, int], int] | Mapping[tuple[int, int], int]
 
 
 def _place(places: Places, key: Hashable) -> int | None:
-    """Return the number of a row whose key is a word and two numbers."""
-    return places.get(key[1:]) if isinstance(key, tuple) and len(key) == 3 else None
+    """Return the number of a row that stands for a descriptor or a region."""
+    return places.get(key.ids) if isinstance(key, Ref) and len(key.ids) == 2 else None
 
 
 def _file_row(file: OpenFile) -> Row:
@@ -72,7 +73,7 @@ def _file_row(file: OpenFile) -> Row:
     if file.deleted:
         target = Text.assemble(str(target), (" (deleted)", "deleted"))
     return Row(
-        key=("file", file.pid, file.fd),
+        key=Ref.file(file.pid, file.fd),
         cells=(
             str(file.pid),
             str(file.fd),
@@ -122,7 +123,7 @@ def socket_rows(checkpoint: Checkpoint) -> list[Row]:
 def _socket_row(socket: Socket) -> Row:
     peer = f"{socket.peer[0]} fd {socket.peer[1]}" if socket.peer else ""
     return Row(
-        key=("socket", socket.pid, socket.fd),
+        key=Ref.socket(socket.pid, socket.fd),
         cells=(
             str(socket.pid),
             str(socket.fd),
@@ -187,7 +188,7 @@ def memory_rows(checkpoint: Checkpoint) -> list[Row]:
 def _region_row(region: Region, scale: int) -> Row:
     span = region.end - region.start
     return Row(
-        key=("region", region.pid, region.start),
+        key=Ref.region(region.pid, region.start),
         cells=(
             str(region.pid),
             f"{region.start:x}",
@@ -223,7 +224,7 @@ def mount_rows(checkpoint: Checkpoint, reveal: bool = False) -> list[Row]:
     """Return one row a mount, indented below the mount it lies on."""
     return [
         Row(
-            key=("mount", mount.namespace, mount.id),
+            key=Ref.mount(mount.namespace, mount.id),
             cells=(
                 "  " * min(depth, 12) + printable(mount.mountpoint),
                 printable(mount.fstype),
@@ -287,7 +288,7 @@ def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
         path = printable(entry.path) + (f" → {printable(entry.link)}" if entry.link else "")
         gone = entry.change == "deleted"
         return Row(
-            key=("delta", number),
+            key=Ref.delta(number),
             cells=(
                 signed(change),
                 path,
@@ -302,11 +303,8 @@ def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
 
 
 def _number(key: Hashable) -> int | None:
-    """Return the number in a row's key that is a word and a number."""
-    match key:
-        case (str(), int(number)):
-            return number
-    return None
+    """Return the number of a row that stands for a change."""
+    return key.ids[0] if isinstance(key, Ref) and key.kind == "delta" else None
 
 
 def delta_rows(checkpoint: Checkpoint) -> list[Row]:
@@ -347,7 +345,7 @@ def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
     def row(number: int) -> Row:
         image = ordered[number]
         return Row(
-            key=("image", image.name),
+            key=Ref.image(image.name),
             cells=(
                 signed("fails", printable(image.name)) if image.problem else printable(image.name),
                 "" if image.entries is None else f"{image.entries:,}",
@@ -358,7 +356,7 @@ def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
 
     def number_of(key: Hashable) -> int | None:
         match key:
-            case ("image", str(name)):
+            case Ref("image", (name,)):
                 place = bisect_left(ordered, name, key=lambda i: i.name)
                 return place if place < len(ordered) and ordered[place].name == name else None
         return None

@@ -10,6 +10,7 @@ from textual.timer import Timer
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.delta import file_window, has_bytes
 from ckpt_tui.checkpoint.model import DeltaEntry
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.panes.list_pane import ListPane
@@ -49,7 +50,7 @@ class DeltaPane(ListPane):
 
     def _entry(self) -> DeltaEntry | None:
         key = self.current_key
-        return self.checkpoint.delta.entries[key[1]] if isinstance(key, tuple) else None
+        return self.checkpoint.delta.entries[key.ids[0]] if isinstance(key, Ref) else None
 
     def choose(self) -> None:
         """Show the bytes of a file; of anything else the panel says all there is."""

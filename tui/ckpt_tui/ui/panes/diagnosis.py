@@ -21,7 +21,6 @@ from ckpt_tui.views.diagnosis import (
     cure_of,
     diagnosis_rows,
     evidence_of,
-    key_of_link,
     links_of,
     sections_of,
 )
@@ -81,7 +80,7 @@ class DiagnosisPane(Pane):
     @on(Facts.LinkChosen)
     def _link(self, message: Facts.LinkChosen) -> None:
         message.stop()
-        self.post_message(self.LinkFollowed(key_of_link(message.link)))
+        self.post_message(self.LinkFollowed(message.link))
 
     def choose(self) -> None:
         """Show the lines of the log; of a finding read on in the panel."""

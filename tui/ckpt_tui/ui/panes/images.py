@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
@@ -51,7 +52,7 @@ class ImagesPane(ListPane):
         return self.query_one("#records", VirtualTable)
 
     def show_detail(self, key: Hashable) -> None:
-        self._name = key[1] if isinstance(key, tuple) else ""
+        self._name = key.ids[0] if isinstance(key, Ref) else ""
         self._decoded, self._lines = None, ()
         self.cancel_job()
         try:

@@ -22,7 +22,7 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import MANY, Choice, find_row
-from ckpt_tui.views.details import by_key
+from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.facts import Section, fact_lines
 from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain
 
@@ -108,7 +108,7 @@ class ListPane(Pane):
 
     def sections(self, key: Hashable) -> list[Section]:
         """Return what the panel says of a key."""
-        return by_key(self.checkpoint, key, self._reveal)
+        return ref_sections(self.checkpoint, key, self._reveal)
 
     @on(VirtualTable.RowHighlighted, "#rows")
     def _highlighted(self, message: VirtualTable.RowHighlighted) -> None:
@@ -129,9 +129,7 @@ class ListPane(Pane):
     @on(Facts.LinkChosen)
     def _link(self, message: Facts.LinkChosen) -> None:
         message.stop()
-        kind, *numbers = message.link.split(":")
-        key = (kind, *map(int, numbers))
-        self.post_message(self.LinkFollowed(key[1] if kind == "process" else key))
+        self.post_message(self.LinkFollowed(message.link))
 
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:

@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Region
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.regions import MemoryWindow, absent_text, region_window
 from ckpt_tui.checkpoint.search import Match, Matches, areas_of, find_all, parse_pattern
 from ckpt_tui.core.errors import UsageError
@@ -58,12 +59,12 @@ class MemoryPane(ListPane):
     @property
     def current_key(self) -> Hashable:
         region = self._region
-        return ("region", region.pid, region.start) if region else None
+        return Ref.region(region.pid, region.start) if region else None
 
     def show_detail(self, key: Hashable) -> None:
         super().show_detail(key)
         index = index_of(self.checkpoint)
-        number = index.region.get(key[1:]) if isinstance(key, tuple) else None
+        number = index.region.get(key.ids) if isinstance(key, Ref) else None
         if number is not None and self._region is not index.regions[number]:
             self._show_region(index.regions[number])
 
@@ -87,7 +88,7 @@ class MemoryPane(ListPane):
         if region is None:
             return False
         if self._region is not region:
-            self.query_one(Facts).show(self.sections(("region", region.pid, region.start)))
+            self.query_one(Facts).show(self.sections(Ref.region(region.pid, region.start)))
             self._show_region(region)
         self.bytes.goto(address - region.start)
         return True
@@ -104,7 +105,7 @@ class MemoryPane(ListPane):
                 self.notify(said, severity="warning", markup=False)
                 return
             if self._region is not None and not self.has_class("-found"):
-                self.table.go_to(("region", self._region.pid, self._region.start))
+                self.table.go_to(Ref.region(self._region.pid, self._region.start))
             self._show_bytes()
 
         if region is not None:

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from ckpt_tui.checkpoint.items import Item, Recovered
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.recovered import recover
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
@@ -88,14 +89,14 @@ class RecoveredPane(ListPane):
             self.notify("It is not among what was found.", severity="warning", markup=False)
 
     def go_to(self, key: Hashable) -> bool:
-        """Show an item by its number, or ("recovered", image) by the image that has it."""
-        if not isinstance(key, tuple) or key[0] != "recovered":
+        """Show an item by its number or by the image that has it."""
+        if not isinstance(key, Ref) or key.kind != "recovered":
             return super().go_to(key)
         if self._recovered is None:
             self._wanted = key
             return True
-        number = number_from(self._recovered.items, key[1])
-        return number is not None and super().go_to(("item", number))
+        number = number_from(self._recovered.items, key.ids[0])
+        return number is not None and super().go_to(Ref.item(number))
 
     def on_unmount(self) -> None:
         if self._recovered is not None:

@@ -101,7 +101,7 @@ class SizesPane(Pane):
 
     @property
     def current_key(self) -> Hashable:
-        return self.node.key if self.node else None
+        return self.node.ref if self.node else None
 
     def _enter(self, chosen: str = "") -> None:
         """Show what the last node of the way consists of, with the cursor on the part `chosen`."""
@@ -196,8 +196,8 @@ class SizesPane(Pane):
         if node.inside is not None:
             self._way.append(node)
             self._enter()
-        elif node.key is not None:
-            self.post_message(self.LinkFollowed(node.key))
+        elif node.ref is not None:
+            self.post_message(self.LinkFollowed(node.ref))
 
     def back(self) -> bool:
         if self.cancel_job():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.panes.delta import DeltaPane
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
@@ -24,8 +25,8 @@ Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
 
 @dataclass(frozen=True, slots=True)
 class PaneEntry:
-    """One tab: its name, a short one for narrow terminals, how it is made, and which keys of rows
-    (see `views.details`) are shown in it."""
+    """One tab: its name, a short one for narrow terminals, how it is made, and which kinds of
+    `Ref` are shown in it."""
 
     name: str
     short: str
@@ -107,5 +108,5 @@ PANES: tuple[PaneEntry, ...] = (
 
 def pane_holding(key: object) -> int | None:
     """Return the index of the tab in which the thing of a row's key is shown."""
-    kind = key[0] if isinstance(key, tuple) and key else "process"
+    kind = key.kind if isinstance(key, Ref) else ""
     return next((i for i, pane in enumerate(PANES) if kind in pane.holds), None)

@@ -302,7 +302,7 @@ class CheckpointScreen(AsksToFetch, PaneActions):
         if not found:
             self.notify(nothing, markup=False)
         elif len(found) == 1 and not ask:
-            self._show(found[0].key)
+            self._show(found[0].ref)
         else:
             self.app.push_screen(PickScreen(f"{heading} ({len(found):,})", found), self._picked)
 

@@ -20,6 +20,7 @@ from ckpt_tui.checkpoint.compare import Comparison, compare_checkpoints
 from ckpt_tui.checkpoint.comparefiles import FileComparison, FilePair
 from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair, compare_memory
 from ckpt_tui.checkpoint.delta import file_window
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.regions import region_window
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import human_count, middle, printable
@@ -255,12 +256,12 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         elif file is not None and not file.problem:
             self.start_job("Looking for the bytes", lambda p: self._file_bytes(file, p))
         elif line.change is not None:
-            after = line.change.after_key
-            self._open_at(1 if after is not None else 0, after or line.change.before_key)
+            after = line.change.after_ref
+            self._open_at(1 if after is not None else 0, after or line.change.before_ref)
         else:
             self._open_at(0, None)
 
-    def _open_at(self, which: int, key: tuple[object, ...] | int | None) -> None:
+    def _open_at(self, which: int, key: Ref | None) -> None:
         if key is None:
             self.notify("It leads nowhere: all that is known of it is on the panel.", markup=False)
             return

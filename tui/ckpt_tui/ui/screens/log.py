@@ -30,7 +30,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import find_row
-from ckpt_tui.views.diagnosis import key_of_link, links_of, log_sections
+from ckpt_tui.views.diagnosis import links_of, log_sections
 from ckpt_tui.views.log import COLUMNS, cause_number, log_rows
 from ckpt_tui.views.problem import problem_sections
 from ckpt_tui.views.table import ListRows, Row
@@ -133,7 +133,7 @@ class LogScreen(JobScreen[Hashable | None]):
     @on(Facts.LinkChosen)
     def _link(self, message: Facts.LinkChosen) -> None:
         message.stop()
-        self.dismiss(key_of_link(message.link))
+        self.dismiss(message.link)
 
     def action_open(self) -> None:
         """Go to what the cause is about; without a checkpoint read on in the panel."""
@@ -141,7 +141,7 @@ class LogScreen(JobScreen[Hashable | None]):
         if len(links) > 1:
             self.app.push_screen(PickScreen(f"Leads to ({len(links)})", links), self._picked)
         elif links:
-            self.dismiss(links[0].key)
+            self.dismiss(links[0].ref)
         else:
             self.query_one(Facts).focus()
 

@@ -56,7 +56,7 @@ class PickScreen(ModalScreen[Hashable | None]):
     @on(VirtualTable.RowChosen)
     def _chosen(self, message: VirtualTable.RowChosen) -> None:
         message.stop()
-        self.dismiss(self._choices[message.index].key)
+        self.dismiss(self._choices[message.index].ref)
 
     @on(VirtualTable.RowHighlighted)
     def _highlighted(self, message: VirtualTable.RowHighlighted) -> None:

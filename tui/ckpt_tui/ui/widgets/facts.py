@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.style import Style
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.views.facts import Section, fact_lines
@@ -60,7 +61,7 @@ class Facts(VerticalScroll, can_focus=True):
     class LinkChosen(Message):
         """A click on a value that leads somewhere; `link` is that of its `Fact`."""
 
-        link: str
+        link: Ref
 
     def __init__(
         self,
