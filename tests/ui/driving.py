@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import ckpt_tui.ui
+from ckpt_tui.ui.app import ScreensApp
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
-from ckpt_tui.ui.theme import ThemedApp
 
 UI = Path(ckpt_tui.ui.__file__).parent
 
@@ -21,7 +21,7 @@ TABS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "minus", "equals_sign"
 """Keys of the tabs in their order."""
 
 
-class CheckpointDemo(ThemedApp[None]):
+class CheckpointDemo(ScreensApp):
     """Opens `target` at once."""
 
     CSS_PATH = UI / "app.tcss"

@@ -16,17 +16,17 @@ from textual.widgets import Input
 from ckpt_tui.convert.request import Prepared
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.ui.app import ScreensApp
 from ckpt_tui.ui.screens import convert
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
-from ckpt_tui.ui.theme import ThemedApp
 from ckpt_tui.ui.widgets.key_line import KeyLine, chosen
 from crafted import ARCHIVES, loaded
 
 DEMO = UI.parent / "demo"
 
 
-class ConvertDemo(ThemedApp[None]):
+class ConvertDemo(ScreensApp):
     """Plans the conversion of `target` at once, and keeps what the screen returned."""
 
     CSS_PATH = UI / "app.tcss"

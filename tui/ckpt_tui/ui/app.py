@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -14,10 +14,36 @@ from textual.screen import Screen
 from ckpt_tui.core.config import Config
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import palette
+from ckpt_tui.ui.opening import CompareTargets, OpenTarget
 from ckpt_tui.ui.theme import DARK, ThemedApp
 
 
-class CkptApp(ThemedApp[None]):
+class ScreensApp(ThemedApp[None]):
+    """Shows what its screens ask for."""
+
+    @on(OpenTarget)
+    def _open_target(self, message: OpenTarget) -> None:
+        self.open_target(message.target, message.tab, message.key)
+
+    @on(CompareTargets)
+    def _compare_targets(self, message: CompareTargets) -> None:
+        self.compare_targets(message.targets)
+
+    def open_target(self, target: str, tab: int = 1, key: Hashable = None) -> None:
+        """Open one checkpoint over what is shown; `tab` and `key` as in `OpenTarget`."""
+        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+
+        self.push_screen(CheckpointScreen(target, tab, key))
+
+    def compare_targets(self, targets: Sequence[str]) -> None:
+        """Show two checkpoints beside each other, more of them as a time line."""
+        from ckpt_tui.ui.screens.chain import ChainScreen
+        from ckpt_tui.ui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(*targets) if len(targets) == 2 else ChainScreen(targets))
+
+
+class CkptApp(ScreensApp):
     """`targets` are opened one over the other; without any the browser is shown."""
 
     TITLE = "ckpt-tui"
@@ -60,19 +86,6 @@ class CkptApp(ThemedApp[None]):
 
     def on_unmount(self) -> None:
         collector.restore(self._collector_before)
-
-    def open_target(self, target: str) -> None:
-        """Open one checkpoint over what is shown."""
-        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
-
-        self.push_screen(CheckpointScreen(target))
-
-    def compare_targets(self, targets: Sequence[str]) -> None:
-        """Show two checkpoints beside each other, more of them as a time line."""
-        from ckpt_tui.ui.screens.chain import ChainScreen
-        from ckpt_tui.ui.screens.compare import CompareScreen
-
-        self.push_screen(CompareScreen(*targets) if len(targets) == 2 else ChainScreen(targets))
 
     def action_read_log(self) -> None:
         """Ask for a log and show why it failed; its lines can be pasted without asking."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from textual.app import App
 
 from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.views.table import Row, plain
 
 MOST = 48 << 10
 """Bytes. Terminals cap an OSC 52 sequence, many at 64 KiB after base64."""
@@ -18,13 +18,14 @@ TMUX_S = 2.0
 """Seconds that tmux has to take the text."""
 
 
-async def send_to_clipboard(app: App[Any], text: str, what: str = "it") -> bool:
-    """Send `text` and say so; return whether it was sent.
+async def send_to_clipboard(app: App[Any], text: str | Sequence[str], what: str = "it") -> bool:
+    """Send `text`, or the cells of a row with tabs between, and say so; return whether it was sent.
 
-    Line ends stay, every other control character arrives escaped: nobody should paste what they
-    could not see. `what` is named in the message, printable: "the path", "the commands".
+    Line ends stay, every other control character is escaped: what is pasted is what was seen.
+    `what` is named in the message, printable: "the path", "the commands".
     """
-    text = "\n".join(printable(line) for line in text.split("\n"))
+    cells = [text] if isinstance(text, str) else text
+    text = "\t".join("\n".join(map(printable, cell.split("\n"))) for cell in cells)
     length = len(text.encode())
     if length > MOST:
         app.notify(
@@ -38,13 +39,6 @@ async def send_to_clipboard(app: App[Any], text: str, what: str = "it") -> bool:
         app.copy_to_clipboard(text)
     app.notify(f"Sent to the clipboard: {what}", markup=False)
     return True
-
-
-async def send_row(app: App[Any], row: Row | None) -> None:
-    """Send the cells of a row, tabs between; nothing where there is no row."""
-    if row is not None:
-        text = "\t".join(plain(cell).strip() for cell in row.cells)
-        await send_to_clipboard(app, text, "the line")
 
 
 async def _tell_tmux(text: str) -> bool:

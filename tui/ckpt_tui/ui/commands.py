@@ -11,6 +11,7 @@ from typing import Any
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.widget import Widget
 
 BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, CHAIN, VIEW, COPY, FORMATS = (
     "browser",
@@ -250,10 +251,19 @@ def key_line_for(screen_name: str) -> tuple[Command, ...]:
     return tuple(c for c in commands_for(screen_name) if c.footer and screen_name in c.line)
 
 
+def node_for(screen: Screen[Any], action: str) -> Widget:
+    """Return what answers the key of an action: the innermost widget around the focus that has it
+    and does not hide it, else the screen."""
+    name = action.partition("(")[0]
+    around = screen.focused.ancestors_with_self if screen.focused else (screen,)
+    able = (n for n in around if isinstance(n, Widget) and hasattr(n, f"action_{name}"))
+    return next((n for n in able if n.check_action(name, ()) is not False), screen)
+
+
 def allowed(command: Command, screen: Screen[Any]) -> bool | None:
-    """Return what the screen's `check_action` says: None for greyed out, False for hidden."""
+    """Return what the `check_action` of its widget says: None for greyed out, False for hidden."""
     name = command.action.partition("(")[0]
-    return True if name.startswith("app.") else screen.check_action(name, ())
+    return True if name.startswith("app.") else node_for(screen, name).check_action(name, ())
 
 
 def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
@@ -263,7 +273,7 @@ def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
             yield SystemCommand(
                 command.title,
                 f"{command.help}  {own_key(screen.app, command.id)}",
-                partial(screen.run_action, command.action),
+                partial(node_for(screen, command.action).run_action, command.action),
             )
 
 

@@ -112,6 +112,11 @@ def plain(cell: Cell) -> str:
     return cell if isinstance(cell, str) else cell.plain
 
 
+def row_texts(row: Row) -> list[str]:
+    """Return the texts of the cells."""
+    return [plain(cell).strip() for cell in row.cells]
+
+
 def matcher(needle: str) -> Callable[[str], bool]:
     """Return a test whether a text has every word of `needle`; capitals make it exact."""
     words = needle.split()

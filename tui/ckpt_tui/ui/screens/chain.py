@@ -13,25 +13,26 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count
 from ckpt_tui.formats.comparing import Link, compare_chain
-from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import CHAIN, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.screens.compare import CompareScreen, ask_for_one_more
+from ckpt_tui.ui.opening import CompareTargets, OpenTarget
 from ckpt_tui.ui.screens.fetching import AsksToFetch
-from ckpt_tui.ui.screens.job_screen import JobScreen
+from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.chain import COLUMNS, link_rows, link_sections, memory_parts, no_memory
 from ckpt_tui.views.problem import problem_sections
+from ckpt_tui.views.table import row_texts
 
 
-class ChainScreen(AsksToFetch, JobScreen[None]):
+class ChainScreen(AsksToFetch[None]):
     """Compares each target with the one before, in a job; enter shows the two of a step."""
 
     CSS_PATH = "chain.tcss"
@@ -42,61 +43,51 @@ class ChainScreen(AsksToFetch, JobScreen[None]):
         super().__init__()
         self.targets = tuple(targets)
         self.links: list[Link] = []
+        self._list = ListView(
+            COLUMNS, empty="Comparing …", copied=row_texts, without=("sort", "reverse")
+        )
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
-        with Vertical(classes="list"):
-            yield VirtualTable(COLUMNS, empty="Comparing …")
-        with Vertical(classes="detail"):
+        with self._list, Vertical(classes="detail"):
             yield Facts()
             yield StackedBar(empty="")
         yield JobBar()
         yield KeyLine(CHAIN)
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self._list.table.focus()
         self._compare()
-
-    @property
-    def table(self) -> VirtualTable:
-        return self.query_one(VirtualTable)
 
     @property
     def link(self) -> Link | None:
         """The checkpoint under the cursor."""
-        row = self.table.highlighted
-        return self.links[row.key] if row and isinstance(row.key, int) else None
+        key = self._list.current_key
+        return self.links[key] if isinstance(key, int) else None
 
     def _compare(self) -> None:
         count = human_count(len(self.targets), "checkpoint")
         self.query_one("#title", Static).update(Content(f" {count} in a row"))
-        self.start_job("Comparing", self._links)
+        stopped = self.job_stopped if self.links else None
+        self.run_opening(
+            "Comparing", self._compared, self._show, failed=self._fail, stopped=stopped
+        )
 
-    def _links(self, progress: Progress) -> list[Link]:
+    def _compared(self, progress: Progress) -> list[Link]:
         """Runs in a thread. Only the numbers are kept: a step is compared again when opened."""
         return [
             dataclasses.replace(link, difference=None)
             for link in compare_chain(self.targets, progress, before_fetching=self.before_fetching)
         ]
 
-    @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        if isinstance(message.result, list):
-            self.links = message.result
-            self.table.set_rows(link_rows(self.links))
-            self._show_detail()
+    def _show(self, links: list[Link]) -> None:
+        self.links = links
+        self._list.show(link_rows(links))
+        self._show_detail()
 
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
-        if self.ask_to_fetch(message.error, self._compare, self.dismiss):
-            return
-        self.query_one(Facts).show(problem_sections(message.error))
-        self.table.set_rows(self.table.rows, "They cannot be compared")
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        if not self.links:
-            self.dismiss()
+    def _fail(self, error: CkptError) -> None:
+        self.query_one(Facts).show(problem_sections(error))
+        self._list.show(self._list.source, "They cannot be compared")
 
     @on(VirtualTable.RowHighlighted)
     def _show_detail(self) -> None:
@@ -105,20 +96,15 @@ class ChainScreen(AsksToFetch, JobScreen[None]):
             self.query_one(StackedBar).show(memory_parts(self.link), no_memory(self.link))
 
     @on(VirtualTable.RowChosen)
-    def _chosen(self) -> None:
-        self.action_open()
-
     def action_open(self) -> None:
         """Show the two checkpoints of a step; the first and a damaged one alone."""
         link = self.link
         if link is None or self.job_running:
             return
         if link.before:
-            self.app.push_screen(CompareScreen(link.before, link.target))
+            self.post_message(CompareTargets((link.before, link.target)))
         else:
-            from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
-
-            self.app.push_screen(CheckpointScreen(link.target))
+            self.post_message(OpenTarget(link.target))
 
     def action_add_checkpoint(self) -> None:
         """Ask for one more, and compare all anew."""
@@ -128,7 +114,4 @@ class ChainScreen(AsksToFetch, JobScreen[None]):
                 self.targets = (*self.targets, target)
                 self._compare()
 
-        self.app.push_screen(ask_for_one_more(self.targets[-1]), add)
-
-    async def action_copy(self) -> None:
-        await send_row(self.app, self.table.highlighted)
+        self.app.push_screen(AskScreen.for_target("one more", self.targets[-1]), add)

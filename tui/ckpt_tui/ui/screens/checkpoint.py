@@ -48,7 +48,7 @@ FETCHED_S = 0.5
 STOPPED = "The checks were stopped. Open the checkpoint anew to run them."
 
 
-class CheckpointScreen(AsksToFetch, PaneActions):
+class CheckpointScreen(AsksToFetch[None], PaneActions):
     """Opens one target in a job and shows its tabs."""
 
     CSS_PATH = "checkpoint.tcss"

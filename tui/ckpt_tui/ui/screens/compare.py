@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -22,24 +22,23 @@ from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair, compa
 from ckpt_tui.checkpoint.delta import file_window
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.regions import region_window
-from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count, middle, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.comparing import Loaded, compare_deltas, is_one_dump, load_both, side
-from ckpt_tui.ui.clipboard import send_row, send_to_clipboard
 from ckpt_tui.ui.commands import COMPARE, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
+from ckpt_tui.ui.opening import CompareTargets, OpenTarget
 from ckpt_tui.ui.screens.fetching import AsksToFetch
-from ckpt_tui.ui.screens.job_screen import JobScreen
+from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
-from ckpt_tui.ui.widgets.search_bar import SearchBar
+from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.choice import Choice, find_row
 from ckpt_tui.views.compare import (
     COLUMNS,
     MOST_LINES,
@@ -52,7 +51,7 @@ from ckpt_tui.views.compare import (
     summary,
 )
 from ckpt_tui.views.problem import problem_sections
-from ckpt_tui.views.table import Row, plain
+from ckpt_tui.views.table import ListRows, plain
 
 COMPARING = "Comparing memory …"
 
@@ -99,7 +98,7 @@ class _Bytes:
     runs: tuple[Run, ...]
 
 
-class CompareScreen(AsksToFetch, JobScreen[None]):
+class CompareScreen(AsksToFetch[None]):
     """Opens two targets, compares all but contents, then memory and files in jobs of their own.
 
     Class `-hex`: the bytes of one region of both are shown.
@@ -117,19 +116,20 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         self.files: FileComparison | None = None
         self._lines: list[Line] = []
         self._reveal = False
-        self._needle = ""
-        self._sought = ""
+        self._list = ListView(
+            COLUMNS,
+            empty="Comparing …",
+            copied=lambda row: plain(row.cells[3]) or plain(row.cells[2]),
+            without=("sort", "reverse"),
+            id="differences",
+        )
 
     def compose(self) -> ComposeResult:
         names = [middle(printable(t.rpartition("/")[2] or t), 34) for t in self.targets]
         yield Static(Content(f" {names[0]}  ↔  {names[1]}"), id="title")
-        with Horizontal(id="differences"):
-            with Vertical(classes="list"):
-                yield VirtualTable(COLUMNS, empty="Comparing …")
-                yield SearchBar()
-            with Vertical(classes="detail"):
-                yield Facts()
-                yield StackedBar(empty=COMPARING)
+        with self._list, Vertical(classes="detail"):
+            yield Facts()
+            yield StackedBar(empty=COMPARING)
         with Vertical(id="hex"):
             yield Static("", classes="heading", id="before-name")
             yield HexView(id="before")
@@ -139,14 +139,11 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
         yield KeyLine(COMPARE)
 
     def on_mount(self) -> None:
-        self.table.focus()
+        self._list.table.focus()
         before, after = self.query(HexView)
         for one, other in ((before, after), (after, before)):
             self.watch(one, "scroll_y", partial(self._follow, other), init=False)
-        self._start()
-
-    def _start(self) -> None:
-        self.start_job("Comparing", self._open, _Opened.close)
+        self.run_opening("Comparing", self._open, self._opened, _Opened.close, failed=self._fail)
 
     def on_unmount(self) -> None:
         if self._found is not None:
@@ -159,14 +156,10 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
             view.scroll_to(y=line, animate=False)
 
     @property
-    def table(self) -> VirtualTable:
-        return self.query_one(VirtualTable)
-
-    @property
     def line(self) -> Line | None:
         """The line under the cursor."""
-        row = self.table.highlighted
-        return self._lines[row.key] if row and isinstance(row.key, int) else None
+        key = self._list.current_key
+        return self._lines[key] if isinstance(key, int) else None
 
     def _open(self, progress: Progress) -> _Opened:
         one, other = load_both(*self.targets, progress, self.before_fetching)
@@ -177,53 +170,37 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
             other[0].close()
             raise
 
-    @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        result = message.result
-        if isinstance(result, _Opened):
-            self._found = result
-            sides = side(result.pair[0]), side(result.pair[1])
-            processes = result.comparison.processes
-            self._refill()
-            self.start_job(
-                "Comparing memory", lambda progress: compare_memory(*sides, processes, progress)
-            )
-        elif isinstance(result, MemoryComparison) and self._found is not None:
-            self.memory = result
-            pair = self._found.pair
-            self.query_one(StackedBar).show(memory_parts(self.memory))
-            self._refill()
-            self.start_job("Comparing files", lambda progress: compare_deltas(*pair, progress))
-        elif isinstance(result, FileComparison):
-            self.files = result
-            self._refill()
-        elif isinstance(result, _Bytes):
-            self._show_bytes(result)
+    def _fail(self, error: CkptError) -> None:
+        self.query_one(Facts).show(problem_sections(error))
+        self._list.show(ListRows(), "They cannot be compared")
+        self.query_one(StackedBar).show((), "")
 
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
-        if self.ask_to_fetch(message.error, self._start, self.dismiss):
-            return
-        if self._found is None:
-            self.query_one(Facts).show(problem_sections(message.error))
-            self.table.set_rows(self.table.rows, "They cannot be compared")
-            self.query_one(StackedBar).show((), "")
-        else:
-            self.notify(printable(str(message.error)), severity="error", markup=False)
+    def _opened(self, found: _Opened) -> None:
+        self._found = found
+        sides = side(found.pair[0]), side(found.pair[1])
+        processes = found.comparison.processes
+        self._refill()
+        self.run(
+            "Comparing memory", lambda p: compare_memory(*sides, processes, p), self._memory_known
+        )
 
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        if self._found is None:
-            self.dismiss()
+    def _memory_known(self, memory: MemoryComparison) -> None:
+        assert self._found is not None
+        self.memory, pair = memory, self._found.pair
+        self.query_one(StackedBar).show(memory_parts(memory))
+        self._refill()
+        self.run("Comparing files", lambda p: compare_deltas(*pair, p), self._files_known)
+
+    def _files_known(self, files: FileComparison) -> None:
+        self.files = files
+        self._refill()
 
     def _refill(self) -> None:
         if self._found is None:
             return
         comparison = self._found.comparison
         self._lines = lines(comparison, self.memory, self.files, MOST_LINES)
-        rows = line_rows(self._lines, self._reveal)
-        shown = Choice(self._needle).rows(rows, _no_problem, quiet())
-        self.table.set_rows(shown, "No line has all of these words")
+        self._list.show(line_rows(self._lines, self._reveal), "No differences")
         said = summary(comparison, self.files)
         if self._found.is_one_dump:
             said = f"{ONE_DUMP}; {said}"
@@ -240,21 +217,17 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
     def _chosen(self) -> None:
         self.action_open()
 
-    @on(SearchBar.FilterChanged)
-    def _filter(self, message: SearchBar.FilterChanged) -> None:
-        self._needle = message.text
-        self._refill()
-
     def action_open(self) -> None:
         """Show the changed bytes of a region or file, or the thing itself in its checkpoint."""
         line = self.line
         if line is None or self._found is None:
             return
         region, file = line.region, line.file
+        name = "Looking for the bytes"
         if region is not None and region.before and region.after:
-            self.start_job("Looking for the bytes", lambda p: self._region_bytes(region, p))
+            self.run(name, lambda p: self._region_bytes(region, p), self._show_bytes)
         elif file is not None and not file.problem:
-            self.start_job("Looking for the bytes", lambda p: self._file_bytes(file, p))
+            self.run(name, lambda p: self._file_bytes(file, p), self._show_bytes)
         elif line.change is not None:
             after = line.change.after_ref
             self._open_at(1 if after is not None else 0, after or line.change.before_ref)
@@ -264,10 +237,8 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
     def _open_at(self, which: int, key: Ref | None) -> None:
         if key is None:
             self.notify("It leads nowhere: all that is known of it is on the panel.", markup=False)
-            return
-        from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
-
-        self.app.push_screen(CheckpointScreen(self.targets[which], key=key))
+        else:
+            self.post_message(OpenTarget(self.targets[which], key=key))
 
     def _region_bytes(self, pair: RegionPair, progress: Progress) -> _Bytes:
         """Runs in a thread."""
@@ -309,8 +280,6 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
 
     def action_formats(self) -> None:
         """Show what both formats cost, those of the optimized one as they are stored."""
-        from ckpt_tui.ui.screens.formats import FormatsScreen
-
         pair = self._found.pair if self._found else ()
         optimized = [opened.target for opened, found in pair if found.format.optimized]
         self.app.push_screen(FormatsScreen((*optimized, self.targets[1])[0]))
@@ -320,41 +289,20 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
 
         def add(target: str | None) -> None:
             if target:
-                from ckpt_tui.ui.screens.chain import ChainScreen
+                self.post_message(CompareTargets((*self.targets, target)))
 
-                self.app.push_screen(ChainScreen((*self.targets, target)))
-
-        self.app.push_screen(ask_for_one_more(self.targets[-1]), add)
-
-    def action_filter(self) -> None:
-        self.query_one(SearchBar).open("filter")
-
-    def action_search(self) -> None:
-        def begin(text: str | None) -> None:
-            self._sought = text or ""
-            if text:
-                self._step(1)
-
-        self.app.push_screen(AskScreen("search", "words that must all occur in a line"), begin)
+        self.app.push_screen(AskScreen.for_target("one more", self.targets[-1]), add)
 
     def action_next_match(self) -> None:
-        self._step(1)
+        self._step(HexView.next_mark)
 
     def action_previous_match(self) -> None:
-        self._step(-1)
+        self._step(HexView.previous_mark)
 
-    def _step(self, direction: int) -> None:
-        if self.has_class("-hex"):
-            for view in self.query(HexView):
-                view.next_mark() if direction > 0 else view.previous_mark()
-            return
-        if self._sought:
-            rows = self.table.rows
-            found = find_row(rows, self._sought, self.table.cursor, direction, quiet())
-            if found is None:
-                self.notify("No line has all of these words.", markup=False)
-            else:
-                self.table.cursor = found
+    def _step(self, step: Callable[[HexView], bool]) -> None:
+        """Go to other changed bytes on both sides."""
+        for view in self.query(HexView):
+            step(view)
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
@@ -362,33 +310,9 @@ class CompareScreen(AsksToFetch, JobScreen[None]):
             view.reveal_secrets(self._reveal)
         self._refill()
 
-    async def action_copy(self) -> None:
-        row = self.table.highlighted
-        if row is not None:
-            await send_to_clipboard(
-                self.app, plain(row.cells[3]) or plain(row.cells[2]), "the value"
-            )
-
-    async def action_copy_row(self) -> None:
-        await send_row(self.app, self.table.highlighted)
-
-    def action_back(self) -> None:
-        bar = self.query_one(SearchBar)
+    def back(self) -> bool:
         if self.has_class("-hex"):
             self.remove_class("-hex")
-            self.table.focus()
-        elif bar.is_open:
-            bar.close()
-        else:
-            super().action_back()
-
-
-def _no_problem(row: Row) -> bool:
-    del row
-    return False
-
-
-def ask_for_one_more(last: str) -> AskScreen:
-    """Return the question for a checkpoint more, which is likely to lie beside the last one."""
-    folder = os.path.dirname(last)
-    return AskScreen("one more", "a path or TARGET", f"{folder}/" if folder else "")
+            self._list.table.focus()
+            return True
+        return super().back()

@@ -11,7 +11,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widgets import Input
 
 from ckpt_tui.convert.plan import Plan
@@ -22,7 +21,7 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CONVERT, bindings_for
 from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
-from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.opening import OpenTarget
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -50,7 +49,7 @@ class Heading(Lines):
         return [Text(f" {fit(self._heading, max(width - 2, 0), shrink='middle')}", no_wrap=True)]
 
 
-class ConvertScreen(AsksToFetch, Screen[bool]):
+class ConvertScreen(AsksToFetch[bool]):
     """Returns whether something was written."""
 
     CSS_PATH = "convert.tcss"
@@ -226,9 +225,8 @@ class ConvertScreen(AsksToFetch, Screen[bool]):
 
     def action_open_result(self) -> None:
         if self._result is not None:
-            app, opened = self.app, CheckpointScreen(self._result.name)
+            self.app.post_message(OpenTarget(self._result.name))
             self.dismiss(True)
-            app.push_screen(opened)
 
     def action_back(self) -> None:
         if self.query_one(Input).display:

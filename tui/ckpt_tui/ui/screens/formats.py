@@ -7,25 +7,24 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, ways
 from ckpt_tui.convert.measure import Measured, Measurement
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.ui.clipboard import send_row
 from ckpt_tui.ui.commands import FORMATS, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobProgress
+from ckpt_tui.ui.jobs import JobProgress
 from ckpt_tui.ui.screens.fetching import AsksToFetch
-from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.formats import (
@@ -39,7 +38,7 @@ from ckpt_tui.views.formats import (
 )
 from ckpt_tui.views.forms import form_section
 from ckpt_tui.views.problem import problem_sections
-from ckpt_tui.views.table import ListRows
+from ckpt_tui.views.table import ListRows, row_texts
 
 NO_LEGACY = "not run: the legacy form is not at hand, only this checkpoint's own"
 
@@ -47,7 +46,7 @@ DETAIL_EDGES = 3
 """Cells of the panel beside its text: blanks and the scroll bar."""
 
 
-class FormatsScreen(AsksToFetch, JobScreen[None]):
+class FormatsScreen(AsksToFetch[None]):
     """Time lines of the ways to restore; `m` measures them, one after another."""
 
     CSS_PATH = "formats.tcss"
@@ -64,22 +63,24 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
         self._opened: OpenCheckpoint | None = None
         self._measurement: Measurement | None = None
         self._steps_shown: tuple[Measured, ...] = ()
+        self._list = ListView(
+            columns(80), empty="Opening …", copied=row_texts, without=("sort", "reverse")
+        )
 
     def compose(self) -> ComposeResult:
         yield Static(Content(f" Ways to restore {printable(self.target)}"), id="title")
-        with Vertical(classes="list"):
-            yield VirtualTable(columns(80), empty="Opening …")
-        yield Static("", id="conclusion")
-        yield Facts(classes="detail")
+        with self._list:
+            yield Static("", id="conclusion")
+            yield Facts(classes="detail")
         yield JobBar()
         yield KeyLine(FORMATS)
 
     def on_mount(self) -> None:
-        self.query_one(VirtualTable).focus()
-        self._start()
-
-    def _start(self) -> None:
-        self.start_job(f"Opening {self.target}", self._open, lambda found: found[0].close())
+        self._list.table.focus()
+        name = f"Opening {self.target}"
+        self.run_opening(
+            name, self._open, self._show, lambda found: found[0].close(), failed=self._fail
+        )
 
     def on_unmount(self) -> None:
         if self._measurement is not None:
@@ -90,35 +91,18 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
     def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
         return load(self.target, progress, self.before_fetching)
 
-    @on(JobDone)
-    def _opened_or_measured(self, message: JobDone) -> None:
-        if self._checkpoint is None and isinstance(message.result, tuple):
-            self._opened, self._checkpoint = message.result
-            have = amounts_of(self._checkpoint)
-            self.ways = ways(have)
-            self._measurement = Measurement(self._opened, have)
-            self._refill()
-        elif self._waiting and isinstance(message.result, tuple):
-            self.done[self._waiting.pop(0).id] = message.result
-            self._refill()
-            self._measure_next()
+    def _show(self, found: tuple[OpenCheckpoint, Checkpoint]) -> None:
+        self._opened, self._checkpoint = found
+        have = amounts_of(self._checkpoint)
+        self.ways = ways(have)
+        self._measurement = Measurement(self._opened, have)
+        self._refill()
 
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
+    def _fail(self, error: CkptError) -> None:
         self._waiting.clear()
-        if self.ask_to_fetch(message.error, self._start, self.dismiss):
-            return
-        self.query_one(Facts).show(problem_sections(message.error))
+        self.query_one(Facts).show(problem_sections(error))
         if self._checkpoint is None:
-            self.query_one(VirtualTable).set_rows(ListRows(), "It cannot be read")
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        self._waiting.clear()
-        if self._checkpoint is None:
-            self.dismiss()
-        else:
-            self.notify("Stopped; the scratch folder goes with this screen.", markup=False)
+            self._list.show(ListRows(), "It cannot be read")
 
     @on(JobProgress)
     def _step_news(self) -> None:
@@ -138,12 +122,12 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
     def _fill_rows(self, running: Running | None = None) -> None:
         shown = columns(self.size.width)
         rows = way_rows(self.ways, self.done, shown[1].width, running)
-        self.query_one(VirtualTable).set_rows(ListRows(rows))
+        self._list.show(ListRows(rows))
 
     def _refill(self) -> None:
         if not self.ways:
             return
-        self.query_one(VirtualTable).set_columns(columns(self.size.width))
+        self._list.table.set_columns(columns(self.size.width))
         self._fill_rows()
         self.query_one("#conclusion", Static).update(as_content(conclusion(self.ways, self.done)))
         self._show_detail()
@@ -156,8 +140,7 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
     @property
     def way(self) -> Way | None:
         """The way under the cursor."""
-        row = self.query_one(VirtualTable).highlighted
-        return next((way for way in self.ways if row and way.id == row.key), None)
+        return next((way for way in self.ways if way.id == self._list.current_key), None)
 
     @on(VirtualTable.RowHighlighted)
     def _show_detail(self) -> None:
@@ -191,8 +174,20 @@ class FormatsScreen(AsksToFetch, JobScreen[None]):
         measurement = self._measurement
         if self._waiting and measurement is not None:
             way = self._waiting[0]
-            self.start_job(f"Measuring {way.name}", lambda p: measurement.quickest(way, p))
+            self.run(
+                f"Measuring {way.name}",
+                lambda progress: measurement.quickest(way, progress),
+                self._measured,
+                failed=self._fail,
+                stopped=self._stop_measuring,
+            )
         self.refresh_bindings()
 
-    async def action_copy(self) -> None:
-        await send_row(self.app, self.query_one(VirtualTable).highlighted)
+    def _measured(self, steps: tuple[Measured, ...]) -> None:
+        self.done[self._waiting.pop(0).id] = steps
+        self._refill()
+        self._measure_next()
+
+    def _stop_measuring(self) -> None:
+        self._waiting.clear()
+        self.notify("Stopped; the scratch folder goes with this screen.", markup=False)

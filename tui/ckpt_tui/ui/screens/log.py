@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
@@ -22,18 +22,17 @@ from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.formats.logs import open_log
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import DIAGNOSIS, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.screens.job_screen import JobScreen
-from ckpt_tui.ui.screens.pick import AskScreen, PickScreen
+from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.choice import find_row
 from ckpt_tui.views.diagnosis import links_of, log_sections
 from ckpt_tui.views.log import COLUMNS, cause_number, log_rows
 from ckpt_tui.views.problem import problem_sections
-from ckpt_tui.views.table import ListRows, Row
+from ckpt_tui.views.table import ListRows
 
 PASTED = "the pasted text"
 
@@ -68,11 +67,12 @@ def log_file(path: str) -> Callable[[Progress], LogFound]:
 
 
 class LogScreen(JobScreen[Hashable | None]):
-    """Shows a log; returns the key of the thing in the checkpoint that somebody wants to see."""
+    """Shows a log; returns the key of the object in the checkpoint that is to be shown."""
 
     DEFAULT_CSS = """
     LogScreen {
         #title { height: 1; background: $panel; color: $strong; text-style: bold; }
+        ListView { layout: vertical; }
         .list { height: 2fr; }
         .detail { height: 3fr; border-top: solid $border-blurred; }
     }
@@ -84,50 +84,40 @@ class LogScreen(JobScreen[Hashable | None]):
         super().__init__()
         self._name_shown, self._read = name, read
         self.found: LogFound | None = None
-        self._rows: list[Row] = []
-        self._problems_only = False
-        self._sought = ""
+        self._list = ListView(
+            COLUMNS,
+            empty="Reading …",
+            is_problem=lambda row: bool(row.meaning),
+            without=("copy", "sort", "reverse"),
+        )
 
     def compose(self) -> ComposeResult:
         yield Static(Content(f" {printable(self._name_shown)}"), id="title")
-        with Vertical(classes="list"):
-            yield VirtualTable(COLUMNS, empty="Reading …")
-        yield Facts(classes="detail")
+        with self._list:
+            yield Facts(classes="detail")
         yield JobBar()
         yield KeyLine(DIAGNOSIS)
 
     def on_mount(self) -> None:
-        self.query_one(VirtualTable).focus()
-        self.start_job(f"Reading {self._name_shown}", self._read)
+        self._list.table.focus()
+        name = f"Reading {self._name_shown}"
+        self.run(name, self._read, self._show, failed=self._fail, stopped=self.dismiss)
 
-    @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        if isinstance(message.result, LogFound):
-            self.found = found = message.result
-            self._rows = log_rows(found.log)
-            self.query_one(Facts).show(log_sections(found.name, found.log, found.proof))
-            self._fill()
-
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
-        self.query_one(VirtualTable).set_rows(ListRows(), "It cannot be read")
-        self.query_one(Facts).show(problem_sections(message.error))
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        self.dismiss(None)
-
-    def _fill(self) -> None:
-        rows = [row for row in self._rows if row.meaning or not self._problems_only]
-        table = self.query_one(VirtualTable)
-        table.set_rows(ListRows(rows), "No line that matters")
+    def _show(self, found: LogFound) -> None:
+        self.found = found
+        self.query_one(Facts).show(log_sections(found.name, found.log, found.proof))
+        rows = log_rows(found.log)
+        self._list.show(ListRows(rows), "No line that matters")
         number = cause_number(rows)
         if number is not None:
-            table.go_to(rows[number].key)
+            self._list.table.go_to(rows[number].key)
+
+    def _fail(self, error: CkptError) -> None:
+        self._list.show(ListRows(), "It cannot be read")
+        self.query_one(Facts).show(problem_sections(error))
 
     @on(VirtualTable.RowChosen)
-    def _chosen(self, message: VirtualTable.RowChosen) -> None:
-        message.stop()
+    def _chosen(self) -> None:
         self.action_open()
 
     @on(Facts.LinkChosen)
@@ -148,37 +138,6 @@ class LogScreen(JobScreen[Hashable | None]):
     def _picked(self, key: Hashable | None) -> None:
         if key is not None:
             self.dismiss(key)
-
-    def action_problems_only(self) -> None:
-        self._problems_only = not self._problems_only
-        self._fill()
-
-    def action_search(self) -> None:
-        ask = AskScreen("search", "words that must all occur in a line")
-        self.app.push_screen(ask, self._search_for)
-
-    def _search_for(self, text: str | None) -> None:
-        if text:
-            self._sought = text
-            self._step(1)
-
-    def action_next_match(self) -> None:
-        self._step(1)
-
-    def action_previous_match(self) -> None:
-        self._step(-1)
-
-    def _step(self, direction: int) -> None:
-        table = self.query_one(VirtualTable)
-        row = table.highlighted
-        if not self._sought or row is None:
-            return
-        keys = [table.rows[number].key for number in range(len(table.rows))]
-        number = find_row(table.rows, self._sought, keys.index(row.key), direction, quiet())
-        if number is None:
-            self.notify("Not found.", markup=False)
-        else:
-            table.go_to(keys[number])
 
     async def action_copy(self) -> None:
         cause = self.found.log.root_cause if self.found else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -87,12 +88,24 @@ class AskScreen(ModalScreen[str | None]):
         super().__init__()
         self._label, self._placeholder, self._value = label, placeholder, value
 
+    @classmethod
+    def for_target(cls, label: str, beside: str) -> AskScreen:
+        """Return the question for a target, which is likely to be in the folder of another."""
+        folder = os.path.dirname(beside)
+        return cls(label, "a path or TARGET", f"{folder}/" if folder else "")
+
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(Content(self._label), classes="label")
             yield Input(
                 self._value, placeholder=self._placeholder, compact=True, select_on_focus=True
             )
+
+    def on_key(self, event: events.Key) -> None:
+        """Type what came before the line had the focus; later keys do not get here."""
+        if event.is_printable and event.character is not None:
+            event.stop()
+            self.query_one(Input).insert_text_at_cursor(event.character)
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.search import parse_pattern, search_window
-from ckpt_tui.core.errors import UsageError
-from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, middle, printable
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import VIEW, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed
 from ckpt_tui.ui.pager import show_in_pager
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.job_screen import JobScreen
@@ -26,7 +23,7 @@ from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.lines import Lines
-from ckpt_tui.ui.widgets.virtual_table import VirtualTable
+from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.views.choice import find_row
 from ckpt_tui.views.content import (
     COLUMNS,
@@ -39,8 +36,6 @@ from ckpt_tui.views.content import (
 )
 from ckpt_tui.views.hex import dump_lines
 from ckpt_tui.views.table import LazyRows, ListRows, Row
-
-READING, SEARCHING = "Reading", "Searching"
 
 ANY_BYTES = (
     *("toggle_hex", "search", "next_match", "previous_match"),
@@ -67,6 +62,42 @@ class ViewTitle(Lines):
         return [Text.assemble(" ", (left, "strong"), gap, right, " ")]
 
 
+class TextList(ListView):
+    """The lines of a text, wrapped to the screen; a search looks at the lines themselves."""
+
+    def __init__(self, id: str) -> None:
+        without = ("filter", "sort", "reverse")
+        super().__init__(COLUMNS, empty="", copied=self._line_of, without=without, id=id)
+        self.lines: list[str] = []
+        """Printable."""
+
+    def show_lines(self, lines: list[str]) -> None:
+        """Show other lines."""
+        self.lines = lines
+        self.wrap()
+
+    def wrap(self) -> None:
+        """Wrap the lines to the present width of the screen."""
+        self.show(ListRows(text_rows(self.lines, self.screen.size.width - NUMBERS)))
+
+    def find(self, words: str, start: int, direction: int, progress: Progress) -> int | None:
+        lines = LazyRows(range(len(self.lines)), lambda n: Row(n, (self.lines[n],)))
+        number = find_row(lines, words, _number_of(self.table.rows[start]), direction, progress)
+        return None if number is None else self.table.rows.index_of((number + 1, 0))
+
+    def _line_of(self, row: Row) -> str:
+        return self.lines[_number_of(row)]
+
+    async def action_copy_row(self) -> None:
+        await self.action_copy()
+
+
+def _number_of(row: Row) -> int:
+    """Return the index of the line that a row is of."""
+    assert isinstance(row.key, tuple)
+    return int(row.key[0]) - 1
+
+
 class ViewScreen(JobScreen[None]):
     """Shows a window; `name` is foreign text, `reveal` shows what looks like a secret."""
 
@@ -84,71 +115,54 @@ class ViewScreen(JobScreen[None]):
         super().__init__()
         self._name_shown, self._window, self._reveal = name, window, reveal
         self._data: bytes | None = None
-        self._lines: list[str] = []
-        self._sought = ""
+        self._text = TextList("as-text")
+        self._hex = HexView(window, id="as-hex")
 
     def compose(self) -> ComposeResult:
         yield ViewTitle(self._name_shown, self._window.size)
         with ContentSwitcher(initial="as-nothing"):
             yield Static("", id="as-nothing")
-            yield VirtualTable(COLUMNS, empty="", id="as-text")
-            yield HexView(self._window, id="as-hex")
+            yield self._text
+            yield self._hex
         yield JobBar()
         yield KeyLine(VIEW)
 
     def on_mount(self) -> None:
-        self.query_one(HexView).reveal_secrets(self._reveal)
-        if not self._window.size:
+        self._hex.reveal_secrets(self._reveal)
+        if self._window.size:
+            self.run("Reading", self._read, self._take, failed=self._fail, stopped=self.dismiss)
+        else:
             self.query_one("#as-nothing", Static).update("It has no bytes.")
-            return
-        self.start_job(READING, self._read)
 
     def _read(self, progress: Progress) -> bytes:
         progress.tick(0)
         start = self._window.read(0, PROBED)
         return self._window.read(0, MAX_TEXT) if is_text(start) else b""
 
-    @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        if message.name == READING and isinstance(message.result, bytes):
-            self._data = message.result
-            self._fill()
-            self._show("as-text" if self._data else "as-hex")
-        elif message.name == SEARCHING and isinstance(message.result, list):
-            self._show_marks(message.result)
+    def _take(self, data: bytes) -> None:
+        self._data = data
+        self._fill()
+        self._show("as-text" if data else "as-hex")
 
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
-        self.notify(printable(str(message.error)), severity="error", markup=False)
-        if self._data is None:
-            self._show("as-hex")
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        if self._data is None:
-            self.dismiss()
+    def _fail(self, error: CkptError) -> None:
+        self.job_failed(error)
+        self._show("as-hex")
 
     def _fill(self) -> None:
         data = self._data or b""
-        self._lines = text_lines(data, self._reveal)
-        self._wrap()
+        self._text.show_lines(text_lines(data, self._reveal))
         title = self.query_one(ViewTitle)
-        cut = self._window.size > len(data) or len(self._lines) == MAX_LINES
+        cut = self._window.size > len(data) or len(self._text.lines) == MAX_LINES
         title.note = "only the beginning is shown as text" if data and cut else ""
         title.redraw()
 
-    def _wrap(self) -> None:
-        rows = text_rows(self._lines, self.size.width - NUMBERS)
-        self.query_one("#as-text", VirtualTable).set_rows(ListRows(rows))
-
-    def on_resize(self, event: events.Resize) -> None:
-        del event
-        if self._lines:
-            self._wrap()
+    def on_resize(self) -> None:
+        if self._text.lines:
+            self._text.wrap()
 
     def _show(self, which: str) -> None:
         self.query_one(ContentSwitcher).current = which
-        self.query_one(f"#{which}").focus()
+        (self._text.table if which == "as-text" else self._hex).focus()
         self.refresh_bindings()
 
     @property
@@ -173,73 +187,42 @@ class ViewScreen(JobScreen[None]):
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
-        self.query_one(HexView).reveal_secrets(self._reveal)
+        self._hex.reveal_secrets(self._reveal)
         self._fill()
 
     def action_search(self) -> None:
-        hint = "words that must all occur in a line"
         forms = "text, re:expression, hex:bytes, u16:text"
-        label = "search" if self._as_text else "search bytes"
-        self.app.push_screen(AskScreen(label, hint if self._as_text else forms), self._search_for)
+        self.app.push_screen(AskScreen("search bytes", forms), self._search_for)
 
     def _search_for(self, text: str | None) -> None:
         if not text:
-            return
-        if self._as_text:
-            self._sought = text
-            self.action_next_match()
             return
         try:
             pattern = parse_pattern(text)
         except UsageError as error:
             self.notify(printable(str(error)), severity="warning", markup=False)
             return
-        self.start_job(SEARCHING, lambda progress: search_window(self._window, pattern, progress))
+        self.run("Searching", lambda p: search_window(self._window, pattern, p), self._show_marks)
 
     def _show_marks(self, marks: list[tuple[int, int]]) -> None:
-        view = self.query_one(HexView)
-        view.mark(marks)
+        self._hex.mark(marks)
         if marks:
-            view.goto(marks[0][0])
+            self._hex.goto(marks[0][0])
         self.notify(f"{len(marks):,} places found" if marks else "Not found", markup=False)
 
     def action_next_match(self) -> None:
-        self._step(1)
+        self._step(self._hex.next_mark())
 
     def action_previous_match(self) -> None:
-        self._step(-1)
+        self._step(self._hex.previous_mark())
 
-    def _step(self, direction: int) -> None:
-        if not self._as_text:
-            view = self.query_one(HexView)
-            if not (view.next_mark() if direction > 0 else view.previous_mark()):
-                self.notify("No further place.", markup=False)
-            return
-        table = self.query_one("#as-text", VirtualTable)
-        row = table.highlighted
-        if not self._sought or row is None or not isinstance(row.key, tuple):
-            return
-        # the lines themselves: a number beside one is not part of it
-        lines = LazyRows(range(len(self._lines)), lambda n: Row(n, (self._lines[n],)))
-        number = find_row(lines, self._sought, row.key[0] - 1, direction, quiet())
-        if number is None:
-            self.notify("Not found.", markup=False)
-        else:
-            table.go_to((number + 1, 0))
+    def _step(self, is_there: bool) -> None:
+        if not is_there:
+            self.notify("No further place.", markup=False)
 
     def action_save(self) -> None:
         ask_where_to_save(self, self._window, self._name_shown)
 
     def action_pager(self) -> None:
-        lines = (
-            iter(self._lines) if self._as_text else dump_lines(self._window, reveal=self._reveal)
-        )
-        show_in_pager(self.app, lines)
-
-    async def action_copy(self) -> None:
-        row = self.query_one("#as-text", VirtualTable).highlighted
-        if row is not None and isinstance(row.key, tuple):
-            await send_to_clipboard(self.app, self._lines[row.key[0] - 1], "the line")
-
-    async def action_copy_row(self) -> None:
-        await self.action_copy()
+        shown_as_hex = dump_lines(self._window, reveal=self._reveal)
+        show_in_pager(self.app, iter(self._text.lines) if self._as_text else shown_as_hex)

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
 
-from ckpt_tui.ui.commands import allowed, key_line_for, shown_key
+from ckpt_tui.ui.commands import allowed, key_line_for, node_for, shown_key
 
 MOST = 6
 """Keys on the line; more are not read."""
@@ -51,7 +51,7 @@ class ClickableKeys(Widget):
         action = event.style.meta.get("command")
         if action:
             event.stop()
-            await self.screen.run_action(action)
+            await node_for(self.screen, action).run_action(action)
 
 
 def key_piece(key: Key) -> Content:

@@ -69,13 +69,14 @@ class SearchBar(Widget):
         return self.has_class("-open")
 
     def open(self, label: str | None = None) -> None:
-        """Show the line and take the focus. `label` is `filter` or `search`."""
+        """Show the line and take the focus at once: the next key is typed into it. `label` is
+        `filter` or `search`."""
         if label is not None:
             self.query_one(".label", Static).update(Content(label))
         if not self.has_focus_within:
             self._before = self.screen.focused
         self.add_class("-open")
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
 
     def close(self) -> None:
         """Empty and hide the line; the focus goes back to where it was."""
