@@ -249,11 +249,11 @@ async def _converted(app: DemoApp) -> None:
     from ckpt_tui.ui.screens.convert import ConvertScreen
 
     screen: Screen[Any] = app.screen
-    if not isinstance(screen, ConvertScreen) or screen.finished:
+    if not isinstance(screen, ConvertScreen) or screen.outcome:
         screen = _convert_screen(app)
         await app.open(screen)
     screen.action_start()
-    await app.until(lambda: screen.finished or not screen.job_running)
+    await app.until(lambda: screen.outcome or not screen.job_running)
 
 
 async def _before_and_after(app: DemoApp) -> None:

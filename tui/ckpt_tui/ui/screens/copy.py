@@ -8,15 +8,15 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from ckpt_tui.convert.copying import Result, copy
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
 from ckpt_tui.sources.transfer import BlobStep
 from ckpt_tui.ui.commands import COPY, bindings_for
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost
+from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -27,12 +27,13 @@ from ckpt_tui.views.problem import problem_sections
 WHERETO = "docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]"
 
 
-class CopyScreen(JobHost, Screen[bool]):
+class CopyScreen(JobScreen[bool]):
     """Returns whether something was copied."""
 
     CSS_PATH = "convert.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(COPY)]
     name_in_commands = COPY
+    leaves_at_once = False
 
     def __init__(self, target: str) -> None:
         super().__init__()
@@ -43,13 +44,25 @@ class CopyScreen(JobHost, Screen[bool]):
     def compose(self) -> ComposeResult:
         yield Static(f" Copy {printable(self._target)}", id="title", markup=False)
         with Vertical(classes="panel"):
-            yield Facts([Section("", [Fact("whereto", WHERETO)])])
+            yield Facts()
         yield Input(id="asked", compact=True, placeholder=WHERETO)
         yield JobBar()
         yield KeyLine(COPY)
 
     def on_mount(self) -> None:
-        self.query_one(".panel").border_title = "Whereto"
+        self._ask("Whereto", Section("", [Fact("whereto", WHERETO)]))
+
+    @property
+    def outcome(self) -> bool:
+        return self._copied
+
+    def _show(self, title: str, *sections: Section) -> None:
+        self.query_one(".panel").border_title = title
+        self.query_one(Facts).show(sections)
+
+    def _ask(self, title: str, *sections: Section) -> None:
+        self._show(title, *sections)
+        self.query_one(Input).display = True
         self.query_one(Input).focus()
 
     @on(Input.Submitted)
@@ -61,6 +74,7 @@ class CopyScreen(JobHost, Screen[bool]):
         self.query_one(Input).display = False
         self.query_one(Facts).focus()
         self._steps = {}
+        self._show(f"Copying to {printable(destination)}")
         target = self._target
 
         def told(step: BlobStep) -> None:
@@ -69,20 +83,21 @@ class CopyScreen(JobHost, Screen[bool]):
         def work(progress: Progress) -> Result:
             return copy(target, destination, progress, told)
 
-        self.query_one(".panel").border_title = f"Copying to {printable(destination)}"
-        self.start_job("Copying", work)
+        def leave() -> None:
+            self.dismiss(self._copied)
+
+        self.run("Copying", work, self._done, failed=self._fail, stopped=leave)
 
     def _step(self, step: BlobStep) -> None:
         self._steps[step.blob.digest] = step
-        if not self.job_running:  # the last ones come after the end
-            return
-        ordered = sorted(self._steps.values(), key=lambda step: step.number)
-        self.query_one(Facts).show([Section("Blobs", list(map(_line, ordered)))])
+        if self.job_running:  # the last ones come after the end
+            self.query_one(Facts).show([self._blobs()])
 
-    @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        result = message.result
-        assert isinstance(result, Result)
+    def _blobs(self) -> Section:
+        ordered = sorted(self._steps.values(), key=lambda step: step.number)
+        return Section("Blobs", list(map(_line, ordered)))
+
+    def _done(self, result: Result) -> None:
         self._copied = True
         facts = [
             Fact("", signed("good", "Copied, every byte checked against its digest")),
@@ -95,29 +110,11 @@ class CopyScreen(JobHost, Screen[bool]):
         ]
         if result.moved:
             facts.append(Fact("", "config.dump names the repository that the image is in"))
-        self.query_one(".panel").border_title = "Done"
-        self.query_one(Facts).show(
-            [Section("", facts), Section("Blobs", list(map(_line, self._steps.values())))]
-        )
+        self._show("Done", Section("", facts), self._blobs())
 
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
-        self.query_one(".panel").border_title = "It did not work"
+    def _fail(self, error: CkptError) -> None:
         again = Fact("", "What was copied stays; a second try moves only what is missing.")
-        self.query_one(Facts).show([*problem_sections(message.error), Section("", [again])])
-        self.query_one(Input).display = True
-        self.query_one(Input).focus()
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        self.dismiss(self._copied)
-
-    def action_back(self) -> None:
-        if not self.cancel_job():
-            self.dismiss(self._copied)
-
-    def action_leave(self) -> None:
-        self.action_back()
+        self._ask("It did not work", *problem_sections(error), Section("", [again]))
 
 
 def _line(step: BlobStep) -> Fact:

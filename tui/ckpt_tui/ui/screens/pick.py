@@ -65,7 +65,7 @@ class PickScreen(ModalScreen[Hashable | None]):
 
 
 class AskScreen(ModalScreen[str | None]):
-    """One line of text, typed at the foot of the screen; None if it was left or is empty."""
+    """One line of text, typed at the foot of the screen; None if it was left."""
 
     DEFAULT_CSS = """
     AskScreen {
@@ -110,7 +110,7 @@ class AskScreen(ModalScreen[str | None]):
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:
         message.stop()
-        self.dismiss(message.value or None)
+        self.dismiss(message.value)
 
 
 class ConfirmScreen(ModalScreen[bool]):
