@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -12,6 +11,7 @@ from textual.screen import Screen
 
 import ckpt_tui.ui
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
 from ckpt_tui.ui.jobs import JobHost
@@ -38,10 +38,10 @@ TREE = [
 
 def process_rows() -> list[Row]:
     rows = [
-        Row(pid, (str(pid), name, Text(bar(size, 96 << 20, 8), "pages"), human_bytes(size)))
+        Row(pid, (str(pid), name, styled((bar(size, 96 << 20, 8), "pages")), human_bytes(size)))
         for pid, name, size in TREE
     ]
-    dead = Row(12, ("12", Text.assemble("    ", signed("may-fail", "zombie")), "", "exit 1"))
+    dead = Row(12, ("12", styled("    ", signed("may-fail", "zombie")), "", "exit 1"))
     return [*rows, dead]
 
 

@@ -82,7 +82,7 @@ def test_signs_are_one_cell_wide_and_tell_verdicts_apart() -> None:
 def test_signed_puts_the_colour_on_the_sign_only() -> None:
     label = signed("fails", "2 problems")
     assert label.plain == "✖ 2 problems"
-    assert [(span.start, span.end, span.style) for span in label.spans] == [(0, 1, "fails")]
+    assert [(len(text), style) for text, style in label.runs if style] == [(1, "fails")]
 
 
 async def test_style_sheets_may_name_meanings_under_a_stock_theme() -> None:

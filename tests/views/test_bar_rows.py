@@ -50,7 +50,7 @@ def test_shares_do_not_fail_when_there_are_more_parts_than_cells() -> None:
 def test_a_stacked_bar_colours_each_part() -> None:
     line = stacked(PARTS, 40)
     assert line.plain == "█" * 40
-    assert [str(span.style) for span in line.spans] == ["pages", "metadata", "delta"]
+    assert [style for _, style in line.runs] == ["pages", "metadata", "delta"]
 
 
 def test_a_legend_wraps_between_entries() -> None:

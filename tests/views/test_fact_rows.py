@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.text import Text
 
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.views.facts import MOST, Fact, Section, fact_lines, wrapped
 
@@ -64,8 +64,8 @@ def test_links_name_every_line_of_their_value() -> None:
 @given(st.text(max_size=300), st.text(max_size=30), st.integers(12, 100), st.booleans())
 def test_no_line_is_wider_than_the_panel(label: str, value: str, width: int, swap: bool) -> None:
     label, value = (printable(label), printable(value))
-    fact = Fact(value, label) if swap else Fact(label, Text(value, "good"))
-    assert all(line.text.cell_len <= width for line in fact_lines([Section("T", [fact])], width))
+    fact = Fact(value, label) if swap else Fact(label, styled((value, "good")))
+    assert all(line.text.width <= width for line in fact_lines([Section("T", [fact])], width))
 
 
 @pytest.mark.parametrize("width", [2, 5, 8])

@@ -69,7 +69,7 @@ def test_marks_are_cut_to_the_line() -> None:
 
 def test_a_mark_covers_bytes_and_letters() -> None:
     line = hex_line(0, b"abcdefghijkl", 16, 8, [(6, 4)])
-    marked = [line.plain[s.start : s.end] for s in line.spans if s.style == "mark"]
+    marked = [text for text, style in line.runs if style == "mark"]
     assert marked == ["67 68  69 6a", "ghij"]
 
 

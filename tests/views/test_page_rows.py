@@ -89,7 +89,7 @@ def test_the_title_fits_its_width(web: Checkpoint) -> None:
     for width in (40, 80, 120):
         line = title_line(named, None, width)
         assert line.plain.isprintable()
-        assert width < 60 or line.cell_len <= width
+        assert width < 60 or line.width <= width
     assert "web\\x1b.tar" in title_line(named, None, 120).plain
     assert "checking …" in title_line(named, None, 120).plain
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from rich.text import Text
 
 from ckpt_tui.checkpoint.model import Process
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import Styled
 from ckpt_tui.views.details import process_sections
 from ckpt_tui.views.processes import command_line, exit_text, process_rows, walk
 from ckpt_tui.views.secrets import COVER, covered, is_secret, masked, masked_arguments
@@ -82,7 +82,7 @@ def test_rows_have_memory_threads_and_files() -> None:
     rows = process_rows(loaded(ARCHIVES / "counter.tar.zst"))
     assert [row.key for row in rows] == [Ref.process(1), Ref.process(8)]
     assert str(rows[1].cells[1]) == "  sleep 1"
-    assert isinstance(rows[0].cells[2], Text)
+    assert isinstance(rows[0].cells[2], Styled)
     assert rows[0].values[2:] == (73728, 1, 3, 0)
     kinds = process_rows(loaded(IMAGES / "kinds"))
     assert [str(row.cells[3]) for row in kinds] == ["4", "1", "1", "1"]

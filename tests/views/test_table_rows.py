@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
-from rich.text import Text
 
 from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.styled import Styled, cell_len, styled
 from ckpt_tui.views.choice import Choice
 from ckpt_tui.views.table import (
     GAP,
@@ -23,7 +22,7 @@ from ckpt_tui.views.table import (
 
 ROWS = [
     Row("a", ("python3", "96 MiB"), ("python3", 96 << 20)),
-    Row("b", (Text("sh -c Web", "good"), "1 MiB"), ("sh", 1 << 20)),
+    Row("b", (styled(("sh -c Web", "good")), "1 MiB"), ("sh", 1 << 20)),
     Row("c", ("zombie", "–"), ("zombie", None)),
 ]
 
@@ -148,16 +147,16 @@ def test_cells_fit_exactly(cell: str, width: int, align: str, shrink: str, expec
 
 
 @given(st.text(), st.integers(1, 30), st.sampled_from(["end", "middle"]), st.booleans())
-def test_any_text_fits_any_width(text: str, width: int, shrink: str, styled: bool) -> None:
-    cell = Text(text) if styled else text
+def test_any_text_fits_any_width(text: str, width: int, shrink: str, in_runs: bool) -> None:
+    cell = styled(text) if in_runs else text
     assert cell_len(plain(fit(cell, width, shrink=shrink))) == width
 
 
 def test_a_cut_keeps_the_styles_on_both_sides() -> None:
-    cell = Text.assemble(("head", "good"), "-" * 40, ("tail", "fails"))
+    cell = styled(("head", "good"), "-" * 40, ("tail", "fails"))
     fitted = fit(cell, 11, shrink="middle")
-    assert isinstance(fitted, Text)
-    assert {str(span.style) for span in fitted.spans} == {"good", "fails"}
+    assert isinstance(fitted, Styled)
+    assert {style for _, style in fitted.runs if style} == {"good", "fails"}
 
 
 def test_a_megabyte_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:

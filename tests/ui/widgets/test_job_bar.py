@@ -46,7 +46,7 @@ def test_an_unknown_total_has_no_bar_and_no_share() -> None:
 @pytest.mark.parametrize("width", range(30, 121, 7))
 def test_the_line_fits_and_keeps_the_key(width: int) -> None:
     line = job_line("unpacking /a/very/long/path/" + "x" * 80, 1 << 30, 2 << 30, 1e9, width)
-    assert line.cell_len <= width
+    assert line.width <= width
     assert line.plain.endswith("esc cancels")
     assert "unpack" in line.plain
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from demo import HOSTILE, Demo, assert_harmless, screen_text
-from rich.text import Text
 from textual.message import Message
 
+from ckpt_tui.core.styled import styled
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.meanings import OPEN, signed
 from ckpt_tui.views.table import Column, LazyRows, ListRows, Row
@@ -172,7 +172,9 @@ async def test_no_rows_say_why() -> None:
 
 
 async def test_hostile_names_are_only_letters() -> None:
-    app = few([Row(1, (HOSTILE, Text(HOSTILE, "good"), Text(HOSTILE), HOSTILE))], empty=HOSTILE)
+    app = few(
+        [Row(1, (HOSTILE, styled((HOSTILE, "good")), styled(HOSTILE), HOSTILE))], empty=HOSTILE
+    )
     async with app.run_test(size=(160, 24)) as pilot:
         assert_harmless(app)
         app.query_one(VirtualTable).set_rows(ListRows())
@@ -193,7 +195,7 @@ async def test_a_change_of_theme_recolours_the_lines() -> None:
 
 
 async def test_a_bar_keeps_its_colour_where_the_cursor_is_drawn_in_reverse() -> None:
-    rows = [Row(1, ("1", Text("██▎   ", "pages"), Text("text", "pages"), ""))]
+    rows = [Row(1, ("1", styled(("██▎   ", "pages")), styled(("text", "pages")), ""))]
     app = Demo(lambda: VirtualTable(COLUMNS, ListRows(rows)), "ckpt-ansi")
     async with app.run_test(size=(80, 24)) as pilot:
         table = app.query_one(VirtualTable)
@@ -219,7 +221,7 @@ def demo_rows() -> list[Row]:
     names = ("sh -c exec …", "python3 app.py", "worker", "worker", "zombie")
     rows = [row_of(n) for n in range(3, 45)]
     for n, name in enumerate(names):
-        mark = Text.assemble("  " * min(n, 2), f"{OPEN} " if n < 2 else "  ", name)
+        mark = styled("  " * min(n, 2), f"{OPEN} " if n < 2 else "  ", name)
         rows.insert(n, Row(f"p{n}", (str(n), mark, "/usr/bin/python3", "12 MiB")))
     rows.insert(5, Row("bad", ("9", signed("fails", "exit 1"), signed("may-fail", "AVX"), "0 B")))
     rows.insert(6, Row("off", ("8", "left out", "/proc", "0 B"), meaning="muted"))

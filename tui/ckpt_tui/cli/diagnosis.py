@@ -15,6 +15,7 @@ from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.diagnose import host as hosts
 from ckpt_tui.diagnose.doctor import diagnose_log, to_json
@@ -168,7 +169,7 @@ def _print_sections(sections: list[Section], *, headings: bool = True) -> None:
 
 def _value(fact: Fact) -> str:
     """Return the value of a fact, with a line end behind a command."""
-    is_command = fact.label == "copy" or getattr(fact.value, "style", "") == COMMAND
+    is_command = fact.label == "copy" or fact.value == styled((str(fact.value), COMMAND))
     return str(fact.value) + "\n" * is_command
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
-
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.views.meanings import sign
 
@@ -38,11 +37,11 @@ def bar(value: int | float, scale: int | float, width: int) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(width)
 
 
-def progress(done: int, total: int, width: int) -> Text:
+def progress(done: int, total: int, width: int) -> Styled:
     """Return a thin line of `width` cells, the part that is done in the accent's colour."""
     halves = max(0, min(2 * width, 2 * width * done // max(1, total)))
     full = "━" * (halves // 2) + ("╸" if halves % 2 else "")
-    return Text.assemble((full, "heading"), ("─" * (width - len(full)), "base"))
+    return styled((full, "heading"), ("─" * (width - len(full)), "base"))
 
 
 def shares(amounts: Sequence[int], width: int) -> list[int]:
@@ -65,26 +64,26 @@ def shares(amounts: Sequence[int], width: int) -> list[int]:
     return cells
 
 
-def stacked(parts: Sequence[Part], width: int) -> Text:
+def stacked(parts: Sequence[Part], width: int) -> Styled:
     """Return one bar of `width` cells in which each part has its share."""
-    line = Text(no_wrap=True)
+    line = Styled()
     for part, cells in zip(parts, shares([p.amount for p in parts], width), strict=True):
-        line.append("█" * cells, part.meaning)
+        line += ("█" * cells, part.meaning)
     return line
 
 
-def legend(parts: Sequence[Part], width: int) -> list[Text]:
+def legend(parts: Sequence[Part], width: int) -> list[Styled]:
     """Return lines, `width` cells at most, that name the parts of a stacked bar in its order."""
-    lines = [Text(no_wrap=True)]
+    lines = [Styled()]
     for part in parts:
-        entry = Text.assemble(
+        entry = styled(
             (sign(part.meaning), part.meaning),
             f" {part.label} ",
             (human_bytes(part.amount), "strong"),
         )
-        if lines[-1] and lines[-1].cell_len + 3 + entry.cell_len > width:
-            lines.append(Text(no_wrap=True))
+        if lines[-1] and lines[-1].width + 3 + entry.width > width:
+            lines.append(Styled())
         if lines[-1]:
-            lines[-1].append("   ")
-        lines[-1].append_text(entry)
+            lines[-1] += "   "
+        lines[-1] += entry
     return lines

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.text import Text
-
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_duration, printable, short_digest
 from ckpt_tui.views.meanings import OPEN, SHUT
 from ckpt_tui.views.table import Column, Row, matcher
@@ -137,10 +136,10 @@ class BrowseRows:
 
     def __getitem__(self, index: int, /) -> Row:
         depth, node = self._lines[index]
-        label = Text(f"{self._sign(node)} ".rjust(2 * depth + 2))
-        label.append(printable(node.label), "heading" if not depth else "")
+        label = styled(f"{self._sign(node)} ".rjust(2 * depth + 2))
+        label += (printable(node.label), "heading" if not depth else "")
         if node.note:
-            label.append(f"  {printable(node.note)}", "muted")
+            label += (f"  {printable(node.note)}", "muted")
         return Row(
             key=node.key,
             cells=(

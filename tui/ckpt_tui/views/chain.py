@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rich.text import Text
-
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count, human_duration, printable
 from ckpt_tui.formats.comparing import Link, StepCounts
 from ckpt_tui.views.bars import Part, shares
@@ -78,28 +77,29 @@ def elapsed(before: datetime, after: datetime) -> str:
     return f"{'+' if seconds >= 0 else '−'} {human_duration(abs(seconds))}"
 
 
-def signs(counts: Mapping[str, int]) -> Text:
+def signs(counts: Mapping[str, int]) -> Styled:
     """Return what came, changed and went: `+2 ~1 −3`, or `=` where nothing did."""
-    found = Text(" ").join(
-        Text(f"{sign(how)}{counts[how]:,}", how) for how in _SIGNS if counts.get(how)
-    )
-    return found if found else Text("the same", "muted")
+    found = Styled()
+    for how in _SIGNS:
+        if counts.get(how):
+            found = styled(found, " " if found else "", (f"{sign(how)}{counts[how]:,}", how))
+    return found or styled(("the same", "muted"))
 
 
 def _moved(counts: StepCounts) -> int:
     return sum(counts.memory.values())
 
 
-def _memory(counts: StepCounts, scale: int) -> Text:
+def _memory(counts: StepCounts, scale: int) -> Styled:
     """Return how many bytes differ, and the bar of all pages: the same ones, changed, new, gone."""
     if not counts.memory:
-        return Text("not compared", "muted")
+        return styled(("not compared", "muted"))
     differs = sum(counts.memory[f] for f in ("changed", "only_before", "only_after"))
-    line = Text(f"{human_bytes(differs):>8} " if differs else f"{'none':>8} ", no_wrap=True)
+    line = styled(f"{human_bytes(differs) if differs else 'none':>8} ")
     width = round(BAR * _moved(counts) / scale) if scale else 0
     amounts = [counts.memory[f] for f, _, _ in PAGE_STATES]
     for (_, meaning, _), cells in zip(PAGE_STATES, shares(amounts, width), strict=True):
-        line.append("█" * cells, meaning)
+        line += ("█" * cells, meaning)
     return line
 
 

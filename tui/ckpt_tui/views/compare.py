@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.compare import Change, Comparison, ProcessPair
 from ckpt_tui.checkpoint.comparefiles import FileComparison, FilePair
 from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.bars import Part
 from ckpt_tui.views.facts import Fact, Section
@@ -166,10 +165,9 @@ def line_rows(found: list[Line], reveal: bool) -> LazyRows[int]:
     def row(number: int) -> Row:
         line = found[number]
         before, after = _cells(line, reveal)
-        title = Text("  " * line.depth + line.title, "" if line.depth or line.how else "strong")
-        if line.pair is not None or (not line.depth and not line.how):
-            title.stylize("strong")
-        mark = Text(sign(line.how), line.how) if line.how else ""
+        is_heading = line.pair is not None or not (line.depth or line.how)
+        title = styled(("  " * line.depth + line.title, "strong" if is_heading else ""))
+        mark = styled((sign(line.how), line.how)) if line.how else ""
         return Row(number, (mark, title, before, after))
 
     return LazyRows(range(len(found)), row)

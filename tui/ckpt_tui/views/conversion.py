@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.base_check import BaseVerdict
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import Result
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.facts import Fact, Section
@@ -60,12 +59,12 @@ def _what(plan: Plan) -> Iterator[Fact]:
     yield Fact("base", _base(plan))
 
 
-def _base(plan: Plan) -> Text:
+def _base(plan: Plan) -> Styled:
     mark = signed(*BASE_VERDICTS[plan.base_verdict])
     if plan.base is None:
         return mark
     digest = short_digest(plan.base.config_digest)
-    return Text.assemble(printable(plan.base.reference), f" ({digest})  ", mark)
+    return styled(printable(plan.base.reference), f" ({digest})  ", mark)
 
 
 def _layers(plan: Plan) -> Iterator[Fact]:
@@ -82,10 +81,11 @@ def _layers(plan: Plan) -> Iterator[Fact]:
 
 
 def _bar_fact(role: str, size: int, scale: int, words: str) -> Fact:
-    line = Text()
-    line.append(bar(size, scale, BAR), ROLE_MEANING.get(role, "metadata"))
-    line.append(human_bytes(size).rjust(10), "strong")
-    line.append(f"  {printable(words)}", "muted")
+    line = styled(
+        (bar(size, scale, BAR), ROLE_MEANING.get(role, "metadata")),
+        (human_bytes(size).rjust(10), "strong"),
+        (f"  {printable(words)}", "muted"),
+    )
     return Fact(role, line)
 
 

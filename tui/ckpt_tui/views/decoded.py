@@ -5,8 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
-from rich.text import Text
-
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.decode import DecodedImage, Entry
 from ckpt_tui.criu.render import MAX_BYTES, FieldView, fields, summary
@@ -133,7 +132,7 @@ class DecodedRows:
     def _record(self, record: int, entry: Entry) -> Row:
         path = (record,)
         if entry.message is None:
-            text: Text | str = Text(printable(entry.problem) or "not decoded", "fails")
+            text: Styled | str = styled((printable(entry.problem) or "not decoded", "fails"))
         else:
             text = masked(printable(summary(entry.message, self._host)), self.reveal)
         if self.image.kind is None and entry.unknown:
@@ -142,7 +141,7 @@ class DecodedRows:
         extra = f", and {entry.extra[1]} bytes of its own" if entry.extra[1] else ""
         is_known = self.image.kind is not None and entry.message is not None
         name = type(entry.message).__name__ if is_known else "bytes"
-        label = Text.assemble(f"{mark} ", (f"{record}", "heading"))
+        label = styled(f"{mark} ", (f"{record}", "heading"))
         return Row(key=path, cells=(label, text if not extra else f"{text}{extra}", name))
 
     def _field(self, path: Path, view: FieldView) -> Row:

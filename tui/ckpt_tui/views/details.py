@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import (
     Checkpoint,
@@ -17,6 +15,7 @@ from ckpt_tui.checkpoint.model import (
     Thread,
 )
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.isolation import cgroup_sections, namespace_sections
@@ -57,7 +56,9 @@ def _arguments(argv: Sequence[bytes], reveal: bool) -> Iterator[Fact]:
     for text in masked_arguments([printable(argument) for argument in shown], reveal):
         yield Fact("", text or "(empty)")
     if rest := len(argv) - len(shown):
-        yield Fact("", Text(f"{rest} empty ones: the process wrote over its arguments", "muted"))
+        yield Fact(
+            "", styled((f"{rest} empty ones: the process wrote over its arguments", "muted"))
+        )
 
 
 def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterator[Fact]:

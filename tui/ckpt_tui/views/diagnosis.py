@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, Note
 from ckpt_tui.diagnose.finding import Evidence, Finding
@@ -135,7 +134,7 @@ def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -
         rows.append(
             Row(
                 key=LOG,
-                cells=(signed(meaning), Text(title, "strong"), printable(diagnosis.log_name)),
+                cells=(signed(meaning), styled((title, "strong")), printable(diagnosis.log_name)),
             )
         )
     for index, finding in enumerate(diagnosis.findings):
@@ -144,7 +143,7 @@ def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -
         cells = (_mark(finding), printable(finding.title), printable(finding.where))
         rows.append(Row(key=index, cells=cells))
     if not problems_only:
-        rows.append(Row(key=RESTORE, cells=("→", Text("How to restore it", "strong"), "")))
+        rows.append(Row(key=RESTORE, cells=("→", styled(("How to restore it", "strong")), "")))
     return rows
 
 
@@ -163,9 +162,9 @@ def problem_keys(diagnosis: TargetDiagnosis) -> frozenset[Ref]:
     )
 
 
-def _mark(finding: Finding) -> Text:
+def _mark(finding: Finding) -> Styled:
     """Return the sign of a finding; advice is no verdict and has a mere dot."""
-    return Text("•", "muted") if finding.severity == "advice" else signed(finding.severity)
+    return styled(("•", "muted")) if finding.severity == "advice" else signed(finding.severity)
 
 
 def sections_of(diagnosis: TargetDiagnosis, key: object) -> list[Section]:
@@ -181,7 +180,7 @@ def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
     """Return how each engine restores the checkpoint, or why it does not take it."""
     sections = []
     for way in diagnosis.restore:
-        facts = [Fact("", Text(printable(c), COMMAND)) for c in way.commands]
+        facts = [Fact("", styled((printable(c), COMMAND))) for c in way.commands]
         facts += [Fact("", printable(n.replace("`", ""))) for n in way.notes]
         if way.refusal:
             facts.append(Fact("", signed("fails", printable(way.refusal.replace("`", "")))))
@@ -204,7 +203,7 @@ def _place(place: LogPlace) -> list[Fact]:
 
 def finding_sections(finding: Finding) -> list[Section]:
     """Return one finding: what, why, how sure, what proves it, what cures it."""
-    head = Text.assemble(_mark(finding), " ", (printable(finding.title), "strong"))
+    head = styled(_mark(finding), " ", (printable(finding.title), "strong"))
     return [
         Section("", [Fact("", head), Fact("", printable(finding.why))]),
         Section("Proof", [Fact("", printable(e.text), link=e.link) for e in finding.evidence]),

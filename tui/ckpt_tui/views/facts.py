@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
-
 from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.views.table import Cell, fit
+from ckpt_tui.core.styled import Cell, Styled, cell_len, styled
+from ckpt_tui.views.table import fit
 
 MOST = 4000
 """Characters of one value that are shown: a screen full. How many more there are is said."""
@@ -51,41 +46,33 @@ class Section:
 class FactLine:
     """One drawn line; `link` is that of the value on it, which begins at cell `start`."""
 
-    text: Text
+    text: Styled
     link: Ref | None = None
     start: int = 0
 
 
-def _shortened(value: Cell) -> Text:
-    text = value.copy() if isinstance(value, Text) else Text(value)
-    rest = len(text.plain) - MOST
-    if rest > 0:
-        text = text[:MOST].append(f" … {rest:,} more characters", "muted")
-    return text
+def _shortened(value: Cell) -> Styled:
+    rest = len(value) - MOST
+    more = f" … {rest:,} more characters" if rest > 0 else ""
+    return styled(value[:MOST], (more, "muted"))
 
 
-def wrapped(value: Cell, width: int) -> list[Text]:
+def wrapped(value: Cell, width: int) -> list[Styled]:
     """Return a value as lines of at most `width` cells, broken at blanks where there are some."""
-    return list(_shortened(value).wrap(_console(), max(width, 2), overflow="fold")) or [Text()]
-
-
-@functools.cache
-def _console() -> Console:
-    """Rich wants one for wrapping, though nothing is printed."""
-    return Console(file=io.StringIO())
+    return _shortened(value).wrap(max(width, 2))
 
 
 def _fact_lines(fact: Fact, label_width: int, width: int) -> Iterator[FactLine]:
     start = label_width + _GAP if fact.label else 0
     below = bool(fact.label) and width - start < _NARROW
     if below:  # no room beside the label: the value goes under it
-        yield FactLine(Text(str(fit(fact.label, min(width, cell_len(fact.label)))), "muted"))
+        yield FactLine(styled((str(fit(fact.label, min(width, cell_len(fact.label)))), "muted")))
         start = min(2, width - 2)
     for number, line in enumerate(wrapped(fact.value, width - start)):
         label = str(fit("" if number or below else fact.label, start)) if start else ""
         if fact.link:
-            line.stylize("link")
-        yield FactLine(Text.assemble((label, "muted"), line), fact.link, start)
+            line = line.with_style("link")
+        yield FactLine(styled((label, "muted"), line), fact.link, start)
 
 
 def fact_lines(sections: Sequence[Section], width: int) -> list[FactLine]:
@@ -95,11 +82,11 @@ def fact_lines(sections: Sequence[Section], width: int) -> list[FactLine]:
         if not section.facts and not section.empty:
             continue
         if lines:
-            lines.append(FactLine(Text()))
+            lines.append(FactLine(Styled()))
         if section.title:
-            lines.append(FactLine(Text(section.title, "heading")))
+            lines.append(FactLine(styled((section.title, "heading"))))
         if not section.facts:
-            lines += [FactLine(line) for line in wrapped(Text(section.empty, "muted"), width)]
+            lines += [FactLine(line) for line in wrapped(styled((section.empty, "muted")), width)]
         label_width = min(max((cell_len(f.label) for f in section.facts), default=0), _LABEL)
         for fact in section.facts:
             lines += _fact_lines(fact, label_width, width)

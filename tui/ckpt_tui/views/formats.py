@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.restore_steps import Step, Way, pulls
 from ckpt_tui.convert.measure import Measured
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.views.bars import shares
 from ckpt_tui.views.facts import Fact, Section
@@ -72,7 +71,7 @@ def way_rows(
         if running is not None and running.id == way.id:
             written, here = running.written, f"{running.seconds:.1f} s…"
         cells = (
-            Text(way.name, "good" if way.engine == "in place" else ""),
+            styled((way.name, "good" if way.engine == "in place" else "")),
             time_line(way, _lengths(way, done, timed), total, scale, line_width),
             human_bytes(way.reads),
             human_bytes(written),
@@ -97,26 +96,24 @@ def seconds_text(way: Way, done: Done) -> str:
     return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.1f} ms"
 
 
-def time_line(way: Way, lengths: Sequence[int], total: int, scale: int, width: int) -> Text:
+def time_line(way: Way, lengths: Sequence[int], total: int, scale: int, width: int) -> Styled:
     """Return the steps as segments with their names in them; what moves nothing is only named."""
-    line = Text(no_wrap=True)
+    line = Styled()
     room = round(width * total / scale) if scale else 0
     cells = shares(lengths, max(room, min(len(lengths), width)) if total else 0)
     for step, length in zip(way.steps, cells, strict=True):
         if length:
-            line.append_text(_segment(step, length))
+            line += _segment(step, length)
     if not total:
-        line.append(", ".join(f"{step.name}: nothing is moved" for step in way.steps), "muted")
+        line += (", ".join(f"{step.name}: nothing is moved" for step in way.steps), "muted")
     return line
 
 
-def _segment(step: Step, length: int) -> Text:
+def _segment(step: Step, length: int) -> Styled:
     """Return one step: its own edge, then its name or the first word of it, as it fits."""
     fitting = [name for name in (step.name, step.name.split()[0]) if len(name) < length]
     words = "│" + plain(fit("".join(fitting[:1]), length - 1))
-    segment = Text(words, MEANING_OF_VERB[step.verb])
-    segment.stylize("reverse")
-    return segment
+    return styled((words, f"{MEANING_OF_VERB[step.verb]} reverse"))
 
 
 def way_sections(way: Way, done: Done, why_not: str = "") -> list[Section]:
@@ -152,7 +149,7 @@ def pull_sections(checkpoint: Checkpoint) -> list[Section]:
     return [Section("To pull", facts)]
 
 
-def conclusion(ways: Sequence[Way], done: Done) -> Text:
+def conclusion(ways: Sequence[Way], done: Done) -> Styled:
     """Return the first and the last way in one sentence, measured if they were."""
     measured = [way for way in ways if way.id in done]
     worst = max(measured or ways, key=lambda way: _total(way, done))

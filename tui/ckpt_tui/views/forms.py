@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.forms import Form, Piece, forms
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import MEANINGS
@@ -27,20 +26,20 @@ def form_section(checkpoint: Checkpoint, width: int) -> Section:
     """Return both trees side by side in `width` cells."""
     room = max(1, (width - GAP) // 2)
     left, right = ([*form_lines(form, room)] for form in forms(checkpoint))
-    blank = Text(" " * room)
+    blank = styled(" " * room)
     lines = zip_longest(left, right, fillvalue=blank)
-    facts = [Fact("", Text.assemble(one, " " * GAP, other)) for one, other in lines]
+    facts = [Fact("", styled(one, " " * GAP, other)) for one, other in lines]
     return Section("What the image is made of", facts)
 
 
-def form_lines(form: Form, width: int) -> Iterator[Text]:
+def form_lines(form: Form, width: int) -> Iterator[Styled]:
     """Yield a tree, a line for each piece with its size, each exactly `width` cells."""
     said = "this one" if form.is_stored else "as it would be, unpacked"
-    yield Text(plain(fit(f"{form.name}: {said}", width)), "strong")
+    yield styled((plain(fit(f"{form.name}: {said}", width)), "strong"))
     yield from _lines(form.root, "", "", width)
 
 
-def _lines(piece: Piece, edge: str, below: str, width: int) -> Iterator[Text]:
+def _lines(piece: Piece, edge: str, below: str, width: int) -> Iterator[Styled]:
     size = (human_bytes(piece.bytes) if piece.bytes else "–").rjust(NUMBER)
     about = ""
     if piece.digest and width >= _DIGEST:
@@ -49,7 +48,7 @@ def _lines(piece: Piece, edge: str, below: str, width: int) -> Iterator[Text]:
     room = width - len(edge) - NUMBER - 1
     words = plain(fit(f"{name}  {printable(about)}" if about else name, room, shrink="middle"))
     sign = piece.component if piece.component in _COLOURS else ""
-    line = Text.assemble((edge, "muted"), (words, sign), " ", size)
+    line = styled((edge, "muted"), (words, sign), " ", size)
     yield line[:width]
     for number, inner in enumerate(piece.inside, 1):
         last = number == len(piece.inside)

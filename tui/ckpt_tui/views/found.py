@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.model import Region
 from ckpt_tui.checkpoint.search import Match, Matches
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.secrets import BLOT, secret_byte_spans
 from ckpt_tui.views.table import Column, Row
@@ -37,17 +36,16 @@ def found_row(number: int, match: Match, region: Region | None, reveal: bool) ->
     )
 
 
-def context(match: Match, reveal: bool) -> Text:
+def context(match: Match, reveal: bool) -> Styled:
     """Return a match with the bytes around it as one line, one character a byte."""
     whole = match.before + match.found + match.after
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in whole)
     for begin, end in () if reveal else secret_byte_spans(whole):
         text = text[:begin] + BLOT * (end - begin) + text[end:]
     start = max(0, len(match.before) - BEFORE)
-    line = Text(text[start : len(match.before) + AFTER], no_wrap=True)
+    line = styled(text[start : len(match.before) + AFTER])
     shown = len(match.before) - start
-    line.stylize("mark", shown, shown + len(match.found))
-    return line
+    return line.with_style("mark", shown, shown + len(match.found))
 
 
 def found_text(found: Matches) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-
-from rich.text import Text
+from itertools import groupby
 
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.views.secrets import BLOT, secret_byte_spans
 
@@ -91,7 +91,7 @@ def hex_line(
     digits: int,
     marks: Sequence[Span] = (),
     covers: Sequence[Span] = (),
-) -> Text:
+) -> Styled:
     """Return one line; `data` may be shorter than `per_line`. `marks` and `covers`, which are not
     shown, count from its first byte."""
     head = f"{address:0{digits}x}  "
@@ -101,18 +101,22 @@ def hex_line(
     for index in (first + i for first, count in covers for i in range(count)):
         at, letter = len(head) + _column(index), letters_at + index
         line = line[:at] + 2 * BLOT + line[at + 2 : letter] + BLOT + line[letter + 1 :]
-    text = Text(line, no_wrap=True)
-    text.stylize("muted", 0, digits)
+    styles = ["muted"] * digits + [""] * (len(line) - digits)
     for index, byte in enumerate(data):
         at = len(head) + _column(index)
         if not byte:
-            text.stylize("muted", at, at + 2)
+            styles[at : at + 2] = ["muted"] * 2
         if not 0x20 <= byte < 0x7F:
-            text.stylize("muted", letters_at + index, letters_at + index + 1)
+            styles[letters_at + index] = "muted"
     for first, count in marks:
-        text.stylize("mark", len(head) + _column(first), len(head) + _column(first + count - 1) + 2)
-        text.stylize("mark", letters_at + first, letters_at + first + count)
-    return text
+        columns = range(len(head) + _column(first), len(head) + _column(first + count - 1) + 2)
+        for at in (*columns, *range(letters_at + first, letters_at + first + count)):
+            styles[at] = f"{styles[at]} mark".strip()
+    runs, at = [], 0
+    for style, group in groupby(styles):
+        start, at = at, at + len(list(group))
+        runs.append((line[start:at], style))
+    return styled(*runs)
 
 
 def dump_lines(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.values import file_mode
 from ckpt_tui.views.facts import Fact, Section
@@ -145,9 +144,7 @@ def _cgroup(checkpoint: Checkpoint, found: CgroupDirectory) -> Iterator[Fact]:
 
 
 def _properties(found: Mapping[str, str], reveal: bool, empty: str) -> Section:
-    facts = [
-        Fact("", Text.assemble((name, "muted"), "  ", line)) for name, line in _told(found, reveal)
-    ]
+    facts = [Fact("", styled((name, "muted"), "  ", line)) for name, line in _told(found, reveal)]
     return Section("Properties", facts, empty=empty)
 
 

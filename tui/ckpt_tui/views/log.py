@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.diagnose.doctor import LogDiagnosis
 from ckpt_tui.views.diagnosis import legible
 from ckpt_tui.views.meanings import signed
@@ -15,21 +14,21 @@ COLUMNS = (
     Column("LOG", share=1, least=40),
 )
 
-FOLLOWS, NOISE = Text("↳", "may-fail"), Text("·", "muted")
+FOLLOWS, NOISE = styled(("↳", "may-fail")), styled(("·", "muted"))
 
 
 def log_rows(log: LogDiagnosis) -> list[Row]:
     """Return one row for each line of a log that was kept; `meaning` is empty for those that are
     neither the cause nor what followed from it."""
     cause = log.root_cause
-    marks: dict[int, tuple[Text, str]] = {note.line: (NOISE, "") for note in log.noise}
+    marks: dict[int, tuple[Styled, str]] = {note.line: (NOISE, "") for note in log.noise}
     marks |= {note.line: (FOLLOWS, "may-fail") for note in log.cascade}
     rows = []
     for index, (number, text) in enumerate(log.lines):
-        mark, meaning = marks.get(number, (Text(), ""))
-        shown = Text(legible(text), "" if number else "muted")
+        mark, meaning = marks.get(number, (Styled(), ""))
+        shown = styled((legible(text), "" if number else "muted"))
         if cause is not None and number == cause.line and text[:60] in cause.text:
-            mark, meaning, shown = signed("fails"), "fails", Text(legible(text), "fails")
+            mark, meaning, shown = signed("fails"), "fails", styled((legible(text), "fails"))
         cells = (mark, f"{number:,}" if number else "", shown)
         rows.append(Row(index, cells, meaning=meaning))
     return rows

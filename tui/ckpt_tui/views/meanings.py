@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.text import Text
+from ckpt_tui.core.styled import Styled, styled
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One meaning: rows name it as the style of a `Text`, each theme has a colour of that name."""
+    """One meaning: rows name it as the style of a text, each theme has a colour of that name."""
 
     name: str
     """Style of a span in a cell, and the theme variable (`$name`) in style sheets."""
@@ -55,7 +55,6 @@ def sign(meaning: str) -> str:
     return _SIGNS[meaning]
 
 
-def signed(meaning: str, text: str = "") -> Text:
+def signed(meaning: str, text: str = "") -> Styled:
     """Return the coloured sign of a meaning and `text`, which must be printable, after it."""
-    label = Text().append(_SIGNS[meaning], meaning)
-    return label.append(f" {text}") if text else label
+    return styled((_SIGNS[meaning], meaning), f" {text}" if text else "")

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import (
     human_bytes,
     human_count,
@@ -179,22 +178,22 @@ def title_line(
     diagnosis: TargetDiagnosis | None,
     width: int,
     waiting: str = "checking …",
-) -> Text:
+) -> Styled:
     """Return the first line of the screen: where it is, what it is, how big, what is wrong;
     `waiting` stands for a diagnosis that is not there."""
     facts = f"{checkpoint.format.name} · {human_bytes(checkpoint.sizes.packed)}"
-    right = Text.assemble((facts, "muted"), "   ")
-    right.append_text(_verdict(diagnosis) if diagnosis else Text(waiting, "muted"))
-    room = max(8, width - right.cell_len - 4)
+    said = _verdict(diagnosis) if diagnosis else styled((waiting, "muted"))
+    right = styled((facts, "muted"), "   ", said)
+    room = max(8, width - right.width - 4)
     source = printable(checkpoint.source)
     left = source if len(source) <= room else "…" + source[1 - room :]
-    gap = " " * max(1, width - len(left) - right.cell_len - 2)
-    return Text.assemble(" ", (left, "strong"), gap, right, " ")
+    gap = " " * max(1, width - len(left) - right.width - 2)
+    return styled(" ", (left, "strong"), gap, right, " ")
 
 
-def _verdict(diagnosis: TargetDiagnosis) -> Text:
-    verdict = Text()
+def _verdict(diagnosis: TargetDiagnosis) -> Styled:
+    verdict = Styled()
     if diagnosis.log is not None and diagnosis.log.root_cause is not None:
         failed = f"{diagnosis.log.attempt.action or 'restore'} failed"
-        verdict.append_text(signed("fails", failed)).append("   ")
-    return verdict.append_text(signed(diagnosis.verdict.sign, diagnosis.verdict.text))
+        verdict = signed("fails", failed) + "   "
+    return verdict + signed(diagnosis.verdict.sign, diagnosis.verdict.text)

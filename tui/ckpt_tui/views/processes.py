@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Process
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import Cell, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.secrets import masked_arguments
@@ -116,10 +115,9 @@ def process_rows(checkpoint: Checkpoint) -> list[Row]:
 
 
 def _row(process: Process, depth: int, dumped: int | None, scale: int, files: int) -> Row:
-    amount = Text()
+    amount: Cell = ""
     if dumped is not None:
-        amount.append(bar(dumped, scale, BAR), "pages")
-        amount.append(human_bytes(dumped).rjust(9))
+        amount = styled((bar(dumped, scale, BAR), "pages"), human_bytes(dumped).rjust(9))
     who, command = process.credentials, command_line(process)
     return Row(
         key=Ref.process(process.pid),

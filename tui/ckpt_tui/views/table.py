@@ -6,11 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from rich.cells import cell_len
-from rich.text import Text
-
-Cell = Text | str
-"""Already printable; spans of a `Text` name meanings (`rows.meanings`) as their style."""
+from ckpt_tui.core.styled import Cell, cell_len, styled
 
 GAP = 2
 """Cells between two columns."""
@@ -215,4 +211,4 @@ def fit(cell: Cell, width: int, align: str = "left", shrink: str = "end") -> Cel
 
 def _join(*pieces: Cell) -> Cell:
     words = [piece for piece in pieces if isinstance(piece, str)]
-    return "".join(words) if len(words) == len(pieces) else Text.assemble(*pieces)
+    return "".join(words) if len(words) == len(pieces) else styled(*pieces)

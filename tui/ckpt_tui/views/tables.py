@@ -6,17 +6,16 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.delta import SoFar
 from ckpt_tui.checkpoint.index import Lookup, index_of
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import Cell, Styled, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.secrets import masked
-from ckpt_tui.views.table import Cell, Column, LazyRows, Row
+from ckpt_tui.views.table import Column, LazyRows, Row
 
 BAR = 6
 """Cells of a bar in a table."""
@@ -28,13 +27,10 @@ SIZED = Column("SIZE", width=BAR + NUMBER)
 """A bar and the number it stands for."""
 
 
-def sized(size: int, scale: int, meaning: str) -> Text:
+def sized(size: int, scale: int, meaning: str) -> Styled:
     """Return a bar on the scale of its column with the size to its right."""
-    cell = Text()
-    cell.append(bar(size, scale, BAR), meaning)
     number = (human_bytes(size) if size else "–").rjust(NUMBER)
-    cell.append(number, "" if size else "muted")
-    return cell
+    return styled((bar(size, scale, BAR), meaning), (number, "" if size else "muted"))
 
 
 FILE_COLUMNS = (
@@ -71,7 +67,7 @@ def _place(places: Places, key: Hashable) -> int | None:
 def _file_row(file: OpenFile) -> Row:
     target: Cell = printable(file.target)
     if file.deleted:
-        target = Text.assemble(str(target), (" (deleted)", "deleted"))
+        target = styled(str(target), (" (deleted)", "deleted"))
     return Row(
         key=Ref.file(file.pid, file.fd),
         cells=(
@@ -294,7 +290,7 @@ def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
                 path,
                 entry.kind or "",
                 "" if gone else f"{entry.mode:o}",
-                Text("deleted", "deleted") if gone else sized(entry.size, scale, "delta"),
+                styled(("deleted", "deleted")) if gone else sized(entry.size, scale, "delta"),
             ),
             values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
         )

@@ -6,7 +6,6 @@ import dataclasses
 import time
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -16,6 +15,7 @@ from ckpt_tui.convert.request import Prepared, Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CONVERT, bindings_for
@@ -44,8 +44,8 @@ class Heading(Lines):
         super().__init__(id=id)
         self._heading = heading
 
-    def lines(self, width: int) -> list[Text]:
-        return [Text(f" {fit(self._heading, max(width - 2, 0), shrink='middle')}", no_wrap=True)]
+    def lines(self, width: int) -> list[Styled]:
+        return [styled(" ", fit(self._heading, max(width - 2, 0), shrink="middle"))]
 
 
 class ConvertScreen(AsksToFetch[bool]):

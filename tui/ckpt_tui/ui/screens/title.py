@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.ui.widgets.lines import Lines
@@ -29,12 +28,12 @@ class Title(Lines):
             self._transferred = size
             self.redraw()
 
-    def lines(self, width: int) -> list[Text]:
+    def lines(self, width: int) -> list[Styled]:
         if self.checkpoint is None:
-            return [Text(f" {printable(self._target)}", "strong")]
-        fetched = Text(style="muted")
+            return [styled((f" {printable(self._target)}", "strong"))]
+        fetched = ""
         if self._transferred is not None:
             came = human_bytes(self._transferred)
-            fetched.append(f"  {came} fetched " if width >= 100 else f"  ↓{came} ")
-        left = title_line(self.checkpoint, self.diagnosis, width - fetched.cell_len, self.waiting)
-        return [left.append_text(fetched)]
+            fetched = f"  {came} fetched " if width >= 100 else f"  ↓{came} "
+        left = title_line(self.checkpoint, self.diagnosis, width - len(fetched), self.waiting)
+        return [styled(left, (fetched, "muted"))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import ContentSwitcher, Static
@@ -12,6 +11,7 @@ from textual.widgets import ContentSwitcher, Static
 from ckpt_tui.checkpoint.search import parse_pattern, search_window
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, middle, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.commands import VIEW, bindings_for
@@ -55,11 +55,13 @@ class ViewTitle(Lines):
         self._what, self._bytes = name, size
         self.note = ""
 
-    def lines(self, width: int) -> list[Text]:
-        right = Text(human_bytes(self._bytes) + (f"   {self.note}" if self.note else ""), "muted")
-        left = middle(printable(self._what), max(8, width - right.cell_len - 4))
-        gap = " " * max(1, width - len(left) - right.cell_len - 2)
-        return [Text.assemble(" ", (left, "strong"), gap, right, " ")]
+    def lines(self, width: int) -> list[Styled]:
+        right = styled(
+            (human_bytes(self._bytes) + (f"   {self.note}" if self.note else ""), "muted")
+        )
+        left = middle(printable(self._what), max(8, width - right.width - 4))
+        gap = " " * max(1, width - len(left) - right.width - 2)
+        return [styled(" ", (left, "strong"), gap, right, " ")]
 
 
 class TextList(ListView):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,6 +15,7 @@ from textual.message import Message
 from textual.style import Style
 
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.views.facts import Section, fact_lines
@@ -27,14 +27,14 @@ class _FactText(Lines):
         self.sections: Sequence[Section] = ()
         self.empty = ""
 
-    def lines(self, width: int) -> Sequence[Text | Content]:
-        drawn: list[Text | Content] = []
+    def lines(self, width: int) -> Sequence[Styled | Content]:
+        drawn: list[Styled | Content] = []
         for line in fact_lines(self.sections, width):
             content = as_content(line.text)
             if line.link:
                 content = content.stylize(Style.from_meta({"link": line.link}), line.start)
             drawn.append(content)
-        return drawn or [Text(self.empty, "muted")]
+        return drawn or [styled((self.empty, "muted"))]
 
     def on_click(self, event: events.Click) -> None:
         link = event.style.meta.get("link")

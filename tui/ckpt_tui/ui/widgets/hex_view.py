@@ -9,7 +9,6 @@ from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
@@ -19,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.ui.jobs import read_block
@@ -227,21 +227,21 @@ class HexView(ScrollView, can_focus=True):
         segments = self._palette.segments(line, self.rich_style) or [Segment("", self.rich_style)]
         return Strip(segments).adjust_cell_length(self.scrollable_size.width, self.rich_style)
 
-    def _text(self, line: int, y: int) -> Text:
+    def _text(self, line: int, y: int) -> Styled:
         if not self._window.size:
-            return Text(self._empty if y == 0 else "", "muted")
+            return styled((self._empty if y == 0 else "", "muted"))
         start = line * self._per_line
         if start >= self._window.size:
-            return Text()
+            return Styled()
         address = f"{self._base + start:0{self._digits}x}  "
         if self._absent is not None and (words := self._absent(start)):
-            return Text(address + (words if y == 0 or start % 0x100 == 0 else "·"), "muted")
+            return styled((address + (words if y == 0 or start % 0x100 == 0 else "·"), "muted"))
         block = self._block(start // BLOCK)
         if block is None:
-            return Text(address + "…", "muted")
+            return styled((address + "…", "muted"))
         if isinstance(block, CkptError):
             said = printable(str(block)) if y == 0 or start % BLOCK == 0 else ""
-            return Text.assemble((address, "muted"), ("✖ ", "fails"), said)
+            return styled((address, "muted"), ("✖ ", "fails"), said)
         at, count = start % BLOCK, self._per_line
         data = block.data[at : at + count]
         marks = marks_within(self._marks, start, count)

@@ -6,10 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from rich.text import Text
 from textual.content import Content
 from textual.widget import Widget
 
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.ui.widgets.painting import as_content
 from ckpt_tui.views.bars import progress
@@ -52,7 +52,9 @@ class Rate:
         return (last - first) / (end - start) if end - start >= 0.2 else None
 
 
-def job_line(step: str, done: int, total: int | None, per_second: float | None, width: int) -> Text:
+def job_line(
+    step: str, done: int, total: int | None, per_second: float | None, width: int
+) -> Styled:
     """Return the line: step, bar, amounts, rate, and the key that stops it.
 
     `step` is printable. Without a total there is no bar and no share, only bytes and rate.
@@ -60,22 +62,21 @@ def job_line(step: str, done: int, total: int | None, per_second: float | None, 
     amount = f"{human_bytes(done)} of {human_bytes(total)}" if total else human_bytes(done)
     rate = f"  {human_bytes(per_second)}/s" if per_second is not None else ""
     numbers = amount + rate if done or total else ""
-    keys = Text.assemble(("esc", "heading"), (" cancels", "muted"))
-    room = width - 2 - keys.cell_len - 2
+    keys = styled(("esc", "heading"), (" cancels", "muted"))
+    room = width - 2 - keys.width - 2
     bar_cells = _BAR if total and room >= len(numbers) + _BAR + _NAME + 4 else 0
-    line = Text(" ", no_wrap=True)
+    line = styled(" ")
     left = room - (len(numbers) + 2 if numbers else 0) - (bar_cells + 2 if bar_cells else 0)
     if left < _NAME:  # what is done matters more than how fast, and that more than how much
         numbers, left = amount if numbers else "", left + len(rate)
     if left < _NAME:
         numbers, left = "", room
     needed = min(left, len(step))
-    line.append(str(fit(step, max(needed, 0), shrink="middle")), "strong")
+    line += (str(fit(step, max(needed, 0), shrink="middle")), "strong")
     if bar_cells and total:
-        line.append("  ").append_text(progress(done, total, bar_cells))
-    line.append(f"  {numbers}" if numbers else "")
-    line.append(" " * max(2, width - 1 - line.cell_len - keys.cell_len)).append_text(keys)
-    return line
+        line = styled(line, "  ", progress(done, total, bar_cells))
+    line += f"  {numbers}" if numbers else ""
+    return styled(line, " " * max(2, width - 1 - line.width - keys.width), keys)
 
 
 class JobBar(Widget):

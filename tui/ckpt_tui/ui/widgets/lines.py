@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
+from ckpt_tui.core.styled import Styled
 from ckpt_tui.ui.widgets.painting import as_content
 
 
@@ -26,7 +26,7 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self._drawn: tuple[int, Content, int] | None = None
 
-    def lines(self, width: int) -> Sequence[Text | Content]:
+    def lines(self, width: int) -> Sequence[Styled | Content]:
         """Return the lines, `width` cells at most, printable."""
         raise NotImplementedError
 
@@ -38,7 +38,7 @@ class Lines(Widget):
     def _at(self, width: int) -> tuple[Content, int]:
         if self._drawn is None or self._drawn[0] != width:
             lines = self.lines(width)
-            made = [as_content(line) if isinstance(line, Text) else line for line in lines]
+            made = [as_content(line) if isinstance(line, Styled) else line for line in lines]
             self._drawn = (width, Content("\n").join(made), len(made))
         return self._drawn[1:]
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping
 
-from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
-from rich.theme import Theme
 from textual.color import Color
 from textual.content import Content, Span
 
+from ckpt_tui.core.styled import Cell, Styled
 from ckpt_tui.views.meanings import ATTRIBUTES, MEANINGS
-from ckpt_tui.views.table import Cell
 
 _CONTENT_STYLES = {
     meaning.name: f"{ATTRIBUTES.get(meaning.name, '')} ${meaning.name}".strip()
@@ -42,17 +38,18 @@ class Palette:
             if ground.startswith("ansi_")
             else Style(bgcolor=Color.parse(ground).rich_color)
         )
-        self._console = Console(theme=Theme(styles), file=io.StringIO())
+        self._styles = styles
 
-    def style(self, meaning: str) -> Style:
-        """Return the style of a meaning; nothing at all for an empty name."""
-        return self._console.get_style(meaning, default=Style.null()) if meaning else Style.null()
+    def style(self, names: str) -> Style:
+        """Return the style of some meanings, separated by blanks, the last one on top."""
+        found = (self._styles.get(name) or Style.parse(name) for name in names.split())
+        return sum(found, Style.null())
 
     def segments(self, cell: Cell, base: Style) -> list[Segment]:
         """Return a cell as segments over `base`; every one of them has a style."""
         if isinstance(cell, str):
             return [Segment(cell, base)] if cell else []
-        drawn = list(Segment.apply_style(cell.render(self._console), base))
+        drawn = [Segment(text, base + self.style(names)) for text, names in cell.runs]
         return [s for one in drawn for s in _upright(one, base)] if base.reverse else drawn
 
 
@@ -69,13 +66,10 @@ def _upright(segment: Segment, base: Style) -> Iterator[Segment]:
             yield Segment(piece, own)
 
 
-def as_content(text: Text) -> Content:
+def as_content(text: Styled) -> Content:
     """Return a text as Textual's own, which follows a change of the theme by itself."""
-    spans = [
-        Span(span.start, span.end, _CONTENT_STYLES.get(str(span.style), str(span.style)))
-        for span in text.spans
-    ]
-    if text.style:
-        name = str(text.style)
-        spans.insert(0, Span(0, len(text.plain), _CONTENT_STYLES.get(name, name)))
+    spans, end = [], 0
+    for words, names in text.runs:
+        start, end = end, end + len(words)
+        spans += [Span(start, end, _CONTENT_STYLES.get(name, name)) for name in names.split()]
     return Content(text.plain, spans)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.views.bars import Part, legend, stacked
 
@@ -30,8 +29,8 @@ class StackedBar(Lines):
         self._empty = self._empty if empty is None else empty
         self.redraw()
 
-    def lines(self, width: int) -> Sequence[Text]:
+    def lines(self, width: int) -> Sequence[Styled]:
         present = [part for part in self._parts if part.amount > 0]
         if not present:
-            return [Text(self._empty, "muted")]
+            return [styled((self._empty, "muted"))]
         return [stacked(present, width), *legend(present, width)]

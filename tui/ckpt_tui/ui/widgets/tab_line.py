@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
 from textual import events
 from textual.message import Message
 
+from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.commands import own_key
 from ckpt_tui.ui.widgets.lines import Lines
 
@@ -36,22 +36,22 @@ class TabLine(Lines):
         self._shown = number
         self.redraw()
 
-    def lines(self, width: int) -> list[Text]:
+    def lines(self, width: int) -> list[Styled]:
         keys = [own_key(self.app, f"tab-{n}") for n in range(1, len(self._names) + 1)]
         around = 1 + sum(len(key) + 2 for key in keys)  # a blank before the name and one behind
         chosen = self._chosen(width - around)
         room = width - around - sum(map(len, chosen))
         gap = "  " if room >= len(chosen) else " "
-        line = Text(" ", no_wrap=True)
+        line = styled(" ")
         self._ends = []
         for number, name in enumerate(chosen, 1):
             here = number == self._shown
-            line.append(keys[number - 1], "heading" if here else "muted")
-            line.append(f" {name}" if name else "", "strong" if here else "muted")
-            line.append(gap)
-            self._ends.append(line.cell_len)
+            line += (keys[number - 1], "heading" if here else "muted")
+            line += (f" {name}" if name else "", "strong" if here else "muted")
+            line += gap
+            self._ends.append(line.width)
         if self._shown <= len(self._names):
-            line.stylize("reverse", *self._span(self._shown))
+            line = line.with_style("reverse", *self._span(self._shown))
         return [line]
 
     def _chosen(self, room: int) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,6 +16,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ckpt_tui.core.styled import cell_len
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.ui.widgets.painting import Palette
 from ckpt_tui.views.bars import Part
