@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,29 +11,30 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.config import Config
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import palette
-from ckpt_tui.ui.opening import CompareTargets, OpenTarget
+from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison
 from ckpt_tui.ui.theme import DARK, ThemedApp
 
 
 class ScreensApp(ThemedApp[None]):
     """Shows what its screens ask for."""
 
-    @on(OpenTarget)
-    def _open_target(self, message: OpenTarget) -> None:
-        self.open_target(message.target, message.tab, message.key)
+    @on(ShowCheckpoint)
+    def _show_checkpoint(self, message: ShowCheckpoint) -> None:
+        self.open_target(message.target, message.tab, message.ref)
 
-    @on(CompareTargets)
-    def _compare_targets(self, message: CompareTargets) -> None:
+    @on(ShowComparison)
+    def _show_comparison(self, message: ShowComparison) -> None:
         self.compare_targets(message.targets)
 
-    def open_target(self, target: str, tab: int = 1, key: Hashable = None) -> None:
-        """Open one checkpoint over what is shown; `tab` and `key` as in `OpenTarget`."""
+    def open_target(self, target: str, tab: int = 1, ref: Ref | None = None) -> None:
+        """Open one checkpoint over what is shown; `tab` and `ref` as in `ShowCheckpoint`."""
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
-        self.push_screen(CheckpointScreen(target, tab, key))
+        self.push_screen(CheckpointScreen(target, tab, ref))
 
     def compare_targets(self, targets: Sequence[str]) -> None:
         """Show two checkpoints beside each other, more of them as a time line."""

@@ -1,7 +1,12 @@
-"""What screens ask the app to show, so that none imports one that imports it."""
+"""Requests of a screen to the app: show a checkpoint or a comparison over it.
+
+A screen that imports another one must not be shown by it in turn: what would be a circle goes
+through here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.message import Message
@@ -10,16 +15,16 @@ from ckpt_tui.checkpoint.ref import Ref
 
 
 @dataclass
-class OpenTarget(Message):
-    """Show a checkpoint, at a tab or at the object that `key` refers to."""
+class ShowCheckpoint(Message):
+    """Open a checkpoint at one of its tabs, which count from 1, or at what `ref` refers to."""
 
     target: str
     tab: int = 1
-    key: Ref | None = None
+    ref: Ref | None = None
 
 
 @dataclass
-class CompareTargets(Message):
-    """Show two checkpoints side by side, or more of them as a time line."""
+class ShowComparison(Message):
+    """Compare two checkpoints, or more as a time line."""
 
-    targets: tuple[str, ...]
+    targets: Sequence[str]

@@ -18,7 +18,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count
 from ckpt_tui.formats.comparing import Link, compare_chain
 from ckpt_tui.ui.commands import CHAIN, bindings_for
-from ckpt_tui.ui.opening import CompareTargets, OpenTarget
+from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
@@ -102,9 +102,9 @@ class ChainScreen(AsksToFetch[None]):
         if link is None or self.job_running:
             return
         if link.before:
-            self.post_message(CompareTargets((link.before, link.target)))
+            self.post_message(ShowComparison((link.before, link.target)))
         else:
-            self.post_message(OpenTarget(link.target))
+            self.post_message(ShowCheckpoint(link.target))
 
     def action_add_checkpoint(self) -> None:
         """Ask for one more, and compare all anew."""

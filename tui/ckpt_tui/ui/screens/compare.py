@@ -28,7 +28,7 @@ from ckpt_tui.core.text import human_count, middle, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.comparing import Loaded, compare_deltas, is_one_dump, load_both, side
 from ckpt_tui.ui.commands import COMPARE, bindings_for
-from ckpt_tui.ui.opening import CompareTargets, OpenTarget
+from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.screens.pick import AskScreen
@@ -234,11 +234,11 @@ class CompareScreen(AsksToFetch[None]):
         else:
             self._open_at(0, None)
 
-    def _open_at(self, which: int, key: Ref | None) -> None:
-        if key is None:
+    def _open_at(self, which: int, ref: Ref | None) -> None:
+        if ref is None:
             self.notify("It leads nowhere: all that is known of it is on the panel.", markup=False)
         else:
-            self.post_message(OpenTarget(self.targets[which], key=key))
+            self.post_message(ShowCheckpoint(self.targets[which], ref=ref))
 
     def _region_bytes(self, pair: RegionPair, progress: Progress) -> _Bytes:
         """Runs in a thread."""
@@ -289,7 +289,7 @@ class CompareScreen(AsksToFetch[None]):
 
         def add(target: str | None) -> None:
             if target:
-                self.post_message(CompareTargets((*self.targets, target)))
+                self.post_message(ShowComparison((*self.targets, target)))
 
         self.app.push_screen(AskScreen.for_target("one more", self.targets[-1]), add)
 

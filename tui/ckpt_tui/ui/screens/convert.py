@@ -19,7 +19,7 @@ from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CONVERT, bindings_for
-from ckpt_tui.ui.opening import OpenTarget
+from ckpt_tui.ui.opening import ShowCheckpoint
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
@@ -188,5 +188,5 @@ class ConvertScreen(AsksToFetch[bool]):
 
     def action_open_result(self) -> None:
         if self._result is not None:
-            self.app.post_message(OpenTarget(self._result.name))
+            self.app.post_message(ShowCheckpoint(self._result.name))
             self.dismiss(True)
