@@ -249,7 +249,7 @@ async def test_a_search_in_vain_leaves_what_was_found_before(data: Path) -> None
 
 async def test_a_search_that_is_none_is_said(data: Path) -> None:
     async with shown(data / "images/counter", "5", "slash", "text:re:(", "enter") as pilot:
-        assert "That is no regular expression" in pilot.app.said
+        assert "Invalid regular expression" in pilot.app.said
         await press(pilot, "slash", "text:nowhere to be found", "enter")
         assert "no place in" in pilot.app.said
 

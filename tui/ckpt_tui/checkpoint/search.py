@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from ckpt_tui.checkpoint.expressions import Expression, may_never_end, quick
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import ProcessMemory
 from ckpt_tui.core.errors import CkptError, UsageError
@@ -18,8 +17,8 @@ from ckpt_tui.criu.pages import Memory, PageState
 CHUNK = 1 << 20
 """Bytes searched at a time: a few milliseconds in which nothing else of the program runs."""
 
-SLOW_CHUNK = 16 << 10
-"""The same where an expression may take the square of the time: a tenth of a second at worst."""
+MOST_MEMORY = 32 << 20
+"""Bytes that RE2 may take for one expression and for the states that it meets."""
 
 CONTEXT = 160
 """Bytes around a match that are kept: enough to see that it belongs to a secret."""
@@ -38,24 +37,13 @@ class Pattern:
     """What is searched for: bytes, or a regular expression over bytes."""
 
     literal: bytes = b""
-    expression: Expression | None = None
-    is_slow: bool = False
-    """Whether it asks for what RE2 does not know, so that it may take any time."""
+    expression: Any = None
+    """As RE2 compiled it; its time grows with the bytes, and other threads run meanwhile."""
 
     @property
     def reach(self) -> int:
         """Bytes that a match may have at most."""
         return MAX_MATCH if self.expression else len(self.literal)
-
-    @property
-    def chunk(self) -> int:
-        """Bytes to search at a time."""
-        return SLOW_CHUNK if self.is_slow else CHUNK
-
-    @property
-    def remark(self) -> str:
-        """What a person who waits should know of it."""
-        return " (a slow expression)" if self.is_slow else ""
 
     def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int]]:
         """Yield where the matches in `buffer` start and end, from `start` on."""
@@ -80,7 +68,8 @@ def _occurrences(buffer: bytes, literal: bytes, start: int) -> Iterator[int]:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Return what a person typed: text, `re:` an expression, `hex:` bytes, `u16:` UTF-16.
+    """Return what a person typed: text, `re:` an expression in the syntax of RE2, `hex:` bytes,
+    `u16:` UTF-16.
 
     Raises:
         UsageError: it is none of these, or nothing.
@@ -88,25 +77,38 @@ def parse_pattern(text: str) -> Pattern:
     form, colon, rest = text.partition(":")
     if not colon or form not in ("re", "hex", "u16"):
         form, rest = "", text
+    if form == "re":
+        return Pattern(expression=_compiled(rest))
     try:
-        if form == "re":
-            expression = re.compile(rest.encode(), re.DOTALL)
-            found = quick(expression)
-            if found is None and may_never_end(expression):
-                raise UsageError(
-                    "That search might never end:",
-                    "it repeats what repeats itself, beside a lookaround or a back reference.",
-                    "Leave one of them out.",
-                )
-            return Pattern(expression=found or expression, is_slow=found is None)
         literal = bytes.fromhex(rest) if form == "hex" else _encoded(rest, form)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError("That is no regular expression:", f"{error}.") from None
     except ValueError:
-        raise UsageError("That is no search:", f"{rest!r} are no hexadecimal bytes.") from None
+        raise UsageError("Invalid search:", f"{rest!r} is not hexadecimal.") from None
     if not literal:
         raise UsageError("There is nothing to search for.")
     return Pattern(literal)
+
+
+def _compiled(expression: str) -> Any:
+    """Return an expression over bytes; a character beyond ASCII is the bytes that it has in UTF-8,
+    and a dot is any byte."""
+    # 7 ms; only a search for an expression needs it
+    import re2
+
+    re2.purge()  # it keeps the expressions before, each with all that it took
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.dot_nl = True
+    options.log_errors = False
+    options.max_mem = MOST_MEMORY
+    try:
+        return re2.compile(expression.encode(), options)
+    except re2.error as error:
+        said = error.args[0].decode(errors="replace")
+        raise UsageError(
+            "Invalid regular expression:",
+            f"{said}.",
+            "The syntax is that of RE2: no lookaround, no back references, \\z for the end.",
+        ) from None
 
 
 def _encoded(text: str, form: str) -> bytes:
@@ -182,7 +184,7 @@ def search(
         Cancelled: the caller gave up.
     """
     total = sum(area.memory.size for area in areas)
-    progress.start(f"searching memory{pattern.remark}", total)
+    progress.start("searching memory", total)
     for area in areas:
         for start, end in _stretches(area):
             try:
@@ -233,7 +235,7 @@ def search_window(
     window: ByteWindow, pattern: Pattern, progress: Progress
 ) -> list[tuple[int, int]]:
     """Return offsets and lengths of the first `MAX_MATCHES` matches in a window."""
-    progress.start(f"searching{pattern.remark}", window.size)
+    progress.start("searching", window.size)
     found = scan(window.read, 0, window.size, pattern, progress)
     return [(place, len(match)) for place, _, match, _ in islice(found, MAX_MATCHES)]
 
@@ -254,7 +256,7 @@ def scan(
     position = next_start = start
     tail = b""
     while position < end:
-        length = min(pattern.chunk, end - position)
+        length = min(CHUNK, end - position)
         buffer = tail + read(position, length)
         base = position - len(tail)
         position += length

@@ -222,7 +222,7 @@ def _share_rows(shares: Iterable[Share]) -> Iterator[tuple[str, ...]]:
         yield share.name, str(share.bytes), human_bytes(share.bytes)
 
 
-def _rows_block(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Block:
+def _rows_block(title: str, columns: Sequence[Column], rows: Iterable[Row]) -> Block:
     heads = tuple(column.title.capitalize() for column in columns)
     return Block(title, heads, [tuple(map(_cell, row.cells)) for row in rows])
 

@@ -77,12 +77,12 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
         print_heading("Seccomp filter " + ", ".join(map(str, one.numbers)))
         print_facts((fact.label, str(fact.value)) for fact in filter_facts(one))
     for title, columns, rows in (
-        ("Files", tables.FILE_COLUMNS, tables.file_source(checkpoint)),
-        ("Sockets", tables.SOCKET_COLUMNS, tables.socket_source(checkpoint)),
+        ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
+        ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
         ("Mounts", tables.MOUNT_COLUMNS, tables.mount_rows(checkpoint, reveal)),
         ("Namespaces", isolation.COLUMNS, isolation.namespace_rows(checkpoint)),
         ("Cgroups", isolation.COLUMNS, isolation.cgroup_rows(checkpoint)),
-        ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_source(checkpoint)),
+        ("Root filesystem", tables.DELTA_COLUMNS, tables.delta_rows(checkpoint)),
     ):
         print_heading(title)
         print_table(columns, rows) if rows else print_facts([("", "none")])

@@ -18,7 +18,7 @@ from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding, Severity
 
 TCP = 6
-CLOSED, LISTEN, CONNECTED_UDP = 7, 10, 1
+CLOSED, LISTEN = 7, 10
 UNIX_EXTERN = 1
 """unix_sk_entry.uflags: a stand-in for a socket outside of the dump (criu/include/sk-unix.h)."""
 

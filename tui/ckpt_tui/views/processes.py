@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Process
@@ -12,7 +13,7 @@ from ckpt_tui.core.styled import Cell, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.secrets import masked_arguments
-from ckpt_tui.views.table import Column, LazyRows, Row
+from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 
 COLUMNS = (
     Column("PID", width=6, align="right"),
@@ -88,7 +89,7 @@ def exit_text(status: int | None) -> str:
     return f"killed by signal {signal}" if signal else f"exit code {status >> 8}"
 
 
-def process_source(checkpoint: Checkpoint) -> LazyRows[int]:
+def process_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return one row a process, in tree order, made when seen; memory is the dumped bytes, on one
     scale."""
     index = index_of(checkpoint)
@@ -101,17 +102,7 @@ def process_source(checkpoint: Checkpoint) -> LazyRows[int]:
         dumped = memory.dumped_bytes if memory else None
         return _row(index.process[pid], depths[pid], dumped, scale, files)
 
-    return LazyRows(tuple(depths), row, _pid)
-
-
-def _pid(key: Hashable) -> int | None:
-    return key.ids[0] if isinstance(key, Ref) and key.kind == "process" else None
-
-
-def process_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return the same rows, all made."""
-    rows = process_source(checkpoint)
-    return [rows[number] for number in range(len(rows))]
+    return LazyRows(tuple(depths), row, by_ref("process", itemgetter(0)))
 
 
 def _row(process: Process, depth: int, dumped: int | None, scale: int, files: int) -> Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.items import Item, Recovered
@@ -14,7 +15,7 @@ from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.link_labels import Link, each, file_link, image_links
 from ckpt_tui.views.links import MOST
 from ckpt_tui.views.meanings import signed
-from ckpt_tui.views.table import Column, LazyRows, Row
+from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 from ckpt_tui.views.tables import SIZED, sized
 
 COLUMNS = (
@@ -34,9 +35,8 @@ def item_rows(items: Sequence[Item]) -> LazyRows[int]:
     return LazyRows(range(len(items)), lambda n: _row(n, items[n], scale), number_of)
 
 
-def number_of(key: Hashable) -> int | None:
-    """Return the number of the item of a row."""
-    return key.ids[0] if isinstance(key, Ref) and key.kind == "item" else None
+number_of = by_ref("item", itemgetter(0))
+"""Return the number of the item of a row."""
 
 
 def _row(number: int, item: Item, scale: int) -> Row:

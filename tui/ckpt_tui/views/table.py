@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from ckpt_tui.checkpoint.ref import Kind, Ref
 from ckpt_tui.core.styled import Cell, cell_len, styled
 
 GAP = 2
@@ -96,11 +97,21 @@ class LazyRows(Generic[KeyT]):
     def __getitem__(self, index: int, /) -> Row:
         return self._row_of(self.keys[index])
 
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._row_of, self.keys)
+
     def index_of(self, key: Hashable, /) -> int | None:
         try:
             return self.keys.index(self._number_of(key) if self._number_of else key)
         except ValueError:
             return None
+
+
+def by_ref(
+    kind: Kind, number_of: Callable[[tuple[Any, ...]], int | None]
+) -> Callable[[Hashable], int | None]:
+    """Return what finds the number of a row by the `Ref` that is its key."""
+    return lambda key: number_of(key.ids) if isinstance(key, Ref) and key.kind == kind else None
 
 
 def plain(cell: Cell) -> str:

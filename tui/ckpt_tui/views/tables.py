@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from ckpt_tui.checkpoint.delta import SoFar
-from ckpt_tui.checkpoint.index import Lookup, index_of
+from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.styled import Cell, Styled, styled
@@ -15,7 +16,7 @@ from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.secrets import masked
-from ckpt_tui.views.table import Column, LazyRows, Row
+from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 
 BAR = 6
 """Cells of a bar in a table."""
@@ -43,25 +44,12 @@ FILE_COLUMNS = (
 )
 
 
-def file_source(checkpoint: Checkpoint) -> LazyRows[int]:
+def file_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return the descriptors as rows that are made when seen."""
     files, place = checkpoint.files, index_of(checkpoint).file
     return LazyRows(
-        range(len(files)), lambda number: _file_row(files[number]), lambda key: _place(place, key)
+        range(len(files)), lambda number: _file_row(files[number]), by_ref("file", place.get)
     )
-
-
-def file_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a descriptor."""
-    return [_file_row(file) for file in checkpoint.files]
-
-
-Places = Lookup[tuple[int, int], int] | Mapping[tuple[int, int], int]
-
-
-def _place(places: Places, key: Hashable) -> int | None:
-    """Return the number of a row that stands for a descriptor or a region."""
-    return places.get(key.ids) if isinstance(key, Ref) and len(key.ids) == 2 else None
 
 
 def _file_row(file: OpenFile) -> Row:
@@ -101,19 +89,14 @@ SOCKET_COLUMNS = (
 )
 
 
-def socket_source(checkpoint: Checkpoint) -> LazyRows[int]:
+def socket_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return the socket descriptors as rows that are made when seen."""
     sockets, place = checkpoint.sockets, index_of(checkpoint).socket
     return LazyRows(
         range(len(sockets)),
         lambda number: _socket_row(sockets[number]),
-        lambda key: _place(place, key),
+        by_ref("socket", place.get),
     )
-
-
-def socket_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a socket descriptor."""
-    return [_socket_row(socket) for socket in checkpoint.sockets]
 
 
 def _socket_row(socket: Socket) -> Row:
@@ -163,7 +146,7 @@ MEMORY_COLUMNS = (
 REGION_MEANING = {"heap": "pages", "stack": "volumes", "file": "images", "shared": "delta"}
 
 
-def memory_source(checkpoint: Checkpoint) -> LazyRows[int]:
+def memory_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return the regions of every process as rows that are made when seen."""
     index = index_of(checkpoint)
     regions, place = index.regions, index.region
@@ -171,14 +154,8 @@ def memory_source(checkpoint: Checkpoint) -> LazyRows[int]:
     return LazyRows(
         range(len(regions)),
         lambda number: _region_row(regions[number], scale),
-        lambda key: _place(place, key),
+        by_ref("region", place.get),
     )
-
-
-def memory_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a region of every process."""
-    rows = memory_source(checkpoint)
-    return [rows[number] for number in range(len(rows))]
 
 
 def _region_row(region: Region, scale: int) -> Row:
@@ -273,7 +250,7 @@ DELTA_COLUMNS = (
 )
 
 
-def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
+def delta_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return the changes of the root filesystem as rows that are made when seen."""
     entries = checkpoint.delta.entries
     scale = entries.largest if isinstance(entries, SoFar) else index_of(checkpoint).largest_change
@@ -295,18 +272,7 @@ def delta_source(checkpoint: Checkpoint) -> LazyRows[int]:
             values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
         )
 
-    return LazyRows(range(len(entries)), row, _number)
-
-
-def _number(key: Hashable) -> int | None:
-    """Return the number of a row that stands for a change."""
-    return key.ids[0] if isinstance(key, Ref) and key.kind == "delta" else None
-
-
-def delta_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row a change of the root filesystem."""
-    rows = delta_source(checkpoint)
-    return [rows[number] for number in range(len(rows))]
+    return LazyRows(range(len(entries)), row, by_ref("delta", itemgetter(0)))
 
 
 IMAGE_COLUMNS = (
@@ -316,24 +282,13 @@ IMAGE_COLUMNS = (
 )
 
 
-def image_source(checkpoint: Checkpoint) -> LazyRows[int]:
+def image_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return the image files as rows that are made when seen; damaged ones carry the sign of
     failure."""
-    return listing_source(checkpoint.images)
-
-
-def image_rows(checkpoint: Checkpoint) -> list[Row]:
-    """Return one row an image file."""
     return listing_rows(checkpoint.images)
 
 
-def listing_rows(images: Sequence[ImageFile]) -> list[Row]:
-    """Return one row a listed image, by name."""
-    rows = listing_source(images)
-    return [rows[number] for number in range(len(rows))]
-
-
-def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
+def listing_rows(images: Sequence[ImageFile]) -> LazyRows[int]:
     """Return the same as rows that are made when seen."""
     ordered = sorted(images, key=lambda i: i.name)
     scale = max((i.size for i in images), default=0)
@@ -350,11 +305,8 @@ def listing_source(images: Sequence[ImageFile]) -> LazyRows[int]:
             values=(image.name, image.entries, image.size),
         )
 
-    def number_of(key: Hashable) -> int | None:
-        match key:
-            case Ref("image", (name,)):
-                place = bisect_left(ordered, name, key=lambda i: i.name)
-                return place if place < len(ordered) and ordered[place].name == name else None
-        return None
+    def number_of(ids: tuple[str]) -> int | None:
+        place = bisect_left(ordered, ids[0], key=lambda i: i.name)
+        return place if place < len(ordered) and ordered[place].name == ids[0] else None
 
-    return LazyRows(range(len(ordered)), row, number_of)
+    return LazyRows(range(len(ordered)), row, by_ref("image", number_of))

@@ -27,7 +27,7 @@ from ckpt_tui.views.found import COLUMNS, found_row, found_text, parse_address, 
 from ckpt_tui.views.hex import dump_lines
 from ckpt_tui.views.table import LazyRows, Row
 
-FORMS = "text, re:expression, hex:bytes, u16:text; a * before it searches every process"
+FORMS = "text, re:expression (RE2), hex:bytes, u16:text; a * before it searches every process"
 
 
 class MemoryPane(ListPane):

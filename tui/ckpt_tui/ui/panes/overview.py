@@ -16,7 +16,7 @@ from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.facts import fact_lines
 from ckpt_tui.views.overview import component_parts, overview_sections
-from ckpt_tui.views.processes import COLUMNS, process_source
+from ckpt_tui.views.processes import COLUMNS, process_rows
 
 
 class OverviewPane(Pane):
@@ -30,7 +30,7 @@ class OverviewPane(Pane):
             with Vertical(classes="inside"):
                 yield VirtualTable(
                     COLUMNS[:3],
-                    process_source(self.checkpoint),
+                    process_rows(self.checkpoint),
                     empty="No processes: pstree.img is missing or empty",
                 )
                 yield StackedBar(component_parts(self.checkpoint), empty="No bytes")

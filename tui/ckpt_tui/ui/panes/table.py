@@ -39,7 +39,7 @@ def _list(shown: ListOf, kind: type[ListPane] = ListPane) -> Make:
 
 
 PROCESSES = ListOf(
-    processes.process_source,
+    processes.process_rows,
     processes.COLUMNS,
     "No processes: pstree.img is missing or empty",
     copied_column=1,
@@ -47,28 +47,28 @@ PROCESSES = ListOf(
     has_secrets=True,
 )
 FILES = ListOf(
-    tables.file_source,
+    tables.file_rows,
     tables.FILE_COLUMNS,
     "No open files: no fdinfo image",
     copied_column=3,
     is_problem=problems.file_problem,
 )
 SOCKETS = ListOf(
-    tables.socket_source,
+    tables.socket_rows,
     tables.SOCKET_COLUMNS,
     "No sockets: this checkpoint has none",
     copied_column=5,
     is_problem=problems.socket_problem,
 )
 MEMORY = ListOf(
-    tables.memory_source,
+    tables.memory_rows,
     tables.MEMORY_COLUMNS,
     "No memory maps: no mm image",
     copied_column=1,
     is_problem=problems.region_problem,
 )
 FILESYSTEM = ListOf(
-    tables.delta_source,
+    tables.delta_rows,
     tables.DELTA_COLUMNS,
     "No changes: the root filesystem is as in the image, or the dump left it out",
     copied_column=1,
@@ -87,7 +87,7 @@ ISOLATION = ListOf(
     has_secrets=True,
 )
 IMAGES = ListOf(
-    tables.image_source, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
+    tables.image_rows, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
 )
 
 PANES: tuple[PaneEntry, ...] = (

@@ -193,7 +193,7 @@ class ViewScreen(JobScreen[None]):
         self._fill()
 
     def action_search(self) -> None:
-        forms = "text, re:expression, hex:bytes, u16:text"
+        forms = "text, re:expression (RE2), hex:bytes, u16:text"
         self.app.push_screen(AskScreen("search bytes", forms), self._search_for)
 
     def _search_for(self, text: str | None) -> None:
