@@ -87,7 +87,7 @@ class ChainScreen(AsksToFetch[None]):
 
     def _fail(self, error: CkptError) -> None:
         self.query_one(Facts).show(problem_sections(error))
-        self._list.show(self._list.source, "They cannot be compared")
+        self._list.show(self._list.source, "Comparison failed")
 
     @on(VirtualTable.RowHighlighted)
     def _show_detail(self) -> None:

@@ -88,7 +88,7 @@ class _Opened:
 
 @dataclass(frozen=True, slots=True)
 class _Bytes:
-    """The same thing in both checkpoints."""
+    """The same region or file in both checkpoints."""
 
     names: tuple[str, str]
     """Printable."""
@@ -172,7 +172,7 @@ class CompareScreen(AsksToFetch[None]):
 
     def _fail(self, error: CkptError) -> None:
         self.query_one(Facts).show(problem_sections(error))
-        self._list.show(ListRows(), "They cannot be compared")
+        self._list.show(ListRows(), "Comparison failed")
         self.query_one(StackedBar).show((), "")
 
     def _opened(self, found: _Opened) -> None:
@@ -218,7 +218,7 @@ class CompareScreen(AsksToFetch[None]):
         self.action_open()
 
     def action_open(self) -> None:
-        """Show the changed bytes of a region or file, or the thing itself in its checkpoint."""
+        """Show the changed bytes of a region or file, or the object in its checkpoint."""
         line = self.line
         if line is None or self._found is None:
             return
@@ -236,7 +236,7 @@ class CompareScreen(AsksToFetch[None]):
 
     def _open_at(self, which: int, ref: Ref | None) -> None:
         if ref is None:
-            self.notify("It leads nowhere: all that is known of it is on the panel.", markup=False)
+            self.notify("Nothing to open here: the panel has all details.", markup=False)
         else:
             self.post_message(ShowCheckpoint(self.targets[which], ref=ref))
 

@@ -84,7 +84,7 @@ class ConvertScreen(AsksToFetch[bool]):
         return self._result is not None
 
     def _make_plan(self) -> None:
-        # the job has it while it runs: who stops it and leaves does not wait for its end
+        # the running job has it: leaving the screen does not wait for the end of the job
         before, self._prepared = self._prepared, None
         self._plan = self._result = None
         request = self._request
@@ -102,8 +102,8 @@ class ConvertScreen(AsksToFetch[bool]):
         self._show("Plan", *plan_sections(self._plan))
 
     def _fail(self, error: CkptError) -> None:
-        again = Section("", [Fact("", "Nothing was left behind. The source was not touched.")])
-        self._show("It did not work", *problem_sections(error), again)
+        again = Section("", [Fact("", "Nothing was left behind. The source is unchanged.")])
+        self._show("Conversion failed", *problem_sections(error), again)
 
     def _show(self, title: str, *sections: Section) -> None:
         """Show what is being done or was done; without sections leave the panel as it is."""
@@ -126,7 +126,7 @@ class ConvertScreen(AsksToFetch[bool]):
     def action_start(self) -> None:
         if self.job_running or self._result is not None:
             return
-        # from here on it is the job's to close
+        # the job closes it from here on
         prepared, self._prepared = self._prepared, None
         if prepared is None:
             self._make_plan()

@@ -1,4 +1,4 @@
-"""Copy an image: asks whereto, shows blob by blob what moves, says what was there already."""
+"""Copy an image: asks for the destination, shows the progress of each blob, sums up the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.problem import problem_sections
 
-WHERETO = "docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]"
+DESTINATIONS = "docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]"
 
 
 class CopyScreen(JobScreen[bool]):
@@ -45,12 +45,12 @@ class CopyScreen(JobScreen[bool]):
         yield Static(f" Copy {printable(self._target)}", id="title", markup=False)
         with Vertical(classes="panel"):
             yield Facts()
-        yield Input(id="asked", compact=True, placeholder=WHERETO)
+        yield Input(id="asked", compact=True, placeholder=DESTINATIONS)
         yield JobBar()
         yield KeyLine(COPY)
 
     def on_mount(self) -> None:
-        self._ask("Whereto", Section("", [Fact("whereto", WHERETO)]))
+        self._ask("Destination", Section("", [Fact("destination", DESTINATIONS)]))
 
     @property
     def outcome(self) -> bool:
@@ -77,11 +77,11 @@ class CopyScreen(JobScreen[bool]):
         self._show(f"Copying to {printable(destination)}")
         target = self._target
 
-        def told(step: BlobStep) -> None:
+        def report(step: BlobStep) -> None:
             self.app.call_later(self._step, step)
 
         def work(progress: Progress) -> Result:
-            return copy(target, destination, progress, told)
+            return copy(target, destination, progress, report)
 
         def leave() -> None:
             self.dismiss(self._copied)
@@ -90,7 +90,7 @@ class CopyScreen(JobScreen[bool]):
 
     def _step(self, step: BlobStep) -> None:
         self._steps[step.blob.digest] = step
-        if self.job_running:  # the last ones come after the end
+        if self.job_running:  # the last steps arrive after the end
             self.query_one(Facts).show([self._blobs()])
 
     def _blobs(self) -> Section:
@@ -113,8 +113,8 @@ class CopyScreen(JobScreen[bool]):
         self._show("Done", Section("", facts), self._blobs())
 
     def _fail(self, error: CkptError) -> None:
-        again = Fact("", "What was copied stays; a second try moves only what is missing.")
-        self._ask("It did not work", *problem_sections(error), Section("", [again]))
+        again = Fact("", "Copied blobs are kept; a retry copies only the missing ones.")
+        self._ask("Copy failed", *problem_sections(error), Section("", [again]))
 
 
 def _line(step: BlobStep) -> Fact:

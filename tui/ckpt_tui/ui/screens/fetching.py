@@ -1,4 +1,4 @@
-"""Asks before much comes over the wire, for screens that open checkpoints."""
+"""Confirm large downloads, for screens that open checkpoints."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class AsksToFetch(JobScreen[ScreenResultType]):
     def ask_to_fetch(
         self, error: CkptError, again: Callable[[], object], leave: Callable[[], object]
     ) -> bool:
-        """Ask, if that is why a job failed, and return whether it is; then comes one of the two."""
+        """Ask, if a job failed so, and return whether it did; the answer calls one of them."""
         if not isinstance(error, TooMuchUnasked):
             return False
         target = error.target

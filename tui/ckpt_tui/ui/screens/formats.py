@@ -40,7 +40,7 @@ from ckpt_tui.views.forms import form_section
 from ckpt_tui.views.problem import problem_sections
 from ckpt_tui.views.table import ListRows, row_texts
 
-NO_LEGACY = "not run: the legacy form is not at hand, only this checkpoint's own"
+NO_LEGACY = "not run: needs the legacy archive; this checkpoint is in another format"
 
 DETAIL_EDGES = 3
 """Cells of the panel beside its text: blanks and the scroll bar."""
@@ -160,7 +160,7 @@ class FormatsScreen(AsksToFetch[None]):
         return super().check_action(action, parameters)
 
     def action_measure(self) -> None:
-        """Run every way whose data is at hand and that was not yet run."""
+        """Run every way that has its data here and was not run yet."""
         if self._measurement is None or self.job_running:
             return
         able = [way for way in self.ways if self._measurement.can_run(way)]
@@ -190,4 +190,4 @@ class FormatsScreen(AsksToFetch[None]):
 
     def _stop_measuring(self) -> None:
         self._waiting.clear()
-        self.notify("Stopped; the scratch folder goes with this screen.", markup=False)
+        self.notify("Stopped. The scratch folder is deleted when this screen closes.", markup=False)

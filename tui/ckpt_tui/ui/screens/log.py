@@ -113,7 +113,7 @@ class LogScreen(JobScreen[Hashable | None]):
             self._list.table.go_to(rows[number].key)
 
     def _fail(self, error: CkptError) -> None:
-        self._list.show(ListRows(), "It cannot be read")
+        self._list.show(ListRows(), "The log cannot be read")
         self.query_one(Facts).show(problem_sections(error))
 
     @on(VirtualTable.RowChosen)
@@ -142,5 +142,5 @@ class LogScreen(JobScreen[Hashable | None]):
     async def action_copy(self) -> None:
         cause = self.found.log.root_cause if self.found else None
         if cause is not None:
-            cure = cause.commands[0] if cause.commands else cause.fix
-            await send_to_clipboard(self.app, cure, "the cure")
+            fix = cause.commands[0] if cause.commands else cause.fix
+            await send_to_clipboard(self.app, fix, "the fix")

@@ -1,4 +1,4 @@
-"""Small questions over a screen: which one of several things, one line of text, yes or no."""
+"""Small questions over a screen: one of several, one line of text, yes or no."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN = 14
 
 
 class PickScreen(ModalScreen[Hashable | None]):
-    """A list of links; returns the key of the one chosen, None if it was left."""
+    """A list of links; returns what the chosen one refers to, None if it was left."""
 
     DEFAULT_CSS = """
     PickScreen {

@@ -183,7 +183,7 @@ class ViewScreen(JobScreen[None]):
         if self._as_text or not self._data:
             self._show("as-hex")
             if not self._data:
-                self.notify("It is no text.", markup=False)
+                self.notify("Binary data; no text view.", markup=False)
         else:
             self._show("as-text")
 

@@ -1,4 +1,4 @@
-"""The panel beside a list: everything known of the thing under the cursor."""
+"""The panel beside a list: all that is known of the row under the cursor."""
 
 from __future__ import annotations
 

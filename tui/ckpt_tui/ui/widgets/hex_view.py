@@ -50,7 +50,7 @@ class HexView(ScrollView, can_focus=True):
     yet shows as … until it is.
 
     Reading may mean decompressing or asking a registry, so it happens in a thread, one block at
-    a time; that is no job: nothing waits for it and there is nothing to cancel.
+    a time. It is not a job: nothing waits for it, and there is nothing to cancel.
     """
 
     ALLOW_SELECT = False

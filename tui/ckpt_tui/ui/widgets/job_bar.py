@@ -45,7 +45,7 @@ class Rate:
 
     @property
     def per_second(self) -> float | None:
-        """None until it can be told."""
+        """None until there are enough measurements."""
         if len(self._seen) < 2:
             return None
         (start, first), (end, last) = self._seen[0], self._seen[-1]

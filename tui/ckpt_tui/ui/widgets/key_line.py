@@ -35,7 +35,7 @@ class Key:
 
 
 def chosen(keys: Sequence[Key], width: int) -> list[Key]:
-    """Return the keys that fit whole into `width` cells: the first ones, and always the last."""
+    """Return the keys that fit into `width` cells: the first ones, and always the last."""
     kept = [*keys[: MOST - 1], *keys[-1:]] if len(keys) > MOST else [*keys]
     while len(kept) > 1 and sum(k.width for k in kept) + _GAP * (len(kept) - 1) > width:
         del kept[-2]

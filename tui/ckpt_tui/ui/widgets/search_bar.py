@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 class SearchBar(Widget):
     """Hidden until `open`; escape empties it, and once more closes it; enter goes back to the list.
 
-    The filter stays in force while the bar is open, whether it has the focus or not.
+    The filter applies while the line is open, whether it has the focus or not.
     """
 
     DEFAULT_CSS = """

@@ -10,7 +10,7 @@ from ckpt_tui.views.bars import Part, legend, stacked
 
 
 class StackedBar(Lines):
-    """Shares of a whole: one bar, and a legend below it."""
+    """Shares of a total: one bar, and a legend below it."""
 
     def __init__(
         self,

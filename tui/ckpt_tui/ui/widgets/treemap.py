@@ -1,4 +1,4 @@
-"""A treemap to go down in: every share of a whole is a tile of its size, named on its edge."""
+"""A treemap to go down in: every share of a total is a tile of its size, named on its edge."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class VirtualTable(ScrollView, can_focus=True):
 
     @property
     def columns(self) -> Sequence[Column]:
-        """The columns, also those that there is no room for."""
+        """All columns, including those that do not fit."""
         return self._columns
 
     @property
