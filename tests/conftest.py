@@ -15,6 +15,8 @@ from fault_server import FaultServer
 
 HERE = Path(__file__).parent
 E2E = HERE / "e2e"
+E2E_SECONDS = 1800
+"""For one end-to-end test at most: the first one may build the lab."""
 
 SETTINGS = ("COLORTERM", "ESCDELAY", "FORCE_COLOR", "NO_COLOR", "TMUX")
 for _name in [*os.environ]:
@@ -68,6 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if E2E in item.path.parents:
             item.add_marker("e2e")
             item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.timeout(E2E_SECONDS))
     items.sort(key=lambda item: E2E not in item.path.parents)
 
 

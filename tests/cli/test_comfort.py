@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ran import Run
@@ -34,6 +38,37 @@ def test_a_shell_completes_commands_options_and_files(
     )
     assert completed("ckpt-tui inspect --j", monkeypatch, capsys) == {"plain,--json"}
     assert completed("ckpt-tui inspect /tm", monkeypatch, capsys) == {"file,/tm"}
+
+
+COMPLETE = """
+compopt() { echo compopt "$@"; }  # the real one works at a prompt only
+eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"
+COMP_WORDS=(ckpt-tui "$1"); COMP_CWORD=1; COMPREPLY=()
+_ckpt_tui_completion ckpt-tui "$1" ckpt-tui
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("word", "offered"),
+    [
+        ("ins", ["inspect"]),
+        ("co", ["compare", "convert", "copy"]),
+        ("web.t", [""]),
+        ("", sorted(name for name, command in cli.commands.items() if not command.hidden)),
+    ],
+)
+def test_bash_completes_commands_and_else_files(word: str, offered: list[str]) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE, "bash", word],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == ["compopt -o default", *offered]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,6 +36,17 @@ def test_text_that_troff_would_take_for_commands_is_text() -> None:
     assert "\n.so" not in page
     assert "\n'" not in page
     assert "\\&.so /etc/passwd\n\\(aqbr\n\\en[.x] \\[u00E9]\n" in page
+
+
+def test_no_line_is_longer_than_a_terminal(run: Run) -> None:
+    filled = re.sub(r"(?s)\n\.nf\n.*?\n\.fi\n", "\n", run("man").out)
+    assert [line for line in filled.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+def test_mandoc_has_no_complaint() -> None:
+    done = subprocess.run(["mandoc", "-T", "lint", PAGE], capture_output=True, text=True)
+    assert (done.stdout + done.stderr, done.returncode) == ("", 0)
 
 
 @pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")

@@ -1,3 +1,3 @@
 """ckpt-tui: look into container checkpoints made with CRIU."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

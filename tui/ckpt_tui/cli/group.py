@@ -1,4 +1,4 @@
-"""The group of the sub-commands: what is none of them is a target to open on the screen."""
+"""The group of sub-commands. A first word that is not a command is a target to open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Completion of a shell:  eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"   (or 
 
 
 class Commands(click.Group):
-    """A group in which a first word that is no command is a target to open on the screen."""
+    """A group in which a first word that is not a command is a target to open."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if ctx.resilient_parsing:  # a shell asks what could come next
@@ -43,7 +43,8 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        return [*super().shell_complete(ctx, incomplete), *files(ctx, None, incomplete)]
+        # File names go first: click's script for bash drops what came before them.
+        return [*files(ctx, None, incomplete), *super().shell_complete(ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -53,4 +54,4 @@ class Commands(click.Group):
 
 
 class ReaderGone(Exception):
-    """Nobody reads standard output any more."""
+    """The reader of standard output closed it."""
