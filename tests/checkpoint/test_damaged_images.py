@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.build import MAX_NOTES, Parts, build_checkpoint
 from ckpt_tui.checkpoint.export import checkpoint_document, to_json
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu import decode
 from ckpt_tui.criu.frames import read_frames
-from ckpt_tui.criu.kinds import Format, kind_of
+from ckpt_tui.criu.kinds import Payload, kind_of
 from ckpt_tui.formats.views import MemoryTree
 from crafted import ARCHIVES, IMAGES, copied, loaded
 
@@ -61,7 +61,7 @@ def cut(files: dict[str, bytes], name: str, size: int) -> dict[str, bytes]:
 def ends_between_records(data: bytes, name: str, size: int) -> bool:
     """Whether nothing in the image itself tells that it was cut there."""
     kind, _ = kind_of(name) or (None, "")
-    if kind is None or kind.format is not Format.MANY:
+    if kind is None or kind.format is not Payload.MANY:
         return False
     frames = list(read_frames(BytesWindow(data), name, kind, quiet()))
     return size in (frames[0].offset, *(f.extra_offset + f.extra_size for f in frames))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ckpt_tui.checkpoint.forms import MOST_PAGES, Piece, forms
-from ckpt_tui.checkpoint.model import Checkpoint, Layer, Share
+from ckpt_tui.checkpoint.model import Checkpoint, Share, StoredPart
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.demo import demo_folder
 from ckpt_tui.formats.opened import open_checkpoint
@@ -53,7 +53,7 @@ def test_an_optimized_image_has_its_layers_as_stored() -> None:
 
 def test_a_legacy_image_has_its_layers(data: Path) -> None:
     checkpoint = loaded(data / "archives/rootfs.tar.zst")
-    layer = Layer("sha256:ab", "application/vnd.oci.image.layer.v1.tar", 7, 9, "checkpoint")
+    layer = StoredPart("sha256:ab", "application/vnd.oci.image.layer.v1.tar", 7, 9, "checkpoint")
     sizes = dataclasses.replace(checkpoint.sizes, layers=(layer,))
     legacy, _ = forms(dataclasses.replace(checkpoint, sizes=sizes))
     (only,) = legacy.root.inside

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.formats.views import MemoryTree

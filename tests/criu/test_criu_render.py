@@ -11,7 +11,7 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.bpf import MAX_INSTRUCTIONS
 from ckpt_tui.criu.decode import decode_image
-from ckpt_tui.criu.render import FieldView, Form, fields, summary, to_plain, walk
+from ckpt_tui.criu.render import FieldView, Rendering, fields, summary, to_plain, walk
 from ckpt_tui.criu.schema import (
     cgroups_pb2,
     descriptors_pb2,
@@ -70,9 +70,13 @@ def test_plain_form_keeps_the_number_beside_the_name() -> None:
         "src_addr": [16777343],
         "src_addr_text": "127.0.0.1",
     }
-    assert to_plain(socket, Form(names=False)) == {"family": 2, "proto": 6, "src_addr": [16777343]}
+    assert to_plain(socket, Rendering(names=False)) == {
+        "family": 2,
+        "proto": 6,
+        "src_addr": [16777343],
+    }
     big = Host(byte_order="big")
-    assert to_plain(socket, Form(host=big))["src_addr_text"] == "1.0.0.127"
+    assert to_plain(socket, Rendering(host=big))["src_addr_text"] == "1.0.0.127"
 
 
 def test_text_that_is_no_utf8_is_escaped_and_kept_whole() -> None:
@@ -100,9 +104,9 @@ def test_a_seccomp_filter_is_a_program_of_named_calls() -> None:
     assert summary(message.seccomp_filters[0]) == "filter 1,179 instructions, flags TSYNC"
     assert field_of(view.children, "0").value_text == "A = architecture"
     assert any(line.value_text == "if system call == read: go to 149" for line in view.children)
-    plain = to_plain(message, Form(host=host))["seccomp_filters"][0]
+    plain = to_plain(message, Rendering(host=host))["seccomp_filters"][0]
     assert plain["filter_text"] == [line.value_text for line in view.children]
-    assert "filter_text" not in to_plain(message, Form(names=False))["seccomp_filters"][0]
+    assert "filter_text" not in to_plain(message, Rendering(names=False))["seccomp_filters"][0]
 
 
 def test_a_socket_filter_reads_packets() -> None:

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.message import Message
 
 from ckpt_tui.criu.names import table_of
-from ckpt_tui.criu.render import Form, fields, to_plain
+from ckpt_tui.criu.render import Rendering, fields, to_plain
 from ckpt_tui.criu.schema import (
     events_pb2,
     files_pb2,
@@ -255,7 +255,7 @@ def test_a_pending_signal_says_why_and_from_whom(
     data = b"".join(word.to_bytes(4, host.byte_order, signed=True) for word in words)
     entry = process_pb2.siginfo_entry(siginfo=data + bytes(100))
     assert fields(entry, host)[0].value_text == shown
-    assert to_plain(entry, Form(host=host))["siginfo_text"] == shown
+    assert to_plain(entry, Rendering(host=host))["siginfo_text"] == shown
 
 
 def test_a_pending_signal_that_is_cut_stays_bytes() -> None:

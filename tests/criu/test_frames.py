@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.criu.frames import Form, Frame, read_frames, read_head
+from ckpt_tui.criu.frames import Frame, HeadForm, read_frames, read_head
 from ckpt_tui.criu.kinds import COMMON_MAGIC, KINDS, RECORDS, Kind, kind_of
 from ckpt_tui.criu.schema import files_pb2, ipc_pb2, sockets_pb2
 
@@ -42,17 +42,17 @@ def test_every_byte_of_a_real_image_is_in_a_frame(path: Path) -> None:
 
 
 def test_the_head_tells_version_and_byte_order() -> None:
-    def head(data: bytes) -> tuple[Form, str, int]:
+    def head(data: bytes) -> tuple[HeadForm, str, int]:
         found = read_head(BytesWindow(data))
         return found.form, found.byte_order, found.offset
 
-    assert head(image("PSTREE")) == (Form.V1_1, "little", 8)
-    assert head(image("PSTREE", version=1)) == (Form.V1_0, "little", 4)
-    assert head(image("PSTREE", order="big")) == (Form.V1_1, "big", 8)
-    assert head(image("PSTREE", order="big", version=1)) == (Form.V1_0, "big", 4)
-    assert head(image("INVENTORY", version=1)) == (Form.INVENTORY, "little", 4)
-    assert head(word(0x55105940) + word(0x57093306)) == (Form.SERVICE, "little", 8)
-    assert head(word(COMMON_MAGIC)) == (Form.NONE, "little", 0)
+    assert head(image("PSTREE")) == (HeadForm.V1_1, "little", 8)
+    assert head(image("PSTREE", version=1)) == (HeadForm.V1_0, "little", 4)
+    assert head(image("PSTREE", order="big")) == (HeadForm.V1_1, "big", 8)
+    assert head(image("PSTREE", order="big", version=1)) == (HeadForm.V1_0, "big", 4)
+    assert head(image("INVENTORY", version=1)) == (HeadForm.INVENTORY, "little", 4)
+    assert head(word(0x55105940) + word(0x57093306)) == (HeadForm.SERVICE, "little", 8)
+    assert head(word(COMMON_MAGIC)) == (HeadForm.NONE, "little", 0)
 
 
 def test_a_record_without_bytes_is_a_record() -> None:

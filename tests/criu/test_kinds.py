@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ckpt_tui
-from ckpt_tui.criu.kinds import KINDS, RECORDS, Format, kind_of
+from ckpt_tui.criu.kinds import KINDS, RECORDS, Payload, kind_of
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_every_message_of_the_table_exists() -> None:
         if kind.first:
             assert kind.message_class(0).DESCRIPTOR.name == kind.first.partition(".")[2]
             assert kind.message_class(1).DESCRIPTOR.name in kind.following + kind.first
-        assert bool(kind.first) == (kind.format in RECORDS | {Format.PLUGIN})
+        assert bool(kind.first) == (kind.format in RECORDS | {Payload.PLUGIN})
 
 
 def test_no_two_kinds_share_a_name_and_a_pattern() -> None:

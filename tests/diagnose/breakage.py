@@ -10,7 +10,7 @@ from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.build import Parts, build_checkpoint
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import ContainerFacts, FormatFacts
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from breakage import facts_of, findings, problems, unpack, whole_images
 
-from ckpt_tui.checkpoint import images
+from ckpt_tui.checkpoint import image_directory
 from ckpt_tui.checkpoint.export import plain, to_json
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
@@ -325,7 +325,7 @@ def test_what_the_load_told_is_not_decoded_again(
     def refuse(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(images, "decode_image", refuse)
+    monkeypatch.setattr(image_directory, "decode_image", refuse)
     facts.images._decoded.clear()
     assert len(maps) == 2
     assert [*records(facts), *page_runs(facts)] == []

@@ -14,7 +14,7 @@ from breakage import facts_of, findings, problems, unpack
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.document import parse_document
 from ckpt_tui.core.progress import Progress, quiet

@@ -34,7 +34,7 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.archive.tree import MemberKind
     from ckpt_tui.checkpoint.build import Parts, build_checkpoint
     from ckpt_tui.checkpoint.export import checkpoint_document, to_json
-    from ckpt_tui.checkpoint.images import ImageDirectory
+    from ckpt_tui.checkpoint.image_directory import ImageDirectory
     from ckpt_tui.checkpoint.memory import MemoryReader
     from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
     from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines

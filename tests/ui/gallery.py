@@ -22,7 +22,7 @@ from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.bars import Part, bar
+from ckpt_tui.views.bars import BarPart, bar
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import OPEN, signed
 from ckpt_tui.views.table import Column, ListRows, Row, row_text
@@ -62,9 +62,9 @@ FACTS = [
 ]
 
 PARTS = (
-    Part("pages", 166 << 20, "pages"),
-    Part("delta", 34 << 20, "delta"),
-    Part("metadata", 5 << 20, "metadata"),
+    BarPart("pages", 166 << 20, "pages"),
+    BarPart("delta", 34 << 20, "delta"),
+    BarPart("metadata", 5 << 20, "metadata"),
 )
 
 

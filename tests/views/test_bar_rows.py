@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckpt_tui.views.bars import Part, bar, legend, progress, shares, stacked
+from ckpt_tui.views.bars import BarPart, bar, legend, progress, shares, stacked
 
 PARTS = (
-    Part("pages", 140 << 10, "pages"),
-    Part("metadata", 46 << 10, "metadata"),
-    Part("delta", 3 << 10, "delta", note="16 added"),
+    BarPart("pages", 140 << 10, "pages"),
+    BarPart("metadata", 46 << 10, "metadata"),
+    BarPart("delta", 3 << 10, "delta", note="16 added"),
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from ckpt_tui.checkpoint.forms import Form, Piece
+from ckpt_tui.checkpoint.forms import CheckpointForm, Piece
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.views.forms import form_lines, form_section
@@ -31,7 +31,7 @@ def test_layers_have_digest_and_kind_where_there_is_room() -> None:
     layer = Piece(
         "pages\x1b[2J", 7, "pages", "application/x.layer.v1.tar+zstd", "sha256:" + 64 * "a"
     )
-    form = Form("optimized", is_stored=True, root=Piece("index", 7, inside=(layer,)))
+    form = CheckpointForm("optimized", is_stored=True, root=Piece("index", 7, inside=(layer,)))
     (_, _, narrow), (_, _, wide) = ([*form_lines(form, width)] for width in (37, 58))
     assert "aaaaaaaaaaaa" not in narrow.plain
     assert "aaaaaaaaaaaa tar+zstd" in wide.plain

@@ -28,7 +28,7 @@ from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views import choice
-from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.link_labels import Lead
 from ckpt_tui.views.links import users
 from ckpt_tui.views.secrets import COVER
 from ckpt_tui.views.table import Row
@@ -69,7 +69,7 @@ async def test_links_among_very_many_descriptors_are_found_in_a_job(
 ) -> None:
     threads: list[threading.Thread] = []
 
-    def watched(*words: Any) -> Sequence[Link]:
+    def watched(*words: Any) -> Sequence[Lead]:
         threads.append(threading.current_thread())
         return users(*words)
 

@@ -19,7 +19,7 @@ from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.formats import FormatsScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.compare import ONE_DUMP, Line
+from ckpt_tui.views.difference_lines import ONE_DUMP, DiffLine
 from crafted import ARCHIVES, tarred, unpacked
 
 
@@ -31,7 +31,7 @@ async def comparing(pilot: Any, *targets: Path) -> CkptApp:
     return app
 
 
-def found(app: CkptApp) -> list[Line]:
+def found(app: CkptApp) -> list[DiffLine]:
     screen = app.screen
     assert isinstance(screen, CompareScreen)
     return screen._lines

@@ -8,19 +8,19 @@ from demo import HOSTILE, Demo, assert_harmless, screen_text
 from textual.widget import Widget
 
 from ckpt_tui.ui.widgets.size_bars import StackedBar
-from ckpt_tui.views.bars import Part
+from ckpt_tui.views.bars import BarPart
 
 PARTS = (
-    Part("pages", 140 << 20, "pages", note="one layer per process"),
-    Part("delta", 51 << 20, "delta", note="16 added, 3 deleted"),
-    Part("metadata", 9 << 20, "metadata"),
-    Part("images", 21 << 20, "images"),
-    Part("base", 77 << 20, "base"),
-    Part("volumes", 12 << 20, "volumes"),
+    BarPart("pages", 140 << 20, "pages", note="one layer per process"),
+    BarPart("delta", 51 << 20, "delta", note="16 added, 3 deleted"),
+    BarPart("metadata", 9 << 20, "metadata"),
+    BarPart("images", 21 << 20, "images"),
+    BarPart("base", 77 << 20, "base"),
+    BarPart("volumes", 12 << 20, "volumes"),
 )
 
 
-def bar(parts: tuple[Part, ...] = PARTS) -> Widget:
+def bar(parts: tuple[BarPart, ...] = PARTS) -> Widget:
     return StackedBar(parts, empty="no layers")
 
 
@@ -28,7 +28,7 @@ async def test_bars_follow_what_is_shown() -> None:
     app = Demo(bar)
     async with app.run_test(size=(80, 24)) as pilot:
         assert "▇ pages 140 MiB" in screen_text(app)
-        app.query_one(StackedBar).show((Part("other", 5, "pages"),))
+        app.query_one(StackedBar).show((BarPart("other", 5, "pages"),))
         await pilot.pause()
         assert "▇ other 5 B" in screen_text(app)
         app.query_one(StackedBar).show(())
@@ -37,7 +37,7 @@ async def test_bars_follow_what_is_shown() -> None:
 
 
 async def test_hostile_labels_are_only_letters() -> None:
-    app = Demo(lambda: bar((Part(HOSTILE, 4, "pages", note=HOSTILE),)))
+    app = Demo(lambda: bar((BarPart(HOSTILE, 4, "pages", note=HOSTILE),)))
     async with app.run_test(size=(180, 24)):
         assert_harmless(app)
 

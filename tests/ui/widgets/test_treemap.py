@@ -6,13 +6,13 @@ from demo import HOSTILE, Demo, screen_text
 from rich.cells import cell_len
 
 from ckpt_tui.ui.widgets.treemap import Treemap, tile_line
-from ckpt_tui.views.bars import Part
+from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.treemap import Tile
 
 
 def test_every_line_of_a_tile_is_as_wide_as_the_tile() -> None:
     for label in ("pages", "文件文件文件", HOSTILE, ""):
-        part = Part(label, 4096, "pages", "a note")
+        part = BarPart(label, 4096, "pages", "a note")
         for width in range(1, 30):
             for row in range(4):
                 line = tile_line(part, Tile(0, 0, width, 4), row, chosen=row == 1)
@@ -20,14 +20,17 @@ def test_every_line_of_a_tile_is_as_wide_as_the_tile() -> None:
 
 
 def test_a_tile_of_one_line_has_name_and_size() -> None:
-    assert tile_line(Part("pages", 4096, "pages"), Tile(0, 0, 20, 1), 0, False).startswith(
+    assert tile_line(BarPart("pages", 4096, "pages"), Tile(0, 0, 20, 1), 0, False).startswith(
         "┌pages 4.00 KiB"
     )
 
 
 async def test_small_parts_are_one_tile_that_says_how_many() -> None:
-    parts = [Part("large", 1_000_000, "pages"), *(Part(f"p{n}", 3000, "delta") for n in range(99))]
-    app = Demo(lambda: Treemap([*parts[1:], Part("other", 90_000, "delta"), parts[0]]))
+    parts = [
+        BarPart("large", 1_000_000, "pages"),
+        *(BarPart(f"p{n}", 3000, "delta") for n in range(99)),
+    ]
+    app = Demo(lambda: Treemap([*parts[1:], BarPart("other", 90_000, "delta"), parts[0]]))
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
         treemap = app.query_one(Treemap)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.cgroups import build_cgroup_directories, build_cgroups
+from ckpt_tui.checkpoint.component_sizes import build_sizes
 from ckpt_tui.checkpoint.delta import DIFF, SoFar, build_delta
 from ckpt_tui.checkpoint.filetable import LEGACY, FileTable, file_table
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.memory import MemoryReader, build_memory, read_strings
 from ckpt_tui.checkpoint.model import (
@@ -19,19 +20,18 @@ from ckpt_tui.checkpoint.model import (
     ContainerFacts,
     Delta,
     FormatFacts,
-    Layer,
     Note,
     OpenFile,
     Process,
     ProcessMemory,
     Socket,
+    StoredPart,
 )
 from ckpt_tui.checkpoint.namespaces import build_namespaces
 from ckpt_tui.checkpoint.openfiles import build_files
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.processes import UNNAMED, build_processes
 from ckpt_tui.checkpoint.seccomp import build_seccomp
-from ckpt_tui.checkpoint.sizes import build_sizes
 from ckpt_tui.core.progress import Progress
 
 MAX_NOTES = 1000
@@ -63,7 +63,7 @@ class Parts:
     container: ContainerFacts
     packed: int
     notes: tuple[Note, ...] = ()
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[StoredPart, ...] = ()
     delta: Delta | None = None
     """Already known, as in an image whose delta is a layer; None: look in the tree."""
     delta_so_far: SoFar | None = None

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from ckpt_tui.checkpoint.filetable import FileTable
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Process
 from ckpt_tui.checkpoint.slots import Slots
 from ckpt_tui.core.progress import Progress

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from google.protobuf.message import Message
 
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.slots import Slots
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.schema import descriptors_pb2

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ckpt_tui.checkpoint.model import Checkpoint, Layer
+from ckpt_tui.checkpoint.model import Checkpoint, StoredPart
 
 MOST_PAGES = 8
 """Layers of pages that are listed; smaller ones are one line together."""
@@ -40,7 +40,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class CheckpointForm:
     """A form of a checkpoint."""
 
     name: str
@@ -50,12 +50,12 @@ class Form:
     root: Piece
 
 
-def forms(checkpoint: Checkpoint) -> tuple[Form, Form]:
+def forms(checkpoint: Checkpoint) -> tuple[CheckpointForm, CheckpointForm]:
     """Return a checkpoint in the legacy form and in the optimized one."""
     optimized = checkpoint.format.optimized
     return (
-        Form("legacy", not optimized, _legacy(checkpoint)),
-        Form("optimized", optimized, _pair(checkpoint)),
+        CheckpointForm("legacy", not optimized, _legacy(checkpoint)),
+        CheckpointForm("optimized", optimized, _pair(checkpoint)),
     )
 
 
@@ -79,7 +79,7 @@ def _legacy(checkpoint: Checkpoint) -> Piece:
     return Piece(checkpoint.format.name, sizes.packed, inside=layers)
 
 
-def _layer(layer: Layer) -> Piece:
+def _layer(layer: StoredPart) -> Piece:
     component = _COMPONENT_OF_ROLE.get(layer.role, layer.role)
     return Piece(layer.role, layer.size, component, layer.media_type, layer.digest)
 

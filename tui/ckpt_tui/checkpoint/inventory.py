@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import CriuFacts, Note
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet

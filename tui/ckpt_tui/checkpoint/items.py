@@ -9,13 +9,13 @@ from typing import Any
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.filetable import FileObject, file_table
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, Note
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow, SubWindow
-from ckpt_tui.criu.extras import Part, walk_extra
+from ckpt_tui.criu.extras import ExtraPart, walk_extra
 from ckpt_tui.criu.kinds import Extra, kind_of
 from ckpt_tui.criu.reader import Reader
 
@@ -103,7 +103,7 @@ class Sources:
         """Return who has an open file."""
         return tuple((file.pid, file.fd) for file in self.index.leading_to(file_id))
 
-    def parts(self, name: str) -> Iterator[tuple[Any, list[Part]]]:
+    def parts(self, name: str) -> Iterator[tuple[Any, list[ExtraPart]]]:
         """Yield the records of an image, each with the pieces behind it.
 
         Raises:
@@ -121,6 +121,6 @@ class Sources:
             pieces = walk_extra(found[0].extra, reader, entry.message, where, order)
             yield entry.message, list(pieces) if found[0].extra is not Extra.NONE else []
 
-    def piece(self, name: str, part: Part) -> ByteWindow:
+    def piece(self, name: str, part: ExtraPart) -> ByteWindow:
         """Return the bytes of a piece."""
         return SubWindow(self.images.window(name), part.offset, part.size)

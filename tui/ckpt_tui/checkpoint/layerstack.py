@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, LayeredTree, is_whiteout
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
-from ckpt_tui.checkpoint.compare import How
+from ckpt_tui.checkpoint.differences import How
 from ckpt_tui.checkpoint.model import Delta
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ckpt_tui.archive.tree import ByteRange
 from ckpt_tui.checkpoint.filetable import FileTable
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Process, ProcessMemory, Region
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet

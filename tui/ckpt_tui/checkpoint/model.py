@@ -300,7 +300,7 @@ class ImageFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class StoredPart:
     """One layer of an OCI image, or one part of a legacy archive."""
 
     digest: str
@@ -340,7 +340,7 @@ class Sizes:
     """By kind of memory."""
     files: tuple[Share, ...] = ()
     """Largest members first."""
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[StoredPart, ...] = ()
 
 
 class Unread(tuple[Any, ...]):

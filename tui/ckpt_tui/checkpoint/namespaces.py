@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Namespace, Process
 from ckpt_tui.checkpoint.processes import NAMESPACE_FIELDS
 from ckpt_tui.criu.names import by_value

@@ -17,7 +17,7 @@ from google.protobuf.descriptor import Descriptor
 
 from ckpt_tui.checkpoint.descriptors import Descriptors, read_descriptors, shared_thing
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import OpenFile, Process, Socket
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, SocketEnds, address_of, build_socket

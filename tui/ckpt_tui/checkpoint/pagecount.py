@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagehash import ZERO, hashes, page_pieces, whole_pages
 from ckpt_tui.core.errors import CkptError

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from ckpt_tui.archive.passing import in_passing, spills
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK
 

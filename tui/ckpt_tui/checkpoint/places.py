@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Mount
 from ckpt_tui.criu.schema import mounts_pb2
 from ckpt_tui.criu.values import device, flag_names, text

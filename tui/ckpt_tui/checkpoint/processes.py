@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.filetable import FileTable
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Credentials, Note, Process, Thread
 from ckpt_tui.checkpoint.seccomp import filters_of, seccomp_mode
 from ckpt_tui.core.progress import Progress

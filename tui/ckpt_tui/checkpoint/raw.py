@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.passing import in_passing
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.pagecount import PageImage, count_pages
 from ckpt_tui.core.document import read_document
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count
-from ckpt_tui.criu.kinds import Format, Kind, kind_of
+from ckpt_tui.criu.kinds import Kind, Payload, kind_of
 from ckpt_tui.criu.netlink import netlink_lines
 
 MAX_TEXT = 4 << 20
@@ -150,14 +150,14 @@ def _pages(image: RawImage, _kind: Kind, progress: Progress) -> Iterator[str]:
 
 Read = Callable[[RawImage, Kind, Progress], Iterator[str]]
 
-READERS: Mapping[Format, Read] = {
-    Format.JSON: _json,
-    Format.TEXT: _text,
-    Format.LOG: _text,
-    Format.IPROUTE: _iproute,
-    Format.NETLINK: _netlink,
-    Format.TAR: _archive,
-    Format.TAR_GZ: _archive,
-    Format.PAGES: _pages,
+READERS: Mapping[Payload, Read] = {
+    Payload.JSON: _json,
+    Payload.TEXT: _text,
+    Payload.LOG: _text,
+    Payload.IPROUTE: _iproute,
+    Payload.NETLINK: _netlink,
+    Payload.TAR: _archive,
+    Payload.TAR_GZ: _archive,
+    Payload.PAGES: _pages,
 }
 """What an image without records is to how it is read."""

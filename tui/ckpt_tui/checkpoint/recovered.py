@@ -15,7 +15,7 @@ from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.sparse import Fragment, SparseWindow
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.delta import DEVSHM
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.items import Holder, Item, Recovered, Sources
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, Note
@@ -23,7 +23,7 @@ from ckpt_tui.checkpoint.regions import MemoryWindow
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import BytesWindow, ByteWindow
-from ckpt_tui.criu.extras import Part
+from ckpt_tui.criu.extras import ExtraPart
 from ckpt_tui.criu.kinds import kind_of
 from ckpt_tui.criu.values import device, text
 
@@ -141,7 +141,7 @@ def _ghosts(sources: Sources, name: str) -> Iterator[Item]:
 
 
 def _ghost_window(
-    sources: Sources, name: str, records: Sequence[tuple[Any, list[Part]]]
+    sources: Sources, name: str, records: Sequence[tuple[Any, list[ExtraPart]]]
 ) -> ByteWindow:
     """Return the contents: in one piece, or since CRIU v3.12 in chunks with holes between them."""
     ghost = records[0][0]

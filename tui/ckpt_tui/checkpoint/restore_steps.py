@@ -15,7 +15,7 @@ from ckpt_tui.checkpoint.model import Checkpoint
 
 Verb = Literal["decompress", "unpack", "copy", "apply", "untar", "mount"]
 
-Part = Literal["metadata", "images", "delta", "shm", "volumes"]
+StepPart = Literal["metadata", "images", "delta", "shm", "volumes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Amounts:
     volumes: int = 0
     optimized: bool = False
 
-    def of(self, *parts: Part) -> int:
+    def of(self, *parts: StepPart) -> int:
         """Return the bytes of some parts, stored as in the checkpoint."""
         sizes = {
             "metadata": self.metadata,
@@ -48,12 +48,12 @@ class Amounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RestoreStep:
     """One step of a restore; bytes read and written."""
 
     name: str
     verb: Verb
-    parts: tuple[Part, ...]
+    parts: tuple[StepPart, ...]
     """What it writes."""
     reads: int
     writes: int
@@ -67,7 +67,7 @@ class Way:
     engine: str
     form: str
     """legacy archive, legacy image, or optimized."""
-    steps: tuple[Step, ...]
+    steps: tuple[RestoreStep, ...]
 
     @property
     def reads(self) -> int:
@@ -108,33 +108,33 @@ class _Recipe:
     id: str
     engine: str
     form: str
-    steps: tuple[Callable[[Amounts], Step], ...]
+    steps: tuple[Callable[[Amounts], RestoreStep], ...]
 
 
-def _pass(name: str, verb: Verb, *parts: Part) -> Callable[[Amounts], Step]:
+def _pass(name: str, verb: Verb, *parts: StepPart) -> Callable[[Amounts], RestoreStep]:
     """A pass over the whole archive that writes some parts of it."""
-    return lambda have: Step(name, verb, parts, have.packed, have.of(*parts))
+    return lambda have: RestoreStep(name, verb, parts, have.packed, have.of(*parts))
 
 
-def _copy(name: str, *parts: Part) -> Callable[[Amounts], Step]:
-    return lambda have: Step(name, "copy", parts, have.of(*parts), have.of(*parts))
+def _copy(name: str, *parts: StepPart) -> Callable[[Amounts], RestoreStep]:
+    return lambda have: RestoreStep(name, "copy", parts, have.of(*parts), have.of(*parts))
 
 
-def _apply(have: Amounts) -> Step:
-    return Step("apply delta", "apply", ("delta",), have.delta_stored, have.delta)
+def _apply(have: Amounts) -> RestoreStep:
+    return RestoreStep("apply delta", "apply", ("delta",), have.delta_stored, have.delta)
 
 
-def _untar(name: str, part: Part) -> Callable[[Amounts], Step]:
-    return lambda have: Step(name, "untar", (part,), have.of(part), have.of(part))
+def _untar(name: str, part: StepPart) -> Callable[[Amounts], RestoreStep]:
+    return lambda have: RestoreStep(name, "untar", (part,), have.of(part), have.of(part))
 
 
-def _mount(have: Amounts) -> Step:
+def _mount(have: Amounts) -> RestoreStep:
     del have
-    return Step("mount", "mount", (), 0, 0)
+    return RestoreStep("mount", "mount", (), 0, 0)
 
 
 _SHM, _VOLUMES = _untar("shared memory", "shm"), _untar("volumes", "volumes")
-_ALL: tuple[Part, ...] = ("images", "delta", "shm", "volumes")
+_ALL: tuple[StepPart, ...] = ("images", "delta", "shm", "volumes")
 
 WAYS: tuple[_Recipe, ...] = (
     _Recipe("podman-archive", "podman", "legacy archive",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import SeccompFilter
 from ckpt_tui.criu.bpf import instructions_of
 from ckpt_tui.criu.values import flag_names

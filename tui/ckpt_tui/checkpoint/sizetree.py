@@ -13,15 +13,15 @@ from types import MappingProxyType
 from typing import overload
 
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.checkpoint.layerstack import StackLayer
-from ckpt_tui.checkpoint.model import Checkpoint, Delta, Layer, ProcessMemory, Region
-from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.checkpoint.sizes import (
+from ckpt_tui.checkpoint.component_sizes import (
     COMPONENTS,
     component_of,
     kind_of_no_process,
     pages_of_no_process,
 )
+from ckpt_tui.checkpoint.layerstack import StackLayer
+from ckpt_tui.checkpoint.model import Checkpoint, Delta, ProcessMemory, Region, StoredPart
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, short_digest
 
@@ -245,7 +245,7 @@ def _image_files(members: list[Member], progress: Progress) -> tuple[SizeNode, .
 
 
 def _layers(
-    layers: Sequence[Layer], members: Sequence[Mapping[str, Member]] = ()
+    layers: Sequence[StoredPart], members: Sequence[Mapping[str, Member]] = ()
 ) -> tuple[SizeNode, ...]:
     nodes = []
     for number, layer in enumerate(layers):

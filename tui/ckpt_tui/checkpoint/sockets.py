@@ -9,7 +9,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.descriptors import Descriptors
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Socket
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.render import fields

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ckpt_tui.checkpoint.compare import Change, ProcessPair
-from ckpt_tui.checkpoint.comparefiles import FilePair
-from ckpt_tui.checkpoint.comparepages import RegionPair
+from ckpt_tui.checkpoint.differences import Change, ProcessPair
 from ckpt_tui.checkpoint.export import plain
+from ckpt_tui.checkpoint.file_differences import FilePair
+from ckpt_tui.checkpoint.page_differences import RegionPair
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
@@ -20,7 +20,7 @@ from ckpt_tui.formats.comparing import (
     load_both,
 )
 from ckpt_tui.views import chain
-from ckpt_tui.views.compare import (
+from ckpt_tui.views.difference_lines import (
     COLUMNS,
     NOTE,
     ONE_DUMP,

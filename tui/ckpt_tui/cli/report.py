@@ -35,7 +35,7 @@ from ckpt_tui.views.facts import Section
 from ckpt_tui.views.meanings import sign
 from ckpt_tui.views.overview import overview_sections
 from ckpt_tui.views.secrets import masked
-from ckpt_tui.views.sizes import LAYER_COLUMNS, layer_rows
+from ckpt_tui.views.size_rows import LAYER_COLUMNS, layer_rows
 from ckpt_tui.views.table import Column, Row
 from ckpt_tui.views.table import plain as plain_cell
 

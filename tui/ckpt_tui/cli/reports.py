@@ -189,9 +189,9 @@ def decode(target: str, name: str, as_json: bool, crit: bool, pretty: bool, reve
 def _image_document(
     image: DecodedImage, lines: list[str], host: Host, reveal: bool
 ) -> dict[str, Any]:
-    from ckpt_tui.criu.render import Form, to_plain
+    from ckpt_tui.criu.render import Rendering, to_plain
 
-    form = Form(
+    form = Rendering(
         host=host,
         text=lambda text: masked(text, reveal),
         data=lambda data: masked_bytes(data, reveal),

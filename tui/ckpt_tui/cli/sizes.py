@@ -10,7 +10,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.checkpoint.layerstack import StackLayer
-from ckpt_tui.checkpoint.model import Checkpoint, Layer, Share
+from ckpt_tui.checkpoint.model import Checkpoint, Share, StoredPart
 from ckpt_tui.checkpoint.pagecount import Dump, PageCounts, count_checkpoint
 from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_table
@@ -21,7 +21,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.table import resolve
-from ckpt_tui.views.sizes import (
+from ckpt_tui.views.size_rows import (
     CHANGE_COLUMNS,
     LAYER_COLUMNS,
     PAGE_KINDS,
@@ -141,7 +141,7 @@ def sizes_document(
     }
 
 
-def _layer(layer: Layer, origins: Mapping[str, Origin]) -> dict[str, Any]:
+def _layer(layer: StoredPart, origins: Mapping[str, Origin]) -> dict[str, Any]:
     created, command = origins.get(layer.digest, (None, ""))
     return {**plain(layer), "created": plain(created), "command": command}
 

@@ -18,8 +18,8 @@ from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import MemberKind
-from ckpt_tui.checkpoint.restore_steps import Amounts, Part, Step, Way
-from ckpt_tui.checkpoint.sizes import component_of
+from ckpt_tui.checkpoint.component_sizes import component_of
+from ckpt_tui.checkpoint.restore_steps import Amounts, RestoreStep, StepPart, Way
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, counted
@@ -35,7 +35,7 @@ QUICK_S = 0.1
 
 MORE_ROUNDS = 4
 
-PART_OF: dict[str, Part] = {
+PART_OF: dict[str, StepPart] = {
     "pages": "images",
     "images": "images",
     "delta": "delta",
@@ -49,7 +49,7 @@ PART_OF: dict[str, Part] = {
 class Measured:
     """What one step took."""
 
-    step: Step
+    step: RestoreStep
     seconds: float
     written: int
     left_out: int = 0
@@ -175,7 +175,7 @@ class Measurement:
                     self._write(pulled, name, counted(chunks(tree.window(name)), progress))
         return Path(self._scratch.name) / "pulled"
 
-    def _step(self, step: Step, pulled: Path, bundle: Path, progress: Progress) -> Measured:
+    def _step(self, step: RestoreStep, pulled: Path, bundle: Path, progress: Progress) -> Measured:
         self._budget = self.needed
         progress.start(step.name, step.reads or None)
         start = time.perf_counter()
@@ -189,10 +189,10 @@ class Measurement:
             written, left_out = self._untar(step.parts[0], pulled, bundle, progress)
         return Measured(step, time.perf_counter() - start, written, left_out)
 
-    def _part(self, name: str) -> Part:
+    def _part(self, name: str) -> StepPart:
         return PART_OF.get(component_of(name, self._opened.kind.images), "metadata")
 
-    def _unpack(self, parts: tuple[Part, ...], bundle: Path, progress: Progress) -> int:
+    def _unpack(self, parts: tuple[StepPart, ...], bundle: Path, progress: Progress) -> int:
         """Pass over the archive, all of it, and write some of its members."""
         tree = self._opened.tree
         assert isinstance(tree, ArchiveTree)
@@ -202,7 +202,9 @@ class Measurement:
                 written += self._write(bundle, member.name, reader.chunks())
         return written
 
-    def _copy(self, parts: tuple[Part, ...], pulled: Path, bundle: Path, progress: Progress) -> int:
+    def _copy(
+        self, parts: tuple[StepPart, ...], pulled: Path, bundle: Path, progress: Progress
+    ) -> int:
         written = 0
         for name, member in self._opened.tree.members.items():
             path = pulled / name
@@ -210,7 +212,9 @@ class Measurement:
                 written += self._write(bundle, name, _file_chunks(path, progress))
         return written
 
-    def _untar(self, part: Part, pulled: Path, bundle: Path, progress: Progress) -> tuple[int, int]:
+    def _untar(
+        self, part: StepPart, pulled: Path, bundle: Path, progress: Progress
+    ) -> tuple[int, int]:
         """Unpack the nested archives of one part, from the bundle if a step before put them there,
         else from the image."""
         written = left_out = 0

@@ -60,7 +60,7 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class InstructionText:
     """One instruction in words."""
 
     index: int
@@ -112,7 +112,7 @@ def disassemble(
     *,
     seccomp: bool = True,
     order: ByteOrder = "little",
-) -> Iterator[Line]:
+) -> Iterator[InstructionText]:
     """Yield a line per instruction.
 
     `arch` is that of the dump: it names errors, and the system calls until the filter itself looks
@@ -122,7 +122,7 @@ def disassemble(
     known: dict[int, _Known] = {0: _Known(arch=arch)}
     for index, step in enumerate(program):
         here = known.pop(index, _Known())
-        yield Line(index, _text(index, step, here, source))
+        yield InstructionText(index, _text(index, step, here, source))
         for target, state in _flow(index, step, here, source):
             before = known.get(target)
             known[target] = state if before is None else _merge(before, state)

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.decode import DecodedImage, Entry
-from ckpt_tui.criu.extras import Part, walk_extra
+from ckpt_tui.criu.extras import ExtraPart, walk_extra
 from ckpt_tui.criu.kinds import Extra, Kind
 from ckpt_tui.criu.names import crit_table
 from ckpt_tui.criu.reader import ByteOrder, Reader
@@ -73,7 +73,7 @@ def _is_chunked(message: Message) -> bool:
     return bool(getattr(message, "chunks", False))
 
 
-def _extra(extra: Extra, parts: Sequence[Part], reader: Reader, order: ByteOrder) -> object:
+def _extra(extra: Extra, parts: Sequence[ExtraPart], reader: Reader, order: ByteOrder) -> object:
     data = [reader.take(part.offset, part.size, "The data") for part in parts]
     if extra is Extra.TCP:
         return {"inq": _base64(data[0]), "outq": _base64(data[1])}

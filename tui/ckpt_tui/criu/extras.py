@@ -26,7 +26,7 @@ million mappings."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExtraPart:
     """One piece of what follows a message."""
 
     label: str
@@ -57,12 +57,12 @@ def padded(size: int, unit: int) -> int:
     return -(-size // unit) * unit
 
 
-def _run(reader: Reader, offset: int, label: str, size: int, unit: int = 1) -> Part:
-    return Part(label, offset, size, reader.check(offset, padded(size, unit), f"The {label}"))
+def _run(reader: Reader, offset: int, label: str, size: int, unit: int = 1) -> ExtraPart:
+    return ExtraPart(label, offset, size, reader.check(offset, padded(size, unit), f"The {label}"))
 
 
-def _one(label: str, field: str) -> Callable[..., Iterator[Part]]:
-    def walk(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[Part]:
+def _one(label: str, field: str) -> Callable[..., Iterator[ExtraPart]]:
+    def walk(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[ExtraPart]:
         yield _run(reader, offset, label, getattr(message, field))
 
     return walk
@@ -70,8 +70,8 @@ def _one(label: str, field: str) -> Callable[..., Iterator[Part]]:
 
 def _two(
     first: tuple[str, str], second: tuple[str, str]
-) -> Callable[[Reader, Any, int, ByteOrder], Iterator[Part]]:
-    def walk(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[Part]:
+) -> Callable[[Reader, Any, int, ByteOrder], Iterator[ExtraPart]]:
+    def walk(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[ExtraPart]:
         part = _run(reader, offset, first[0], getattr(message, first[1]))
         yield part
         yield _run(reader, part.end, second[0], getattr(message, second[1]))
@@ -79,28 +79,30 @@ def _two(
     return walk
 
 
-def _semaphores(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[Part]:
+def _semaphores(
+    reader: Reader, message: Any, offset: int, _order: ByteOrder
+) -> Iterator[ExtraPart]:
     yield _run(reader, offset, "values", message.nsems * 2, 8)
 
 
-def _segment(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[Part]:
+def _segment(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[ExtraPart]:
     if not message.in_pagemaps:
         yield _run(reader, offset, "contents", message.size, 4)
 
 
-def _messages(reader: Reader, message: Any, offset: int, order: ByteOrder) -> Iterator[Part]:
+def _messages(reader: Reader, message: Any, offset: int, order: ByteOrder) -> Iterator[ExtraPart]:
     cls = message_class("ipc.ipc_msg")
     for _ in range(message.qnum):
         size = int.from_bytes(reader.take(offset, 4, "The length of a message"), order)
         offset += 4
         inner: Any = parse(cls, take_message(reader, offset, size), reader.name, offset)
-        yield Part("message", offset, size, offset + size, inner)
+        yield ExtraPart("message", offset, size, offset + size, inner)
         text = _run(reader, offset + size, "text", inner.msize, 8)
         yield text
         offset = text.end
 
 
-def _ghost(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[Part]:
+def _ghost(reader: Reader, message: Any, offset: int, _order: ByteOrder) -> Iterator[ExtraPart]:
     if message.DESCRIPTOR.name == "ghost_chunk_entry":
         yield _run(reader, offset, "contents", message.len)
     elif not message.chunks and _has_contents(message):
@@ -111,7 +113,7 @@ def _has_contents(ghost: ghost_file_entry) -> bool:
     return stat.S_IFMT(ghost.mode) in (0, stat.S_IFREG)
 
 
-_WALKS: dict[Extra, Callable[[Reader, Any, int, ByteOrder], Iterator[Part]]] = {
+_WALKS: dict[Extra, Callable[[Reader, Any, int, ByteOrder], Iterator[ExtraPart]]] = {
     Extra.PIPE: _one("contents", "bytes"),
     Extra.PACKET: _one("packet", "length"),
     Extra.TCP: _two(("receive queue", "inq_len"), ("send queue", "outq_len")),
@@ -125,7 +127,7 @@ _WALKS: dict[Extra, Callable[[Reader, Any, int, ByteOrder], Iterator[Part]]] = {
 
 def walk_extra(
     extra: Extra, reader: Reader, message: Message, offset: int, order: ByteOrder
-) -> Iterator[Part]:
+) -> Iterator[ExtraPart]:
     """Yield the pieces behind `message`, the first of which starts at `offset`.
 
     Raises:

@@ -26,9 +26,9 @@ from ckpt_tui.criu.kinds import (
     SERVICE_MAGIC,
     UNKNOWN,
     Extra,
-    Format,
-    Header,
+    ImageHeader,
     Kind,
+    Payload,
     kind_by_magic,
 )
 from ckpt_tui.criu.reader import BUFFER, ByteOrder, Reader
@@ -37,7 +37,7 @@ MAX_MEASURED = 1 << 20
 """Bytes of a message with something behind it; real ones have a few hundred."""
 
 
-class Form(enum.Enum):
+class HeadForm(enum.Enum):
     """How an image begins; 1.0 and 1.1 are CRIU's image versions."""
 
     V1_0 = "1.0"
@@ -52,7 +52,7 @@ class Form(enum.Enum):
 class Head:
     """The beginning of an image."""
 
-    form: Form
+    form: HeadForm
     magic: int | None
     """The word that names the kind."""
     byte_order: ByteOrder
@@ -75,32 +75,32 @@ class Frame(NamedTuple):
 
 
 def read_head(window: ByteWindow, kind: Kind = UNKNOWN) -> Head:
-    """Read the head; what is none gives `Form.NONE`.
+    """Read the head; what is none gives `HeadForm.NONE`.
 
     `kind` is only needed for plugin images, which begin with a length and no magic.
     """
-    if kind.header is Header.SIZE64:
+    if kind.header is ImageHeader.SIZE64:
         return _size64_head(window)
     start = window.read(0, 8)
     orders: tuple[ByteOrder, ByteOrder] = ("little", "big")
     for order in orders:
         first, second = (int.from_bytes(start[at : at + 4], order) for at in (0, 4))
         if len(start) == 8 and first in (COMMON_MAGIC, SERVICE_MAGIC):
-            form = Form.V1_1 if first == COMMON_MAGIC else Form.SERVICE
+            form = HeadForm.V1_1 if first == COMMON_MAGIC else HeadForm.SERVICE
             return Head(form, second, order, 8)
         if len(start) >= 4 and first == INVENTORY_MAGIC:
-            return Head(Form.INVENTORY, first, order, 4)
+            return Head(HeadForm.INVENTORY, first, order, 4)
         if len(start) >= 4 and kind_by_magic(first):
-            return Head(Form.V1_0, first, order, 4)
-    return Head(Form.NONE, None, "little", 0)
+            return Head(HeadForm.V1_0, first, order, 4)
+    return Head(HeadForm.NONE, None, "little", 0)
 
 
 def _size64_head(window: ByteWindow) -> Head:
     word = window.read(0, 8)
     if len(word) < 8:
-        return Head(Form.NONE, None, "little", 0)
+        return Head(HeadForm.NONE, None, "little", 0)
     fits = int.from_bytes(word, "little") <= window.size
-    return Head(Form.SIZE64, None, "little" if fits else "big", 0)
+    return Head(HeadForm.SIZE64, None, "little" if fits else "big", 0)
 
 
 def read_frames(
@@ -118,19 +118,19 @@ def read_frames(
     kind = kind or UNKNOWN
     head = read_head(window, kind)
     reader = Reader(window, name)
-    if kind.header is Header.SIZE64:
+    if kind.header is ImageHeader.SIZE64:
         yield _plugin_frame(reader, head, kind)
         return
-    if kind.format not in RECORDS or (kind is UNKNOWN and head.form is Form.NONE):
+    if kind.format not in RECORDS or (kind is UNKNOWN and head.form is HeadForm.NONE):
         return
     _check_magic(head, kind, name)
-    is_plain = kind.format is not Format.ONE and kind.extra is Extra.NONE
+    is_plain = kind.format is not Payload.ONE and kind.extra is Extra.NONE
     frames = _plain_frames if is_plain else _careful_frames
     is_empty = True
     for frame in frames(reader, kind, head, progress):
         is_empty = False
         yield frame
-    if is_empty and kind.format in (Format.ONE, Format.PAGEMAP, Format.GHOST):
+    if is_empty and kind.format in (Payload.ONE, Payload.PAGEMAP, Payload.GHOST):
         raise DamagedInput(name, head.offset, "The record is missing.")
 
 
@@ -163,7 +163,7 @@ def _careful_frames(reader: Reader, kind: Kind, head: Head, progress: Progress) 
     offset = head.offset
     index = 0
     while offset < reader.size:
-        if index and kind.format is Format.ONE:
+        if index and kind.format is Payload.ONE:
             left = reader.size - offset
             raise DamagedInput(reader.name, offset, f"{left} bytes follow the only record.")
         frame = _read_frame(reader, kind, index, offset, head, progress)
@@ -173,7 +173,7 @@ def _careful_frames(reader: Reader, kind: Kind, head: Head, progress: Progress) 
 
 
 def _check_magic(head: Head, kind: Kind, name: str) -> None:
-    if head.form is Form.NONE:
+    if head.form is HeadForm.NONE:
         raise DamagedInput(name, 0, "It does not begin as an image of CRIU does.")
     if kind is not UNKNOWN and head.magic != kind.magic:
         carried = kind_by_magic(head.magic or 0)
@@ -209,6 +209,6 @@ def _plugin_frame(reader: Reader, head: Head, kind: Kind) -> Frame:
     end = reader.check(8, length, "The data")
     if end < reader.size:
         raise DamagedInput(reader.name, end, f"{reader.size - end} bytes follow the data.")
-    if kind.format is Format.PLUGIN_RAW:
+    if kind.format is Payload.PLUGIN_RAW:
         return Frame(0, 8, 0, 8, length, b"")
     return Frame(0, 8, length, end, 0, take_message(reader, 8, length))

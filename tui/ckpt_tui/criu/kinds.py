@@ -23,7 +23,7 @@ SERVICE_MAGIC = 0x55105940
 INVENTORY_MAGIC = 0x58313116
 
 
-class Header(enum.Enum):
+class ImageHeader(enum.Enum):
     """How a file begins."""
 
     COMMON = "common"
@@ -34,7 +34,7 @@ class Header(enum.Enum):
     NONE = "none"
 
 
-class Format(enum.Enum):
+class Payload(enum.Enum):
     """What follows the header."""
 
     ONE = "one message"
@@ -56,7 +56,7 @@ class Format(enum.Enum):
     NOTHING = "no file"
 
 
-RECORDS = frozenset({Format.ONE, Format.MANY, Format.PAGEMAP, Format.GHOST})
+RECORDS = frozenset({Payload.ONE, Payload.MANY, Payload.PAGEMAP, Payload.GHOST})
 """Formats that are sequences of sized records."""
 
 
@@ -100,8 +100,8 @@ class Kind:
     first: str
     """Message of the first record; empty if there are no messages."""
     description: str
-    format: Format = Format.MANY
-    header: Header = Header.COMMON
+    format: Payload = Payload.MANY
+    header: ImageHeader = ImageHeader.COMMON
     following: str = ""
     """Message of later records; empty where it is that of the first."""
     extra: Extra = Extra.NONE
@@ -131,7 +131,7 @@ def _many(
 
 
 def _one(name: str, pattern: str, magic: int, first: str, text: str) -> Kind:
-    return replace(_many(name, pattern, magic, first, text), format=Format.ONE)
+    return replace(_many(name, pattern, magic, first, text), format=Payload.ONE)
 
 
 def _old(name: str, pattern: str, magic: int, first: str, text: str, crit: str = "") -> Kind:
@@ -142,36 +142,38 @@ def _old(name: str, pattern: str, magic: int, first: str, text: str, crit: str =
 def _raw(
     name: str,
     pattern: str,
-    form: Format,
+    form: Payload,
     text: str,
     status: Status = Status.CURRENT,
     magic: int | None = None,
 ) -> Kind:
-    return Kind(name, pattern, magic, "", text, form, Header.NONE, status=status, magic_name="RAW")
+    return Kind(
+        name, pattern, magic, "", text, form, ImageHeader.NONE, status=status, magic_name="RAW"
+    )
 
 
-def _service(name: str, pattern: str, magic: int, first: str, text: str, form: Format) -> Kind:
+def _service(name: str, pattern: str, magic: int, first: str, text: str, form: Payload) -> Kind:
     kind = _many(name, pattern, magic, first, text)
-    return replace(kind, header=Header.SERVICE, format=form, status=Status.WORKDIR)
+    return replace(kind, header=ImageHeader.SERVICE, format=form, status=Status.WORKDIR)
 
 
 def _pagemap(name: str, pattern: str, text: str) -> Kind:
     kind = _many(name, pattern, 0x56084025, "memory.pagemap_head", text)
     return replace(
-        kind, format=Format.PAGEMAP, following="memory.pagemap_entry", magic_name="PAGEMAP"
+        kind, format=Payload.PAGEMAP, following="memory.pagemap_entry", magic_name="PAGEMAP"
     )
 
 
 def _plugin(name: str, pattern: str, first: str, text: str) -> Kind:
-    form = Format.PLUGIN if first else Format.PLUGIN_RAW
-    return Kind(name, pattern, None, first, text, form, Header.SIZE64, status=Status.PLUGIN)
+    form = Payload.PLUGIN if first else Payload.PLUGIN_RAW
+    return Kind(name, pattern, None, first, text, form, ImageHeader.SIZE64, status=Status.PLUGIN)
 
 
 # One line per kind can be read down, nine cannot.
 # fmt: off
 KINDS: tuple[Kind, ...] = (
     replace(_one("INVENTORY", "inventory.img", INVENTORY_MAGIC, "inventory.inventory_entry",
-          "facts of the dump"), header=Header.INVENTORY),
+          "facts of the dump"), header=ImageHeader.INVENTORY),
     _many("PSTREE", "pstree.img", 0x50273030, "process.pstree_entry",
           "process tree, parents first"),
     _many("FILES", "files.img", 0x56303138, "descriptors.file_entry", "open files of all kinds"),
@@ -215,7 +217,7 @@ KINDS: tuple[Kind, ...] = (
     _pagemap("PAGEMAP", "pagemap-<pid>.img", "which pages of a process are dumped"),
     _pagemap("SHMEM_PAGEMAP", "pagemap-shmem-<shmid>.img",
           "which pages of a shared object are dumped"),
-    _raw("PAGES", "pages-<pages>.img", Format.PAGES, "page contents"),
+    _raw("PAGES", "pages-<pages>.img", Payload.PAGES, "page contents"),
     _old("SIGACT", "sigacts-<pid>.img", 0x55344201, "process.sa_entry", "signal handlers"),
     _old("VMAS", "vmas-<pid>.img", 0x54123737, "memory.vma_entry", "mappings"),
     _old("ITIMERS", "itimers-<pid>.img", 0x57464056, "process.itimer_entry",
@@ -223,7 +225,7 @@ KINDS: tuple[Kind, ...] = (
     _old("POSIX_TIMERS", "posix-timers-<pid>.img", 0x52603957, "process.posix_timer_entry",
           "POSIX timers"),
     replace(_old("CREDS", "creds-<pid>.img", 0x54023547, "process.creds_entry", "credentials"),
-          format=Format.ONE),
+          format=Payload.ONE),
     _old("RLIMIT", "rlimit-<pid>.img", 0x57113925, "process.rlimit_entry", "resource limits"),
     _old("SIGNAL", "signal-s-<pid>.img", 0x59255647, "process.siginfo_entry",
           "signals pending for a process"),
@@ -249,26 +251,26 @@ KINDS: tuple[Kind, ...] = (
           "network interfaces"),
     _one("NETNS", "netns-<ns>.img", 0x55933752, "network.netns_entry",
           "settings of a network namespace"),
-    _raw("IFADDR", "ifaddr-<ns>.img", Format.IPROUTE, "interface addresses, of ip addr save",
+    _raw("IFADDR", "ifaddr-<ns>.img", Payload.IPROUTE, "interface addresses, of ip addr save",
           magic=0x47361222),
-    _raw("ROUTE", "route-<ns>.img", Format.IPROUTE, "IPv4 routes, of ip route save",
+    _raw("ROUTE", "route-<ns>.img", Payload.IPROUTE, "IPv4 routes, of ip route save",
           magic=0x45311224),
-    _raw("ROUTE6", "route6-<ns>.img", Format.IPROUTE, "IPv6 routes, of ip -6 route save",
+    _raw("ROUTE6", "route6-<ns>.img", Payload.IPROUTE, "IPv6 routes, of ip -6 route save",
           magic=0x45311224),
-    _raw("RULE", "rule-<ns>.img", Format.IPROUTE, "routing rules, of ip rule save",
+    _raw("RULE", "rule-<ns>.img", Payload.IPROUTE, "routing rules, of ip rule save",
           magic=0x71706986),
-    _raw("IPTABLES", "iptables-<ns>.img", Format.TEXT, "output of iptables-save"),
-    _raw("IP6TABLES", "ip6tables-<ns>.img", Format.TEXT, "output of ip6tables-save"),
-    _raw("NFTABLES", "nftables-<ns>.img", Format.TEXT, "output of nft list ruleset"),
-    _raw("NETNF_CT", "netns-ct-<ns>.img", Format.NETLINK, "connection tracking table"),
-    _raw("NETNF_EXP", "netns-exp-<ns>.img", Format.NETLINK, "connection tracking expectations"),
+    _raw("IPTABLES", "iptables-<ns>.img", Payload.TEXT, "output of iptables-save"),
+    _raw("IP6TABLES", "ip6tables-<ns>.img", Payload.TEXT, "output of ip6tables-save"),
+    _raw("NFTABLES", "nftables-<ns>.img", Payload.TEXT, "output of nft list ruleset"),
+    _raw("NETNF_CT", "netns-ct-<ns>.img", Payload.NETLINK, "connection tracking table"),
+    _raw("NETNF_EXP", "netns-exp-<ns>.img", Payload.NETLINK, "connection tracking expectations"),
     replace(_many("GHOST_FILE", "ghost-file-<x id>.img", 0x52583605, "files.ghost_file_entry",
-          "an unlinked file that is open", Extra.GHOST), format=Format.GHOST,
+          "an unlinked file that is open", Extra.GHOST), format=Payload.GHOST,
           following="files.ghost_chunk_entry"),
     replace(_one("TCP_STREAM", "tcp-stream-<x ino>.img", 0x51465506, "sockets.tcp_stream_entry",
           "an established TCP connection"), extra=Extra.TCP),
-    _raw("TMPFS_DEV", "tmpfs-dev-<dev>.tar.gz.img", Format.TAR_GZ, "contents of a tmpfs mount"),
-    _raw("TMPFS_IMG", "tmpfs-<mount>.tar.gz.img", Format.TAR_GZ, "contents of a tmpfs mount",
+    _raw("TMPFS_DEV", "tmpfs-dev-<dev>.tar.gz.img", Payload.TAR_GZ, "contents of a tmpfs mount"),
+    _raw("TMPFS_IMG", "tmpfs-<mount>.tar.gz.img", Payload.TAR_GZ, "contents of a tmpfs mount",
           Status.LEGACY),
     _one("AUTOFS", "autofs-<dev>.img", 0x49353943, "mounts.autofs_entry", "an autofs mount"),
     _many("BINFMT_MISC", "binfmt-misc.img", 0x67343323, "mounts.binfmt_misc_entry",
@@ -301,18 +303,18 @@ KINDS: tuple[Kind, ...] = (
     _old("TIMERFD", "timerfd.img", 0x50493712, "events.timerfd_entry", "timerfds"),
     replace(_old("FILE_LOCKS_OLD", "filelocks-<pid>.img", 0x54323616, "files.file_lock_entry",
           "file locks of a process", "FILE_LOCKS"), status=Status.DROPPED),
-    _raw("PAGES_OLD", "pages-<pid>.img", Format.STRUCT,
+    _raw("PAGES_OLD", "pages-<pid>.img", Payload.STRUCT,
           "pages with their addresses, before pagemaps", Status.DROPPED, 0x56084025),
-    _raw("SHM_PAGES_OLD", "pages-shmem-<shmid>.img", Format.STRUCT,
+    _raw("SHM_PAGES_OLD", "pages-shmem-<shmid>.img", Payload.STRUCT,
           "pages of shared memory, before pagemaps", Status.DROPPED, 0x56084025),
     _service("STATS", "stats-dump", 0x57093306, "inventory.stats_entry", "statistics of the dump",
-          Format.ONE),
+          Payload.ONE),
     _service("STATS", "stats-restore", 0x57093306, "inventory.stats_entry",
-          "statistics of a restore", Format.ONE),
+          "statistics of a restore", Payload.ONE),
     _service("IRMAP_CACHE", "irmap-cache", 0x57004059, "events.irmap_cache_entry",
-          "paths of inotify targets, cached", Format.MANY),
-    _raw("PARENT", "parent", Format.SYMLINK, "the previous dump of a chain"),
-    _raw("KDAT", "criu.kdat", Format.STRUCT, "what criu found its kernel to offer", Status.CACHE,
+          "paths of inotify targets, cached", Payload.MANY),
+    _raw("PARENT", "parent", Payload.SYMLINK, "the previous dump of a chain"),
+    _raw("KDAT", "criu.kdat", Payload.STRUCT, "what criu found its kernel to offer", Status.CACHE,
           0x57023458),
     _plugin("AMDGPU_KFD", "amdgpu-kfd-<id>.img", "plugins.criu_kfd", "AMD compute device state"),
     _plugin("AMDGPU_RENDER", "amdgpu-renderD-<id>.img", "plugins.criu_render_node",
@@ -322,28 +324,28 @@ KINDS: tuple[Kind, ...] = (
     _plugin("AMDGPU_PAGES", "amdgpu-pages-<id>-<x gpu>.img", "", "contents of a GPU's memory"),
     _plugin("AMDGPU_DRM_PAGES", "amdgpu-drm-pages-<id>-<minor>-<x index>.img", "",
           "contents of one GPU buffer"),
-    _raw("CUDA", "", Format.NOTHING, "GPU memory of NVIDIA devices is in the page images",
+    _raw("CUDA", "", Payload.NOTHING, "GPU memory of NVIDIA devices is in the page images",
           Status.PLUGIN),
-    _raw("LOG", "dump.log|restore.log|criu.log", Format.LOG, "log of criu", Status.WORKDIR),
-    _raw("DESCRIPTORS", "descriptors.json", Format.JSON, "where descriptors 0 to 2 led",
+    _raw("LOG", "dump.log|restore.log|criu.log", Payload.LOG, "log of criu", Status.WORKDIR),
+    _raw("DESCRIPTORS", "descriptors.json", Payload.JSON, "where descriptors 0 to 2 led",
           Status.ENGINE),
-    _raw("ENGINE_CONFIG", "config.dump", Format.JSON, "configuration of the container",
+    _raw("ENGINE_CONFIG", "config.dump", Payload.JSON, "configuration of the container",
           Status.ENGINE),
-    _raw("ENGINE_SPEC", "spec.dump", Format.JSON, "OCI runtime spec of the container",
+    _raw("ENGINE_SPEC", "spec.dump", Payload.JSON, "OCI runtime spec of the container",
           Status.ENGINE),
-    _raw("ENGINE_NETWORK", "network.status", Format.JSON, "networks of the container",
+    _raw("ENGINE_NETWORK", "network.status", Payload.JSON, "networks of the container",
           Status.ENGINE),
-    _raw("ENGINE_DEVSHM", "devshm-checkpoint.tar", Format.TAR, "contents of /dev/shm",
+    _raw("ENGINE_DEVSHM", "devshm-checkpoint.tar", Payload.TAR, "contents of /dev/shm",
           Status.ENGINE),
-    _raw("ENGINE_ROOTFS", "rootfs-diff.tar", Format.TAR, "files changed against the image",
+    _raw("ENGINE_ROOTFS", "rootfs-diff.tar", Payload.TAR, "files changed against the image",
           Status.ENGINE),
-    _raw("ENGINE_DELETED", "deleted.files", Format.JSON, "files deleted against the image",
+    _raw("ENGINE_DELETED", "deleted.files", Payload.JSON, "files deleted against the image",
           Status.ENGINE),
-    _raw("ENGINE_STATUS", "status.dump|status", Format.JSON,
+    _raw("ENGINE_STATUS", "status.dump|status", Payload.JSON,
           "status of the container at the checkpoint", Status.ENGINE),
-    _raw("ENGINE_POD", "pod.options|pod.dump", Format.JSON,
+    _raw("ENGINE_POD", "pod.options|pod.dump", Payload.JSON,
           "containers and configuration of a pod", Status.ENGINE),
-    _raw("ENGINE_CTRLOG", "ctr.log", Format.LOG, "output of the container", Status.ENGINE),
+    _raw("ENGINE_CTRLOG", "ctr.log", Payload.LOG, "output of the container", Status.ENGINE),
 )
 # fmt: on
 

@@ -253,7 +253,7 @@ def same_bytes(data: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Rendering:
     """How a message becomes JSON values."""
 
     names: bool = True
@@ -265,7 +265,7 @@ class Form:
     """The same of bytes."""
 
 
-def to_plain(message: Message, form: Form = Form()) -> dict[str, Any]:
+def to_plain(message: Message, form: Rendering = Rendering()) -> dict[str, Any]:
     """Return a message as JSON values.
 
     Numbers stay numbers, enums become names, bytes base64. With names, what has one has it under
@@ -284,7 +284,7 @@ def to_plain(message: Message, form: Form = Form()) -> dict[str, Any]:
     return found
 
 
-def _plain_field(show: Shown, value: Any, form: Form) -> dict[str, Any]:
+def _plain_field(show: Shown, value: Any, form: Rendering) -> dict[str, Any]:
     if not show.repeated:
         found = {show.name: _plain_value(show, value, form)}
         if isinstance(value, bytes) and show.type == "string":
@@ -303,7 +303,7 @@ def _plain_field(show: Shown, value: Any, form: Form) -> dict[str, Any]:
     return found
 
 
-def _plain_value(show: Shown, value: Any, form: Form) -> object:
+def _plain_value(show: Shown, value: Any, form: Rendering) -> object:
     match show.type:
         case "message":
             return to_plain(value, form)
@@ -316,7 +316,7 @@ def _plain_value(show: Shown, value: Any, form: Form) -> object:
     return value
 
 
-def _plain_unknown(field: UnknownField, form: Form) -> dict[str, object]:
+def _plain_unknown(field: UnknownField, form: Rendering) -> dict[str, object]:
     value = field.value
     if isinstance(value, bytes):
         value = _base64(form.data(value))

@@ -60,7 +60,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class LogNote:
     """A line that is no cause: a consequence, or noise. `text` is foreign and not cleaned."""
 
     id: str
@@ -75,9 +75,9 @@ class LogDiagnosis:
 
     root_cause: Cause | None
     """None where nothing failed, or nothing in the log says why."""
-    cascade: tuple[Note, ...]
+    cascade: tuple[LogNote, ...]
     """What followed from it: further causes, follow-ups, runtime messages; one per kind."""
-    noise: tuple[Note, ...]
+    noise: tuple[LogNote, ...]
     attempt: Attempt
     last_line: str
     """The end of the file: the only thing an unfinished log tells."""
@@ -201,13 +201,13 @@ def _version_reasons(cause_id: str, reading: LogReading) -> tuple[str, ...]:
     return ()
 
 
-def _notes(findings: Iterable[Finding]) -> tuple[Note, ...]:
+def _notes(findings: Iterable[Finding]) -> tuple[LogNote, ...]:
     """Return one note per kind of finding; errors that no rule knows each have their own."""
-    notes: dict[str, Note] = {}
+    notes: dict[str, LogNote] = {}
     for found in findings:
         key = found.id if found.rule else f"{UNMATCHED}{found.line.number}"
         title = found.rule.title if found.rule else "An error that no rule knows"
-        notes.setdefault(key, Note(found.id, found.line.number, found.line.text, title))
+        notes.setdefault(key, LogNote(found.id, found.line.number, found.line.text, title))
     return tuple(notes.values())
 
 
@@ -250,5 +250,5 @@ def to_json(diagnosis: LogDiagnosis, proof: Iterable[Evidence] = ()) -> dict[str
     }
 
 
-def _note_json(note: Note) -> dict[str, object]:
+def _note_json(note: LogNote) -> dict[str, object]:
     return {"id": note.id, "line": note.line, "text": printable(note.text), "title": note.title}

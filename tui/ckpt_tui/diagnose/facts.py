@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable, file_table
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.index import Index, index_of
 from ckpt_tui.checkpoint.memory import VMA_FILE
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount

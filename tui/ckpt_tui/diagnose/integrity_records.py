@@ -10,8 +10,8 @@ from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.decode import DecodedImage
-from ckpt_tui.criu.frames import Form, read_frames, read_head
-from ckpt_tui.criu.kinds import RECORDS, Format, Kind, Status, kind_of
+from ckpt_tui.criu.frames import HeadForm, read_frames, read_head
+from ckpt_tui.criu.kinds import RECORDS, Kind, Payload, Status, kind_of
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
 from ckpt_tui.diagnose.integrity_presence import AGAIN
@@ -60,9 +60,9 @@ def _record_damage(facts: Facts, name: str, kind: Kind, image: DecodedImage) -> 
     size = facts.images.window(name).size
     head = read_head(facts.images.window(name), kind)
     broken = next((entry.problem for entry in image.entries if entry.problem), "")
-    if size < (4 if head.form is Form.INVENTORY else 8):
+    if size < (4 if head.form is HeadForm.INVENTORY else 8):
         yield _damage("img-truncated", name, image.problem, "is cut short")
-    elif head.form is Form.NONE or head.magic != kind.magic:
+    elif head.form is HeadForm.NONE or head.magic != kind.magic:
         yield _damage("img-magic", name, image.problem, "is not the image its name says")
     elif broken:
         yield _damage("img-unpack", name, broken, "holds bytes that are no message of its kind")
@@ -78,7 +78,7 @@ def _framing_damage(facts: Facts, name: str, kind: Kind) -> Iterator[Finding]:
         for _frame in read_frames(facts.images.window(name), name, kind, facts.progress):
             count += 1
     except DamagedInput as damage:
-        if kind.format is Format.ONE and count:
+        if kind.format is Payload.ONE and count:
             yield Finding(
                 "img-trailing",
                 "may-fail",
@@ -114,11 +114,11 @@ def raw_images(facts: Facts) -> Iterator[Finding]:
             continue
         kind = found[0]
         window = facts.images.window(name)
-        if kind.format is Format.IPROUTE and kind.magic is not None and window.size:
+        if kind.format is Payload.IPROUTE and kind.magic is not None and window.size:
             start = window.read(0, 4)
             if kind.magic not in (int.from_bytes(start, "little"), int.from_bytes(start, "big")):
                 yield _damage("img-magic", name, "iproute2's magic is not there", "is damaged")
-        elif kind.format is Format.TAR_GZ and window.size <= MAX_TMPFS:
+        elif kind.format is Payload.TAR_GZ and window.size <= MAX_TMPFS:
             yield from _tmpfs(facts, name)
 
 

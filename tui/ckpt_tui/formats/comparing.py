@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ckpt_tui.archive.tree import ByteRange, Tree
-from ckpt_tui.checkpoint.compare import Comparison, compare_checkpoints
-from ckpt_tui.checkpoint.comparefiles import FileComparison, common_files, compare_files
-from ckpt_tui.checkpoint.comparepages import MemoryComparison, Side, compare_memory
 from ckpt_tui.checkpoint.delta import DIFF
+from ckpt_tui.checkpoint.differences import Comparison, compare_checkpoints
+from ckpt_tui.checkpoint.file_differences import FileComparison, common_files, compare_files
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.page_differences import MemoryComparison, Side, compare_memory
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.parallel import both
 from ckpt_tui.core.progress import Progress

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
-from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Layer, Note
+from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note, StoredPart
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
@@ -44,7 +44,7 @@ class ImageContents:
 
     tree: Tree
     annotations: Mapping[str, str]
-    layers: tuple[Layer, ...]
+    layers: tuple[StoredPart, ...]
     packed: int
     """Bytes of the checkpoint's own blobs; the base image's are not counted."""
     optimized: bool = False
@@ -123,8 +123,8 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
     )
 
 
-def _layer(blob: LayerBlob, tree: Tree | None, role: str, hidden: int = 0) -> Layer:
-    return Layer(
+def _layer(blob: LayerBlob, tree: Tree | None, role: str, hidden: int = 0) -> StoredPart:
+    return StoredPart(
         digest=blob.descriptor.digest,
         media_type=blob.descriptor.media_type,
         size=blob.descriptor.size,
@@ -165,21 +165,21 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
 
 def _rootfs(
     image: OpenedImage, descriptor: Descriptor, progress: Progress
-) -> tuple[tuple[Layer, ...], Delta | None, LayerBlob | None, tuple[Note, ...]]:
+) -> tuple[tuple[StoredPart, ...], Delta | None, LayerBlob | None, tuple[Note, ...]]:
     """Return the layers of the rootfs image and its delta. Only the delta layer is read: base
     layers may be large, or absent from a sparse layout."""
     try:
         blobs = image_layers(open_image(image.target, image.store, descriptor))
     except CkptError as error:
         return (), None, None, (Note("rootfs image", str(error)),)
-    layers: list[Layer] = []
+    layers: list[StoredPart] = []
     notes: list[Note] = []
     delta: Delta | None = None
     delta_blob: LayerBlob | None = None
     for blob in blobs:
         one = blob.descriptor
         if not is_delta(one):
-            layers.append(Layer(one.digest, one.media_type, one.size, None, "base"))
+            layers.append(StoredPart(one.digest, one.media_type, one.size, None, "base"))
             continue
         try:
             tree = blob.open_tree(progress)
@@ -213,7 +213,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
     """Return a `ctr` checkpoint: an index whose descriptors are blobs, not manifests
     (containerd client/container_checkpoint_opts.go)."""
     parts: list[tuple[str, Tree]] = []
-    layers: list[Layer] = []
+    layers: list[StoredPart] = []
     delta: Delta | None = None
     delta_blob: LayerBlob | None = None
     for one in children_of(image):
@@ -224,7 +224,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
         elif one.media_type == CTR_SPEC:
             spec = _any_value(image.store.blob(one.digest))
             parts.append(("", MemoryTree({"spec.dump": spec})))
-            layers.append(Layer(one.digest, one.media_type, one.size, len(spec), "metadata"))
+            layers.append(StoredPart(one.digest, one.media_type, one.size, len(spec), "metadata"))
         elif one.media_type.startswith(LAYER_PREFIX):
             blob = LayerBlob(one, image.store)
             tree = blob.open_tree(progress)
@@ -233,9 +233,9 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
             delta_blob = delta_blob or blob
             tree.close()
         elif is_manifest_type(one.media_type):
-            layers.append(Layer(one.digest, one.media_type, one.size, None, "base"))
+            layers.append(StoredPart(one.digest, one.media_type, one.size, None, "base"))
         else:
-            layers.append(Layer(one.digest, one.media_type, one.size, None, "metadata"))
+            layers.append(StoredPart(one.digest, one.media_type, one.size, None, "metadata"))
     return ImageContents(
         tree=JoinedTree(parts),
         annotations=annotations,

@@ -8,7 +8,7 @@ from ckpt_tui.archive.archive_tree import Taker, open_archive
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.build import Parts, build_checkpoint
 from ckpt_tui.checkpoint.delta import DIFF, SoFar
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, FormatFacts, Note
 from ckpt_tui.core.errors import NotACheckpoint

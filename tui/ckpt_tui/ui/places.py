@@ -22,7 +22,7 @@ from ckpt_tui.views.browse import Node
 
 if TYPE_CHECKING:  # 200 ms that the first frame need not wait for
     from ckpt_tui.formats.local_stores import StoreEntry
-    from ckpt_tui.views.bars import Part
+    from ckpt_tui.views.bars import BarPart
     from ckpt_tui.views.facts import Section
 
 
@@ -216,7 +216,7 @@ class Card:
     """What the card shows of a checkpoint, which itself may be large and is let go of."""
 
     sections: Sequence[Section]
-    parts: Sequence[Part]
+    parts: Sequence[BarPart]
     """Of the bar below."""
 
 

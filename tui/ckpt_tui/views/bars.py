@@ -13,7 +13,7 @@ _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarPart:
     """One bar, or one share of a stacked bar."""
 
     label: str
@@ -64,7 +64,7 @@ def shares(amounts: Sequence[int], width: int) -> list[int]:
     return cells
 
 
-def stacked(parts: Sequence[Part], width: int) -> Styled:
+def stacked(parts: Sequence[BarPart], width: int) -> Styled:
     """Return one bar of `width` cells in which each part has its share."""
     line = Styled()
     for part, cells in zip(parts, shares([p.amount for p in parts], width), strict=True):
@@ -72,7 +72,7 @@ def stacked(parts: Sequence[Part], width: int) -> Styled:
     return line
 
 
-def legend(parts: Sequence[Part], width: int) -> list[Styled]:
+def legend(parts: Sequence[BarPart], width: int) -> list[Styled]:
     """Return lines, `width` cells at most, that name the parts of a stacked bar in its order."""
     lines = [Styled()]
     for part in parts:

@@ -8,8 +8,8 @@ from datetime import datetime
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count, human_duration, printable
 from ckpt_tui.formats.comparing import Link, StepCounts
-from ckpt_tui.views.bars import Part, shares
-from ckpt_tui.views.compare import PAGE_STATES
+from ckpt_tui.views.bars import BarPart, shares
+from ckpt_tui.views.difference_lines import PAGE_STATES
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import sign, signed
 from ckpt_tui.views.table import Column, ListRows, Row
@@ -118,10 +118,10 @@ def link_sections(link: Link) -> list[Section]:
     return [Section("Step", facts)]
 
 
-def memory_parts(link: Link) -> list[Part]:
+def memory_parts(link: Link) -> list[BarPart]:
     """Return the pages of a step as shares of a bar."""
     counts = link.counts.memory if link.counts else {}
-    return [Part(name, counts.get(field, 0), meaning) for field, meaning, name in PAGE_STATES]
+    return [BarPart(name, counts.get(field, 0), meaning) for field, meaning, name in PAGE_STATES]
 
 
 def no_memory(link: Link) -> str:

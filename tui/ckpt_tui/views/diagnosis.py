@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import printable
-from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, Note
+from ckpt_tui.diagnose.doctor import Cause, LogDiagnosis, LogNote
 from ckpt_tui.diagnose.finding import Evidence, Finding
 from ckpt_tui.diagnose.log import Attempt
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
 from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.link_labels import Lead
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, Row
 
@@ -98,16 +98,16 @@ def _cure(cause: Cause) -> Iterator[Fact]:
         yield Fact("copy", command)
 
 
-def _notes(notes: tuple[Note, ...]) -> list[Fact]:
+def _notes(notes: tuple[LogNote, ...]) -> list[Fact]:
     facts = [Fact(f"line {n.line}", legible(f"{n.title}: {n.text}")) for n in notes[:SHOWN_NOTES]]
     if len(notes) > SHOWN_NOTES:
         facts.append(Fact("", f"and {len(notes) - SHOWN_NOTES} more"))
     return facts
 
 
-def links_of(evidence: Iterable[Evidence]) -> list[Link]:
+def links_of(evidence: Iterable[Evidence]) -> list[Lead]:
     """Return where pieces of evidence lead."""
-    return [Link(printable(e.text), e.link) for e in evidence if e.link]
+    return [Lead(printable(e.text), e.link) for e in evidence if e.link]
 
 
 COLUMNS = (

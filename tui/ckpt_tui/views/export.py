@@ -47,9 +47,9 @@ def as_json(columns: Sequence[Column], rows: RowSource, progress: Progress) -> s
     return json.dumps(found, indent=2) + "\n"
 
 
-Form = Callable[[Sequence[Column], RowSource, Progress], str]
+Export = Callable[[Sequence[Column], RowSource, Progress], str]
 
-FORMS: dict[str, Form] = {".txt": as_text, ".md": as_markdown, ".json": as_json}
+FORMS: dict[str, Export] = {".txt": as_text, ".md": as_markdown, ".json": as_json}
 """By the suffix of the file."""
 
 FACT_COLUMNS = (Column("SECTION"), Column("WHAT"), Column("VALUE"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.checkpoint.restore_steps import Step, Way, pulls
+from ckpt_tui.checkpoint.restore_steps import RestoreStep, Way, pulls
 from ckpt_tui.convert.measure import Measured
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count
@@ -109,7 +109,7 @@ def time_line(way: Way, lengths: Sequence[int], total: int, scale: int, width: i
     return line
 
 
-def _segment(step: Step, length: int) -> Styled:
+def _segment(step: RestoreStep, length: int) -> Styled:
     """Return one step: its own edge, then its name or the first word of it, as it fits."""
     fitting = [name for name in (step.name, step.name.split()[0]) if len(name) < length]
     words = "│" + plain(fit("".join(fitting[:1]), length - 1))

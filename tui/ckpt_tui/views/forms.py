@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from ckpt_tui.checkpoint.forms import Form, Piece, forms
+from ckpt_tui.checkpoint.forms import CheckpointForm, Piece, forms
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable, short_digest
@@ -32,7 +32,7 @@ def form_section(checkpoint: Checkpoint, width: int) -> Section:
     return Section("What the image is made of", facts)
 
 
-def form_lines(form: Form, width: int) -> Iterator[Styled]:
+def form_lines(form: CheckpointForm, width: int) -> Iterator[Styled]:
     """Yield a tree, a line for each piece with its size, each exactly `width` cells."""
     said = "this one" if form.is_stored else "as it would be, unpacked"
     yield styled((plain(fit(f"{form.name}: {said}", width)), "strong"))

@@ -11,8 +11,8 @@ from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.kinds import kind_of
 from ckpt_tui.views.link_labels import (
-    Link,
-    Links,
+    Lead,
+    Leads,
     each,
     file_link,
     ghost_links,
@@ -44,12 +44,12 @@ def device_number(device: str) -> int:
     return int(major) << 20 | int(minor)
 
 
-def member_links(_checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Links:
+def member_links(_checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Leads:
     found = index.namespace.get((kind, number))
     yield pid_links(index, found.pids if found else ())
 
 
-def owner_links(checkpoint: Checkpoint, index: Index, name: str) -> Links:
+def owner_links(checkpoint: Checkpoint, index: Index, name: str) -> Leads:
     found = kind_of(name)
     if found is None or not found[1]:
         return
@@ -61,11 +61,11 @@ def owner_links(checkpoint: Checkpoint, index: Index, name: str) -> Links:
         yield from owner(checkpoint, index, int(identity, base))
 
 
-def _by_pid(_checkpoint: Checkpoint, index: Index, pid: int) -> Links:
+def _by_pid(_checkpoint: Checkpoint, index: Index, pid: int) -> Leads:
     yield pid_links(index, (pid,))
 
 
-def _by_thread(_checkpoint: Checkpoint, index: Index, tid: int) -> Links:
+def _by_thread(_checkpoint: Checkpoint, index: Index, tid: int) -> Leads:
     if tid in index.process:
         yield pid_links(index, (tid,))
         return
@@ -74,40 +74,40 @@ def _by_thread(_checkpoint: Checkpoint, index: Index, tid: int) -> Links:
             yield process_link(process, f"thread {tid} of process")
 
 
-def _by_files_id(_checkpoint: Checkpoint, index: Index, files_id: int) -> Links:
+def _by_files_id(_checkpoint: Checkpoint, index: Index, files_id: int) -> Leads:
     for process in index.process.values():
         if process.files_id == files_id:
             yield process_link(process)
 
 
-def _by_pages_id(_checkpoint: Checkpoint, index: Index, pages_id: int) -> Links:
+def _by_pages_id(_checkpoint: Checkpoint, index: Index, pages_id: int) -> Leads:
     yield pid_links(index, (m.pid for m in index.memory.values() if m.pages_id == pages_id))
 
 
-def _by_shared_id(_checkpoint: Checkpoint, index: Index, shared_id: int) -> Links:
+def _by_shared_id(_checkpoint: Checkpoint, index: Index, shared_id: int) -> Leads:
     yield each(index.sharers.get(shared_id, ()), region_link)
 
 
-def _by_inode(_checkpoint: Checkpoint, index: Index, inode: int) -> Links:
+def _by_inode(_checkpoint: Checkpoint, index: Index, inode: int) -> Leads:
     yield from map(socket_link, index.inodes.get(inode, ()))
 
 
-def _by_ghost(_checkpoint: Checkpoint, index: Index, ghost: int) -> Links:
+def _by_ghost(_checkpoint: Checkpoint, index: Index, ghost: int) -> Leads:
     image = ghost_image(ghost)
     if image in index.image:
         yield from ghost_links((image,))
     yield from map(file_link, index.of_ghost(image))
 
 
-def _by_device(checkpoint: Checkpoint, _index: Index, device: int) -> Links:
+def _by_device(checkpoint: Checkpoint, _index: Index, device: int) -> Leads:
     for mount in checkpoint.mounts:
         if device_number(mount.device) == device:
             label = f"mount {printable(mount.mountpoint)}"
-            yield Link(label, Ref.mount(mount.namespace, mount.id))
+            yield Lead(label, Ref.mount(mount.namespace, mount.id))
 
 
-def _in_namespace(kind: str) -> Callable[[Checkpoint, Index, int], Links]:
-    def found(checkpoint: Checkpoint, index: Index, number: int) -> Links:
+def _in_namespace(kind: str) -> Callable[[Checkpoint, Index, int], Leads]:
+    def found(checkpoint: Checkpoint, index: Index, number: int) -> Leads:
         numbers = [number]
         if kind == "time" and not number:  # CRIU numbers the image of its one time namespace 0
             numbers = [n for k, n in index.namespace if k == kind]
@@ -118,7 +118,7 @@ def _in_namespace(kind: str) -> Callable[[Checkpoint, Index, int], Links]:
     return found
 
 
-IMAGE_OWNERS: Mapping[str, Callable[[Checkpoint, Index, int], Links]] = {
+IMAGE_OWNERS: Mapping[str, Callable[[Checkpoint, Index, int], Leads]] = {
     **dict.fromkeys(("MM", "IDS", "FS", "PAGEMAP", "CREDS", "RLIMIT", "SIGACT", "VMAS"), _by_pid),
     "CORE": _by_thread,
     "FDINFO": _by_files_id,

@@ -21,8 +21,8 @@ from ckpt_tui.views.image_links import (
 )
 from ckpt_tui.views.isolation import parent_of
 from ckpt_tui.views.link_labels import (
-    Link,
-    Links,
+    Lead,
+    Leads,
     cgroup_links,
     descriptor_link,
     each,
@@ -38,29 +38,29 @@ from ckpt_tui.views.link_labels import (
 )
 
 MOST = 2000
-"""Links of one thing that are made at once; a longer list helps nobody, and the tabs have all."""
+"""Leads of one thing that are made at once; a longer list helps nobody, and the tabs have all."""
 
 
-def links(checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
+def links(checkpoint: Checkpoint, key: Hashable) -> Sequence[Lead]:
     """Return where the thing of `key` leads, the nearest first, what there is very much of last."""
     return _found(LEADS_TO, checkpoint, key)
 
 
-def users(checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
+def users(checkpoint: Checkpoint, key: Hashable) -> Sequence[Lead]:
     """Return who refers to the thing of `key`, what there is very much of last."""
     return _found(USED_BY, checkpoint, key)
 
 
 MANY = 200
-"""Links from which on they are made when they are seen, each by itself."""
+"""Leads from which on they are made when they are seen, each by itself."""
 
-Find = Callable[..., Links]
+Find = Callable[..., Leads]
 
 
-class Joined(Sequence[Link]):
+class Joined(Sequence[Lead]):
     """Some lists, one behind the other, whose links may be made when asked for."""
 
-    def __init__(self, lists: Sequence[Sequence[Link]]) -> None:
+    def __init__(self, lists: Sequence[Sequence[Lead]]) -> None:
         self._lists = lists
         self._ends = list(accumulate(map(len, lists)))
 
@@ -68,12 +68,12 @@ class Joined(Sequence[Link]):
         return self._ends[-1]
 
     @overload
-    def __getitem__(self, index: int, /) -> Link: ...
+    def __getitem__(self, index: int, /) -> Lead: ...
 
     @overload
-    def __getitem__(self, index: slice, /) -> list[Link]: ...
+    def __getitem__(self, index: slice, /) -> list[Lead]: ...
 
-    def __getitem__(self, index: int | slice, /) -> Link | list[Link]:
+    def __getitem__(self, index: int | slice, /) -> Lead | list[Lead]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         index = range(len(self))[index]
@@ -81,17 +81,17 @@ class Joined(Sequence[Link]):
         return self._lists[number][index - self._ends[number]]  # from its end
 
 
-def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> Sequence[Link]:
+def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> Sequence[Lead]:
     find = table.get(key.kind) if isinstance(key, Ref) else None
     if not isinstance(key, Ref) or find is None:
         return []
-    unique: dict[Ref, Link] = {}
-    many: list[Sequence[Link]] = []
+    unique: dict[Ref, Lead] = {}
+    many: list[Sequence[Lead]] = []
     for found in find(checkpoint, index_of(checkpoint), *key.ids):
         if isinstance(found, Some) and len(found) >= MANY:
             many.append(found)
             continue
-        for link in (found,) if isinstance(found, Link) else found:
+        for link in (found,) if isinstance(found, Lead) else found:
             if link.ref != key and len(unique) < MOST:
                 unique.setdefault(link.ref, link)
     few = list(unique.values())
@@ -101,7 +101,7 @@ def _found(table: Mapping[str, Find], checkpoint: Checkpoint, key: Hashable) -> 
 # Where things lead
 
 
-def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Links:
+def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Leads:
     process = index.process.get(pid)
     if process is None:
         return
@@ -111,7 +111,7 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Links:
     memory = index.memory.get(pid)
     if memory and memory.regions:
         first = memory.regions[0]
-        yield Link(f"its memory, {len(memory.regions):,} regions", Ref.region(pid, first.start))
+        yield Lead(f"its memory, {len(memory.regions):,} regions", Ref.region(pid, first.start))
     yield each(index.files_of.get(pid, ()), descriptor_link)
     for kind, number in process.namespaces.items():
         yield from namespace_links(index, kind, number)
@@ -127,14 +127,14 @@ def _from_process(checkpoint: Checkpoint, index: Index, pid: int) -> Links:
         yield from image_links(checkpoint, name)
 
 
-def _cgroups_of(checkpoint: Checkpoint, index: Index, process: Process) -> Links:
+def _cgroups_of(checkpoint: Checkpoint, index: Index, process: Process) -> Leads:
     for one in checkpoint.cgroups:
         if one.id == process.cgroup_set:
             for place in one.paths.items():
                 yield from cgroup_links(index, *place)
 
 
-def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
+def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Leads:
     file = index.open_file(pid, fd)
     if file is None:
         return
@@ -147,7 +147,7 @@ def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links
         yield from path_links(checkpoint, index, file.target)
     if mount := index.mount_of(file):
         label = f"on the mount {printable(mount.mountpoint)}"
-        yield Link(label, Ref.mount(mount.namespace, mount.id))
+        yield Lead(label, Ref.mount(mount.namespace, mount.id))
     yield from pid_links(index, (pid,), "held by process")
     yield each(index.sharing(file), file_link)
     process = index.process.get(pid)
@@ -156,7 +156,7 @@ def _from_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links
     yield from image_links(checkpoint, "files.img", f"open file {file.object_id} in")
 
 
-def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
+def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Leads:
     socket = index.open_socket(pid, fd)
     if socket is None:
         return
@@ -164,7 +164,7 @@ def _from_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Li
         yield socket_link(peer)
     yield from map(socket_link, _other_ends(index, socket))
     if (pid, fd) in index.file:
-        yield Link(f"descriptor {fd} of process {pid}", Ref.file(pid, fd))
+        yield Lead(f"descriptor {fd} of process {pid}", Ref.file(pid, fd))
     yield from pid_links(index, (pid,), "held by process")
 
 
@@ -175,7 +175,7 @@ def _other_ends(index: Index, socket: Socket) -> Sequence[Socket]:
     return index.ends.get((socket.protocol, socket.remote, socket.local), [])
 
 
-def _from_region(checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Links:
+def _from_region(checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Leads:
     region = index.mapped(pid, start)
     if region is None:
         return
@@ -199,13 +199,13 @@ def _other_mappers(index: Index, region: Region) -> list[Region]:
     return [r for r in (*found, *alike) if r is not region]
 
 
-def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Links:
+def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Leads:
     mount = index.mount.get((ns, mount_id))
     if mount is None:
         return
     parent = index.mount.get((ns, mount.parent_id))
     if parent:
-        yield Link(f"lies on {printable(parent.mountpoint)}", Ref.mount(ns, parent.id))
+        yield Lead(f"lies on {printable(parent.mountpoint)}", Ref.mount(ns, parent.id))
     if mount.dumped_bytes:
         device = device_number(mount.device)
         yield from image_links(checkpoint, f"tmpfs-dev-{device}.tar.gz.img", "contents in")
@@ -213,19 +213,19 @@ def _from_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) ->
     yield from image_links(checkpoint, f"mountpoints-{ns}.img")
 
 
-def _from_delta(checkpoint: Checkpoint, index: Index, number: int) -> Links:
+def _from_delta(checkpoint: Checkpoint, index: Index, number: int) -> Leads:
     path = checkpoint.delta.entries[number].path
     yield each(index.holders.get(path, ()), file_link)
     yield each(index.mappers.get(path, ()), region_link)
 
 
-def _from_thread(checkpoint: Checkpoint, index: Index, pid: int, tid: int) -> Links:
+def _from_thread(checkpoint: Checkpoint, index: Index, pid: int, tid: int) -> Leads:
     if pid in index.process:
         yield from pid_links(index, (pid,))
         yield from image_links(checkpoint, f"core-{tid}.img")
 
 
-def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Links:
+def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int) -> Leads:
     if (kind, number) not in index.namespace:
         return
     yield from member_links(checkpoint, index, kind, number)
@@ -233,12 +233,12 @@ def _from_namespace(checkpoint: Checkpoint, index: Index, kind: str, number: int
         for mount in checkpoint.mounts:
             if mount.namespace == number:
                 label = f"mount {printable(mount.mountpoint)}"
-                yield Link(label, Ref.mount(number, mount.id))
+                yield Lead(label, Ref.mount(number, mount.id))
     for pattern in NAMESPACE_IMAGES.get(kind, ()):
         yield from image_links(checkpoint, pattern.format(number))
 
 
-def _from_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Links:
+def _from_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Leads:
     if 0 <= number < len(checkpoint.cgroup_directories):
         found = checkpoint.cgroup_directories[number]
         if above := parent_of(found, index.cgroup):
@@ -247,7 +247,7 @@ def _from_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Links:
         yield from image_links(checkpoint, "cgroup.img")
 
 
-def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Links:
+def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Leads:
     if 0 <= number < len(checkpoint.cgroup_directories):
         found = checkpoint.cgroup_directories[number]
         yield pid_links(index, found.pids)
@@ -259,7 +259,7 @@ def _users_of_cgroup(checkpoint: Checkpoint, index: Index, number: int) -> Links
 # Who refers to things
 
 
-def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Links:
+def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Leads:
     yield from pid_links(
         index, (index.process[pid].ppid,) if pid in index.process else (), "parent"
     )
@@ -273,7 +273,7 @@ def _users_of_process(_checkpoint: Checkpoint, index: Index, pid: int) -> Links:
             yield from map(socket_link, _other_ends(index, socket))
 
 
-def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
+def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Leads:
     file = index.open_file(pid, fd)
     if file is None:
         return
@@ -284,7 +284,7 @@ def _users_of_file(checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> L
         yield from map(region_link, index.mappers.get(file.target, ()))
 
 
-def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Links:
+def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -> Leads:
     socket = index.open_socket(pid, fd)
     file = index.open_file(pid, fd)
     if socket and file:
@@ -295,26 +295,26 @@ def _users_of_socket(_checkpoint: Checkpoint, index: Index, pid: int, fd: int) -
         yield from map(socket_link, _other_ends(index, socket))
 
 
-def _socket_of(index: Index, file: OpenFile) -> Link:
+def _socket_of(index: Index, file: OpenFile) -> Lead:
     socket = index.open_socket(file.pid, file.fd)
     return socket_link(socket) if socket else file_link(file)
 
 
-def _users_of_region(_checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Links:
+def _users_of_region(_checkpoint: Checkpoint, index: Index, pid: int, start: int) -> Leads:
     region = index.mapped(pid, start)
     if region:
         yield each(_other_mappers(index, region), region_link)
         yield each(index.holders.get(region.path, ()), file_link)
 
 
-def _users_of_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Links:
+def _users_of_mount(checkpoint: Checkpoint, index: Index, ns: int, mount_id: int) -> Leads:
     for process in checkpoint.processes:
         if process.namespaces.get("mnt", ns) == ns and _lives_on(index, process, ns, mount_id):
             yield process_link(process)
     yield each(index.on_mount.get(mount_id, ()), file_link)
     for mount in index.mount.values():
         if (mount.namespace, mount.parent_id) == (ns, mount_id):
-            yield Link(f"mount {printable(mount.mountpoint)} on it", Ref.mount(ns, mount.id))
+            yield Lead(f"mount {printable(mount.mountpoint)} on it", Ref.mount(ns, mount.id))
 
 
 def _lives_on(index: Index, process: Process, ns: int, mount_id: int) -> bool:

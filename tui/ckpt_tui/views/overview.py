@@ -17,7 +17,7 @@ from ckpt_tui.core.text import (
     short_digest,
     shortened,
 )
-from ckpt_tui.views.bars import Part
+from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.details import count_line
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import signed
@@ -165,10 +165,10 @@ def _notes(checkpoint: Checkpoint) -> list[Fact]:
     return facts
 
 
-def component_parts(checkpoint: Checkpoint) -> list[Part]:
+def component_parts(checkpoint: Checkpoint) -> list[BarPart]:
     """Return the components as parts of a bar, in their fixed order and colours."""
     return [
-        Part(share.name, share.bytes, MEANING_OF_COMPONENT.get(share.name, "metadata"))
+        BarPart(share.name, share.bytes, MEANING_OF_COMPONENT.get(share.name, "metadata"))
         for share in checkpoint.sizes.components
     ]
 

@@ -12,7 +12,7 @@ from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.link_labels import Link, each, file_link, image_links
+from ckpt_tui.views.link_labels import Lead, each, file_link, image_links
 from ckpt_tui.views.links import MOST
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
@@ -57,12 +57,12 @@ def number_from(items: Sequence[Item], image: str) -> int | None:
     return next((n for n, item in enumerate(items) if item.source == image), None)
 
 
-def item_links(checkpoint: Checkpoint, item: Item) -> list[Link]:
+def item_links(checkpoint: Checkpoint, item: Item) -> list[Lead]:
     """Return who holds an item, and the image that has it."""
     return [*item_users(checkpoint, item)[:MOST], *image_links(checkpoint, item.source)]
 
 
-def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Link]:
+def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Lead]:
     """Return who holds an item."""
     index = index_of(checkpoint)
     numbers = [n for holder in item.holders if (n := index.file.get(holder)) is not None]

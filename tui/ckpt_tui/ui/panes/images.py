@@ -16,7 +16,7 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.decode import DecodedImage
-from ckpt_tui.criu.kinds import Format, kind_of
+from ckpt_tui.criu.kinds import Payload, kind_of
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
@@ -62,7 +62,7 @@ class ImagesPane(ListPane):
         self.query_one(HexView).show(window, empty="This file has no bytes")
         found = kind_of(self._name)
         if has_lines(self._name):
-            self._show_raw(window, found[0].format if found else Format.NOTHING)
+            self._show_raw(window, found[0].format if found else Payload.NOTHING)
         elif window.size <= AT_ONCE:
             self._show_records(self.opened.images.image(self._name))
         else:
@@ -85,14 +85,14 @@ class ImagesPane(ListPane):
             self._decoded.reveal = self._reveal
         self._fill(COLUMNS, self._decoded or ListRows(), self._why_empty(image))
 
-    def _show_raw(self, window: ByteWindow, form: Format) -> None:
+    def _show_raw(self, window: ByteWindow, form: Payload) -> None:
         """Read an image without records: small ones at once, pages when they are asked for."""
         if not window.size:
             self._fill(RAW_COLUMNS, ListRows(), "This file has no bytes")
-        elif form is Format.PAGES:
+        elif form is Payload.PAGES:
             ask = "Page contents: enter says whose, and counts those that are zero or equal"
             self._fill(RAW_COLUMNS, ListRows(), ask)
-        elif window.size <= AT_ONCE and form not in (Format.TAR, Format.TAR_GZ):
+        elif window.size <= AT_ONCE and form not in (Payload.TAR, Payload.TAR_GZ):
             self._show_lines(raw_lines(self._raw_image(), quiet()))
         else:
             self._read_raw()
@@ -172,7 +172,7 @@ class ImagesPane(ListPane):
     def _is_unread(self) -> bool:
         """Whether this is a page image that nobody has asked to read."""
         found = kind_of(self._name)
-        is_pages = found is not None and found[0].format is Format.PAGES
+        is_pages = found is not None and found[0].format is Payload.PAGES
         return is_pages and not self._lines and not self.job_running
 
     def back(self) -> bool:

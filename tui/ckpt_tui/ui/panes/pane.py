@@ -15,10 +15,10 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.widgets.job_bar import JobBar
-from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.link_labels import Lead
 from ckpt_tui.views.links import links, users
 
-Find = Callable[[], Sequence[Link]]
+Find = Callable[[], Sequence[Lead]]
 """Finds links; may take seconds where there are very many descriptors."""
 
 AT_ONCE = 2_000
@@ -61,13 +61,13 @@ class Pane(JobHost, Widget):
         """Return what finds out who refers to the thing under the cursor, in whatever thread."""
         return partial(users, self.checkpoint, self.current_key)
 
-    def look_up(self, find: Find, then: Callable[[Sequence[Link]], None]) -> None:
+    def look_up(self, find: Find, then: Callable[[Sequence[Lead]], None]) -> None:
         """Call `then` with what is found: at once, or after a job where it may take its time."""
         if len(self.checkpoint.files) <= AT_ONCE:
             then(find())
             return
 
-        def task(progress: Progress) -> Sequence[Link]:
+        def task(progress: Progress) -> Sequence[Lead]:
             progress.start("looking through all descriptors")
             return find()
 

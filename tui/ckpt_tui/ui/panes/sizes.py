@@ -31,7 +31,7 @@ from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import MANY
-from ckpt_tui.views.sizes import COLUMNS, about, count_parts, crumbs, node_rows, part_of
+from ckpt_tui.views.size_rows import COLUMNS, about, count_parts, crumbs, node_rows, part_of
 from ckpt_tui.views.table import plain
 
 READING = "Reading the layers"

@@ -38,7 +38,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.tab_line import TabLine
 from ckpt_tui.views.diagnosis import problem_keys
-from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.link_labels import Lead
 from ckpt_tui.views.problem import problem_sections
 
 FETCHED_S = 0.5
@@ -293,7 +293,7 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
             self.pane.look_up(self.pane.used_by(), then)
 
     def _pick(
-        self, pane: Pane, found: Sequence[Link], *, heading: str, nothing: str, ask: bool = False
+        self, pane: Pane, found: Sequence[Lead], *, heading: str, nothing: str, ask: bool = False
     ) -> None:
         """Go where the only link leads, or ask which one of several; `ask` shows one, too. Who
         left the tab meanwhile is not called back."""

@@ -16,10 +16,10 @@ from textual.widgets import Static
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.bytediff import Run, changed_bytes
-from ckpt_tui.checkpoint.compare import Comparison, compare_checkpoints
-from ckpt_tui.checkpoint.comparefiles import FileComparison, FilePair
-from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair, compare_memory
 from ckpt_tui.checkpoint.delta import file_window
+from ckpt_tui.checkpoint.differences import Comparison, compare_checkpoints
+from ckpt_tui.checkpoint.file_differences import FileComparison, FilePair
+from ckpt_tui.checkpoint.page_differences import MemoryComparison, RegionPair, compare_memory
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.regions import region_window
 from ckpt_tui.core.errors import CkptError
@@ -39,11 +39,11 @@ from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.compare import (
+from ckpt_tui.views.difference_lines import (
     COLUMNS,
     MOST_LINES,
     ONE_DUMP,
-    Line,
+    DiffLine,
     line_rows,
     line_sections,
     lines,
@@ -114,7 +114,7 @@ class CompareScreen(AsksToFetch[None]):
         self._found: _Opened | None = None
         self.memory: MemoryComparison | None = None
         self.files: FileComparison | None = None
-        self._lines: list[Line] = []
+        self._lines: list[DiffLine] = []
         self._reveal = False
         self._list = ListView(
             COLUMNS,
@@ -156,7 +156,7 @@ class CompareScreen(AsksToFetch[None]):
             view.scroll_to(y=line, animate=False)
 
     @property
-    def line(self) -> Line | None:
+    def line(self) -> DiffLine | None:
         """The line under the cursor."""
         key = self._list.current_key
         return self._lines[key] if isinstance(key, int) else None

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.link_labels import Link
+from ckpt_tui.views.link_labels import Lead
 from ckpt_tui.views.table import Column, LazyRows, Row
 
 SHOWN = 14
@@ -36,7 +36,7 @@ class PickScreen(ModalScreen[Hashable | None]):
         Binding("escape,q", "dismiss", "Back", show=False),
     ]
 
-    def __init__(self, heading: str, choices: Sequence[Link]) -> None:
+    def __init__(self, heading: str, choices: Sequence[Lead]) -> None:
         """`heading` says what they are, printable."""
         super().__init__()
         self._heading = heading

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.widgets.lines import Lines
-from ckpt_tui.views.bars import Part, legend, stacked
+from ckpt_tui.views.bars import BarPart, legend, stacked
 
 
 class StackedBar(Lines):
@@ -14,7 +14,7 @@ class StackedBar(Lines):
 
     def __init__(
         self,
-        parts: Sequence[Part] = (),
+        parts: Sequence[BarPart] = (),
         *,
         empty: str = "Nothing here",
         id: str | None = None,
@@ -23,7 +23,7 @@ class StackedBar(Lines):
         super().__init__(id=id, classes=classes)
         self._parts, self._empty = tuple(parts), empty
 
-    def show(self, parts: Sequence[Part], empty: str | None = None) -> None:
+    def show(self, parts: Sequence[BarPart], empty: str | None = None) -> None:
         """Show other shares; `empty` is said from now on where there are none."""
         self._parts = tuple(parts)
         self._empty = self._empty if empty is None else empty

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from ckpt_tui.core.styled import cell_len
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.ui.widgets.painting import Palette
-from ckpt_tui.views.bars import Part
+from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.table import fit, plain
 from ckpt_tui.views.treemap import Tile, kept_apart, neighbour, tiles
 
@@ -76,7 +76,7 @@ class Treemap(Widget, can_focus=True):
 
     def __init__(
         self,
-        parts: Sequence[Part] = (),
+        parts: Sequence[BarPart] = (),
         *,
         empty: str = "No bytes",
         id: str | None = None,
@@ -84,8 +84,8 @@ class Treemap(Widget, can_focus=True):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._empty = empty
-        self._parts: tuple[Part, ...] = ()
-        self._shown: list[Part] = []
+        self._parts: tuple[BarPart, ...] = ()
+        self._shown: list[BarPart] = []
         self._tiles: list[Tile] = []
         self._has_rest = False
         self._more = (0, 0)
@@ -93,7 +93,7 @@ class Treemap(Widget, can_focus=True):
 
     def show(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[BarPart],
         chosen: int = 0,
         more: tuple[int, int] = (0, 0),
         empty: str | None = None,
@@ -108,11 +108,11 @@ class Treemap(Widget, can_focus=True):
         self.chosen = chosen
         self._announce()
 
-    def _set(self, parts: Sequence[Part]) -> None:
+    def _set(self, parts: Sequence[BarPart]) -> None:
         self._parts = tuple(sorted((p for p in parts if p.amount > 0), key=lambda p: -p.amount))
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[BarPart, ...]:
         """What is shown, largest first; indexes count in it."""
         return self._parts
 
@@ -134,7 +134,7 @@ class Treemap(Widget, can_focus=True):
         self._has_rest = bool(count and size)
         if self._has_rest:
             meaning = self._parts[min(apart, len(amounts) - 1)].meaning
-            self._shown.append(Part(f"… {count:,} smaller", size, meaning))
+            self._shown.append(BarPart(f"… {count:,} smaller", size, meaning))
         self._tiles = tiles([part.amount for part in self._shown], width, height)
         self.refresh()
 
@@ -207,7 +207,7 @@ class Treemap(Widget, can_focus=True):
         return Segment(text, style)
 
 
-def tile_line(part: Part, tile: Tile, row: int, chosen: bool) -> str:
+def tile_line(part: BarPart, tile: Tile, row: int, chosen: bool) -> str:
     """Return a line of a tile: the edge with the name on it, below it the size and the note."""
     corner, upper, left = _CHOSEN_EDGES if chosen else _EDGES
     room = tile.width - 1

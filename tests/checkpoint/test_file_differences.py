@@ -10,8 +10,8 @@ import pytest
 import crafted
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.checkpoint.bytediff import changed_bytes, differing
-from ckpt_tui.checkpoint.comparefiles import FileComparison, compare_files
 from ckpt_tui.checkpoint.delta import layer_entries
+from ckpt_tui.checkpoint.file_differences import FileComparison, compare_files
 from ckpt_tui.checkpoint.model import Delta
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import quiet

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ckpt_tui.checkpoint.layerstack import LayerFile, StackLayer
-from ckpt_tui.checkpoint.model import Layer
+from ckpt_tui.checkpoint.model import StoredPart
 from ckpt_tui.checkpoint.pagecount import PageCounts
 from ckpt_tui.checkpoint.sizetree import SizeNode
 from ckpt_tui.convert.rootfs import Origin
 from ckpt_tui.core.text import human_bytes, printable, short_digest
-from ckpt_tui.views.bars import Part
+from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.meanings import sign
 from ckpt_tui.views.overview import MEANING_OF_COMPONENT
 from ckpt_tui.views.table import Column, LazyRows, Row
@@ -37,9 +37,9 @@ def meaning_of(node: SizeNode) -> str:
     return MEANING_OF_COMPONENT.get(node.component, "metadata")
 
 
-def part_of(node: SizeNode) -> Part:
+def part_of(node: SizeNode) -> BarPart:
     """Return a part as a tile."""
-    return Part(printable(node.name), node.bytes, meaning_of(node), printable(node.detail))
+    return BarPart(printable(node.name), node.bytes, meaning_of(node), printable(node.detail))
 
 
 def node_rows(nodes: Sequence[SizeNode]) -> LazyRows[int]:
@@ -75,10 +75,10 @@ def about(node: SizeNode | None) -> str:
     return printable(f"{node.name}: {node.detail}" if node.detail else node.name)
 
 
-def count_parts(counts: PageCounts) -> list[Part]:
+def count_parts(counts: PageCounts) -> list[BarPart]:
     """Return what the pages hold, as shares of all pages; those left to a previous dump, too."""
-    parts = [Part(name, counts.total(kind), meaning) for kind, meaning, name in PAGE_KINDS]
-    parts.append(Part("in the previous dump", counts.parent, "metadata"))
+    parts = [BarPart(name, counts.total(kind), meaning) for kind, meaning, name in PAGE_KINDS]
+    parts.append(BarPart("in the previous dump", counts.parent, "metadata"))
     return [part for part in parts if part.amount]
 
 
@@ -94,7 +94,7 @@ LAYER_COLUMNS = (
 )
 
 
-def layer_rows(layers: Sequence[Layer], origins: Mapping[str, Origin]) -> list[Row]:
+def layer_rows(layers: Sequence[StoredPart], origins: Mapping[str, Origin]) -> list[Row]:
     """Return one row a layer; `origins` are by digest."""
     return [
         Row(

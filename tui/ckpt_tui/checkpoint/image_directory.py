@@ -17,7 +17,7 @@ from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.decode import DecodedImage, UnknownCount, decode_image
 from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import read_frames
-from ckpt_tui.criu.kinds import RECORDS, Format, kind_of
+from ckpt_tui.criu.kinds import RECORDS, Payload, kind_of
 from ckpt_tui.criu.reader import BUFFER
 from ckpt_tui.criu.schema import process_pb2
 from ckpt_tui.criu.values import ANY_HOST, Host
@@ -245,7 +245,7 @@ class ImageDirectory:
     def _listed(self, name: str, progress: Progress, decode: bool) -> ImageFile:
         found = kind_of(name)
         # not even the head of memory is read: in a compressed archive that unpacks all of it
-        is_memory = found is not None and found[0].format is Format.PAGES
+        is_memory = found is not None and found[0].format is Payload.PAGES
         walked = self._walked.get(name)
         if walked is None and decode and self._is_file(name) and not is_memory:
             image = self.image(name, progress)

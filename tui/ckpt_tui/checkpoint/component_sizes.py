@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.delta import DELETED, DEVSHM, DIFF
-from ckpt_tui.checkpoint.model import ImageFile, Layer, Process, ProcessMemory, Share, Sizes
+from ckpt_tui.checkpoint.model import ImageFile, Process, ProcessMemory, Share, Sizes, StoredPart
 
 LARGEST_FILES = 200
 """Members listed by name; the rest are one line that says how many."""
@@ -39,7 +39,7 @@ def build_sizes(
     images: Sequence[ImageFile],
     processes: Iterable[Process],
     memory: Sequence[ProcessMemory],
-    layers: tuple[Layer, ...] = (),
+    layers: tuple[StoredPart, ...] = (),
 ) -> Sizes:
     """Return the breakdowns. `packed` is the size as stored: of the file, or of all blobs."""
     files = [m for m in members.values() if m.kind is MemberKind.FILE]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ckpt_tui.checkpoint.compare import Change, Comparison
-from ckpt_tui.views.compare import NOTE, line_rows, lines, shown_values
+from ckpt_tui.checkpoint.differences import Change, Comparison
+from ckpt_tui.views.difference_lines import NOTE, line_rows, lines, shown_values
 
 
 def comparison(count: int) -> Comparison:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ckpt_tui.checkpoint.compare import ProcessPair
-from ckpt_tui.checkpoint.images import ImageDirectory
+from ckpt_tui.checkpoint.differences import ProcessPair
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import Checkpoint, Process, ProcessMemory, Region
 from ckpt_tui.checkpoint.pagehash import HashedPages, reads_spill
@@ -166,7 +166,7 @@ def _use(region: Region) -> Hashable:
 
 def _readers(
     before: Side, after: Side, unit: int, notes: list[str], progress: Progress
-) -> tuple[_Reader, _Reader]:
+) -> tuple[_PageReader, _PageReader]:
     """Have all pages at hand. Of compressed archives these are their hashes: comparing the bytes
     would need a file of all of them first."""
     total = sum(m.dumped_bytes for side in (before, after) for m in side.checkpoint.memory)
@@ -186,11 +186,11 @@ def _readers(
     for word, (_, problem) in zip(("first", "second"), found, strict=True):
         if problem:
             notes.append(f"Not all pages of the {word} can be read: {problem}")
-    return _Reader(before, found[0][0]), _Reader(after, found[1][0])
+    return _PageReader(before, found[0][0]), _PageReader(after, found[1][0])
 
 
 def _compare(
-    readers: tuple[_Reader, _Reader],
+    readers: tuple[_PageReader, _PageReader],
     one: Region | None,
     other: Region | None,
     unit: int,
@@ -219,7 +219,7 @@ def _compare(
 
 
 def _compare_piece(
-    readers: tuple[_Reader, _Reader],
+    readers: tuple[_PageReader, _PageReader],
     memories: Memories,
     piece: _Piece,
     counter: _Counter,
@@ -245,7 +245,7 @@ def _compare_piece(
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _PageReader:
     """One side, with the hashes of its pages where these stand for them."""
 
     side: Side

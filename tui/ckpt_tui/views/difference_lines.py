@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ckpt_tui.checkpoint.compare import Change, Comparison, ProcessPair
-from ckpt_tui.checkpoint.comparefiles import FileComparison, FilePair
-from ckpt_tui.checkpoint.comparepages import MemoryComparison, RegionPair
+from ckpt_tui.checkpoint.differences import Change, Comparison, ProcessPair
+from ckpt_tui.checkpoint.file_differences import FileComparison, FilePair
+from ckpt_tui.checkpoint.page_differences import MemoryComparison, RegionPair
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.views.bars import Part
+from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import sign, signed
 from ckpt_tui.views.processes import command_line
@@ -39,7 +39,7 @@ NOTE = "may-fail"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DiffLine:
     """One line: a heading, or one difference below it."""
 
     depth: int
@@ -68,61 +68,63 @@ def lines(
     memory: MemoryComparison | None,
     files: FileComparison | None = None,
     most: int | None = None,
-) -> list[Line]:
+) -> list[DiffLine]:
     """Return the differences in order: notes, container, processes with all theirs, mounts, delta;
     no more than `most` under one heading, and then how many there are."""
-    found = [Line(0, printable(n), NOTE) for n in comparison.notes]
+    found = [DiffLine(0, printable(n), NOTE) for n in comparison.notes]
     for part in (memory, files):
-        found += [Line(0, printable(n), NOTE) for n in (part.notes if part else ())]
+        found += [DiffLine(0, printable(n), NOTE) for n in (part.notes if part else ())]
     found += _under("Container", comparison.container, most)
     regions = {id(pair): some for pair, some in memory.processes} if memory else {}
     for pair in comparison.processes:
         found += _process(pair, regions.get(id(pair), ()), most)
     found += _under("Mounts", comparison.mounts, most)
     found += _filesystem(comparison, files, most)
-    return found or [Line(0, "Nothing differs", "")]
+    return found or [DiffLine(0, "Nothing differs", "")]
 
 
-def _under(title: str, changes: Sequence[Change], most: int | None) -> Iterator[Line]:
+def _under(title: str, changes: Sequence[Change], most: int | None) -> Iterator[DiffLine]:
     if changes:
-        yield Line(0, title)
-        yield from (Line(1, printable(c.what), c.how, c) for c in changes[:most])
+        yield DiffLine(0, title)
+        yield from (DiffLine(1, printable(c.what), c.how, c) for c in changes[:most])
         yield from _more(len(changes), most)
 
 
 def _filesystem(
     comparison: Comparison, files: FileComparison | None, most: int | None
-) -> Iterator[Line]:
+) -> Iterator[DiffLine]:
     """Yield the changes of a delta, those of contents with them: a line a file."""
     changes, others = comparison.delta, other_files(comparison, files)
     by_path = {pair.path: pair for pair in files.files} if files else {}
-    shown = [Line(1, printable(c.what), c.how, c, file=by_path.get(c.what)) for c in changes[:most]]
+    shown = [
+        DiffLine(1, printable(c.what), c.how, c, file=by_path.get(c.what)) for c in changes[:most]
+    ]
     for pair in others[: None if most is None else most - len(shown)]:
         how = "changed" if pair.changed else NOTE
-        shown.append(Line(1, printable(pair.path), how, file=pair))
+        shown.append(DiffLine(1, printable(pair.path), how, file=pair))
     if shown:
-        yield Line(0, "Root filesystem")
+        yield DiffLine(0, "Root filesystem")
         yield from shown
         yield from _more(len(changes) + len(others), most)
 
 
-def _more(count: int, most: int | None) -> Iterator[Line]:
+def _more(count: int, most: int | None) -> Iterator[DiffLine]:
     """Yield a line that says how many are not shown, if there are some."""
     if most is not None and count > most:
         more = human_count(count - most, "more difference")
-        yield Line(1, f"{more}: `ckpt-tui compare` prints them", NOTE)
+        yield DiffLine(1, f"{more}: `ckpt-tui compare` prints them", NOTE)
 
 
 def _process(
     pair: ProcessPair, regions: tuple[RegionPair, ...], most: int | None
-) -> Iterator[Line]:
-    yield Line(0, _pair_title(pair), "" if pair.how == "same" else pair.how, pair=pair)
+) -> Iterator[DiffLine]:
+    yield DiffLine(0, _pair_title(pair), "" if pair.how == "same" else pair.how, pair=pair)
     for change in pair.changes[:most]:
-        yield Line(1, printable(f"{change.area} {change.what}"), change.how, change)
+        yield DiffLine(1, printable(f"{change.area} {change.what}"), change.how, change)
     yield from _more(len(pair.changes), most)
     differing = [region for region in regions if region.differs or region.problem]
     for region in differing[:most]:
-        yield Line(1, _region_title(region), _region_how(region), region=region)
+        yield DiffLine(1, _region_title(region), _region_how(region), region=region)
     yield from _more(len(differing), most)
 
 
@@ -159,7 +161,7 @@ def _shown(change: Change, value: str, reveal: bool) -> str:
     return printable(masked(value, reveal))
 
 
-def line_rows(found: list[Line], reveal: bool) -> LazyRows[int]:
+def line_rows(found: list[DiffLine], reveal: bool) -> LazyRows[int]:
     """Return the lines as rows; the key is the place in `found`."""
 
     def row(number: int) -> Row:
@@ -173,7 +175,7 @@ def line_rows(found: list[Line], reveal: bool) -> LazyRows[int]:
     return LazyRows(range(len(found)), row)
 
 
-def _cells(line: Line, reveal: bool) -> tuple[str, str]:
+def _cells(line: DiffLine, reveal: bool) -> tuple[str, str]:
     if line.change is not None:
         return shown_values(line.change, reveal)
     if line.region is not None:
@@ -207,7 +209,7 @@ def changed_text(pair: FilePair) -> str:
     return f"{human_count(pair.changed, 'byte')} changed{first}"
 
 
-def line_sections(line: Line, reveal: bool) -> list[Section]:
+def line_sections(line: DiffLine, reveal: bool) -> list[Section]:
     """Return everything known of one line."""
     if line.change is not None:
         before, after = shown_values(line.change, reveal)
@@ -260,9 +262,9 @@ def _file_facts(pair: FilePair) -> list[Fact]:
     ]
 
 
-def memory_parts(memory: MemoryComparison) -> list[Part]:
+def memory_parts(memory: MemoryComparison) -> list[BarPart]:
     """Return the pages of both checkpoints as shares of a bar."""
-    return [Part(name, memory.total(field), meaning) for field, meaning, name in PAGE_STATES]
+    return [BarPart(name, memory.total(field), meaning) for field, meaning, name in PAGE_STATES]
 
 
 ONE_DUMP = "one dump in two formats"

@@ -1,6 +1,6 @@
 """Two checkpoints beside each other: which process is which, and what has changed.
 
-Nothing is read here; what pages hold is compared in `comparepages`.
+Nothing is read here; what pages hold is compared in `page_differences`.
 """
 
 from __future__ import annotations

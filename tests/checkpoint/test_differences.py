@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from bench.archive import write_archive
-from ckpt_tui.checkpoint.compare import Change, compare_checkpoints, match_processes
-from ckpt_tui.checkpoint.comparepages import (
+from ckpt_tui.checkpoint.differences import Change, compare_checkpoints, match_processes
+from ckpt_tui.checkpoint.model import Checkpoint, Process, Region
+from ckpt_tui.checkpoint.page_differences import (
     MemoryComparison,
     Side,
     compare_memory,
     match_regions,
 )
-from ckpt_tui.checkpoint.model import Checkpoint, Process, Region
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.criu.pages import PE_LAZY, PE_PRESENT, Memory, PageMap
@@ -219,13 +219,13 @@ class FakeReader:
 
 
 def region_of(before: FakeReader, after: FakeReader, opening: Open) -> object:
-    from ckpt_tui.checkpoint.comparepages import _compare, _Reader
+    from ckpt_tui.checkpoint.page_differences import _compare, _PageReader
 
     opened = opening("counter.tar.zst")
     checkpoint = opened.load(quiet())
     region = Region(1, 0, 8 * PAGE, "heap", "rw-p")
     readers = [
-        _Reader(Side(checkpoint, opened.images, r), None)  # type: ignore[arg-type]
+        _PageReader(Side(checkpoint, opened.images, r), None)  # type: ignore[arg-type]
         for r in (before, after)
     ]
     return _compare((readers[0], readers[1]), region, region, PAGE, quiet())
