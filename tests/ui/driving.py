@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -66,6 +67,14 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
         else:
             await pilot.press(key)
         await settle(pilot)
+
+
+async def type_ahead(pilot: Pilot[Any], text: str) -> None:
+    """Send letters and / as a terminal does when they come in one piece: none waits for the effect
+    of the one before."""
+    for letter in text:
+        pilot.app.post_message(events.Key("slash" if letter == "/" else letter, letter))
+    await settle(pilot)
 
 
 @asynccontextmanager

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from demo import Demo, screen_text
-from driving import press, settle
-from textual import events
+from driving import press, settle, type_ahead
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -58,16 +57,9 @@ def said(pilot: Pilot[Any]) -> str:
     return "\n".join(str(note.message) for note in pilot.app._notifications)
 
 
-async def burst(pilot: Pilot[Any], text: str) -> None:
-    """Send keys as a terminal does that pastes them: none waits for the one before."""
-    for letter in text:
-        pilot.app.post_message(events.Key("slash" if letter == "/" else letter, letter))
-    await settle(pilot)
-
-
 async def test_a_word_sent_with_the_filter_key_is_typed_into_the_line() -> None:
     async with shown() as (pilot, view):
-        await burst(pilot, "fcoun")
+        await type_ahead(pilot, "fcoun")
         assert view.bar.text == "coun"
         assert keys(view) == [4]
         assert view.choice.column is None, "s and other keys of the list are letters here"
@@ -75,7 +67,7 @@ async def test_a_word_sent_with_the_filter_key_is_typed_into_the_line() -> None:
 
 async def test_the_filter_key_is_a_letter_while_a_line_is_typed() -> None:
     async with shown() as (pilot, view):
-        await burst(pilot, "ff/")
+        await type_ahead(pilot, "ff/")
         assert view.bar.text == "f/"
 
 
@@ -83,7 +75,7 @@ async def test_the_filter_key_works_in_the_panel_beside_the_rows() -> None:
     async with shown() as (pilot, view):
         pilot.app.query_one(Facts).focus()
         await settle(pilot)
-        await burst(pilot, "fcron")
+        await type_ahead(pilot, "fcron")
         assert keys(view) == [3]
         await press(pilot, "enter")
         assert isinstance(pilot.app.focused, Facts)
@@ -91,7 +83,7 @@ async def test_the_filter_key_works_in_the_panel_beside_the_rows() -> None:
 
 async def test_a_word_sent_with_the_search_key_is_asked_for() -> None:
     async with shown() as (pilot, view):
-        await burst(pilot, "/cron")
+        await type_ahead(pilot, "/cron")
         line = pilot.app.focused
         assert isinstance(line, Input)
         assert line.value == "cron"

@@ -57,7 +57,7 @@ class AsksToFetch(JobScreen[ScreenResultType]):
     def ask_to_fetch(
         self, error: CkptError, again: Callable[[], object], leave: Callable[[], object]
     ) -> bool:
-        """Ask, if a job failed so, and return whether it did; the answer calls one of them."""
+        """Ask, if that is why a job failed, and return whether it is."""
         if not isinstance(error, TooMuchUnasked):
             return False
         target = error.target
