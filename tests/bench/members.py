@@ -102,7 +102,7 @@ async def measure_screens(target: Path) -> None:
         for what, tab, done in (
             ("the overview", 0, lambda: screen.pane is not None),
             ("the first files", FILESYSTEM, rows),
-            ("all files", 0, lambda: screen.checkpoint.is_whole),
+            ("all files", 0, lambda: screen.checkpoint.is_loaded),
             ("in the list", 0, lambda: rows() == len(screen.checkpoint.delta.entries)),
         ):
             if tab:  # a key of the pilot would wait until the program rests

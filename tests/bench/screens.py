@@ -89,7 +89,7 @@ async def measure(folder: Path) -> None:
         await until(lambda: screen.pane is not None and screen.pane.query(VirtualTable))
         await asyncio.sleep(BEAT_S)
         line("first screen", BEGUN)
-        await step("all read", lambda: None, lambda: screen.checkpoint.is_whole)
+        await step("all read", lambda: None, lambda: screen.checkpoint.is_loaded)
         await step("checked", lambda: None, idle)
         for title, tab in (("files", FILES_TAB), ("sockets", SOCKETS_TAB)):
             shown = f"pane-{tab}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.checkpoint import build, descriptors
+from ckpt_tui.checkpoint.model import Loaded, Pending
 from ckpt_tui.checkpoint.processes import UNNAMED
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
@@ -15,7 +16,7 @@ from ckpt_tui.formats.opened import open_checkpoint
 def test_few_descriptors_are_read_at_first(data: Path) -> None:
     opened = open_checkpoint(str(data / "images/kinds"), quiet())
     first = opened.load_first(quiet())
-    assert first.is_whole
+    assert first.is_loaded
     assert first == opened.load(quiet())
     opened.close()
 
@@ -27,9 +28,10 @@ def test_many_descriptors_are_left_out_at_first(
     opened = open_checkpoint(str(data / "images/kinds"), quiet())
     first, whole = opened.load_first(quiet()), opened.load(quiet())
     opened.close()
-    assert not first.is_whole
+    assert not first.is_loaded
+    assert first.state == Pending(descriptors=True)
     assert (len(first.files), len(first.sockets)) == (0, 0)
-    assert whole.is_whole
+    assert whole.state == Loaded()
     assert len(whole.files) == 52
     assert [(p.pid, p.argv) for p in first.processes] == [(p.pid, p.argv) for p in whole.processes]
     assert (first.processes[0].exe, whole.processes[0].exe) != (whole.processes[0].exe, "")
@@ -48,7 +50,7 @@ def test_of_many_processes_only_the_first_are_named_at_first(
     opened = open_checkpoint(str(data / "images/kinds"), quiet())
     first, whole = opened.load_first(quiet()), opened.load(quiet())
     opened.close()
-    assert not first.is_whole
+    assert not first.is_loaded
     assert [(p.pid, p.ppid) for p in first.processes] == [(p.pid, p.ppid) for p in whole.processes]
     named, unnamed = first.processes[:2], first.processes[2:]
     assert [(p.comm, p.argv) for p in named] == [(p.comm, p.argv) for p in whole.processes[:2]]

@@ -70,13 +70,13 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         await _until(pilot, lambda: isinstance(screen.pane, DeltaPane) and len(screen.pane.source))
         shown = screen.pane
         assert isinstance(shown, DeltaPane)
-        assert not screen.checkpoint.is_whole
+        assert not screen.checkpoint.is_loaded
         await pilot.press("end")
         key = shown.current_key
         await pilot.press("f", "t")
         allowed.set()
         await press(pilot)
-        assert screen.checkpoint.is_whole
+        assert screen.checkpoint.is_loaded
         assert screen.pane is shown
         assert shown.choice.needle == "t"
         await press(pilot, "escape", "escape")
@@ -112,9 +112,9 @@ async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed
         assert screen.cancel_job()
         allowed.set()
         await press(pilot, "2")
-        assert not screen.checkpoint.is_whole
+        assert not screen.checkpoint.is_loaded
         await press(pilot, "6")
-        assert screen.checkpoint.is_whole
+        assert screen.checkpoint.is_loaded
         shown, entries = screen.pane, screen.checkpoint.delta.entries
         assert isinstance(shown, DeltaPane)
         await _until(pilot, lambda: len(shown.table.rows) == len(entries))
@@ -128,7 +128,7 @@ async def test_a_tab_that_is_made_while_the_rest_is_read_has_all(
 
     async def mounted_late(switcher: ContentSwitcher, *panes: Widget) -> None:
         allowed.set()
-        await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_whole)
+        await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_loaded)
         await mount(switcher, *panes)
 
     async with _opened(data) as (app, pilot, screen):
@@ -137,7 +137,7 @@ async def test_a_tab_that_is_made_while_the_rest_is_read_has_all(
             screen.query_one(ContentSwitcher).current = "waiting"
             await screen.query("#pane-1").remove()
         screen.action_show_tab(tab)
-        await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_whole)
+        await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_loaded)
         await press(pilot)
         assert screen.pane is not None
         assert screen.pane.id == f"pane-{tab}"

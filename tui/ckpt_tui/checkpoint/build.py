@@ -15,13 +15,14 @@ from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.memory import MemoryReader, build_memory, read_strings
 from ckpt_tui.checkpoint.model import (
-    UNREAD,
     Checkpoint,
     ContainerFacts,
     Delta,
     FormatFacts,
+    Loaded,
     Note,
     OpenFile,
+    Pending,
     Process,
     ProcessMemory,
     Socket,
@@ -80,7 +81,8 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
     `at_first` leaves out what takes long where there are very many descriptors or processes: the
     descriptors, the paths of open files, memory, the number of records of each image, and of all
     processes but the first their names; and the entries of a large archive of changed files, which
-    are `Parts.delta_so_far`. The checkpoint `is_whole` where there is not that much.
+    are `Parts.delta_so_far`. The checkpoint
+    `is_loaded` where there is not that much.
 
     Raises:
         Cancelled: the caller gave up. Damage never raises: it is in `notes`.
@@ -93,17 +95,19 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
     named = None if whole else NAMED_AT_FIRST
     processes = build_processes(images, table, notes, progress, named)
     processes = _with_strings(images, reader, processes, progress)
-    memory: tuple[ProcessMemory, ...] = UNREAD
-    files: Sequence[OpenFile] = UNREAD
-    sockets: Sequence[Socket] = UNREAD
+    memory: tuple[ProcessMemory, ...] = ()
+    files: Sequence[OpenFile] = ()
+    sockets: Sequence[Socket] = ()
     if whole:
         memory = build_memory(images, table, reader, progress)
         files, sockets = build_files(images, table, processes, progress)
     listing = images.listing(progress, decode=whole)
+    pending = Pending(not whole)
     if parts.delta is not None:
         delta = parts.delta
     elif at_first and so_far is not None and tree.members[DIFF].size > QUICK_DELTA:
-        delta = Delta("", so_far, tree.members[DIFF].size, is_whole=False)
+        delta = Delta("", so_far, tree.members[DIFF].size)
+        pending = Pending(not whole, changes=True)
     else:
         delta = build_delta(tree, parts.base, notes, progress, so_far)
     cgroups = build_cgroups(images, processes)
@@ -134,6 +138,7 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
         seccomp=build_seccomp(images),
         cgroup_directories=build_cgroup_directories(images, cgroups),
         notes=_limited([*notes, *images.notes]),
+        state=Loaded() if pending == Pending() else pending,
     )
 
 

@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 
 def checkpoint_document(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return everything known of a checkpoint: what `inspect --json` prints."""
-    names = [f.name for f in dataclasses.fields(checkpoint)]
+    names = [f.name for f in dataclasses.fields(checkpoint) if f.name != "state"]
     fields = {n: getattr(checkpoint, n) for n in names if n not in ("processes", "delta")}
     document = {
         "schema_version": SCHEMA_VERSION,

@@ -128,7 +128,7 @@ class Index:
         self.image: Mapping[str, ImageFile] = {i.name: i for i in checkpoint.images}
         self.noted = frozenset(note.where for note in checkpoint.notes)
         """What notes are about."""
-        changes = checkpoint.delta.entries if checkpoint.delta.is_whole else ()
+        changes = checkpoint.delta.entries if checkpoint.has_changes else ()
         self.changes = _numbers(changes, lambda e: e.path)
         """Changes of the root filesystem by path; none until all are known."""
         self.gone = sum(entry.change == "deleted" for entry in changes)

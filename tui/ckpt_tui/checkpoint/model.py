@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from ckpt_tui.checkpoint.isolation import Cgroup as Cgroup
 from ckpt_tui.checkpoint.isolation import CgroupDirectory as CgroupDirectory
@@ -280,8 +279,6 @@ class Delta:
     entries: Sequence[DeltaEntry] = ()
     bytes: int = 0
     """Of the nested tar or layer, as it is stored."""
-    is_whole: bool = True
-    """Whether all entries have been read: see `build_checkpoint`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,11 +340,19 @@ class Sizes:
     layers: tuple[StoredPart, ...] = ()
 
 
-class Unread(tuple[Any, ...]):
-    """Stands for what nobody has read yet."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Everything has been read."""
 
 
-UNREAD = Unread()
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Some parts have not been read yet, and are empty until then: see `build_checkpoint`."""
+
+    descriptors: bool = False
+    """Files, sockets and memory are missing."""
+    changes: bool = False
+    """The entries of the delta are still being added."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -373,16 +378,22 @@ class Checkpoint:
     seccomp: tuple[SeccompFilter, ...] = ()
     cgroup_directories: tuple[CgroupDirectory, ...] = ()
     notes: tuple[Note, ...] = ()
+    state: Loaded | Pending = Loaded()
 
     @property
     def has_descriptors(self) -> bool:
-        """Whether descriptors and memory have been read: see `build_checkpoint`."""
-        return self.files is not UNREAD
+        """Whether files, sockets and memory have been read."""
+        return isinstance(self.state, Loaded) or not self.state.descriptors
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all has been read."""
-        return self.has_descriptors and self.delta.is_whole
+    def has_changes(self) -> bool:
+        """Whether all entries of the delta have been read."""
+        return isinstance(self.state, Loaded) or not self.state.changes
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether everything has been read."""
+        return isinstance(self.state, Loaded)
 
     def process(self, pid: int) -> Process | None:
         """Return the process of that pid, if there is one."""

@@ -132,7 +132,7 @@ def _inside_of(checkpoint: Checkpoint, component: str, members: list[Member]) ->
     if component == "images":
         return partial(_kinds, checkpoint, members)
     delta = checkpoint.delta
-    if component == "delta" and (delta.entries or not delta.is_whole):
+    if component == "delta" and (delta.entries or not checkpoint.has_changes):
         return partial(_folders, partial(_delta_paths, delta), "", "delta")
     if component == "base":
         base = [la for la in checkpoint.sizes.layers if la.role == "base"]

@@ -143,7 +143,7 @@ def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
     if deleted:
         yield Fact("", f"{human_count(deleted, 'descriptor')} of files that were deleted")
     changes = checkpoint.delta.entries
-    if not checkpoint.delta.is_whole:
+    if not checkpoint.has_changes:
         yield Fact("", "root filesystem: the changes are being read")
     elif changes:
         written = len(changes) - index.gone

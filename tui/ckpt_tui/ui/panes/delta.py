@@ -33,19 +33,20 @@ class DeltaPane(ListPane):
     """Looks for what is new in the list."""
 
     def on_mount(self) -> None:
-        delta, self._empty_in_the_end = self.checkpoint.delta, self.shown.empty
-        if not delta.is_whole or len(self.source) != len(delta.entries):  # read since it was made
+        self._empty_in_the_end = self.shown.empty
+        read_since = len(self.source) != len(self.checkpoint.delta.entries)
+        if read_since or not self.checkpoint.has_changes:
             self._grow()
-        if not delta.is_whole:
+        if not self.checkpoint.has_changes:
             self._growing = self.set_interval(GROWS_S, self._grow)
 
     def _grow(self) -> None:
         """Show what is known by now. Rows that somebody chose or ordered wait until all are."""
-        is_whole = self.checkpoint.delta.is_whole
-        if is_whole and self._growing is not None:
+        has_changes = self.checkpoint.has_changes
+        if has_changes and self._growing is not None:
             self._growing.stop()
-        if is_whole or self.choice == Choice():
-            empty = self._empty_in_the_end if is_whole else "The changes are being read"
+        if has_changes or self.choice == Choice():
+            empty = self._empty_in_the_end if has_changes else "The changes are being read"
             self.set_source(self.shown.source(self.checkpoint), empty)
 
     def _entry(self) -> DeltaEntry | None:

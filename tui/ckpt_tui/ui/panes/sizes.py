@@ -117,8 +117,8 @@ class SizesPane(Pane):
                 failed=self._not_read,
                 stopped=lambda: self._show((), "", f"{READING} was stopped"),
             )
-        elif not self.checkpoint.is_whole or self._is_long:
-            if node.component == "delta" and not self.checkpoint.delta.is_whole:
+        elif not self.checkpoint.is_loaded or self._is_long:
+            if node.component == "delta" and not self.checkpoint.has_changes:
                 self.notify("The changes are being read: these are some of them.", markup=False)
             self.run("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
         else:

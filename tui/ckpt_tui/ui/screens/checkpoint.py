@@ -134,8 +134,8 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
         title = self.query_one(Title)
         self.checkpoint = title.checkpoint = checkpoint
         self._unchecked = ""
-        title.waiting = "checking …" if checkpoint.is_whole else "reading …"
-        if checkpoint.is_whole:
+        title.waiting = "checking …" if checkpoint.is_loaded else "reading …"
+        if checkpoint.is_loaded:
             self._run("Checking", self._check, self._take_diagnosis)
         else:
             self._read_the_rest()
@@ -237,7 +237,7 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
             return
         has_descriptors = self.checkpoint.has_descriptors
         shows_what_lacks = number > 1 if not has_descriptors else "delta" in PANES[number - 1].holds
-        if shows_what_lacks and not self.checkpoint.is_whole and not self.job_running:
+        if shows_what_lacks and not self.checkpoint.is_loaded and not self.job_running:
             self._read_the_rest()
         self._wanted = (number, key)
         if not has_descriptors and number > 1:
