@@ -10,8 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.content import Content
-from textual.widgets import Static
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -26,6 +24,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.chain import COLUMNS, link_rows, link_sections, memory_parts, no_memory
 from ckpt_tui.views.problem import problem_sections
@@ -48,7 +47,7 @@ class ChainScreen(AsksToFetch[None]):
         )
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield TitleLine()
         with self._list, Vertical(classes="detail"):
             yield Facts()
             yield StackedBar(empty="")
@@ -67,7 +66,7 @@ class ChainScreen(AsksToFetch[None]):
 
     def _compare(self) -> None:
         count = human_count(len(self.targets), "checkpoint")
-        self.query_one("#title", Static).update(Content(f" {count} in a row"))
+        self.query_one(TitleLine).show(f"{count} in a row")
         stopped = self.job_stopped if self.links else None
         self.run_opening(
             "Comparing", self._compared, self._show, failed=self._fail, stopped=stopped

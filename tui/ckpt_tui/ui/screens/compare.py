@@ -38,6 +38,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.difference_lines import (
     COLUMNS,
@@ -126,7 +127,7 @@ class CompareScreen(AsksToFetch[None]):
 
     def compose(self) -> ComposeResult:
         names = [middle(printable(t.rpartition("/")[2] or t), 34) for t in self.targets]
-        yield Static(Content(f" {names[0]}  ↔  {names[1]}"), id="title")
+        yield TitleLine("  ↔  ".join(names))
         with self._list, Vertical(classes="detail"):
             yield Facts()
             yield StackedBar(empty=COMPARING)

@@ -15,7 +15,6 @@ from ckpt_tui.convert.request import Prepared, Request, prepare
 from ckpt_tui.convert.run import Result, run
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import CONVERT, bindings_for
@@ -25,27 +24,15 @@ from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
-from ckpt_tui.ui.widgets.lines import Lines
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.views.conversion import next_commands, plan_sections, result_sections
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.problem import problem_sections
-from ckpt_tui.views.table import fit
 
 _WITH_THE_PLAN = ("start", "change_target", "change_base", "change_repository", "keep_delta")
 """Actions that end when the result is there."""
 _WITH_THE_RESULT = ("open_result", "copy")
 """Actions that begin then."""
-
-
-class Heading(Lines):
-    """The first line, shortened to the width of the screen."""
-
-    def __init__(self, heading: str, *, id: str) -> None:
-        super().__init__(id=id)
-        self._heading = heading
-
-    def lines(self, width: int) -> list[Styled]:
-        return [styled(" ", fit(self._heading, max(width - 2, 0), shrink="middle"))]
 
 
 class ConvertScreen(AsksToFetch[bool]):
@@ -65,7 +52,7 @@ class ConvertScreen(AsksToFetch[bool]):
         self._result: Result | None = None
 
     def compose(self) -> ComposeResult:
-        yield Heading(f"Convert {printable(self._request.target)}", id="title")
+        yield TitleLine(f"Convert {printable(self._request.target)}")
         with Vertical(classes="panel"):
             yield Facts(empty="")
         yield JobBar()

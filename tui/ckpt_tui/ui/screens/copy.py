@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from ckpt_tui.convert.copying import Result, copy
 from ckpt_tui.core.errors import CkptError
@@ -20,6 +20,7 @@ from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.problem import problem_sections
@@ -42,7 +43,7 @@ class CopyScreen(JobScreen[bool]):
         self._copied = False
 
     def compose(self) -> ComposeResult:
-        yield Static(f" Copy {printable(self._target)}", id="title", markup=False)
+        yield TitleLine(f"Copy {printable(self._target)}")
         with Vertical(classes="panel"):
             yield Facts()
         yield Input(id="asked", compact=True, placeholder=DESTINATIONS)

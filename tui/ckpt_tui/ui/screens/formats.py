@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.widgets import Static
 
 from ckpt_tui.checkpoint.model import Checkpoint
@@ -26,6 +25,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.painting import as_content
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.formats import (
     Done,
@@ -68,7 +68,7 @@ class FormatsScreen(AsksToFetch[None]):
         )
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(f" Ways to restore {printable(self.target)}"), id="title")
+        yield TitleLine(f"Ways to restore {printable(self.target)}")
         with self._list:
             yield Static("", id="conclusion")
             yield Facts(classes="detail")

@@ -9,8 +9,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
-from textual.widgets import Static
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -28,6 +26,7 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.list_view import ListView
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.diagnosis import links_of, log_sections
 from ckpt_tui.views.log import COLUMNS, cause_number, log_rows
@@ -71,7 +70,6 @@ class LogScreen(JobScreen[Hashable | None]):
 
     DEFAULT_CSS = """
     LogScreen {
-        #title { height: 1; background: $panel; color: $strong; text-style: bold; }
         ListView { layout: vertical; }
         .list { height: 2fr; }
         .detail { height: 3fr; border-top: solid $border-blurred; }
@@ -92,7 +90,7 @@ class LogScreen(JobScreen[Hashable | None]):
         )
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(f" {printable(self._name_shown)}"), id="title")
+        yield TitleLine(printable(self._name_shown))
         with self._list:
             yield Facts(classes="detail")
         yield JobBar()

@@ -9,10 +9,9 @@ from textual.binding import BindingType
 from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.search import parse_pattern, search_window
-from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.styled import Styled, styled
-from ckpt_tui.core.text import human_bytes, middle, printable
+from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.ui.commands import VIEW, bindings_for
 from ckpt_tui.ui.pager import show_in_pager
@@ -22,8 +21,8 @@ from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
-from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.list_view import ListView
+from ckpt_tui.ui.widgets.title_line import TitleLine
 from ckpt_tui.views.choice import find_row
 from ckpt_tui.views.content import (
     COLUMNS,
@@ -34,7 +33,7 @@ from ckpt_tui.views.content import (
     text_lines,
     text_rows,
 )
-from ckpt_tui.views.hex import dump_lines
+from ckpt_tui.views.hex import Span, dump_lines
 from ckpt_tui.views.table import LazyRows, ListRows, Row
 
 ANY_BYTES = (
@@ -45,23 +44,6 @@ ANY_BYTES = (
 
 NUMBERS = 12
 """Cells beside the text: line numbers, gaps, scrollbar."""
-
-
-class ViewTitle(Lines):
-    """What is shown, how much of it, and whether that is all."""
-
-    def __init__(self, name: str, size: int) -> None:
-        super().__init__()
-        self._what, self._bytes = name, size
-        self.note = ""
-
-    def lines(self, width: int) -> list[Styled]:
-        right = styled(
-            (human_bytes(self._bytes) + (f"   {self.note}" if self.note else ""), "muted")
-        )
-        left = middle(printable(self._what), max(8, width - right.width - 4))
-        gap = " " * max(1, width - len(left) - right.width - 2)
-        return [styled(" ", (left, "strong"), gap, right, " ")]
 
 
 class TextList(ListView):
@@ -105,7 +87,6 @@ class ViewScreen(JobScreen[None]):
 
     DEFAULT_CSS = """
     ViewScreen {
-        ViewTitle { background: $panel; }
         ContentSwitcher { height: 1fr; }
         #as-nothing { padding: 1 2; color: $muted; }
     }
@@ -121,7 +102,7 @@ class ViewScreen(JobScreen[None]):
         self._hex = HexView(window, id="as-hex")
 
     def compose(self) -> ComposeResult:
-        yield ViewTitle(self._name_shown, self._window.size)
+        yield TitleLine(printable(self._name_shown), human_bytes(self._window.size))
         with ContentSwitcher(initial="as-nothing"):
             yield Static("", id="as-nothing")
             yield self._text
@@ -153,10 +134,11 @@ class ViewScreen(JobScreen[None]):
     def _fill(self) -> None:
         data = self._data or b""
         self._text.show_lines(text_lines(data, self._reveal))
-        title = self.query_one(ViewTitle)
-        cut = self._window.size > len(data) or len(self._text.lines) == MAX_LINES
-        title.note = "only the beginning is shown as text" if data and cut else ""
-        title.redraw()
+        size = self._window.size
+        note = human_bytes(size)
+        if data and (size > len(data) or len(self._text.lines) == MAX_LINES):
+            note += "   only the beginning is shown as text"
+        self.query_one(TitleLine).show(printable(self._name_shown), note)
 
     def on_resize(self) -> None:
         if self._text.lines:
@@ -197,16 +179,13 @@ class ViewScreen(JobScreen[None]):
         self.app.push_screen(AskScreen("search bytes", forms), self._search_for)
 
     def _search_for(self, text: str | None) -> None:
-        if not text:
-            return
-        try:
-            pattern = parse_pattern(text)
-        except UsageError as error:
-            self.notify(printable(str(error)), severity="warning", markup=False)
-            return
-        self.run("Searching", lambda p: search_window(self._window, pattern, p), self._show_marks)
+        def search(progress: Progress) -> list[Span]:
+            return search_window(self._window, parse_pattern(text or ""), progress)
 
-    def _show_marks(self, marks: list[tuple[int, int]]) -> None:
+        if text:
+            self.run("Searching", search, self._show_marks)
+
+    def _show_marks(self, marks: list[Span]) -> None:
         self._hex.mark(marks)
         if marks:
             self._hex.goto(marks[0][0])
