@@ -10,6 +10,7 @@ from screenshots import settle
 
 from ckpt_tui.core.config import Config
 from ckpt_tui.core.errors import UsageError
+from ckpt_tui.core.masks import choose_masks, covered, masked
 from ckpt_tui.sources.access import (
     KnownRegistry,
     choose_registries,
@@ -22,7 +23,6 @@ from ckpt_tui.ui.commands import help_text
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.settings import checked
 from ckpt_tui.ui.widgets.tab_line import TabLine
-from ckpt_tui.views.secrets import choose_masks, covered, masked
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckpt_tui.checkpoint.search import Match
-from ckpt_tui.views.content import is_text, text_lines, text_rows
-from ckpt_tui.views.found import context, parse_address
-from ckpt_tui.views.secrets import (
+from ckpt_tui.core.masks import (
     COVER,
     masked,
     masked_bytes,
     secret_byte_spans,
     secret_spans,
 )
+from ckpt_tui.views.content import is_text, text_lines, text_rows
+from ckpt_tui.views.found import context, parse_address
 
 
 @pytest.mark.parametrize(

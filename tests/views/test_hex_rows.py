@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.masks import secret_byte_spans
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.views.hex import (
     BLOCK,
@@ -18,7 +19,6 @@ from ckpt_tui.views.hex import (
     marks_within,
     offset_digits,
 )
-from ckpt_tui.views.secrets import secret_byte_spans
 
 
 def test_a_line_has_offset_bytes_and_letters() -> None:

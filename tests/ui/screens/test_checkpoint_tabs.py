@@ -16,6 +16,7 @@ from textual.widgets import ContentSwitcher, Input
 
 from ckpt_tui.checkpoint.items import Recovered
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import COVER
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
@@ -30,7 +31,6 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views import choice
 from ckpt_tui.views.link_labels import Lead
 from ckpt_tui.views.links import users
-from ckpt_tui.views.secrets import COVER
 from ckpt_tui.views.table import Row
 from crafted import copied, first, rewrite
 

@@ -32,7 +32,7 @@ def cli() -> None:
     Without a command: `ckpt-tui [TARGET]...` opens the screens.
     """
     from ckpt_tui.core.config import load_config
-    from ckpt_tui.views.secrets import choose_masks
+    from ckpt_tui.core.masks import choose_masks
 
     config = load_config()
     choose_masks(config.masks)

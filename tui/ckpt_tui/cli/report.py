@@ -15,13 +15,15 @@ from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.export import checkpoint_document, plain, to_json
 from ckpt_tui.checkpoint.model import Checkpoint, Share
+from ckpt_tui.checkpoint.secret_values import masked_checkpoint
 from ckpt_tui.cli.diagnosis import document as diagnosis_document
 from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
-from ckpt_tui.cli.reports import masked_checkpoint, opened_target
+from ckpt_tui.cli.reports import opened_target
 from ckpt_tui.cli.tables import narrate
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.convert.rootfs import Origin, layer_origins
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.masks import masked
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.saving import save_window
 from ckpt_tui.core.text import human_bytes, printable
@@ -34,7 +36,6 @@ from ckpt_tui.views.details import process_sections
 from ckpt_tui.views.facts import Section
 from ckpt_tui.views.meanings import sign
 from ckpt_tui.views.overview import overview_sections
-from ckpt_tui.views.secrets import masked
 from ckpt_tui.views.size_rows import LAYER_COLUMNS, layer_rows
 from ckpt_tui.views.table import Column, Row
 from ckpt_tui.views.table import plain as plain_cell

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
-from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
+from ckpt_tui.checkpoint.secret_values import masked_checkpoint
 from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.masks import (
+    masked,
+    masked_bytes,
+)
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
@@ -22,19 +25,10 @@ from ckpt_tui.views import isolation, processes, tables
 from ckpt_tui.views.decoded import value_text
 from ckpt_tui.views.details import filter_facts, process_sections
 from ckpt_tui.views.overview import overview_sections
-from ckpt_tui.views.secrets import (
-    covered,
-    masked,
-    masked_arguments,
-    masked_bytes,
-    masked_values,
-)
 
 LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
 calls are told once."""
-
-HasProperties = TypeVar("HasProperties", Namespace, CgroupDirectory)
 
 
 @contextmanager
@@ -89,61 +83,6 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     for title, values in isolation.properties(checkpoint, reveal):
         print_heading(title)
         print_facts(values)
-
-
-def masked_checkpoint(checkpoint: Checkpoint, reveal: bool) -> Checkpoint:
-    """Return the checkpoint with what looks like a secret covered, unless asked otherwise."""
-    if reveal:
-        return checkpoint
-    facts = checkpoint.container
-    container = dataclasses.replace(
-        facts,
-        environment=tuple(covered(v, False) for v in facts.environment),
-        command=tuple(masked_arguments(facts.command, False)),
-        annotations={name: masked(value, False) for name, value in facts.annotations.items()},
-    )
-    processes = (
-        dataclasses.replace(
-            process,
-            env=_as_bytes(process.env, lambda texts: [covered(v, False) for v in texts]),
-            argv=_as_bytes(process.argv, lambda texts: masked_arguments(texts, False)),
-        )
-        for process in checkpoint.processes
-    )
-    mounts = (
-        dataclasses.replace(
-            mount, source=masked(mount.source, False), options=masked(mount.options, False)
-        )
-        for mount in checkpoint.mounts
-    )
-    return dataclasses.replace(
-        checkpoint,
-        container=container,
-        processes=tuple(processes),
-        mounts=tuple(mounts),
-        namespaces=tuple(
-            dataclasses.replace(one, detail=masked(one.detail, False))
-            for one in _with_values_covered(checkpoint.namespaces)
-        ),
-        cgroup_directories=_with_values_covered(checkpoint.cgroup_directories),
-    )
-
-
-def _with_values_covered(things: Iterable[HasProperties]) -> tuple[HasProperties, ...]:
-    return tuple(
-        dataclasses.replace(thing, properties=masked_values(thing.properties, False))
-        for thing in things
-    )
-
-
-def _as_bytes(
-    values: tuple[bytes, ...] | None, change: Callable[[list[str]], list[str]]
-) -> tuple[bytes, ...] | None:
-    """Return values changed as texts; bytes that are no UTF-8 come back as they were."""
-    if values is None:
-        return None
-    texts = change([value.decode("utf-8", "surrogateescape") for value in values])
-    return tuple(shown.encode("utf-8", "surrogateescape") for shown in texts)
 
 
 def images(target: str, as_json: bool) -> None:

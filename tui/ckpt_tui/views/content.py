@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_tui.core.masks import masked, masked_bytes
 from ckpt_tui.core.text import printable
-from ckpt_tui.views.secrets import masked, masked_bytes
 from ckpt_tui.views.table import Column, Row
 
 MAX_TEXT = 2 << 20

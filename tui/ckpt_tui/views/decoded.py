@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
+from ckpt_tui.core.masks import BLOT, masked, secret_byte_spans
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.decode import DecodedImage, Entry
 from ckpt_tui.criu.render import MAX_BYTES, FieldView, fields, summary
 from ckpt_tui.criu.values import ANY_HOST, Host
 from ckpt_tui.views.meanings import OPEN, SHUT
-from ckpt_tui.views.secrets import BLOT, masked, secret_byte_spans
 from ckpt_tui.views.table import Column, Row
 
 COLUMNS = (

@@ -15,12 +15,12 @@ from ckpt_tui.checkpoint.model import (
     Thread,
 )
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import covered, masked, masked_arguments
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.isolation import cgroup_sections, namespace_sections
 from ckpt_tui.views.processes import SHOWN_COMMAND, command_line, exit_text, written
-from ckpt_tui.views.secrets import covered, masked, masked_arguments
 
 SHOWN_FILES = 200
 """Descriptors of one process listed beside it; the tab Files has all."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from ckpt_tui.checkpoint.differences import Change, Comparison, ProcessPair
 from ckpt_tui.checkpoint.file_differences import FileComparison, FilePair
 from ckpt_tui.checkpoint.page_differences import MemoryComparison, RegionPair
+from ckpt_tui.core.masks import covered, masked
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import sign, signed
 from ckpt_tui.views.processes import command_line
-from ckpt_tui.views.secrets import covered, masked
 from ckpt_tui.views.table import Column, LazyRows, Row
 
 COLUMNS = (

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ckpt_tui.checkpoint.model import Region
 from ckpt_tui.checkpoint.search import Match, Matches
+from ckpt_tui.core.masks import BLOT, secret_byte_spans
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.views.secrets import BLOT, secret_byte_spans
 from ckpt_tui.views.table import Column, Row
 
 COLUMNS = (

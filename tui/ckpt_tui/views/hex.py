@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.masks import BLOT, secret_byte_spans
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.views.secrets import BLOT, secret_byte_spans
 
 Span = tuple[int, int]
 """Offset and length in bytes."""

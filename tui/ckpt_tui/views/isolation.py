@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import masked, masked_values
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.values import file_mode
 from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.secrets import masked, masked_values
 from ckpt_tui.views.table import Column, Row
 
 COLUMNS = (

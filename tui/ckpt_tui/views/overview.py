@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.masks import masked_arguments
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import (
     human_bytes,
@@ -22,7 +23,6 @@ from ckpt_tui.views.details import count_line
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.processes import SHOWN_COMMAND
-from ckpt_tui.views.secrets import masked_arguments
 
 if TYPE_CHECKING:  # 30 ms that no command but one needs
     from ckpt_tui.diagnose.target import TargetDiagnosis

@@ -9,10 +9,10 @@ from operator import itemgetter
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Process
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import masked_arguments
 from ckpt_tui.core.styled import Cell, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
-from ckpt_tui.views.secrets import masked_arguments
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 
 COLUMNS = (

@@ -11,11 +11,11 @@ from ckpt_tui.checkpoint.delta import SoFar
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import masked
 from ckpt_tui.core.styled import Cell, Styled, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.meanings import signed
-from ckpt_tui.views.secrets import masked
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 
 BAR = 6

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import masked
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
@@ -21,7 +22,6 @@ from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.decoded import COLUMNS, DecodedRows
-from ckpt_tui.views.secrets import masked
 from ckpt_tui.views.table import Column, LazyRows, ListRows, Row, RowSource, plain
 
 AT_ONCE = 256 << 10

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 COVER = "••••••"
 
 BLOT = "•"
 """In place of one character, where the others must stay in their places."""
 
-_WORDS = "secret|token|passw|passphrase|credential|api_?key|private_?key|access_?key|auth"
+_WORDS = "secret|token|passw|passphrase|credential|api[_-]?key|private[_-]?key|access[_-]?key|auth"
 
 _NAMES = re.compile(f"({_WORDS}|(?<![a-z])pass$)", re.IGNORECASE)
 """Words in the name of a variable that make its value a secret."""
@@ -75,6 +75,47 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     return _merged(spans)
 
 
+def secrets_in(text: str) -> list[str]:
+    """Return what looks like a secret in running text."""
+    return [text[start:stop] for start, stop in secret_spans(text)]
+
+
+def secrets_of(name: str, value: str) -> list[str]:
+    """Return the value of something with a name if that makes it a secret, else those in it."""
+    return [value] if is_secret(name, value) else secrets_in(value)
+
+
+def secret_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return what looks like a secret in arguments, the word behind `--password` too."""
+    found = [secret for argument in arguments for secret in secrets_in(argument)]
+    return found + [arguments[number] for number in _behind_options(arguments)]
+
+
+def _behind_options(arguments: Sequence[str]) -> Iterator[int]:
+    """Yield the numbers of the arguments that are the value of an option such as `--password`."""
+    for number, argument in enumerate(arguments[:-1], 1):
+        if _OPTION.fullmatch(argument) and not arguments[number].startswith("-"):
+            yield number
+
+
+class KnownValues:
+    """Values known to be secret, found in any bytes whatever is beside them: as UTF-8 and as
+    UTF-16 of both orders."""
+
+    SHORTEST = 6
+    """Characters below which a value is too common to be covered everywhere."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        long = sorted((v for v in values if len(v) >= self.SHORTEST), key=len, reverse=True)
+        forms = ("utf-8", "utf-16-le", "utf-16-be")
+        known = [value.encode(form, "surrogatepass") for value in long for form in forms]
+        self._pattern = re.compile(b"|".join(map(re.escape, known))) if known else None
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Return where the values are, in ascending order."""
+        return [found.span() for found in self._pattern.finditer(data)] if self._pattern else []
+
+
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(spans):
@@ -94,10 +135,12 @@ _WIDE = (
 """Strings in UTF-16, little-endian and big-endian, and where their letters are."""
 
 
-def secret_byte_spans(data: bytes) -> list[tuple[int, int]]:
+def secret_byte_spans(data: bytes, known: KnownValues | None = None) -> list[tuple[int, int]]:
     """Return where bytes have what looks like a secret: in a string, which anything but ASCII
-    ends, or in the one behind an option such as `--password`; in UTF-16 of both orders as well."""
+    ends, or in the one behind an option such as `--password`; in UTF-16 of both orders as well.
+    Beside that, where they have one of the known values."""
     spans = _spans_of(_STRINGS, data, slice(None))
+    spans += known.spans(data) if known else []
     for strings, letters in _WIDE:
         spans += _spans_of(strings, data, letters)
     return _merged(spans)
@@ -157,9 +200,8 @@ def masked_values(values: Mapping[str, str], reveal: bool) -> dict[str, str]:
 def masked_arguments(arguments: Sequence[str], reveal: bool) -> list[str]:
     """Return arguments with what looks like a secret covered, the word behind `--password` too."""
     shown = [masked(argument, reveal) for argument in arguments]
-    for number, argument in enumerate(arguments[:-1], 1):
-        if not reveal and _OPTION.fullmatch(argument) and not arguments[number].startswith("-"):
-            shown[number] = COVER
+    for number in () if reveal else _behind_options(arguments):
+        shown[number] = COVER
     return shown
 
 
