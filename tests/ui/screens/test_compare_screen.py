@@ -17,6 +17,7 @@ from ckpt_tui.ui.screens.chain import ChainScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.formats import FormatsScreen
+from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.difference_lines import ONE_DUMP, DiffLine
@@ -117,6 +118,8 @@ async def test_a_filter_keeps_lines_with_its_words(data: Path) -> None:
         await settle(app, pilot)
         rows = app.screen.query_one(VirtualTable).rows
         assert 0 < len(rows) < len(found(app))
+        facts = str(app.screen.query_one(Facts).sections)
+        assert "9166e5bb16e1" in facts, "the panel shows the first row that is left"
         await pilot.press("escape", "escape")
         await settle(app, pilot)
         assert len(app.screen.query_one(VirtualTable).rows) == len(found(app))

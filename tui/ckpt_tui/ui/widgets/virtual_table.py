@@ -200,7 +200,10 @@ class VirtualTable(ScrollView, can_focus=True):
         row = self.highlighted
         place = None if row is None else (self.cursor, row.key)
         if row is not None and place != self._announced:
-            self.post_message(self.RowHighlighted(self, self.cursor, row.key))
+            # Textual lets no message bubble past the widget that it takes for the sender: here that
+            # may be one around this table, which gave it other rows
+            message = self.RowHighlighted(self, self.cursor, row.key)
+            self.post_message(message.set_sender(self))
         self._announced = place
 
     def validate_cursor(self, cursor: int) -> int:
