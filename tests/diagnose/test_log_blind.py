@@ -116,7 +116,7 @@ def test_error_without_a_source_file_is_one_if_criu_wrote_it() -> None:
     message = "Error: tty: Don't have tty to inherit session from, aborting\n"
     assert root("(00.018051)  33670: " + message) == "tty-no-inherit"
     assert root("  33670: " + message) == "tty-no-inherit"
-    assert diagnose(message).attempt.outcome == "unfinished"
+    assert diagnose(message).attempt.outcome == "unknown"
 
 
 def test_unknown_error_is_shown_under_the_step_it_stopped() -> None:

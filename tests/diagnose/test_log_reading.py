@@ -212,7 +212,7 @@ def test_flood_of_errors_that_all_differ_leaves_first_last_and_end() -> None:
 def test_what_is_no_log_is_read_without_a_finding(data: bytes) -> None:
     reading = read(data)
     assert errors(reading) == []
-    assert reading.attempt.outcome == "unfinished"
+    assert reading.attempt.outcome == "unknown"
 
 
 def test_error_at_the_start_of_a_very_long_line_is_cut() -> None:

@@ -15,6 +15,7 @@ from ckpt_tui.views.diagnosis import (
     RESTORE,
     diagnosis_rows,
     finding_sections,
+    log_sections,
     problem_keys,
     sections_of,
 )
@@ -64,7 +65,7 @@ def test_problem_keys_are_those_of_evidence_that_is_no_advice() -> None:
 def test_proof_stands_under_the_cause() -> None:
     found = diagnosis(log="file-size", proof=(Evidence("the executable", Ref.process(1)),))
     titles = [section.title for section in sections_of(found, LOG) if section.facts]
-    assert titles[:3] == ["It failed because", "Proof in the images", "Cure"]
+    assert titles[:3] == ["It failed because", "Proof in the images", "Fix"]
 
 
 def test_without_a_log_it_is_said_where_one_would_be() -> None:
@@ -88,3 +89,11 @@ def test_lines_of_a_log_have_the_cause_and_its_consequences_marked() -> None:
     before = [text for line, text in log.lines if not line]
     assert len(before) == len(set(before)) > 20
     assert not any("\\x09" in str(row.cells[2]) for row in rows)
+
+
+def test_a_quiet_log_says_what_it_leaves_out() -> None:
+    log = BytesWindow(b"Warn  (criu/tty.c:1): tty: something\n")
+    found = diagnose_log(read_log(log, quiet()))
+    said = [str(f.value) for s in log_sections("x", found) for f in s.facts]
+    assert "errors and warnings only" in said[0]
+    assert not any("just ends" in text for text in said)

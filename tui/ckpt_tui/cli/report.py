@@ -175,7 +175,7 @@ def as_report(gathered: Gathered) -> Report:
 
 def _blocks(gathered: Gathered) -> Iterator[Block]:
     checkpoint = gathered.checkpoint
-    yield Block("Findings", ("", "What", "Why", "Cure", "Where"), [*_findings(gathered.diagnosis)])
+    yield Block("Findings", ("", "What", "Why", "Fix", "Where"), [*_findings(gathered.diagnosis)])
     for section in overview_sections(checkpoint, gathered.made):
         yield _facts_block(section.title, [section])
     yield _rows_block("Processes", processes.COLUMNS, processes.process_rows(checkpoint))

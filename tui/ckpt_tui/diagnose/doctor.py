@@ -21,6 +21,7 @@ from ckpt_tui.diagnose.log_pick import (
     without_checks,
     without_cleanup,
 )
+from ckpt_tui.diagnose.log_reasons import reasons_for
 from ckpt_tui.diagnose.rules import RuleClass
 
 _OLDER_THAN_KERNEL = (
@@ -33,6 +34,25 @@ _OLDER_THAN_KERNEL = (
     ("cpu-xsave-too-big", (3, 19), ()),
 )
 """Cause, the CRIU that fixed it, the kernel that brought it (none: any)."""
+
+
+_KERNELS = (
+    ((3, 15), (5, 9)),
+    ((3, 16), (5, 14)),
+    ((3, 17), (5, 18)),
+    ((3, 18), (6, 3)),
+    ((3, 19), (6, 6)),
+    ((4, 0), (6, 11)),
+    ((4, 1), (6, 14)),
+    ((4, 2), (6, 18)),
+)
+"""Versions of CRIU and the Linux there was when they came out."""
+
+_MAY_BE_TOO_OLD = (
+    *(UNMATCHED, "criu-bug", "kerndat-init", "proc-parse", "kernel-lacks", "restore-segv"),
+    *("errno-einval", "errno-efault", "errno-enosys", "dump-step-failed", "parasite-infect"),
+)
+"""Causes behind which a kernel may be that CRIU does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +115,7 @@ def diagnose_log(reading: LogReading) -> LogDiagnosis:
     root = picked(without_cleanup(told, reading), reading)
     if root is None and reading.attempt.outcome == "failed":
         root = last_resort(noise, reading)
-    if root is None and reading.attempt.outcome == "unfinished":
+    if root is None and reading.attempt.outcome in ("unfinished", "unknown"):
         root = engine_error(reading)
     taken = root.line if root else None
     rest = [f for f in told if f.line is not taken]
@@ -111,7 +131,7 @@ def diagnose_log(reading: LogReading) -> LogDiagnosis:
 
 def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
     confidence, reasons = _confidence(root, told, reading)
-    context = reading.contexts.get(root.line.number, ())
+    context = tuple(filter(None, reading.contexts.get(root.line.number, ())))
     rule = root.rule
     if rule is None:
         return Cause(
@@ -129,6 +149,8 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
             source=root.line.file,
             context=context,
         )
+    more = [*reasons_for(rule.id, root.line, context)]
+    fix = " ".join([*(r.fix for r in more if r.fix), rule.fix])
     return Cause(
         id=rule.id,
         line=root.line.number,
@@ -136,13 +158,13 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
         confidence=confidence,
         reasons=reasons,
         title=rule.title,
-        cause=rule.cause,
-        fix=rule.fix,
+        cause=" ".join([rule.cause, *(r.cause for r in more)]),
+        fix=fix,
         commands=rule.commands,
         evidence=rule.evidence,
         preflight=rule.preflight,
         source=rule.source,
-        context=context if rule.kind is RuleClass.CASCADE else (),
+        context=context if rule.kind in (RuleClass.CASCADE, RuleClass.VAGUE) else (),
     )
 
 
@@ -165,11 +187,17 @@ def _confidence(
     root: Finding, told: list[Finding], reading: LogReading
 ) -> tuple[str, tuple[str, ...]]:
     reasons: list[str] = []
-    if root.kind in (None, RuleClass.CASCADE, RuleClass.WRAPPER):
+    if root.kind is RuleClass.VAGUE:
+        reasons.append("It is told by an error number or a broad sentence alone.")
+        level = "possible"
+    elif root.kind in (None, RuleClass.CASCADE, RuleClass.WRAPPER):
         reasons.append("No line in the log gives a reason that is known.")
         level = "possible"
     elif root.line.severity is Severity.INFO and root.id == "img-missing":
         reasons.append("CRIU notes its absence, and then fails without a reason.")
+        level = "likely"
+    elif root.line.severity is Severity.INFO:
+        reasons.append("CRIU tells it in passing, and then fails without a reason.")
         level = "likely"
     elif root.line.severity is Severity.WARN:
         reasons.append("It is only a warning, but nothing else in the log gives a reason.")
@@ -192,12 +220,15 @@ def _confidence(
 
 
 def _version_reasons(cause_id: str, reading: LogReading) -> tuple[str, ...]:
-    criu = version_tuple(reading.attempt.header.criu)
-    kernel = version_tuple(reading.attempt.header.kernel)
+    header = reading.attempt.header
+    criu, kernel = version_tuple(header.criu), version_tuple(header.kernel)
     for rule_id, fixed_in, since in _OLDER_THAN_KERNEL:
         if rule_id == cause_id and criu and criu < fixed_in and kernel >= since:
             needs = ".".join(map(str, fixed_in))
-            return (f"The log is of CRIU {reading.attempt.header.criu}; {needs} handles it.",)
+            return (f"The log is of CRIU {header.criu}; {needs} handles it.",)
+    newest = max((known for version, known in _KERNELS if version <= criu[:2]), default=())
+    if newest and kernel[:2] > newest and cause_id in _MAY_BE_TOO_OLD:
+        return (f"CRIU {header.criu} is older than Linux {header.kernel} and may not know it.",)
     return ()
 
 
@@ -245,6 +276,7 @@ def to_json(diagnosis: LogDiagnosis, proof: Iterable[Evidence] = ()) -> dict[str
             "kernel": printable(attempt.header.kernel),
             "arch": printable(attempt.header.arch),
             "options": [printable(option) for option in attempt.header.options],
+            "quiet": attempt.is_quiet,
         },
         "last_line": printable(diagnosis.last_line),
     }

@@ -6,6 +6,8 @@ Text is matched as the bytes it came from, so that bytes which are not UTF-8 do 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 import re2
 
@@ -45,8 +47,28 @@ class PatternSet:
         return sorted(self._set.Match(as_bytes(text)) or ())
 
 
+@cache
+def _compiled(pattern: str) -> Any:
+    return re2.compile(pattern.encode(), _options())
+
+
 def named_parts(pattern: str, text: str) -> dict[str, str]:
     """Return what the named groups of a pattern match in `text`; nothing where it is not found."""
-    found = re2.compile(pattern, _options()).search(as_bytes(text))
+    found = _compiled(pattern).search(as_bytes(text))
     groups = found.groupdict() if found else {}
-    return {k: v.decode("utf-8", "surrogateescape") for k, v in groups.items() if v is not None}
+    return {name: _text(part) for name, part in groups.items() if part is not None}
+
+
+def all_groups(pattern: str, text: str) -> list[tuple[str, ...]]:
+    """Return the groups of a pattern each time it is found in `text`, empty where unmatched."""
+    found = _compiled(pattern).finditer(as_bytes(text))
+    return [tuple(_text(group) for group in match.groups()) for match in found]
+
+
+def is_in(pattern: str, text: str) -> bool:
+    """Tell whether a pattern is found in `text`."""
+    return _compiled(pattern).search(as_bytes(text)) is not None
+
+
+def _text(group: bytes | None) -> str:
+    return (group or b"").decode("utf-8", "surrogateescape")

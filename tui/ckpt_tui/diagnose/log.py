@@ -54,6 +54,8 @@ MISSING_IMAGE = re.compile(
 """An image without which no restore goes well; CRIU takes an absent one for an empty one."""
 
 _START_TIME = re.compile(rb"\((\d+\.\d+)\)")
+_TIME = re.compile(rb"\(\d{1,9}\.\d{4,6}\)")
+"""What begins the lines of a log that has more than errors and warnings."""
 _DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
 _SUCCESS = re.compile(r"^(Dumping|Pre-dumping|Restore) finished successfully")
 _FAILURE = re.compile(
@@ -80,11 +82,14 @@ class Attempt:
     action: str
     """dump, pre-dump, restore, or nothing where the log does not tell."""
     outcome: str
-    """succeeded, failed, or unfinished: no final line, so killed, cut, or still running."""
+    """succeeded, failed, unfinished (no final line, so killed, cut, or still running), or unknown
+    where the log is too quiet to have one."""
     first_line: int
     number: int
     count: int
     """Attempts in the file; `number` is counted from 1 and is the last one."""
+    is_quiet: bool = False
+    """Whether it has nothing but errors and warnings, as at CRIU's default verbosity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class LogReading:
         seen = {line.text for line in self.lines}
         placed = [(line.number, 1, line.number, line.text) for line in self.lines]
         for number, before in sorted(self.contexts.items()):
-            placed += [(number, 0, 0, text) for text in before if text not in seen]
+            placed += [(number, 0, 0, text) for text in before if text and text not in seen]
             seen.update(before)
         placed.sort(key=lambda place: place[:2])
         return tuple((number, text) for _, _, number, text in placed)
@@ -338,10 +343,12 @@ def _reading(reader: _Reader, tail: bytes) -> LogReading:
     now = reader.now
     head = now.head.decode("utf-8", "surrogateescape").split("\n")
     header = read_header(head[:_HEADER_LINES])
+    is_quiet = not any(_TIME.search(text) for text in (now.head[:_TAIL], tail))
     attempt = Attempt(
         header=header,
         action=now.action or header.action,
-        outcome=now.outcome,
+        outcome="unknown" if is_quiet and now.outcome == "unfinished" else now.outcome,
+        is_quiet=is_quiet and now.has_criu_lines,
         first_line=now.first_line,
         number=reader.attempts,
         count=reader.attempts,

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ckpt_tui.diagnose.errnos import errno_of, rule_of_errno
+from ckpt_tui.diagnose.linear import is_in
 from ckpt_tui.diagnose.log import MISSING_IMAGE, LogReading
 from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
 from ckpt_tui.diagnose.rules import (
@@ -18,6 +20,7 @@ from ckpt_tui.diagnose.rules import (
     first_match,
     match_of_excerpt,
     matching,
+    optional_rule,
     rule_by_id,
 )
 
@@ -27,15 +30,9 @@ UNMATCHED = "unmatched"
 _AFTER_SUCCESS = frozenset({"net-unlock-nft-busy", "gpu-cuda-no-device"})
 """What can be wrong although CRIU calls it a success: traffic still blocked, no GPU."""
 
-_FALLBACKS = (
-    (": Cannot allocate memory", "mem-enomem"),
-    (": No space left on device", "storage-nospace"),
-    (": Disk quota exceeded", "storage-nospace"),
-)
-"""Error numbers that name the cause where no rule knows the message."""
-
-_SAME_ERROR_NUMBER_OTHER_REASON = ("cg: ", "fsnotify: ", "inotify: ")
-"""Subsystems where these numbers mean something else."""
+_OTHER_REASONS = ("ENOMEM", "ENOSPC", "EDQUOT")
+_OF_OTHER_REASONS = ("cg: ", "fsnotify: ", "inotify: ")
+"""Subsystems where these numbers mean something else than memory and space."""
 
 _FEW_SPINS = 3
 """Lines of reading nothing that make it a spin and no last read."""
@@ -51,6 +48,21 @@ _SEIZE_REFUSED = re.compile(r"Unable to interrupt task: \d+ \(Operation not perm
 
 _CALLERS_OF_HELPERS = ("net-", "mnt-tmpfs", "tcp-lock", "lsm-apparmor", "tun-")
 """Causes that a missing helper program brings about."""
+
+_UNKNOWN = (None, RuleClass.VAGUE)
+"""Kinds of errors that go after those which a rule knows."""
+
+_TELLING_STEPS = ("restore-late-failure", "kerndat-init")
+"""Follow-ups that say more of the reason than an error number does."""
+
+_SOUNDS_BAD = (
+    r"(?i)\b(?:can'?t|cannot|unable to|fail(?:ed|s)|could ?n[o']t|refused|denied|invalid|"
+    r"not (?:found|supported|permitted|allowed|exist)|no such|already (?:exists|in use)|missing)\b"
+)
+"""What a line holds that complains, whatever its severity."""
+
+_COMPLAINS = r"^\s*(?:[\w-]{1,24}: )?(?:Can't|Cannot|Unable to|Failed|Couldn't)\b"
+"""How a message begins that complains without being marked as an error."""
 
 _NEXT_LINES = 12
 """Lines within which CRIU complains of what was not in an image."""
@@ -124,7 +136,8 @@ def _of_wrapped(
     is_cut = (
         line.severity is Severity.ERROR or _CUT_HEAD.search(line.text[-_HEAD_LENGTH:]) is not None
     )
-    if not is_cut and (line.severity is not Severity.OTHER or rule or len(line.text) < _WIDTH):
+    is_told = rule is not None and rule.kind not in (RuleClass.WRAPPER, RuleClass.VAGUE)
+    if not is_cut and (line.severity is not Severity.OTHER or is_told or len(line.text) < _WIDTH):
         return line, rule
     if rule is not None and len(line.text) < _WIDTH:
         return line, rule
@@ -134,7 +147,8 @@ def _of_wrapped(
         if found is not None and found is not rule:
             return whole, found
     if line.severity is Severity.ERROR:
-        return line, rule
+        numbered = (_fallback(whole) for whole in (line, *wholes))
+        return line, rule or next(filter(None, numbered), None)
     return next((whole for whole in wholes if whole.severity is Severity.ERROR), line), rule
 
 
@@ -159,12 +173,11 @@ def _joined(line: LogLine, rest: tuple[str, ...]) -> Iterator[str]:
 
 
 def _fallback(line: LogLine) -> Rule | None:
-    if line.message.startswith(_SAME_ERROR_NUMBER_OTHER_REASON):
+    """Return the rule of the error number, where no rule knows the message."""
+    number = errno_of(line)
+    if number in _OTHER_REASONS and line.message.startswith(_OF_OTHER_REASONS):
         return None
-    for ending, rule_id in _FALLBACKS:
-        if line.message.endswith(ending):
-            return rule_by_id(rule_id)
-    return None
+    return optional_rule(rule_of_errno(number))
 
 
 def after_success(told: list[Finding], reading: LogReading) -> list[Finding]:
@@ -216,16 +229,20 @@ def picked(told: list[Finding], reading: LogReading) -> Finding | None:
         return missing
     if suspect:
         return suspect
-    for kind in (RuleClass.CASCADE, RuleClass.WRAPPER):
-        first = first or next((f for f in told if f.kind is kind), None)
-    return first
+    return next((f for f in told if f.kind is RuleClass.CASCADE), None) or _wrapper(told)
+
+
+def _wrapper(told: list[Finding]) -> Finding | None:
+    """Return what the runtime says before what the engine around it says."""
+    wrappers = [f for f in told if f.kind is RuleClass.WRAPPER]
+    return min(wrappers, key=lambda f: f.id == "rt-engine-wraps", default=None)
 
 
 def _comes_of(missing: Finding, suspect: Finding) -> bool:
     """Tell whether an error is only that an image is missing, in other words."""
     if suspect.id == "restore-segv":
         return True
-    is_vague = suspect.id == "img-inconsistent" or suspect.kind in (None, RuleClass.CASCADE)
+    is_vague = suspect.id == "img-inconsistent" or suspect.kind in (*_UNKNOWN, RuleClass.CASCADE)
     if not is_vague or suspect.line.pid != missing.line.pid:
         return False
     lines = suspect.line.number - missing.line.number
@@ -247,13 +264,17 @@ def _unknown(told: list[Finding]) -> Finding | None:
 
     The step is named by the follow-up after it. A follow-up before it is no follow-up.
     """
-    errors = [f for f in told if f.kind in (None, RuleClass.CASCADE)]
-    unknown = next((f for f in errors if f.kind is None), None)
+    errors = [f for f in told if f.kind in (*_UNKNOWN, RuleClass.CASCADE)]
+    unknown = next((f for f in errors if f.kind in _UNKNOWN), None)
     if unknown is None or errors[0] is not unknown:
         return errors[0] if unknown else None
-    steps = (f for f in errors if f.kind is RuleClass.CASCADE and f.id != "restore-killed-9")
-    step = next(steps, None)
-    return Finding(unknown.line, step.rule) if step else unknown
+    steps = [f for f in errors if f.kind is RuleClass.CASCADE and f.id != "restore-killed-9"]
+    if unknown.rule is not None:
+        telling = (f.rule for f in steps if f.id in _TELLING_STEPS)
+        return Finding(unknown.line, next(telling, unknown.rule))
+    numbered = (optional_rule(rule_of_errno(errno_of(step.line))) for step in steps)
+    rule = next(filter(None, numbered), steps[0].rule if steps else None)
+    return Finding(unknown.line, rule)
 
 
 def _missing_image(reading: LogReading, *, is_crash: bool) -> Finding | None:
@@ -280,24 +301,41 @@ def _missing_image(reading: LogReading, *, is_crash: bool) -> Finding | None:
 
 
 def engine_error(reading: LogReading) -> Finding | None:
-    """Return the first error of an engine, where CRIU itself said nothing."""
+    """Return the first error of an engine, where CRIU itself said nothing; without one that is
+    marked as such, the last line that complains."""
     if reading.has_criu_lines:
         return None
     line = next((n for n in reading.lines if _ENGINE_ERROR.search(n.text)), None)
-    return Finding(line, None) if line else None
+    if line is None:
+        complaints = (n for n in reversed(reading.lines) if is_in(_SOUNDS_BAD, n.text))
+        line = next(complaints, None)
+    return Finding(line, _fallback(line)) if line else None
 
 
 def last_resort(noise: list[Finding], reading: LogReading) -> Finding | None:
     """Return what is left of a failure without a reason.
 
-    That is a warning which can be one, else its last noise, else its last word. What is noise
-    elsewhere may be the cause after all.
+    That is a warning which can be one, what was told in passing before the end, the last noise, or
+    the last word. What is noise elsewhere may be the cause after all.
     """
     for line in reading.lines:
         if line.severity is Severity.WARN and _SEIZE_REFUSED.search(line.message):
             return Finding(line, rule_by_id("ptrace-busy"))
+    if passing := _told_in_passing(reading):
+        return passing
     if noise:
         causes = (r for r in matching(noise[-1].line) if r.kind is RuleClass.CAUSE)
         return Finding(noise[-1].line, next(causes, None))
     ends = [n for n in reading.lines if n.severity is Severity.ERROR]
     return Finding(ends[-1], None) if ends else None
+
+
+def _told_in_passing(reading: LogReading) -> Finding | None:
+    """Return the last complaint before the errors that CRIU logged without marking it as one."""
+    for number, before in sorted(reading.contexts.items(), reverse=True):
+        for distance, text in enumerate(reversed(before), 1):
+            line = parse_line(number - distance, text)
+            if line.severity is Severity.INFO and is_in(_COMPLAINS, line.message):
+                rule = first_match(line) or match_of_excerpt(line) or _fallback(line)
+                return Finding(line, rule)
+    return None

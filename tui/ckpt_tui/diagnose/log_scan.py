@@ -175,10 +175,11 @@ class Buffer:
         return self.data[self.data.rfind(b"\n", 0, offset) + 1 : offset]
 
     def before(self, offset: int, count: int) -> list[bytes]:
-        """Return up to `count` lines before the line at `offset`, as far as they are kept."""
+        """Return up to `count` lines before the line at `offset`, as far as they are kept, empty
+        ones included."""
         kept = self.data[max(0, offset - LOOK_AROUND) : offset]
         lines = kept.split(b"\n")
-        return [line for line in lines[1:] if line][-count:]
+        return lines[1:][-count:]
 
     def after(self, offset: int, length: int = LOOK_AROUND) -> bytes:
         """Return what follows the line at `offset`, up to `length` bytes."""

@@ -46,6 +46,8 @@ class RuleClass(enum.Enum):
     """Also in the logs of what went well."""
     END = "end"
     """The last word of a failed attempt."""
+    VAGUE = "vague"
+    """A cause that counts where no other is told: an error number alone, or a broad sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +151,22 @@ def rules() -> tuple[Rule, ...]:
 
 
 @cache
+def _by_id() -> dict[str, Rule]:
+    return {rule.id: rule for rule in rules()}
+
+
 def rule_by_id(rule_id: str) -> Rule:
     """Return the rule with that id.
 
     Raises:
         KeyError: there is none.
     """
-    for rule in rules():
-        if rule.id == rule_id:
-            return rule
-    raise KeyError(rule_id)
+    return _by_id()[rule_id]
+
+
+def optional_rule(rule_id: str) -> Rule | None:
+    """Return the rule with that id, None if there is none."""
+    return _by_id().get(rule_id)
 
 
 @cache
@@ -184,6 +192,8 @@ def _exceptions() -> PatternSet:
 def matching(line: LogLine) -> list[Rule]:
     """Return the rules that `line` is of, in order of precedence."""
     found = {*_texts().matching(line.text)}
+    if line.severity is not Severity.OTHER:
+        found = {n for n in found if rules()[n].phase != "runtime"}
     if line.severity is Severity.ERROR:
         found |= {n for n in _errors().matching(line.message) if rules()[n].is_where(line)}
     return _without_exceptions(found, line)

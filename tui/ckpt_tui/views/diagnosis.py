@@ -1,4 +1,4 @@
-"""A diagnosis in words: the reason first, then the proof, then the cure."""
+"""A diagnosis in words: the reason first, then the proof, then the fix."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ SHOWN_NOTES = 12
 """Follow-ups and noise lines listed of each; the log has the others."""
 
 
+QUIET = (
+    "No failure is told, but the log has errors and warnings only, and not how the attempt ended. "
+    "To have the rest: -v4 for criu; the line verbosity 4 in /etc/criu/runc.conf for runc and all "
+    "engines that use it (podman, containerd, CRI-O, Docker); crun with CRIU 4.2 reads "
+    "/etc/criu/crun.conf instead."
+)
+"""What a log at CRIU's default verbosity leaves open."""
+
+
 def legible(line: str) -> str:
     """Return a line of a log to be shown; CRIU indents with tabs."""
     return printable(line.expandtabs(4))
@@ -41,7 +50,7 @@ def log_sections(
         sections = [
             Section("It failed because", list(_cause(cause))),
             Section("Proof in the images", [_proof(e) for e in evidence]),
-            Section("Cure", list(_cure(cause))),
+            Section("Fix", list(_fix(cause))),
             Section("Before it in the log", [Fact("", legible(c)) for c in cause.context]),
         ]
     return [
@@ -72,6 +81,8 @@ def _no_cause(diagnosis: LogDiagnosis) -> Fact:
     if diagnosis.attempt.outcome == "unfinished":
         text = "The log just ends: CRIU was killed, the disk was full, or the copy is cut."
         return Fact("last line", signed("may-fail", f"{text} {printable(diagnosis.last_line)}"))
+    if diagnosis.attempt.is_quiet:
+        return Fact("", signed("unknown", QUIET))
     return Fact("", signed("unknown", "The log does not say why."))
 
 
@@ -82,7 +93,7 @@ def _cause(cause: Cause) -> Iterator[Fact]:
     if cause.evidence and cause.evidence != "none":
         yield Fact("look at", cause.evidence)
     reasons = f": {' '.join(cause.reasons)}" if cause.reasons else ""
-    yield Fact("sure", f"{cause.confidence}{reasons}")
+    yield Fact("confidence", f"{cause.confidence}{reasons}")
     if cause.source:
         yield Fact("source", printable(cause.source))
 
@@ -91,7 +102,7 @@ def _proof(evidence: Evidence) -> Fact:
     return Fact("", printable(evidence.text), link=evidence.link)
 
 
-def _cure(cause: Cause) -> Iterator[Fact]:
+def _fix(cause: Cause) -> Iterator[Fact]:
     if cause.fix:
         yield Fact("", cause.fix.replace("`", ""))
     for command in cause.commands:
@@ -207,11 +218,11 @@ def finding_sections(finding: Finding) -> list[Section]:
     return [
         Section("", [Fact("", head), Fact("", printable(finding.why))]),
         Section("Proof", [Fact("", printable(e.text), link=e.link) for e in finding.evidence]),
-        Section("Cure", [Fact("", printable(finding.cure.replace("`", "")))]),
+        Section("Fix", [Fact("", printable(finding.cure.replace("`", "")))]),
         Section(
             "",
             [
-                Fact("sure", finding.certainty),
+                Fact("confidence", finding.certainty),
                 *([Fact("in", printable(finding.where))] if finding.where else []),
                 Fact("id", finding.id),
             ],

@@ -1,4 +1,4 @@
-"""The tab Diagnosis: the reason first, then every finding, each with its proof and its cure."""
+"""The tab Diagnosis: the reason first, then every finding, each with its proof and its fix."""
 
 from __future__ import annotations
 
