@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint, Process
-from ckpt_tui.views.details import process_sections
+from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.views.details import ref_sections
 from crafted import IMAGES, copied, first, loaded, rewrite
 
 
@@ -229,7 +230,7 @@ def test_the_auxiliary_vector_is_told_by_name(kinds: Checkpoint) -> None:
     assert (found["AT_PAGESZ"], found["AT_CLKTCK"], found["AT_SECURE"]) == (4096, 100, 0)
     assert found["AT_PLATFORM"] > 1 << 40
     assert not [name for name in found if name.isdigit()]
-    sections = {s.title: s for s in process_sections(kinds, 1, reveal=False)}
+    sections = {s.title: s for s in ref_sections(kinds, Ref.process(1), False)}
     assert ("AT_PAGESZ", "4,096") in [
         (f.label, f.value) for f in sections["Auxiliary vector"].facts
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ckpt_tui.views.details import process_sections
+from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.views.details import ref_sections
 from crafted import ARCHIVES, copied, first, loaded, rewrite
 
 
@@ -18,7 +19,9 @@ def test_filters_of_every_process_are_told_in_words() -> None:
     assert one.verdicts["allow or fail with ENOSYS"] == ("personality",)
     found = {t.tid: (t.seccomp, t.seccomp_filters) for p in checkpoint.processes for t in p.threads}
     assert found == {1: ("filter", (0,)), 8: ("filter", (1,))}
-    section = next(s for s in process_sections(checkpoint, 8, False) if s.title == "Seccomp")
+    section = next(
+        s for s in ref_sections(checkpoint, Ref.process(8), False) if s.title == "Seccomp"
+    )
     facts = {fact.label: str(fact.value) for fact in section.facts}
     assert facts["filter"] == "number 1 of seccomp.img"
     assert facts["size"] == "1,179 instructions, TSYNC"
@@ -55,6 +58,6 @@ def test_before_3_10_a_process_had_one_filter(tmp_path: Path) -> None:
 def test_a_filter_that_is_missing_is_said(tmp_path: Path) -> None:
     images = copied("counter", tmp_path)
     (images / "seccomp.img").unlink()
-    sections = process_sections(loaded(images), 1, False)
+    sections = ref_sections(loaded(images), Ref.process(1), False)
     facts = next(s.facts for s in sections if s.title == "Seccomp")
     assert [str(f.value) for f in facts] == ["filter, which is missing from seccomp.img"]

@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.model import Process
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.masks import COVER, covered, is_secret, masked, masked_arguments
 from ckpt_tui.core.styled import Styled
-from ckpt_tui.views.details import process_sections
+from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.processes import command_line, exit_text, process_rows, walk
 from crafted import ARCHIVES, IMAGES, loaded
 
@@ -44,7 +44,7 @@ def test_arguments_that_were_written_over_are_not_told_one_by_one() -> None:
     renamed = dataclasses.replace(counter.processes[0], argv=(b"redis *:6379", *[b""] * 45))
     assert command_line(renamed) == "'redis *:6379'"
     checkpoint = dataclasses.replace(counter, processes=(renamed,))
-    arguments = process_sections(checkpoint, 1, reveal=False)[1]
+    arguments = ref_sections(checkpoint, Ref.process(1), False)[1]
     assert [str(fact.value) for fact in arguments.facts] == [
         "redis *:6379",
         "45 empty ones: the process wrote over its arguments",
@@ -66,7 +66,7 @@ def test_a_long_command_does_not_hide_what_the_process_did() -> None:
     counter = loaded(ARCHIVES / "counter.tar.zst")
     long = dataclasses.replace(counter.processes[0], argv=(b"python3", b"-c", b"x" * 10_000))
     checkpoint = dataclasses.replace(counter, processes=(long,))
-    first, arguments = process_sections(checkpoint, 1, reveal=False)[:2]
+    first, arguments = ref_sections(checkpoint, Ref.process(1), False)[:2]
     facts = {fact.label: str(fact.value) for fact in first.facts}
     assert facts["command"] == f"python3 -c {'x' * 148}…"
     assert [str(fact.value) for fact in arguments.facts] == ["python3", "-c", "x" * 10_000]

@@ -29,8 +29,7 @@ from ckpt_tui.ui.screens.view import ViewScreen
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views import choice
-from ckpt_tui.views.link_labels import Lead
-from ckpt_tui.views.links import users
+from ckpt_tui.views.links import Lead, users
 from ckpt_tui.views.table import Row
 from crafted import copied, first, rewrite
 

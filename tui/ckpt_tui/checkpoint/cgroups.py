@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
@@ -87,3 +87,16 @@ def _tree(parent: str, directory: Any) -> Iterator[tuple[str, Any]]:
     yield path, directory
     for child in directory.children:
         yield from _tree(path, child)
+
+
+def cgroup_above(
+    directory: CgroupDirectory, known: Mapping[tuple[str, str], int]
+) -> tuple[str, str] | None:
+    """Return the nearest cgroup above that the checkpoint has."""
+    path = directory.path.rstrip("/")
+    while path:
+        path = path.rpartition("/")[0]
+        above = (directory.hierarchy, path or "/")
+        if above in known:
+            return above
+    return None

@@ -78,7 +78,10 @@ class Index:
         self.cgroup: Mapping[tuple[str, str], int] = _numbers(
             checkpoint.cgroup_directories, lambda d: (d.hierarchy, d.path)
         )
-        """Places in `Checkpoint.cgroup_directories` by hierarchy and path."""
+        """Places in `cgroup_directories` by hierarchy and path."""
+        self.cgroup_directories = checkpoint.cgroup_directories
+        self.cgroup_paths = {group.id: group.paths for group in checkpoint.cgroups}
+        """Hierarchy to path, by the id of a cgroup set."""
         self.file: Lookup[tuple[int, int], int] = _places(files)
         self.socket: Lookup[tuple[int, int], int] = _places(sockets)
         self.region: Mapping[tuple[int, int], int] = _numbers(regions, lambda r: (r.pid, r.start))

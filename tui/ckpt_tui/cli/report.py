@@ -183,7 +183,7 @@ def _blocks(gathered: Gathered) -> Iterator[Block]:
     for process in checkpoint.processes:
         sections = [
             section
-            for section in process_sections(checkpoint, process.pid, reveal=True)
+            for section in process_sections(checkpoint, process, reveal=True)
             if section.title in ("", "Arguments", "Environment")
         ]
         yield _facts_block(f"Process {process.pid}", sections)

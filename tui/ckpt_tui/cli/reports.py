@@ -60,7 +60,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     print_table(processes.COLUMNS, processes.process_rows(checkpoint))
     for process in checkpoint.processes:
         print_heading(f"Process {process.pid}")
-        sections = process_sections(checkpoint, process.pid, reveal)
+        sections = process_sections(checkpoint, process, reveal)
         print_facts(
             (f"{section.title.lower()} {fact.label}".strip(), str(fact.value))
             for section in sections

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.links import part_of
 from ckpt_tui.checkpoint.model import (
     Checkpoint,
+    DeltaEntry,
+    Mount,
     OpenFile,
     Process,
     Region,
@@ -14,7 +18,7 @@ from ckpt_tui.checkpoint.model import (
     Socket,
     Thread,
 )
-from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.checkpoint.ref import Kind, Ref
 from ckpt_tui.core.masks import covered, masked, masked_arguments
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
@@ -26,11 +30,8 @@ SHOWN_FILES = 200
 """Descriptors of one process listed beside it; the tab Files has all."""
 
 
-def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Section]:
+def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> list[Section]:
     """Return one process: who it is, what it was doing, arguments, environment, files, limits."""
-    process = index_of(checkpoint).process.get(pid)
-    if process is None:
-        return []
     return [
         Section("", list(_identity(checkpoint, process, reveal))),
         Section("Arguments", list(_arguments(process.argv or (), reveal))),
@@ -39,8 +40,8 @@ def process_sections(checkpoint: Checkpoint, pid: int, reveal: bool) -> list[Sec
             [Fact("", covered(printable(v), reveal)) for v in process.env or ()],
         ),
         Section("Threads", [_thread(t) for t in process.threads]),
-        Section("Files", list(_files(checkpoint, pid))),
-        Section("Memory", list(_memory(checkpoint, pid))),
+        Section("Files", list(_files(checkpoint, process.pid))),
+        Section("Memory", list(_memory(checkpoint, process.pid))),
         Section("Credentials", list(_credentials(process))),
         Section("Seccomp", list(_seccomp(checkpoint, process))),
         Section("Signals", list(_signals(process))),
@@ -223,13 +224,9 @@ def _registers(process: Process) -> Iterator[Section]:
         yield Section(title, [Fact(n, f"{v:#x}") for n, v in thread.registers.items()])
 
 
-def file_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
+def file_sections(checkpoint: Checkpoint, file: OpenFile, _: bool) -> list[Section]:
     """Return one descriptor with everyone who holds the same open file."""
-    index = index_of(checkpoint)
-    file = index.open_file(pid, fd)
-    if file is None:
-        return []
-    mount = index.mount_of(file)
+    mount = index_of(checkpoint).mount_of(file)
     facts = [
         Fact("kind", file.kind + (", path deleted" if file.deleted else "")),
         Fact("target", printable(file.target)),
@@ -255,11 +252,8 @@ def file_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
     ]
 
 
-def socket_sections(checkpoint: Checkpoint, pid: int, fd: int) -> list[Section]:
+def socket_sections(_: Checkpoint, socket: Socket, _reveal: bool) -> list[Section]:
     """Return one socket."""
-    socket = index_of(checkpoint).open_socket(pid, fd)
-    if socket is None:
-        return []
     return [
         Section("", list(_socket(socket))),
         Section("Options", [Fact(n, printable(v)) for n, v in socket.options.items()]),
@@ -279,10 +273,9 @@ def _socket(socket: Socket) -> Iterator[Fact]:
     yield Fact("inode", str(socket.inode))
 
 
-def region_sections(checkpoint: Checkpoint, pid: int, start: int) -> list[Section]:
+def region_sections(_: Checkpoint, region: Region, _reveal: bool) -> list[Section]:
     """Return one memory region."""
-    region = index_of(checkpoint).mapped(pid, start)
-    return [Section("", list(_region(region)))] if region else []
+    return [Section("", list(_region(region)))]
 
 
 def _region(region: Region) -> Iterator[Fact]:
@@ -302,13 +295,9 @@ def _region(region: Region) -> Iterator[Fact]:
     yield Fact("flags", " | ".join(region.flags))
 
 
-def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, reveal: bool) -> list[Section]:
+def mount_sections(checkpoint: Checkpoint, mount: Mount, reveal: bool) -> list[Section]:
     """Return one mount with the files open on it."""
-    index = index_of(checkpoint)
-    mount = index.mount.get((ns, mount_id))
-    if mount is None:
-        return []
-    users = index.on_mount.get(mount_id, [])
+    users = index_of(checkpoint).on_mount.get(mount.id, [])
     facts = [
         Fact("mount point", printable(mount.mountpoint)),
         Fact("type", printable(mount.fstype)),
@@ -334,9 +323,8 @@ def mount_sections(checkpoint: Checkpoint, ns: int, mount_id: int, reveal: bool)
     ]
 
 
-def delta_sections(checkpoint: Checkpoint, index: int) -> list[Section]:
+def change_sections(_: Checkpoint, entry: DeltaEntry, _reveal: bool) -> list[Section]:
     """Return one change of the root filesystem."""
-    entry = checkpoint.delta.entries[index]
     words = {"written": "written: added, or changed against the base image"}
     facts = [
         Fact("path", printable(entry.path)),
@@ -355,28 +343,23 @@ def delta_sections(checkpoint: Checkpoint, index: int) -> list[Section]:
 
 def ref_sections(checkpoint: Checkpoint, ref: object, reveal: bool) -> list[Section]:
     """Return the sections of what a row stands for; nothing if that is not a `Ref`."""
-    if not isinstance(ref, Ref):
+    if not isinstance(ref, Ref) or ref.kind not in DETAILS:
         return []
-    if ref.kind in DETAILS:
-        return DETAILS[ref.kind](checkpoint, *ref.ids)
-    return COVERED[ref.kind](checkpoint, *ref.ids, reveal) if ref.kind in COVERED else []
+    part = part_of(checkpoint, ref)
+    return [] if part is None else DETAILS[ref.kind](checkpoint, part, reveal)
 
 
-DETAILS: Mapping[str, Callable[..., list[Section]]] = {
+DETAILS: Mapping[Kind, Callable[[Checkpoint, Any, bool], list[Section]]] = {
+    "process": process_sections,
     "file": file_sections,
     "socket": socket_sections,
     "region": region_sections,
-    "delta": delta_sections,
-}
-"""Kind of a `Ref` to its sections."""
-
-COVERED: Mapping[str, Callable[..., list[Section]]] = {
-    "process": process_sections,
     "mount": mount_sections,
+    "delta": change_sections,
     "namespace": namespace_sections,
     "cgroup": cgroup_sections,
 }
-"""The same of what may have secrets: these take whether they are shown."""
+"""Kind of a part to its sections; what looks like a secret is covered unless it is to be shown."""
 
 
 def count_line(checkpoint: Checkpoint) -> str:

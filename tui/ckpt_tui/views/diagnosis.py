@@ -13,7 +13,7 @@ from ckpt_tui.diagnose.log import Attempt
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
 from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.link_labels import Lead
+from ckpt_tui.views.links import Lead
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, Row
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ckpt_tui.checkpoint.cgroups import cgroup_above
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.checkpoint.ref import Ref
@@ -49,7 +50,7 @@ def cgroup_rows(checkpoint: Checkpoint) -> list[Row]:
     depths: dict[tuple[str, str], int] = {}
     for place, number in sorted(numbers.items(), key=lambda item: _order(*item[0])):
         found = checkpoint.cgroup_directories[number]
-        above = parent_of(found, numbers)
+        above = cgroup_above(found, numbers)
         depths[place] = depths[above] + 1 if above else 0
         count = len(found.properties)
         detail = human_count(count, "property", "properties") if count else ""
@@ -62,19 +63,6 @@ def cgroup_rows(checkpoint: Checkpoint) -> list[Row]:
 
 def _order(hierarchy: str, path: str) -> tuple[str, list[str]]:
     return hierarchy, [part for part in path.split("/") if part]
-
-
-def parent_of(
-    directory: CgroupDirectory, known: Mapping[tuple[str, str], int]
-) -> tuple[str, str] | None:
-    """Return the nearest cgroup above that the checkpoint has."""
-    path = directory.path.rstrip("/")
-    while path:
-        path = path.rpartition("/")[0]
-        above = (directory.hierarchy, path or "/")
-        if above in known:
-            return above
-    return None
 
 
 def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], detail: str) -> Row:
@@ -96,13 +84,8 @@ def _pids(pids: Sequence[int]) -> str:
     return " ".join(map(str, pids[:SHOWN_PIDS])) + (f" and {more:,} more" if more > 0 else "")
 
 
-def namespace_sections(
-    checkpoint: Checkpoint, kind: str, number: int, reveal: bool
-) -> list[Section]:
+def namespace_sections(checkpoint: Checkpoint, found: Namespace, reveal: bool) -> list[Section]:
     """Return one namespace: what the images keep of it, and who is in it."""
-    found = index_of(checkpoint).namespace.get((kind, number))
-    if found is None:
-        return []
     return [
         Section("", list(_namespace(found))),
         _properties(found.properties, reveal, "nothing: the images say no more of it"),
@@ -116,11 +99,8 @@ def _namespace(found: Namespace) -> Iterator[Fact]:
     yield Fact("from", "the dump" if found.dumped else "the host that restores")
 
 
-def cgroup_sections(checkpoint: Checkpoint, number: int, reveal: bool) -> list[Section]:
+def cgroup_sections(checkpoint: Checkpoint, found: CgroupDirectory, reveal: bool) -> list[Section]:
     """Return one cgroup: its owner, its properties with their values, and who is in it."""
-    if not 0 <= number < len(checkpoint.cgroup_directories):
-        return []
-    found = checkpoint.cgroup_directories[number]
     return [
         Section("", list(_cgroup(checkpoint, found))),
         _properties(found.properties, reveal, "none were dumped"),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.links import part_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.views.table import Row
+
+
+def _part(checkpoint: Checkpoint, row: Row) -> Any:
+    return part_of(checkpoint, row.key) if isinstance(row.key, Ref) else None
 
 
 def _noted(checkpoint: Checkpoint, names: set[str]) -> bool:
@@ -14,7 +21,7 @@ def _noted(checkpoint: Checkpoint, names: set[str]) -> bool:
 
 def process_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether a part of a process is missing or damaged."""
-    process = index_of(checkpoint).process.get(row.key.ids[0]) if isinstance(row.key, Ref) else None
+    process = _part(checkpoint, row)
     if process is None:
         return False
     tids = {process.pid, *(thread.tid for thread in process.threads)}
@@ -29,18 +36,13 @@ def file_problem(_checkpoint: Checkpoint, row: Row) -> bool:
 
 def socket_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether a note is about the stream of a socket."""
-    index = index_of(checkpoint)
-    number = index.socket.get(row.key.ids) if isinstance(row.key, Ref) else None
-    if number is None:
-        return False
-    return _noted(checkpoint, {f"tcp-stream-{index.sockets[number].inode:x}.img"})
+    socket = _part(checkpoint, row)
+    return socket is not None and _noted(checkpoint, {f"tcp-stream-{socket.inode:x}.img"})
 
 
 def region_problem(checkpoint: Checkpoint, row: Row) -> bool:
     """Return whether some bytes of a region are neither in this dump nor need not be."""
-    if not isinstance(row.key, Ref):
-        return False
-    region = index_of(checkpoint).mapped(*row.key.ids)
+    region = _part(checkpoint, row)
     return region is not None and bool(region.parent or region.lazy)
 
 

@@ -7,13 +7,13 @@ from operator import itemgetter
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.items import Item, Recovered
+from ckpt_tui.checkpoint.links import MOST, joined
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.checkpoint.slots import Some
+from ckpt_tui.checkpoint.relations import Relation, each, to_image
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.link_labels import Lead, each, file_link, image_links
-from ckpt_tui.views.links import MOST
+from ckpt_tui.views.links import Lead, labelled
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 from ckpt_tui.views.tables import SIZED, sized
@@ -57,16 +57,21 @@ def number_from(items: Sequence[Item], image: str) -> int | None:
     return next((n for n, item in enumerate(items) if item.source == image), None)
 
 
-def item_links(checkpoint: Checkpoint, item: Item) -> list[Lead]:
+def item_links(checkpoint: Checkpoint, item: Item) -> Sequence[Lead]:
     """Return who holds an item, and the image that has it."""
-    return [*item_users(checkpoint, item)[:MOST], *image_links(checkpoint, item.source)]
+    image = tuple(to_image(index_of(checkpoint), item.source))
+    return labelled(checkpoint, joined((_holders(checkpoint, item)[:MOST], image)))
 
 
 def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Lead]:
     """Return who holds an item."""
-    index = index_of(checkpoint)
-    numbers = [n for holder in item.holders if (n := index.file.get(holder)) is not None]
-    return each(Some(index.files.__getitem__, numbers), file_link)
+    return labelled(checkpoint, _holders(checkpoint, item))
+
+
+def _holders(checkpoint: Checkpoint, item: Item) -> Sequence[Relation]:
+    known = index_of(checkpoint).file
+    held = [holder for holder in item.holders if holder in known]
+    return each(held, lambda holder: Relation(Ref.file(*holder)))
 
 
 def item_sections(item: Item) -> list[Section]:

@@ -15,8 +15,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.widgets.job_bar import JobBar
-from ckpt_tui.views.link_labels import Lead
-from ckpt_tui.views.links import links, users
+from ckpt_tui.views.links import Lead, links, users
 
 Find = Callable[[], Sequence[Lead]]
 """Finds links; may take seconds where there are very many descriptors."""

@@ -38,7 +38,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.tab_line import TabLine
 from ckpt_tui.views.diagnosis import problem_keys
-from ckpt_tui.views.link_labels import Lead
+from ckpt_tui.views.links import Lead
 from ckpt_tui.views.problem import problem_sections
 
 FETCHED_S = 0.5

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.link_labels import Lead
+from ckpt_tui.views.links import Lead
 from ckpt_tui.views.table import Column, LazyRows, Row
 
 SHOWN = 14
