@@ -76,9 +76,9 @@ LIST = """
 import sys, time
 from pathlib import Path
 from ckpt_tui.core.progress import quiet
-from ckpt_tui.ui.remote import Repositories
+from ckpt_tui.formats.catalogue import children, place_at
 begun = time.perf_counter()
-found = [time.perf_counter() - begun for _ in Repositories().children(sys.argv[1], quiet())]
+found = [time.perf_counter() - begun for _ in children(place_at(sys.argv[1]), quiet())]
 assert len(found) == int(sys.argv[2]) + 1, len(found)
 Path(sys.argv[4]).write_text(str(found[0 if sys.argv[3] == "first" else -1]))
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ran import Run
 
-from ckpt_tui.cli import stores
+from ckpt_tui.formats import roots
 from ckpt_tui.sources.stores import Store, StoreKind
 from containerd_store import unpack
 from crafted import ARCHIVES, DATA
@@ -36,12 +36,12 @@ def test_without_a_target_the_stores_of_this_machine_are_listed(
 ) -> None:
     good, absent = unpack(tmp_path / "containerd"), tmp_path / "docker"
     found = [Store(StoreKind.DOCKER, str(absent)), Store(StoreKind.CONTAINERD, str(good))]
-    monkeypatch.setattr(stores, "known_stores", lambda: iter(found))
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(found))
     ran = run("ls")
     assert ran.code == 0
     assert f"Docker, {absent}: {absent}/containers cannot be read." in ran.err
     assert "localhost/counter:checkpoint" in ran.out
-    monkeypatch.setattr(stores, "known_stores", lambda: iter(()))
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
     ran = run("ls")
     assert (ran.code, ran.out) == (0, "")
     assert "No engine has a store" in ran.err

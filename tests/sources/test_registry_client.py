@@ -26,7 +26,7 @@ CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json"}
 
 def test_importing_sources_costs_neither_oras_nor_requests() -> None:
     program = (
-        "import sys, ckpt_tui.sources.table, ckpt_tui.formats.listing, ckpt_tui.convert.copying;"
+        "import sys, ckpt_tui.sources.table, ckpt_tui.formats.catalogue, ckpt_tui.convert.copying;"
         "assert not {'oras', 'requests', 'urllib3'} & set(sys.modules)"
     )
     tui = Path(__file__).parents[2] / "tui"

@@ -20,7 +20,7 @@ def browser(app: App[Any]) -> BrowseScreen:
 
 def labels(app: App[Any]) -> list[str]:
     """Return the labels of all lines."""
-    return [node.label for _, node in browser(app).rows._lines]
+    return [line.entry.name for _, line in browser(app).places.shown]
 
 
 def card(app: App[Any], width: int = 80) -> str:
@@ -38,6 +38,6 @@ async def go_to(pilot: Any, label: str, *keys: str) -> None:
     """Put the cursor on a line, wait until it was looked into, and press some keys."""
     await press(pilot)
     screen = browser(pilot.app)
-    node = next(node for _, node in screen.rows._lines if node.label == label)
-    assert screen.table.go_to(node.key)
+    line = next(line for _, line in screen.places.shown if line.entry.name == label)
+    assert screen.branches.table.go_to(line.key)
     await press(pilot, *keys)

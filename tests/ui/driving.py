@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 import ckpt_tui.ui
 from ckpt_tui.ui.app import ScreensApp
-from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
 UI = Path(ckpt_tui.ui.__file__).parent
@@ -41,10 +41,10 @@ class CheckpointDemo(ScreensApp):
         return "\n".join(str(n.message) for n in self._notifications)
 
 
-def without_pause(screen: BrowseScreen, seconds: float, look: Callable[[], None]) -> None:
-    """In place of `BrowseScreen.set_timer`: look into what is under the cursor at once."""
+def without_pause(card: BrowseCard, seconds: float, look: Callable[[], None]) -> None:
+    """In place of `BrowseCard.set_timer`: look into what is under the cursor at once."""
     del seconds
-    screen.call_later(look)
+    card.call_later(look)
 
 
 async def settle(pilot: Pilot[Any]) -> None:

@@ -15,14 +15,15 @@ from driving import settle, without_pause
 
 from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.ui import places
+from ckpt_tui.formats import roots
+from ckpt_tui.formats.entries import Entry
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.screens import browse
+from ckpt_tui.ui.screens import browse_list
 from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.widgets.search_bar import SearchBar
-from ckpt_tui.views.browse import BrowseRows, Node
 from crafted import ARCHIVES, copied
 
 
@@ -37,8 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (here / "more").mkdir()
     copied("kinds", here / "more")
     (here / "notes.txt").write_text("nothing")
-    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
-    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
+    monkeypatch.setattr(BrowseCard, "set_timer", without_pause)
     return here
 
 
@@ -103,7 +104,7 @@ async def test_a_folder_that_is_empty_or_unreadable_says_so(
         def refuse(*_: object) -> Any:
             raise SourceUnreachable("more cannot be read.", "Permission denied.")
 
-        monkeypatch.setattr(browse, "list_children", refuse)
+        monkeypatch.setattr(browse_list, "children", refuse)
         await go_to(pilot, "more")
         await pilot.press("enter")
         await settle(pilot)
@@ -118,18 +119,22 @@ async def test_looking_at_a_checkpoint_does_not_stop_a_folder_being_listed(
         await settle(pilot)
         await go_to(pilot, "counter.tar.zst")
         held = threading.Event()
-        real = browse.list_children
+        real = browse_list.children
 
-        def slow(node: Node, progress: Progress, *more: Any) -> Any:
+        def slow(entry: Entry, progress: Progress) -> Any:
             held.wait(10)
-            return real(node, progress, *more)
+            return real(entry, progress)
 
-        monkeypatch.setattr(browse, "list_children", slow)
+        monkeypatch.setattr(browse_list, "children", slow)
         shown = browser(app)
-        shown.table.go_to(next(n.key for _, n in shown.rows._lines if n.label == "more"))
+        shown.branches.table.go_to(
+            next(n.key for _, n in shown.places.shown if n.entry.name == "more")
+        )
         await pilot.pause()
         await pilot.press("enter")
-        shown.table.go_to(next(n.key for _, n in shown.rows._lines if n.label == "cri-podman.tar"))
+        shown.branches.table.go_to(
+            next(n.key for _, n in shown.places.shown if n.entry.name == "cri-podman.tar")
+        )
         await pilot.pause()
         held.set()
         await settle(pilot)
@@ -143,22 +148,22 @@ async def test_a_folder_whose_listing_was_stopped_is_listed_when_asked_again(
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await go_to(pilot, "more")
-        real = browse.list_children
+        real = browse_list.children
         began = threading.Event()
 
-        def stopped(node: Node, progress: Progress, *more: Any) -> Any:
+        def stopped(entry: Entry, progress: Progress) -> Any:
             began.set()
             while True:
                 progress.tick()
 
-        monkeypatch.setattr(browse, "list_children", stopped)
+        monkeypatch.setattr(browse_list, "children", stopped)
         await pilot.press("enter")
         while not began.is_set():
             await pilot.pause(0.01)
         await pilot.press("escape")
         await settle(pilot)
         assert "Stopped" in card(app)
-        monkeypatch.setattr(browse, "list_children", real)
+        monkeypatch.setattr(browse_list, "children", real)
         await pilot.press("enter")
         await settle(pilot)
         assert "kinds" in labels(app)
@@ -262,7 +267,7 @@ async def test_a_working_folder_that_is_gone_is_no_reason_to_fail(
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert places.roots(None)[0].path == os.environ["HOME"]
+    assert roots.roots()[0].path == os.environ["HOME"]
 
 
 async def test_names_of_files_are_harmless(folder: Path) -> None:
@@ -279,11 +284,3 @@ async def test_names_of_files_are_harmless(folder: Path) -> None:
             text = screen_text(app)
             assert all(line.isprintable() for line in text.split("\n")), key
             assert "[kthreadd] [red" in text, key
-
-
-def test_rows_find_their_branch() -> None:
-    inner = Node("b", "/a/b", target="/a/b")
-    rows = BrowseRows([Node("a", "/a", is_open=True, children=[inner]), Node("c", "/c")])
-    assert len(rows) == 3
-    assert rows.parent(inner.key) is rows.roots[0]
-    assert rows.parent(rows.roots[1].key) is None

@@ -11,9 +11,10 @@ from browsing import browser, card, go_to, line_of
 from demo import screen_text
 from driving import press, settle, without_pause
 
-from ckpt_tui.ui import places
+from ckpt_tui.formats import roots
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.copy import CopyScreen
 from crafted import ARCHIVES
@@ -23,8 +24,8 @@ from docker_saved import DIGEST, GOOD, entry, save
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same image as an archive and as a folder, one of `docker save`, and a checkpoint."""
-    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
-    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
+    monkeypatch.setattr(BrowseCard, "set_timer", without_pause)
     for name in ("base-bb.oci.tar", "counter.tar.zst"):
         shutil.copy(ARCHIVES / name, tmp_path / name)
     with tarfile.open(tmp_path / "base-bb.oci.tar") as archive:
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def labels(app: CkptApp, below: str) -> list[str]:
     """Return the labels of the lines in an open branch."""
-    depths = [(depth, node.label) for depth, node in browser(app).rows._lines]
+    depths = [(depth, line.entry.name) for depth, line in browser(app).places.shown]
     first = next(i for i, (_, label) in enumerate(depths) if label == below)
     found = []
     for depth, label in depths[first + 1 :]:

@@ -12,9 +12,10 @@ from demo import screen_text
 from driving import press, without_pause
 
 from ckpt_tui.core.config import Config
-from ckpt_tui.ui import places
+from ckpt_tui.formats import roots
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.chain import ChainScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.widgets.marks_line import MarksLine
@@ -29,15 +30,15 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CkptApp:
     for name in NAMES:
         shutil.copy(ARCHIVES / name, tmp_path / name)
     (tmp_path / "more").mkdir()
-    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
-    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
+    monkeypatch.setattr(BrowseCard, "set_timer", without_pause)
     return CkptApp((), tmp_path, "here")
 
 
 def targets(app: CkptApp, *numbers: int) -> tuple[str, ...]:
     screen = app.screen_stack[1]
     assert isinstance(screen, BrowseScreen)
-    return tuple(f"{screen.rows.roots[0].path}/{NAMES[number]}" for number in numbers)
+    return tuple(f"{screen.places.roots[0].entry.path}/{NAMES[number]}" for number in numbers)
 
 
 def first_line(app: CkptApp) -> str:
@@ -85,11 +86,11 @@ async def test_escape_unmarks_all_before_it_leads_up(app: CkptApp) -> None:
         await press(pilot, "down", "space", "down", "space", "escape")
         screen = app.screen
         assert isinstance(screen, BrowseScreen)
-        assert screen.node is not None
-        assert screen.node.label == NAMES[1]
+        assert screen.line is not None
+        assert screen.line.entry.name == NAMES[1]
         assert "●" not in screen_text(app)
         await press(pilot, "escape")
-        assert screen.node.label == "here"
+        assert screen.line.entry.name == "here"
 
 
 async def test_marks_are_there_after_a_comparison_for_one_more(app: CkptApp) -> None:

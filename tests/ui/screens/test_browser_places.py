@@ -11,12 +11,12 @@ from browsing import browser, card, go_to, labels
 from demo import screen_text
 from driving import settle, without_pause
 
+from ckpt_tui.formats import roots
 from ckpt_tui.sources.access import KnownRegistry, known_registries, remember
 from ckpt_tui.sources.stores import Store, StoreKind
-from ckpt_tui.ui import places
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.screens import browse_opening
-from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens import browse as browse_screen
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.copy import CopyScreen
 from ckpt_tui.ui.screens.view import ViewScreen
@@ -32,8 +32,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty working folder, and no stores but those of a test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
-    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
+    monkeypatch.setattr(BrowseCard, "set_timer", without_pause)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_right_shows_what_an_image_is_made_of_and_what_refers_to_it(
         del app, what
         copied.append(text)
 
-    monkeypatch.setattr(browse_opening, "send_to_clipboard", keep)
+    monkeypatch.setattr(browse_screen, "send_to_clipboard", keep)
     app = CkptApp(())
     async with app.run_test(size=(120, 40)) as pilot:
         await browse(pilot, server)
@@ -106,8 +106,9 @@ async def test_right_shows_what_an_image_is_made_of_and_what_refers_to_it(
         await go_to(pilot, inside[2], "right")
         assert any(label.startswith("layer") for label in labels(app)[-3:])
         await go_to(pilot, inside[0], "left")
-        assert browser(app).node is not None
-        assert browser(app).node.label == "v1"  # type: ignore[union-attr]
+        line = browser(app).line
+        assert line is not None
+        assert line.entry.name == "v1"
         await pilot.press("left")
         assert inside[0] not in labels(app)
 
@@ -257,7 +258,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "--tcp-established option.\n(00.020000) Error (criu/cr-dump.c:2): Dumping FAILED.\n"
     )
     found = [Store(StoreKind.CONTAINERD, str(root)), Store(StoreKind.DOCKER, "/no/such")]
-    monkeypatch.setattr(places, "known_stores", lambda: iter(found))
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(found))
     return root
 
 

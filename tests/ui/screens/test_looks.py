@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from driving import UI, press, without_pause
 
-from ckpt_tui.ui import places
+from ckpt_tui.formats import roots
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens import checkpoint
 from ckpt_tui.ui.screens.browse import BrowseScreen
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.convert import ConvertScreen
-from ckpt_tui.views import browse as browse_rows
-from ckpt_tui.views import card, overview
+from ckpt_tui.views import card, listing, overview
 
 SIZES = [(80, 24), (120, 40)]
 NOW = datetime(2026, 12, 24, 12, tzinfo=UTC)
@@ -43,10 +43,10 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, name in enumerate((*FILES, "base-bb.oci.tar")):
         shutil.copy(UI.parent / "demo" / name, demo / name)
         os.utime(demo / name, (NOW.timestamp() - 3600 * (number + 2),) * 2)
-    for module in (browse_rows, card, overview):
+    for module in (listing, card, overview):
         monkeypatch.setattr(module, "datetime", Stopped)
-    monkeypatch.setattr(places, "known_stores", lambda: iter(()))
-    monkeypatch.setattr(BrowseScreen, "set_timer", without_pause)
+    monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
+    monkeypatch.setattr(BrowseCard, "set_timer", without_pause)
     monkeypatch.setattr("ckpt_tui.diagnose.host.this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "this_host", lambda: None)
     monkeypatch.setattr(checkpoint, "base_tree", lambda *_: nullcontext())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ckpt_tui.core.errors import UsageError
-from ckpt_tui.sources.browse import is_folder_of_checkpoints
+from ckpt_tui.formats.places.folder import is_folder_of_checkpoints
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -14,9 +14,10 @@ from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.formats.entries import Kind
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.formats.places.folder import list_folder
 from ckpt_tui.sources.base import BlobStore, Descriptor, OpenedImage
-from ckpt_tui.sources.browse import EntryKind, list_folder
 from ckpt_tui.sources.oci import descriptors_of, open_image
 from ckpt_tui.sources.reference import SCHEME
 from ckpt_tui.sources.table import resolve
@@ -104,7 +105,7 @@ def _beside(source: Source, progress: Progress, read: Read[T]) -> T | None:
         return None
     with suppress(SourceUnreachable):  # the folder may be one that nobody may list
         for entry in list_folder(folder, progress):
-            is_image = entry.kind is EntryKind.LAYOUT or entry.compression == "plain"
+            is_image = entry.kind is Kind.LAYOUT or entry.compression == "plain"
             if not is_image or os.path.samefile(entry.path, target):
                 continue
             with suppress(CkptError):

@@ -8,6 +8,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_NUMBERS = re.compile(r"(\d{1,18})")
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -54,6 +55,12 @@ def human_duration(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / divisor:.0f} {unit}"
     return f"{seconds / 86400:.0f} d"
+
+
+def natural_key(text: str) -> list[tuple[bool, int, str]]:
+    """Return a key for sorting that puts v9 before v10, in any case of letters."""
+    parts = _NUMBERS.split(text.casefold())
+    return [(p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in parts if p]
 
 
 def short_digest(digest: str) -> str:

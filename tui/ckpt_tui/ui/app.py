@@ -13,9 +13,12 @@ from textual.screen import Screen
 
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.config import Config
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.text import printable
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import palette
-from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison
+from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison, ShowLog
+from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.theme import DARK, ThemedApp
 
 
@@ -29,6 +32,18 @@ class ScreensApp(ThemedApp[None]):
     @on(ShowComparison)
     def _show_comparison(self, message: ShowComparison) -> None:
         self.compare_targets(message.targets)
+
+    @on(ShowLog)
+    def _show_log(self, message: ShowLog) -> None:
+        from ckpt_tui.formats.logs import open_log
+        from ckpt_tui.ui.screens.view import ViewScreen
+
+        try:
+            window = open_log(message.path)
+        except CkptError as error:
+            self.notify(printable(str(error)), severity="error", markup=False)
+            return
+        self.push_screen(ViewScreen(message.path, window), lambda _: window.close())
 
     def open_target(self, target: str, tab: int = 1, ref: Ref | None = None) -> None:
         """Open one checkpoint over what is shown; `tab` and `ref` as in `ShowCheckpoint`."""
@@ -76,8 +91,6 @@ class CkptApp(ScreensApp):
         self._label = label
 
     def on_mount(self) -> None:
-        from ckpt_tui.ui.screens.browse import BrowseScreen
-
         self._collector_before = collector.spare_the_screen()
         self.push_screen(BrowseScreen(self._folder, self._label))
         for target in reversed(self._targets):

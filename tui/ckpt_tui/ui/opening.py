@@ -1,4 +1,4 @@
-"""Requests of a screen to the app: show a checkpoint or a comparison over it.
+"""Requests of a screen to the app: show a checkpoint, a comparison or a log over it.
 
 A screen that imports another one must not be shown by it in turn: what would be a circle goes
 through here.
@@ -28,3 +28,10 @@ class ShowComparison(Message):
     """Compare two checkpoints, or more as a time line."""
 
     targets: Sequence[str]
+
+
+@dataclass
+class ShowLog(Message):
+    """Open a log of CRIU."""
+
+    path: str

@@ -155,10 +155,10 @@ class DemoApp(CkptApp):
         await self.idle()
 
     async def idle(self) -> None:
-        """Wait until the present screen's job is done."""
-        screen = self.screen
-        if isinstance(screen, JobHost):
-            await self.until(lambda: not screen.job_running)
+        """Wait until the present screen's jobs are done."""
+        nodes = self.screen.walk_children(with_self=True)
+        hosts = [node for node in nodes if isinstance(node, JobHost)]
+        await self.until(lambda: not any(host.job_running for host in hosts))
 
     async def until(self, ready: Callable[[], bool]) -> None:
         """Wait for something, but not for ever."""

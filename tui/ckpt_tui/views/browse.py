@@ -1,17 +1,17 @@
-"""The browser's tree as rows: places, folders, archives, images, and what images are made of."""
+"""The browser's tree as rows, and what the card says of a line before anything is opened."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Hashable
 
 from ckpt_tui.core.styled import styled
-from ckpt_tui.core.text import human_bytes, human_duration, printable, short_digest
+from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.views import listing
+from ckpt_tui.views.browse_tree import LEADING, BrowseTree, Line
+from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import OPEN, SHUT
-from ckpt_tui.views.table import Column, Row, matcher
+from ckpt_tui.views.table import Column, Row
 
 COLUMNS = (
     Column("WHERE", share=4, least=36, shrink="middle"),
@@ -24,157 +24,99 @@ COLUMNS = (
 PREVIEW_LIMIT = 256 << 20
 """Bytes of a packed archive above which the card waits for a key: reading it takes a while."""
 
-_NUMBERS = re.compile(r"(\d{1,18})")
-
-
-@dataclass(slots=True)
-class Node:
-    """One line of the tree."""
-
-    label: str
-    path: str
-    """What lists its children; of an image, where it is listed."""
-    target: str = ""
-    """Opens it as a checkpoint; empty for what only leads to others."""
-    what: str = ""
-    size: int = 0
-    mtime: float = 0
-    note: str = ""
-    is_open: bool = False
-    children: list[Node] | None = field(default=None)
-    """None: not listed yet."""
-    digest: str = ""
-    log: str = ""
-    """Path of a log of CRIU."""
-    facts: Sequence[tuple[str, str]] = ()
-    """What the card says without opening anything."""
-    is_image: bool = False
-    """Whether there are manifests and layers in it to look at."""
-    is_part: bool = False
-    """Whether it is a layer or the like, which neither opens nor leads on."""
-    is_archive: bool = False
-    """Whether it is a file in which there may be images to look at."""
-    holds_images: bool = False
-    """Whether that is likely."""
-    is_known: bool = True
-    """False for a tag of which nothing but its name is known yet."""
-
-    @property
-    def is_branch(self) -> bool:
-        leads = not (self.target or self.is_part or self.log)
-        return self.children is not None or self.is_image or self.holds_images or leads
-
-    @property
-    def opens(self) -> str:
-        """What enter opens: a checkpoint or a log."""
-        return self.target or self.log
-
-    @property
-    def key(self) -> Hashable:
-        return (self.path, self.opens, self.label)
-
-
-SORTS: tuple[Callable[[Node], Any], ...] = (
-    lambda node: natural(node.label),
-    lambda node: node.size,
-    lambda node: -node.mtime,
-    lambda node: (node.what, natural(node.label)),
-    lambda node: node.digest,
-)
-"""What nodes sort by, for each column."""
-
-
-def natural(text: str) -> list[tuple[bool, int, str]]:
-    """Return a key that puts v9 before v10."""
-    parts = _NUMBERS.split(text.casefold())
-    return [(p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in parts if p]
+OTHER_IMAGES = ("image", "index", "artifact")
+"""Contents that are looked into only when they are opened."""
 
 
 class BrowseRows:
-    """The open part of the tree, flattened."""
+    """The lines that a tree shows, as rows."""
 
-    def __init__(self, roots: Sequence[Node], now: datetime | None = None) -> None:
-        self.roots = roots
-        self._now = now or datetime.now(UTC)
-        self._lines: list[tuple[int, Node]] = []
-        self._matches: Callable[[str], bool] | None = None
-        self.sorted: tuple[int, bool] | None = None
-        """Column and whether the other way; None: as it was listed."""
-        self.marked: list[str] = []
-        """Targets of the checkpoints to be compared, in the order in which they were marked."""
-        self.refill()
-
-    def refill(self, needle: str | None = None) -> None:
-        """Flatten again, after a branch was opened or closed; keep only lines with `needle`."""
-        if needle is not None:
-            self._matches = matcher(needle) if needle.strip() else None
-        self._lines = [
-            (depth, node)
-            for depth, node in self._walk(self.roots, 0)
-            if self._matches is None
-            or self._matches("\n".join((node.label, node.note, node.what, node.digest)))
-        ]
-
-    def _walk(self, nodes: Sequence[Node], depth: int) -> Iterator[tuple[int, Node]]:
-        if depth and self.sorted is not None and not any(node.is_part for node in nodes):
-            column, other_way = self.sorted
-            nodes = sorted(nodes, key=SORTS[column], reverse=other_way)
-        for node in nodes:
-            yield depth, node
-            if node.is_open:
-                yield from self._walk(node.children or (), depth + 1)
-
-    def toggle_mark(self, target: str) -> None:
-        """Mark a checkpoint to be compared, or unmark it."""
-        if target in self.marked:
-            self.marked.remove(target)
-        else:
-            self.marked.append(target)
+    def __init__(self, tree: BrowseTree) -> None:
+        """Ages are those of this moment."""
+        self._tree = tree
+        self._now = listing.now()
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._tree.shown)
 
     def __getitem__(self, index: int, /) -> Row:
-        depth, node = self._lines[index]
-        label = styled(f"{self._sign(node)} ".rjust(2 * depth + 2))
-        label += (printable(node.label), "heading" if not depth else "")
-        if node.note:
-            label += (f"  {printable(node.note)}", "muted")
-        return Row(
-            key=node.key,
-            cells=(
-                label,
-                human_bytes(node.size) if node.size else "",
-                self._age(node.mtime),
-                printable(node.what),
-                printable(short_digest(node.digest)) if node.digest else "",
-            ),
-        )
+        depth, line = self._tree.shown[index]
+        entry = line.entry
+        label = styled(f"{self._sign(line)} ".rjust(2 * depth + 2))
+        label += (printable(entry.name), "heading" if not depth else "")
+        if line.note:
+            label += (f"  {printable(line.note)}", "muted")
+        age = listing.age(entry, self._now)
+        known = (listing.size(entry), age, listing.what(entry), listing.digest(entry))
+        return Row(line.key, (label, *map(printable, known)))
 
-    def _sign(self, node: Node) -> str:
-        if node.target in self.marked:
-            return f"●{self.marked.index(node.target) + 1}"
-        return (OPEN if node.is_open else SHUT) if node.is_branch else ""
-
-    def _age(self, mtime: float) -> str:
-        return human_duration(max(0.0, self._now.timestamp() - mtime)) if mtime else ""
+    def _sign(self, line: Line) -> str:
+        marked = self._tree.marked
+        if line.entry.target in marked:
+            return f"●{marked.index(line.entry.target) + 1}"
+        return (OPEN if line.is_open else SHUT) if line.is_branch else ""
 
     def index_of(self, key: Hashable, /) -> int | None:
-        return next((i for i, (_, node) in enumerate(self._lines) if node.key == key), None)
+        return self._tree.index_of(key)
 
-    def node(self, key: Hashable) -> Node | None:
-        """Return the node of a row."""
-        return next((node for _, node in self._lines if node.key == key), None)
 
-    def between(self, first: int, beyond: int) -> list[Node]:
-        """Return the nodes of some lines."""
-        return [node for _, node in self._lines[max(0, first) : beyond]]
+def is_looked_into(entry: Entry) -> bool:
+    """Return whether the card opens what is under the cursor by itself."""
+    is_other = entry.kind is Kind.TAG or entry.content in OTHER_IMAGES or entry.problem is not None
+    return bool(entry.target) and not is_other and (entry.size or 0) <= PREVIEW_LIMIT
 
-    def parent(self, key: Hashable) -> Node | None:
-        """Return the branch that a row is in."""
-        index = self.index_of(key)
-        if index is None:
-            return None
-        depth = self._lines[index][0]
-        above = reversed(self._lines[:index])
-        return next((node for d, node in above if d == depth - 1), None)
+
+def line_sections(line: Line) -> list[Section]:
+    """Return what the card says of a line that was not looked into."""
+    entry = line.entry
+    known = known_sections(entry)
+    if not entry.target and entry.kind not in LEADING:
+        return known
+    if not entry.target:
+        place = [] if entry.kind is Kind.REGISTRIES else [Fact("", printable(entry.path))]
+        return [Section("", [*place, Fact("", _branch_text(line))]), *known]
+    if entry.content in ("image", "index"):
+        text = "Nothing on it says that it is a checkpoint: enter looks for one."
+        return [Section("", [Fact("", text)]), *known]
+    name = Fact("", printable(entry.name))
+    if (entry.size or 0) > PREVIEW_LIMIT:
+        text = "Large: enter opens it, with progress and a way to stop."
+        return [Section("", [name, Fact("", text)]), *known]
+    return known or [Section("", [name])]
+
+
+def known_sections(entry: Entry) -> list[Section]:
+    """Return what is known of an entry without opening it: digest, type and the like."""
+    one = entry.descriptor
+    labelled = (
+        ("", str(entry.problem) if entry.problem else ""),
+        ("target", entry.target if entry.target != entry.path else ""),
+        ("role", entry.role),
+        ("digest", entry.digest),
+        ("type", (one.artifact_type or one.media_type) if one else ""),
+        ("size", human_bytes(entry.size or 0) if entry.kind is Kind.PART else ""),
+        ("namespace", entry.namespace),
+        ("engine", entry.engine if entry.target else ""),
+        ("container", entry.container),
+        ("of", entry.image),
+        ("CRIU", entry.criu),
+        *(sorted(one.annotations.items()) if one and entry.role else ()),
+    )
+    facts = [Fact(printable(label), printable(value)) for label, value in labelled if value]
+    return [Section("", facts)] if facts else []
+
+
+def inside_sections(entry: Entry, key: str) -> list[Section]:
+    """Return the way into an archive of images that does not open by itself."""
+    if entry.kind is not Kind.IMAGE_ARCHIVE:
+        return []
+    return [Section("", [Fact("", f"{key} lists the images in it.")])]
+
+
+def _branch_text(line: Line) -> str:
+    if line.note and line.children is not None:
+        return printable(line.note)
+    if line.children is None:
+        return "Enter lists what is in it."
+    count = human_count(len(line.children), "entry", "entries")
+    return count if line.children else "No checkpoint in it."

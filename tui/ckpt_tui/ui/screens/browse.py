@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
+from textual.screen import Screen
 
 from ckpt_tui.core.errors import CkptError
-from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import human_count, printable
-from ckpt_tui.ui.commands import BROWSER, bindings_for, own_key
-from ckpt_tui.ui.jobs import JobCancelled, JobDone, JobFailed, JobHost, JobProgress
-from ckpt_tui.ui.places import (
-    Card,
-    add_registry,
-    card_of,
-    forget_registry,
-    list_children,
-    log_card,
-    roots,
-)
-from ckpt_tui.ui.remote import Repositories
-from ckpt_tui.ui.screens.browse_opening import BrowseOpening
-from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.job_bar import JobBar
+from ckpt_tui.core.text import printable
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.formats.roots import add_registry, forget_registry, roots
+from ckpt_tui.ui.clipboard import send_to_clipboard
+from ckpt_tui.ui.commands import BROWSER, DIAGNOSIS_TAB, bindings_for, own_key
+from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison, ShowLog
+from ckpt_tui.ui.screens.browse_card import BrowseCard
+from ckpt_tui.ui.screens.browse_list import BrowseList
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.marks_line import MarksLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
-from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.browse import COLUMNS, BrowseRows, Node
-from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.node import inside_sections, is_looked_into, known_sections, node_sections
+from ckpt_tui.views.browse import COLUMNS
+from ckpt_tui.views.browse_tree import BrowseTree, Line
 from ckpt_tui.views.problem import problem_sections
 
-PAUSE_S = 0.15
-"""Seconds the cursor rests on a line before it is looked into."""
 
-LISTING, LOOKING, DESCRIBING = "Listing", "Looking into", "Asking about"
-
-TAGS_AHEAD = 10
-"""Tags below those in view that are asked about with them."""
-
-
-class BrowseScreen(JobHost, BrowseOpening):
+class BrowseScreen(Screen[None]):
     """Folders, the own store, the stores of engines, and registries."""
 
     CSS_PATH = "browse.tcss"
@@ -58,241 +40,94 @@ class BrowseScreen(JobHost, BrowseOpening):
     def __init__(self, folder: Path | None = None, label: str = "") -> None:
         """`label` is what the folder is called, its path without one."""
         super().__init__()
-        self.rows = BrowseRows(roots(folder, label))
-        self._waiting: list[Node] = []
-        self._listed: Node | None = None
-        self._looked: dict[str, Card] = {}
-        self._looking = ""
-        self._repositories = Repositories()
+        self.places = BrowseTree(roots(folder, label))
 
     def compose(self) -> ComposeResult:
         yield MarksLine()
         with Horizontal():
-            with Vertical(classes="list"):
-                yield VirtualTable(COLUMNS, self.rows, empty="Nothing to show")
-                yield SearchBar()
-            with Vertical(classes="card"):
-                yield Facts(empty="")
-                yield StackedBar(empty="")
-        yield JobBar()
+            yield BrowseList(self.places)
+            yield BrowseCard()
         yield KeyLine(BROWSER)
 
-    def on_mount(self) -> None:
-        self.table.focus()
-        self._waiting = [node for node in self.rows.roots if node.is_open]
-        self._list_next()
+    @property
+    def branches(self) -> BrowseList:
+        return self.query_one(BrowseList)
 
     @property
-    def table(self) -> VirtualTable:
-        return self.query_one(VirtualTable)
+    def card(self) -> BrowseCard:
+        return self.query_one(BrowseCard)
 
     @property
-    def node(self) -> Node | None:
-        """The node under the cursor."""
-        row = self.table.highlighted
-        return self.rows.node(row.key) if row else None
+    def line(self) -> Line | None:
+        """The line under the cursor."""
+        return self.branches.line
 
     def put_cursor(self, target: str) -> None:
         """Put the cursor on a checkpoint, if it is listed."""
-        for root in self.rows.roots:
-            for node in root.children or ():
-                if node.target == target:
-                    self.table.go_to(node.key)
+        for _, line in self.places.shown:
+            if line.entry.target == target:
+                self.branches.table.go_to(line.key)
 
-    def _list_next(self) -> None:
-        if self._waiting:
-            self._looking = ""
-            node = self._listed = self._waiting.pop(0)
-            self.start_job(f"{LISTING} {node.label}", lambda p: self._list(node, p))
+    @on(BrowseList.Changed)
+    def _changed(self, message: BrowseList.Changed) -> None:
+        self.card.look_at(message.line)
 
-    def _list(self, node: Node, progress: Progress) -> list[Node]:
-        """List a branch in the thread of a job; the first time, what was found so far is shown."""
-        found: list[Node] = []
-        if node.children is None:
-            node.children = found
-        for child in list_children(node, progress, self._repositories):
-            found.append(child)
-            progress.tick(0)
-        return found
-
-    @on(JobProgress)
-    def _progressed(self) -> None:
-        node = self._listed
-        if node is not None and node.children:
-            node.is_open = True
-            self.refill()
-
-    @on(JobDone)
-    def _done(self, message: JobDone) -> None:
-        if isinstance(message.result, Card):
-            self._looked[self._looking] = message.result
-            self._looking = ""
-            self._show_card()
-            self._describe()
-            return
-        if self._listed is not None and isinstance(message.result, list):
-            self._listed.children = message.result
-            self._listed.is_open = True
-            self._listed = None
-        self.refill()
-        self._list_next()
-        self._show_card()
-        self._describe()
-
-    def _describe(self) -> None:
-        """Find out what the tags in view are; others cost requests that nobody needs."""
-        if self._waiting or self._listed is not None or self._looking or not self.is_current:
-            return
-        top = self.table.scroll_offset.y
-        seen = self.rows.between(top, top + self.table.size.height + TAGS_AHEAD)
-        unknown = [node for node in seen if self._repositories.wants(node)]
-        if unknown:
-            name = f"{DESCRIBING} {human_count(len(unknown), 'tag')}"
-            self.start_job(name, lambda p: self._repositories.describe(unknown, p))
-
-    @on(JobFailed)
-    def _failed(self, message: JobFailed) -> None:
-        if self._listed is not None and message.name.startswith(LISTING):
-            if self._listed.is_archive:  # which opens all the same
-                self._listed.children = None
-            else:
-                self._listed.children = []
-                self._listed.note = message.error.why or message.error.what
-            self._listed = None
-            self.refill()
-            self._list_next()
-        self._looking = ""
-        inside = inside_sections(self.node, own_key(self.app, "inside"))
-        self._show([*known_sections(self.node), *problem_sections(message.error), *inside])
-        if message.name.startswith(LOOKING):
-            self._describe()
-
-    @on(JobCancelled)
-    def _cancelled(self) -> None:
-        if self._listed is not None and not self._listed.children:
-            self._listed.children = None  # nothing is known of it
-            self.refill()
-        self._looking, self._listed = "", None
-        self._show([Section("", [Fact("", "Stopped. Enter opens it.")])])
+    @on(BrowseList.Unlisted)
+    def _unlisted(self, message: BrowseList.Unlisted) -> None:
+        if message.error:
+            self.card.job_failed(message.error)
+        else:
+            self.card.job_stopped()
 
     @on(events.ScreenResume)
     def _resumed(self) -> None:
-        self._describe()
+        for branches in self.query(BrowseList):  # none before the first layout
+            branches.show()
 
-    def refill(self) -> None:
-        """Show the tree as it is now."""
-        self.rows.refill()
-        self.table.set_rows(self.rows)
-
-    @on(VirtualTable.RowHighlighted)
-    def _highlighted(self) -> None:
-        self._show_card()
-        if not self.job_running:
-            self._describe()
+    # The tree
 
     @on(VirtualTable.RowChosen)
-    def _chosen(self) -> None:
-        self.action_open()
-
-    def _show_card(self) -> None:
-        node = self.node
-        if node is not None and node.opens in self._looked:
-            self._show_found(self._looked[node.opens])
-            return
-        self._show(node_sections(node) if node else [])
-        if node is not None and is_looked_into(node):
-            self.set_timer(PAUSE_S, lambda: self._look_into(node))
-
-    def _look_into(self, node: Node) -> None:
-        """Look into a node if the cursor still rests on it and nothing else is under way."""
-        busy = self.job_running and not self._looking
-        if busy or not self.is_current or node is not self.node or node.opens in self._looked:
-            return
-        self._looking = node.opens
-        target, log = node.target, node.log
-
-        def look(progress: Progress) -> Card:
-            return log_card(log, progress) if log else card_of(target, progress)
-
-        self.start_job(f"{LOOKING} {node.label}", look)
-
-    def _show_found(self, found: Card) -> None:
-        self._show([*found.sections, *known_sections(self.node)])
-        bar = self.query_one(StackedBar)
-        bar.show(found.parts)
-        bar.add_class("-there")
-
-    def _show(self, sections: Sequence[Section]) -> None:
-        self.query_one(Facts).show(sections)
-        self.query_one(StackedBar).remove_class("-there")
-
-    @on(SearchBar.FilterChanged)
-    def _filter(self, message: SearchBar.FilterChanged) -> None:
-        self.rows.refill(message.text)
-        self.table.set_rows(self.rows, "No line has that text" if message.text else None)
-        self._show_card()
-
     def action_open(self) -> None:
-        node = self.node
-        if node is None:
-            return
-        if node.target:
-            self.open_checkpoint(node.target)
-        elif node.log:
-            self.open_log(node.log)
-        elif node.is_branch:
-            self._toggle(node)
+        entry = self.line.entry if self.line else None
+        if entry is not None and entry.kind is Kind.LOG:
+            self._leave_to(ShowLog(entry.target))
+        elif entry is not None and entry.target:
+            self._leave_to(ShowCheckpoint(entry.target))
+        elif self.line is not None and self.line.is_branch:
+            self.branches.toggle(self.line)
 
     def action_look_inside(self) -> None:
         """Open a branch: a folder, the images in an archive, or what an image is made of."""
-        node = self.node
-        if node is not None and (node.is_branch or node.is_archive) and not node.is_open:
-            self._toggle(node)
+        line = self.line
+        if line is not None and line.can_be_listed and not line.is_open:
+            self.branches.toggle(line)
 
     def action_close_branch(self) -> None:
         """Close the branch under the cursor, or go to the one that the cursor is in."""
-        node = self.node
-        if node is not None and node.is_open and node.children is not None:
-            self._toggle(node)
+        if self.line is not None and self.line.is_open:
+            self.branches.toggle(self.line)
         else:
-            self._go_up()
-
-    def _go_up(self) -> None:
-        if self.node is not None and (branch := self.rows.parent(self.node.key)):
-            self.table.go_to(branch.key)
-
-    def _toggle(self, node: Node) -> None:
-        if node.is_open or node.children is not None:
-            node.is_open = not node.is_open
-            self.refill()
-            self._describe()
-        else:
-            self._waiting = [node]
-            self._list_next()
+            self.branches.go_up()
 
     def action_sort(self) -> None:
-        column = -1 if self.rows.sorted is None else self.rows.sorted[0]
+        column = -1 if self.places.sorted is None else self.places.sorted[0]
         self._sort((column + 1) % len(COLUMNS))
 
     def action_reverse(self) -> None:
-        self._sort(self.rows.sorted[0] if self.rows.sorted else 0)
+        self._sort(self.places.sorted[0] if self.places.sorted else 0)
 
     @on(VirtualTable.HeaderChosen)
     def _header(self, message: VirtualTable.HeaderChosen) -> None:
         self._sort(message.column)
 
     def _sort(self, column: int) -> None:
-        """Sort the lines of each branch by a column; again, the other way."""
-        other_way = self.rows.sorted == (column, False)
-        self.rows.sorted = (column, other_way)
-        self.table.show_sorted(column, other_way)
-        self.refill()
-        self._describe()
+        self.branches.table.show_sorted(*self.places.sort(column))
+        self.branches.show()
 
-    def cancel_quietly(self) -> None:
-        """Stop looking into what is under the cursor: something else is about to be shown."""
-        self._looking = ""
-        self.cancel_job()
+    @on(SearchBar.FilterChanged)
+    def _filter(self, message: SearchBar.FilterChanged) -> None:
+        self.places.filter(message.text)
+        self.branches.show("No line has that text" if message.text else None)
 
     def action_filter(self) -> None:
         self.query_one(SearchBar).open("filter")
@@ -301,14 +136,10 @@ class BrowseScreen(JobHost, BrowseOpening):
         self.query_one(SearchBar).open("search")
 
     def action_refresh_list(self) -> None:
-        node = self.node
-        if node is not None:
-            is_list = node.is_branch and not (node.is_image or node.is_archive)
-            branch = node if is_list else self.rows.parent(node.key)
-            if branch is not None:
-                self._looked.clear()
-                self._waiting = [branch]
-                self._list_next()
+        branch = self.places.list_around(self.line) if self.line else None
+        if branch is not None:
+            self.card.forget()
+            self.branches.list_again(branch)
 
     def action_add_registry(self) -> None:
         """Ask for a registry, and list what is in it."""
@@ -320,41 +151,117 @@ class BrowseScreen(JobHost, BrowseOpening):
         if not text:
             return
         try:
-            added = add_registry(text.strip())
+            added = self.places.add(self.places.roots[-1], add_registry(text.strip()))
         except CkptError as error:
-            self._show(problem_sections(error))
+            self.card.show(problem_sections(error))
             return
-        branch = self.rows.roots[-1]
-        branch.note, branch.is_open = "", True
-        branch.children = [n for n in branch.children or [] if n.path != added.path] + [added]
-        self.refill()
-        self.table.go_to(added.key)
-        self._waiting = [added]
-        self._list_next()
+        self.branches.show()
+        self.branches.table.go_to(added.key)
+        self.branches.list_again(added)
 
     def action_forget_registry(self) -> None:
         """Take the registry under the cursor from the list."""
-        node = self.node
-        if node is None:
+        if self.line is None:
             return
         try:
-            forget_registry(node)
+            forget_registry(self.line.entry)
         except CkptError as error:
-            self.notify(printable(str(error)), severity="warning", markup=False)
-        self._waiting = [self.rows.roots[-1]]
-        self._list_next()
+            self._warn(printable(str(error)))
+        self.branches.list_again(self.places.roots[-1])
+
+    # Marks
+
+    def action_mark(self) -> None:
+        """Mark what is under the cursor to be compared, or unmark it."""
+        if entry := self._checkpoint("compared"):
+            self.places.toggle_mark(entry.target)
+            self._show_marks()
+
+    def _show_marks(self) -> None:
+        self.query_one(MarksLine).show(len(self.places.marked))
+        self.branches.show()
+
+    def action_compare(self) -> None:
+        """Show what differs between the marked checkpoints, in the order of marking."""
+        if len(self.places.marked) > 1:
+            self._leave_to(ShowComparison(self.places.marked))
+            return
+        key = own_key(self.app, "mark")
+        self._warn(f"Mark two checkpoints or more: {key} marks what is under the cursor.")
+
+    # What leads elsewhere
+
+    def action_diagnose(self) -> None:
+        """Open what is under the cursor at its diagnosis."""
+        if entry := self._checkpoint("diagnosed", "; a log opens with enter"):
+            self._leave_to(ShowCheckpoint(entry.target, DIAGNOSIS_TAB))
+
+    def action_formats(self) -> None:
+        if entry := self._checkpoint("restored"):
+            from ckpt_tui.ui.screens.formats import FormatsScreen
+
+            self._push(FormatsScreen(entry.target))
+
+    def action_convert(self) -> None:
+        if entry := self._checkpoint("converted"):
+            from ckpt_tui.ui.screens.convert import ConvertScreen
+
+            self._push(ConvertScreen(entry.target), lambda _: self.action_refresh_list())
+
+    def action_copy_image(self) -> None:
+        """Copy the image under the cursor elsewhere."""
+        line = self.line
+        if line is None or not line.is_image:
+            self._warn("Only an image is copied, or an archive of one; c converts a checkpoint.")
+            return
+        from ckpt_tui.ui.screens.copy import CopyScreen
+
+        self._push(CopyScreen(line.entry.target), lambda _: self.action_refresh_list())
+
+    def _checkpoint(self, done: str, more: str = "") -> Entry | None:
+        """Return what is under the cursor if that can be a checkpoint; else say what is not done
+        with it."""
+        entry = self.line.entry if self.line else None
+        if entry is not None and entry.target and entry.kind is not Kind.LOG:
+            return entry
+        self._warn(f"Only a checkpoint can be {done}{more}.")
+        return None
+
+    def _leave_to(self, message: ShowCheckpoint | ShowComparison | ShowLog) -> None:
+        self.card.abandon_job()
+        self.app.post_message(message)
+
+    def _push(self, screen: Screen[Any], then: Callable[[Any], None] | None = None) -> None:
+        self.card.abandon_job()
+        self.app.push_screen(screen, then)
+
+    def _warn(self, text: str) -> None:
+        self.notify(text, severity="warning", markup=False)
+
+    async def action_copy(self) -> None:
+        if self.line is not None:
+            entry = self.line.entry
+            is_part = entry.kind is Kind.PART
+            text = entry.target or (entry.digest if is_part else entry.path)
+            await send_to_clipboard(self.app, text, "the digest" if is_part else "the path")
+
+    async def action_copy_digest(self) -> None:
+        if self.line is not None and self.line.entry.digest:
+            await send_to_clipboard(self.app, self.line.entry.digest, "the digest")
+        else:
+            self._warn("No digest is known of it.")
 
     def action_back(self) -> None:
-        if self.cancel_job():
+        if self.branches.cancel_job() or self.card.cancel_job():
             return
         bar = self.query_one(SearchBar)
         if bar.is_open:
             bar.close()
-        elif not self.clear_marks():
-            self._go_up()
+        elif self.places.marked:
+            self.places.marked.clear()
+            self._show_marks()
+        else:
+            self.branches.go_up()
 
     def action_leave(self) -> None:
         self.app.exit()
-
-    def on_unmount(self) -> None:
-        self._repositories.close()

@@ -12,10 +12,11 @@ import pytest
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
-from ckpt_tui.formats.local_stores import StoreEntry, list_store
+from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.formats.places.engine import list_store
+from ckpt_tui.formats.places.folder import is_folder_of_checkpoints, list_folder
 from ckpt_tui.sources import kept, stores
-from ckpt_tui.sources.browse import EntryKind, is_folder_of_checkpoints, list_folder
 from ckpt_tui.sources.stores import Store, StoreKind, known_stores, store_at
 from containerd_store import unpack
 from crafted import ARCHIVES, DATA, IMAGES
@@ -59,11 +60,13 @@ def docker_store(root: Path) -> Path:
     return root
 
 
-def listed(path: Path) -> tuple[list[StoreEntry], list[CkptError]]:
+def listed(path: Path) -> tuple[list[Entry], list[CkptError]]:
+    """Return what is in a store as it is stored, and what cannot be read of it."""
     store = store_at(str(path))
     assert store is not None
-    problems: list[CkptError] = []
-    return list(list_store(store, quiet(), problems.append)), problems
+    found = list(list_store(store, quiet()))
+    entries = [entry for entry in found if entry.kind is not Kind.PROBLEM]
+    return entries, [entry.problem for entry in found if entry.problem and entry not in entries]
 
 
 @pytest.mark.parametrize("driver", ["overlay", "vfs"])
@@ -71,7 +74,7 @@ def listed(path: Path) -> tuple[list[StoreEntry], list[CkptError]]:
 def test_what_podman_keeps_is_listed(tmp_path: Path, driver: str, name: str) -> None:
     entries, problems = listed(podman_store(tmp_path, driver, name))
     assert problems == []
-    assert [(e.name, e.kind) for e in entries] == [
+    assert [(e.name, e.content) for e in entries] == [
         ("counter", "checkpoint"),
         ("counter dump.log", "log"),
         ("localhost/bb:1", "image"),
@@ -116,7 +119,7 @@ def test_what_containerd_keeps_is_listed(tmp_path: Path) -> None:
     (bundle / "criu-dump.log").write_text("(00.1) Error")
     entries, problems = listed(root)
     assert problems == []
-    assert [(e.name, e.kind, e.engine) for e in entries[:3]] == [
+    assert [(e.name, e.content, e.engine) for e in entries[:3]] == [
         ("web criu-dump.log", "log", "containerd"),
         ("localhost/bb:1", "image", ""),
         ("localhost/counter:checkpoint", "checkpoint", "containerd"),
@@ -134,16 +137,14 @@ def test_an_image_whose_content_is_gone_has_its_name(tmp_path: Path) -> None:
     entries, problems = listed(root)
     assert problems == []
     assert len(entries) == 303
-    assert entries[0].kind == ""
+    assert entries[0].content == ""
 
 
 def test_kubelets_folder_is_listed(tmp_path: Path) -> None:
     shutil.copy(ARCHIVES / "cri-crio.tar", tmp_path / "checkpoint-web.tar")
     (tmp_path / "note").write_text("no archive")
-    problems: list[CkptError] = []
-    store = Store(StoreKind.KUBELET, str(tmp_path))
-    entries = list(list_store(store, quiet(), problems.append))
-    assert [(e.name, e.kind) for e in entries] == [("checkpoint-web.tar", "checkpoint")]
+    entries = list(list_store(Store(StoreKind.KUBELET, str(tmp_path)), quiet()))
+    assert [(e.name, e.content) for e in entries] == [("checkpoint-web.tar", "checkpoint")]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_stores_are_known_by_their_content(tmp_path: Path) -> None:
     }
     assert store_at(str(tmp_path)) is None
     entries = {e.name: e.kind for e in list_folder(str(tmp_path), quiet())}
-    assert set(entries.values()) == {EntryKind.ENGINE}
+    assert set(entries.values()) == {Kind.STORE}
     assert all(is_folder_of_checkpoints(str(root)) for root in roots.values())
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from ckpt_tui.cli.stores import ls
 from ckpt_tui.core.progress import quiet
-from ckpt_tui.formats.listing import RepositoryListing
-from ckpt_tui.sources.reference import parse_place
-from ckpt_tui.sources.registry_store import open_repository
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.formats.places.registry import Tags, tags
 from fault_server import INDEX, FaultServer, sha256
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -24,10 +23,16 @@ PODMAN = {
 
 
 @pytest.fixture
-def listing(server: FaultServer) -> Iterator[RepositoryListing]:
-    made = RepositoryListing(open_repository(parse_place(f"docker://{server.host}/app")))
-    yield made
+def described(server: FaultServer) -> Iterator[Callable[[str], Entry]]:
+    """What is known of a tag once it was asked about."""
+    made = Tags()
+    yield lambda tag: made.described(tag_of(server, tag), quiet())
     made.close()
+
+
+def tag_of(server: FaultServer, tag: str) -> Entry:
+    path = f"docker://{server.host}/app"
+    return Entry(Kind.TAG, tag, path, f"{path}:{tag}")
 
 
 def image(annotations: dict[str, str] | None = None, kind: str = CONFIG) -> dict[str, object]:
@@ -42,41 +47,37 @@ def requests(server: FaultServer) -> list[tuple[str, str]]:
     return [(seen.method, seen.path) for seen in server.seen if "/manifests/" in seen.path]
 
 
-def test_names_cost_no_manifest(server: FaultServer, listing: RepositoryListing) -> None:
+def test_names_cost_no_manifest(server: FaultServer) -> None:
     for tag in ("1", "2", "sha256-" + "0" * 64):
         server.add_manifest("app", tag, image())
-    assert list(listing.tags(quiet())) == ["1", "2"]
+    repository = Entry(Kind.REPOSITORY, "app", f"docker://{server.host}/app")
+    assert list(tags(repository, quiet())) == [tag_of(server, "1"), tag_of(server, "2")]
     assert requests(server) == []
 
 
-def test_asking_costs_a_head(server: FaultServer, listing: RepositoryListing) -> None:
-    added = server.add_manifest("app", "1", image())
-    assert listing.ask("1", quiet()).digest == added["digest"]
-    assert requests(server) == [("HEAD", "/v2/app/manifests/1")]
-
-
 def test_tags_of_one_digest_are_described_once(
-    server: FaultServer, listing: RepositoryListing
+    server: FaultServer, described: Callable[[str], Entry]
 ) -> None:
     for tag in ("1", "2"):
         server.add_manifest("app", tag, image(PODMAN))
-    found = [listing.describe(tag, quiet()) for tag in ("1", "2")]
-    assert [entry.tag for entry in found] == ["1", "2"]
-    assert len([one for one in requests(server) if one[0] == "GET"]) == 1
+    found = [described(tag) for tag in ("1", "2")]
+    assert [entry.name for entry in found] == ["1", "2"]
+    assert [method for method, _ in requests(server)] == ["HEAD", "GET", "HEAD"]
+    assert requests(server)[0] == ("HEAD", "/v2/app/manifests/1")
 
 
 def test_a_checkpoint_is_told_by_its_annotations(
-    server: FaultServer, listing: RepositoryListing
+    server: FaultServer, described: Callable[[str], Entry]
 ) -> None:
     server.add_manifest("app", "1", image(PODMAN))
-    entry = listing.describe("1", quiet())
-    assert (entry.kind, entry.engine, entry.criu) == ("checkpoint", "podman", "4.1")
+    entry = described("1")
+    assert (entry.content, entry.engine, entry.criu) == ("checkpoint", "podman", "4.1")
     assert (entry.container, entry.size, entry.optimized) == ("web", 107, False)
     assert entry.created == datetime(2026, 11, 24, 3, 1, 59, tzinfo=UTC)
 
 
 def test_an_optimized_index_is_as_large_as_its_images(
-    server: FaultServer, listing: RepositoryListing
+    server: FaultServer, described: Callable[[str], Entry]
 ) -> None:
     children = [server.add_manifest("app", "", image({"n": n})) for n in "12"]
     annotations = {
@@ -85,8 +86,8 @@ def test_an_optimized_index_is_as_large_as_its_images(
     }
     index = {"manifests": children, "annotations": annotations}
     server.add_manifest("app", "1", index, INDEX)
-    entry = listing.describe("1", quiet())
-    assert (entry.kind, entry.engine, entry.optimized, entry.size) == (
+    entry = described("1")
+    assert (entry.content, entry.engine, entry.optimized, entry.size) == (
         "checkpoint",
         "cri-o",
         True,
@@ -103,19 +104,19 @@ def test_an_optimized_index_is_as_large_as_its_images(
     ],
 )
 def test_other_things_are_told_apart(
-    server: FaultServer, listing: RepositoryListing, document: dict[str, object], kind: str
+    server: FaultServer, described: Callable[[str], Entry], document: dict[str, object], kind: str
 ) -> None:
     server.add_manifest("app", "1", document)
-    assert listing.describe("1", quiet()).kind == kind
+    assert described("1").content == kind
 
 
 def test_an_index_of_many_platforms_has_no_size(
-    server: FaultServer, listing: RepositoryListing
+    server: FaultServer, described: Callable[[str], Entry]
 ) -> None:
     children = [server.add_manifest("app", "", image({"n": str(n)})) for n in range(20)]
     server.add_manifest("app", "1", {"manifests": children}, INDEX)
-    entry = listing.describe("1", quiet())
-    assert (entry.kind, entry.size) == ("index", None)
+    entry = described("1")
+    assert (entry.content, entry.size) == ("index", None)
     assert len(requests(server)) == 2
 
 

@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.core.errors import Cancelled, SourceUnreachable
-from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.sources.browse import (
-    EntryKind,
+from ckpt_tui.formats.entries import Kind
+from ckpt_tui.formats.places.folder import (
     is_folder_of_checkpoints,
     list_folder,
-    own_store_entry,
 )
 
 
@@ -37,12 +35,12 @@ def folder(data: Path, tmp_path: Path) -> Path:
 def test_a_folder_lists_what_may_be_a_checkpoint(folder: Path) -> None:
     entries = {entry.name: entry for entry in list_folder(str(folder), quiet())}
     assert {name: entry.kind for name, entry in entries.items()} == {
-        "counter.tar.zst": EntryKind.ARCHIVE,
-        "cri-crio.tar": EntryKind.ARCHIVE,
-        "plain": EntryKind.FOLDER,
-        "layout": EntryKind.LAYOUT,
-        "images": EntryKind.CHECKPOINT,
-        "unpacked": EntryKind.CHECKPOINT,
+        "counter.tar.zst": Kind.ARCHIVE,
+        "cri-crio.tar": Kind.ARCHIVE,
+        "plain": Kind.FOLDER,
+        "layout": Kind.LAYOUT,
+        "images": Kind.CHECKPOINT,
+        "unpacked": Kind.CHECKPOINT,
     }
     archive = entries["counter.tar.zst"]
     assert (archive.compression, archive.size) == ("zstd", 28329)
@@ -52,12 +50,13 @@ def test_a_folder_lists_what_may_be_a_checkpoint(folder: Path) -> None:
 def test_an_archive_of_images_is_told_by_its_first_member(data: Path, folder: Path) -> None:
     for name in ("base-bb.oci.tar", "cri-podman.tar"):
         shutil.copy(data / "archives" / name, folder / name)
-    found = {entry.name: entry.holds_images for entry in list_folder(str(folder), quiet())}
-    assert {name for name, holds_images in found.items() if holds_images} == {"base-bb.oci.tar"}
+    found = {entry.name: entry.kind for entry in list_folder(str(folder), quiet())}
+    images = {name for name, kind in found.items() if kind is Kind.IMAGE_ARCHIVE}
+    assert images == {"base-bb.oci.tar"}
     with tarfile.open(folder / "saved.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("./" + "0f" * 32 + ".json"))
-    found = {entry.name: entry.holds_images for entry in list_folder(str(folder), quiet())}
-    assert found["saved.tar"]
+    found = {entry.name: entry.kind for entry in list_folder(str(folder), quiet())}
+    assert found["saved.tar"] is Kind.IMAGE_ARCHIVE
 
 
 def test_entries_come_lazily(folder: Path) -> None:
@@ -74,15 +73,6 @@ def test_listing_can_be_cancelled(folder: Path) -> None:
 def test_a_folder_that_is_absent_cannot_be_reached(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreachable):
         list(list_folder(str(tmp_path / "absent"), quiet()))
-
-
-def test_the_own_store_is_listed_once_it_exists() -> None:
-    assert own_store_entry() is None
-    own_store().mkdir(parents=True)
-    (own_store() / "oci-layout").touch()
-    entry = own_store_entry()
-    assert entry is not None
-    assert (entry.kind, entry.path) == (EntryKind.STORE, str(own_store()))
 
 
 def test_a_folder_to_look_around_in_is_no_checkpoint_itself(folder: Path) -> None:

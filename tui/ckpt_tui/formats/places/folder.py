@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.directory import unreachable
-from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import natural_key
+from ckpt_tui.formats.entries import Entry, Kind, file_time
 from ckpt_tui.sources.stores import MARKS
 
 _HEAD = 512
@@ -21,46 +20,16 @@ _IMAGES = re.compile(rb"(blobs/|oci-layout|index\.json|manifest\.json|repositori
 """First member of an OCI layout in an archive, or of what `docker save` writes."""
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
-
-class EntryKind(enum.Enum):
-    """What an entry of a folder may be; the value is what a list shows."""
-
-    FOLDER = "folder"
-    LAYOUT = "OCI layout"
-    CHECKPOINT = "checkpoint folder"
-    ARCHIVE = "archive"
-    STORE = "own store"
-    ENGINE = "engine's store"
-
-
-@dataclass(frozen=True, slots=True)
-class FolderEntry:
-    """A folder to go into, or something that may be a checkpoint."""
-
-    name: str
-    """Bytes that are no UTF-8 are surrogate escapes."""
-    path: str
-    """What `resolve` takes."""
-    kind: EntryKind
-    size: int
-    """Bytes of an archive, 0 for folders."""
-    mtime: float
-    compression: str = ""
-    """zstd, gzip or plain, of an archive."""
-    holds_images: bool = False
-    """Whether an archive begins as those of images do; a packed one does not show it."""
-
-
 _MARKS = (
-    ("oci-layout", EntryKind.LAYOUT),
-    ("inventory.img", EntryKind.CHECKPOINT),
-    ("checkpoint/inventory.img", EntryKind.CHECKPOINT),
-    *((mark, EntryKind.ENGINE) for mark, _ in MARKS),
+    ("oci-layout", Kind.LAYOUT),
+    ("inventory.img", Kind.CHECKPOINT),
+    ("checkpoint/inventory.img", Kind.CHECKPOINT),
+    *((mark, Kind.STORE) for mark, _ in MARKS),
 )
 """Files by which a folder is more than a folder."""
 
 
-def list_folder(path: str, progress: Progress) -> Iterator[FolderEntry]:
+def list_folder(path: str, progress: Progress) -> Iterator[Entry]:
     """Yield the sub-folders of a folder and the files that by their first bytes may be checkpoints.
 
     In the order of the file system, so that the first come at once; costs a read of 512 bytes for
@@ -95,42 +64,46 @@ def is_folder_of_checkpoints(path: str) -> bool:
         return False
     if any(name == "config.dump" or name.endswith(".img") for name in names):
         return False
-    return bool(names) and _kind(path) in (EntryKind.FOLDER, EntryKind.ENGINE)
+    return bool(names) and _kind(path) in (Kind.FOLDER, Kind.STORE)
 
 
-def own_store_entry() -> FolderEntry | None:
-    """Return the program's own store, or None as long as nothing is in it."""
-    path = own_store()
-    try:
-        found = os.stat(path / "oci-layout")
-    except OSError:
-        return None
-    return FolderEntry(path.name, str(path), EntryKind.STORE, 0, found.st_mtime)
+def folder_at(target: str) -> Entry:
+    """Return the folder at a path, whether it is there or not."""
+    return Entry(Kind.FOLDER, os.path.basename(target), target)
 
 
-def _listed(name: str, path: str, found: os.stat_result) -> FolderEntry | None:
+def children(folder: Entry, progress: Progress) -> list[Entry]:
+    """Return the entries of a folder by name, folders to go into last."""
+    found = list_folder(folder.path, progress)
+    return sorted(found, key=lambda entry: (entry.kind is Kind.FOLDER, natural_key(entry.name)))
+
+
+def _listed(name: str, path: str, found: os.stat_result) -> Entry | None:
+    created = file_time(found.st_mtime)
     if stat.S_ISDIR(found.st_mode):
-        return FolderEntry(name, path, _kind(path), 0, found.st_mtime)
+        kind = _kind(path)
+        target = path if kind is Kind.CHECKPOINT else ""
+        return Entry(kind, name, path, target, created=created)
     if not stat.S_ISREG(found.st_mode):
         return None
     head = _head(path)
     compression = sniff(head)
     if compression == "plain" and head[_USTAR] != b"ustar":
         return None
-    return FolderEntry(
+    return Entry(
+        Kind.IMAGE_ARCHIVE if _IMAGES.match(head.removeprefix(b"./")) else Kind.ARCHIVE,
         name,
         path,
-        EntryKind.ARCHIVE,
-        found.st_size,
-        found.st_mtime,
-        compression,
-        holds_images=bool(_IMAGES.match(head.removeprefix(b"./"))),
+        path,
+        compression=compression,
+        size=found.st_size,
+        created=created,
     )
 
 
-def _kind(folder: str) -> EntryKind:
+def _kind(folder: str) -> Kind:
     marks = (kind for mark, kind in _MARKS if os.path.exists(os.path.join(folder, mark)))
-    return next(marks, EntryKind.FOLDER)
+    return next(marks, Kind.FOLDER)
 
 
 def _head(path: str) -> bytes:

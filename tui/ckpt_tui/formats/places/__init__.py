@@ -1,0 +1,1 @@
+"""The kinds of places of the catalogue, a module each."""

@@ -1,0 +1,107 @@
+"""Entries of the catalogue as rows: what `ls` prints and what the browser shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ckpt_tui.core.text import human_bytes, human_duration, printable, short_digest
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.views.table import Column, Row
+
+PLACES = (Kind.FOLDER, Kind.LAYOUT, Kind.STORE)
+"""Entries of a folder that only lead on, of which size and age say nothing."""
+
+_WORDS = {Kind.LAYOUT: "OCI layout", Kind.CHECKPOINT: "CRIU images", Kind.STORE: "store"}
+
+
+def what(entry: Entry) -> str:
+    """Return what an entry is, in a word or two."""
+    if entry.optimized or entry.content:
+        return "optimized" if entry.optimized else entry.content
+    if entry.compression:
+        return f"tar {entry.compression}".removesuffix(" plain")
+    if entry.problem:
+        return "?"
+    return _WORDS.get(entry.kind, "") if entry.parts is None else ""
+
+
+def size(entry: Entry) -> str:
+    """Return the size, empty where it is not known or nothing."""
+    return human_bytes(entry.size) if entry.size else ""
+
+
+def now() -> datetime:
+    """Return what ages are counted from."""
+    return datetime.now(UTC)
+
+
+def age(entry: Entry, now: datetime) -> str:
+    """Return how long ago it was created, empty where that is not known or to come."""
+    if entry.created is None or entry.kind in PLACES:
+        return ""
+    seconds = (now - entry.created).total_seconds()
+    return human_duration(seconds) if seconds >= 0 else ""
+
+
+def digest(entry: Entry) -> str:
+    return short_digest(entry.digest) if entry.digest else ""
+
+
+def note(entry: Entry) -> str:
+    """Return what is worth saying beside the name: the remark, or where it comes from."""
+    if entry.note or entry.kind is Kind.STORE:
+        return entry.note
+    if entry.kind is Kind.PART:
+        return str(entry.problem or "")
+    criu = f"CRIU {entry.criu}" if entry.criu else ""
+    known = (entry.namespace, entry.engine, entry.container, entry.image, criu)
+    return " ".join(part for part in dict.fromkeys(known) if part not in ("", entry.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column of `ls`, and what an entry has in it."""
+
+    column: Column
+    text: Callable[[Entry], str]
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.namespace} {entry.name}".strip()
+
+
+def _type(entry: Entry) -> str:
+    return (entry.descriptor.artifact_type if entry.descriptor else "") or entry.media_type
+
+
+_NAME = Cell(Column("NAME", share=2, least=12, shrink="middle"), _name)
+_KIND = Cell(Column("WHAT", width=17), lambda entry: entry.kind.value)
+_WHAT = Cell(Column("WHAT", width=10), what)
+_ENGINE = Cell(Column("ENGINE", width=10), lambda entry: entry.engine)
+_CRIU = Cell(Column("CRIU", width=7, optional=True), lambda entry: entry.criu)
+_CONTAINER = Cell(
+    Column("CONTAINER", share=1, least=10, optional=True), lambda entry: entry.container
+)
+_SIZE = Cell(Column("SIZE", width=9, align="right"), size)
+_AGE = Cell(Column("AGE", width=7, align="right", optional=True), lambda entry: age(entry, now()))
+_DIGEST = Cell(Column("DIGEST", width=12), digest)
+_ROLE = Cell(Column("ROLE", width=10), lambda entry: entry.role)
+_TYPE = Cell(Column("TYPE", share=1), _type)
+_TARGET = Cell(Column("TARGET", share=3, least=20, shrink="middle"), lambda entry: entry.target)
+
+FOLDER = (_NAME, _KIND, _SIZE)
+IMAGES = (_NAME, _WHAT, _ENGINE, _CRIU, _CONTAINER, _SIZE, _AGE, _DIGEST)
+STORE = (_NAME, _WHAT, _ENGINE, _CONTAINER, _SIZE, _AGE, _TARGET)
+PARTS = (_DIGEST, _ROLE, _SIZE, _TYPE)
+"""What `ls` shows of the entries of each kind of place."""
+
+
+def rows(cells: Iterable[Cell], entries: Iterable[Entry]) -> list[Row]:
+    """Return a row for each entry."""
+    cells = tuple(cells)
+    return [
+        Row(number, tuple(printable(cell.text(entry)) for cell in cells))
+        for number, entry in enumerate(entries)
+    ]
