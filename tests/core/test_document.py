@@ -1,6 +1,13 @@
 import pytest
 
-from ckpt_tui.core.document import MAX_DOCUMENT, read_document, read_object, text_at, texts_at
+from ckpt_tui.core.document import (
+    MAX_DEPTH,
+    MAX_DOCUMENT,
+    read_document,
+    read_object,
+    text_at,
+    texts_at,
+)
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.window import BytesWindow
 
@@ -18,6 +25,18 @@ def test_what_is_no_json_names_the_file(data: bytes) -> None:
     with pytest.raises(DamagedInput) as caught:
         read_document(BytesWindow(data), "spec.dump")
     assert caught.value.file == "spec.dump"
+
+
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"a":', "}")])
+def test_nesting_has_a_limit_of_its_own(start: str, end: str) -> None:
+    def nested(levels: int) -> BytesWindow:
+        return BytesWindow(f"{start * levels}1{end * levels}".encode())
+
+    assert read_document(nested(MAX_DEPTH), "spec.dump")
+    with pytest.raises(DamagedInput, match="nested too deep"):
+        read_document(nested(MAX_DEPTH + 1), "spec.dump")
+    brackets = BytesWindow(b'["' + b"[" * 1000 + b'"]')
+    assert read_document(brackets, "spec.dump") == ["[" * 1000]
 
 
 def test_a_list_is_no_object() -> None:

@@ -12,6 +12,10 @@ MAX_DOCUMENT = 16 << 20
 """Bytes. Registries cap manifests at 4 MiB; the largest engine metadata seen is some 100 KiB."""
 
 
+MAX_DEPTH = 500
+"""Levels of lists and objects; the deepest engine metadata seen has ten."""
+
+
 def read_document(window: ByteWindow, name: str) -> Any:
     """Return the JSON value in `window`.
 
@@ -36,13 +40,31 @@ def read_object(window: ByteWindow, name: str) -> dict[str, Any]:
 def parse_document(data: bytes, name: str) -> Any:
     """Return the JSON value in `data`; see `read_document` for errors."""
     try:
-        return json.loads(data)
+        value = json.loads(data)
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
+            raise RecursionError
     except RecursionError:
         raise DamagedInput(name, 0, "its JSON is nested too deep.") from None
     except json.JSONDecodeError as error:
         raise DamagedInput(name, error.pos, f"it is not JSON: {error.msg}.") from None
     except ValueError as error:  # undecodable bytes, or an integer of absurd length
         raise DamagedInput(name, 0, f"it is not JSON: {error}.") from None
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    """Return whether `value` has more than MAX_DEPTH levels; what works on one recurses."""
+    level: list[Any] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def text_at(document: object, *path: str) -> str:
