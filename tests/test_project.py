@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from ckpt_tui import __version__
+from ckpt_tui.cli.commands import cli
 
 TOP = Path(__file__).parents[1]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
@@ -39,3 +43,42 @@ def test_constraints_are_versions_alone() -> None:
     assert len(pinned) > 30
     for line in pinned:
         assert re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; [a-z_]+ [!=]= '\w+')?", line), line
+
+
+DOCUMENTS = [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), TOP / "tests/data/README.md"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_pictures_of_a_document_exist(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if not link.startswith("https://"):
+            assert (path.parent / link.partition("#")[0]).exists(), link
+
+
+def test_the_readme_is_for_newcomers() -> None:
+    readme = (TOP / "README.md").read_text()
+    assert len(readme.split()) <= 1200
+    for document in (TOP / "docs").glob("*.md"):
+        assert f"(docs/{document.name})" in readme
+
+
+def test_the_readme_lists_the_commands_that_there_are() -> None:
+    readme = (TOP / "README.md").read_text()
+    listed = re.findall(r"(?m)^    ckpt-tui ([a-z]+)", readme)
+    assert {*listed} == {name for name, command in cli.commands.items() if not command.hidden}
+
+
+def test_the_two_commands_of_the_readme_exist() -> None:
+    blocks = re.findall(r"```sh\n(.+?)\n```", (TOP / "README.md").read_text())
+    assert blocks == ["sh tui/start demo", "tests/run"]
+    assert os.access(TOP / "tests/run", os.X_OK)
+    assert (TOP / "tui/start").exists()
+
+
+def test_names_in_the_guide_for_extensions_exist() -> None:
+    guide = (TOP / "docs/extending.md").read_text()
+    for name in re.findall(r"`([a-z_/]+/[a-z_]+\.(?:py|tsv))`", guide):
+        root = TOP if name.startswith("tests/") else TOP / "tui/ckpt_tui"
+        assert (root / name).exists(), name
+    for table, name in re.findall(r"`([A-Z]+)` in\s+`([a-z_/]+\.py)`", guide):
+        assert re.search(rf"(?m)^{table}\b", (TOP / "tui/ckpt_tui" / name).read_text()), table
