@@ -7,13 +7,13 @@ under the same file name: gzip, with `.wh.` entries. Content decides, never the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
 
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, is_whiteout
 from ckpt_tui.archive.nested import read_nested
 from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
+from ckpt_tui.checkpoint.slots import Made
 from ckpt_tui.core.document import read_document
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -36,7 +36,7 @@ KINDS = {
 }
 
 
-class SoFar(Sequence[DeltaEntry]):
+class SoFar(Made[DeltaEntry]):
     """The changes while they are read: those that are known yet, made when asked for. Another
     thread adds to them."""
 
@@ -68,23 +68,12 @@ class SoFar(Sequence[DeltaEntry]):
             return len(found)
         return max((len(members.names) for members in read), default=0)
 
-    def __iter__(self) -> Iterator[DeltaEntry]:
-        return (self[number] for number in range(len(self)))
-
-    @overload
-    def __getitem__(self, at: int, /) -> DeltaEntry: ...
-
-    @overload
-    def __getitem__(self, at: slice, /) -> Sequence[DeltaEntry]: ...
-
-    def __getitem__(self, at: int | slice, /) -> DeltaEntry | Sequence[DeltaEntry]:
+    def make(self, number: int) -> DeltaEntry:
         read, found = self._read, self._all
         if found is not None:
-            return found[at]
-        if isinstance(at, slice):
-            return [self[number] for number in range(*at.indices(len(self)))]
+            return found[number]
         members = max(read, key=lambda one: len(one.names))
-        name = members.names[at]
+        name = members.names[number]
         return layer_entry(name, members[name], self._base)
 
 

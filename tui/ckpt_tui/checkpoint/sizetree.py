@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import overload
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.component_sizes import (
@@ -22,6 +21,7 @@ from ckpt_tui.checkpoint.component_sizes import (
 from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint, Delta, ProcessMemory, Region, StoredPart
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.checkpoint.slots import Made
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, short_digest
 
@@ -345,67 +345,46 @@ def _by_size(totals: Mapping[str, int], progress: Progress) -> list[str]:
     return order
 
 
-class FolderNodes(Sequence[SizeNode]):
+@dataclass(frozen=True, eq=False)
+class FolderNodes(Made[SizeNode]):
     """What is in a folder, largest first; nodes are made when they are seen."""
 
-    def __init__(
-        self,
-        paths: Paths,
-        folder: str,
-        component: Colour,
-        details: Mapping[str, str],
-        totals: Mapping[str, int],
-        order: list[str],
-    ) -> None:
-        self._paths = paths
-        self._folder = folder
-        self._component = component
-        self._details = details
-        self._totals = totals
-        self._order = order
-        self._sum = sum(totals.values())
+    paths: Paths
+    folder: str
+    component: Colour
+    details: Mapping[str, str]
+    totals: Mapping[str, int]
+    """Bytes by name; those of folders end with a slash."""
+    order: list[str]
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.order)
 
-    @overload
-    def __getitem__(self, index: int, /) -> SizeNode: ...
-
-    @overload
-    def __getitem__(self, index: slice, /) -> Sequence[SizeNode]: ...
-
-    def __getitem__(self, index: int | slice, /) -> SizeNode | Sequence[SizeNode]:
-        if isinstance(index, slice):
-            return [self._node(name) for name in self._order[index]]
-        return self._node(self._order[index])
-
-    def _node(self, name: str) -> SizeNode:
-        whole = f"{self._folder}{name}"
-        colour = self._component if isinstance(self._component, str) else self._component(whole)
+    def make(self, number: int) -> SizeNode:
+        name = self.order[number]
+        whole = f"{self.folder}{name}"
+        colour = self.component if isinstance(self.component, str) else self.component(whole)
         if not name.endswith("/"):
-            detail = self._details.get(whole, f"/{whole}")
-            return SizeNode(name, self._totals[name], colour, detail=detail)
-        inside = partial(_folders, self._paths, whole, self._component, details=self._details)
-        return SizeNode(name, self._totals[name], colour, inside)
+            detail = self.details.get(whole, f"/{whole}")
+            return SizeNode(name, self.totals[name], colour, detail=detail)
+        inside = partial(_folders, self.paths, whole, self.component, details=self.details)
+        return SizeNode(name, self.totals[name], colour, inside)
 
-    def place(self, name: str) -> int:
-        """Return the index of a node by its name, 0 where there is none."""
-        return self._order.index(name) if name in self._totals else 0
-
-    def bytes_after(self, count: int) -> int:
-        """Return the bytes of all but the first `count`."""
-        return self._sum - sum(map(self._totals.__getitem__, self._order[:count]))
+    @cached_property
+    def bytes(self) -> int:
+        """Of all nodes."""
+        return sum(self.totals.values())
 
 
 def place_of(nodes: Sequence[SizeNode], name: str) -> int:
     """Return the index of a node by its name, 0 where there is none."""
     if isinstance(nodes, FolderNodes):
-        return nodes.place(name)
+        return nodes.order.index(name) if name in nodes.totals else 0
     return next((i for i, node in enumerate(nodes) if node.name == name), 0)
 
 
 def bytes_after(nodes: Sequence[SizeNode], count: int) -> int:
     """Return the bytes of all but the first `count` nodes."""
     if isinstance(nodes, FolderNodes):
-        return nodes.bytes_after(count)
+        return nodes.bytes - sum(map(nodes.totals.__getitem__, nodes.order[:count]))
     return sum(node.bytes for node in nodes[count:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -56,15 +57,12 @@ class Slots:
         return numbers[-1] if numbers else None
 
 
-class Some(Sequence[T]):
-    """Things that are made when they are asked for, by their numbers."""
+class Made(Sequence[T]):
+    """A sequence whose items are made when they are asked for, each by itself."""
 
-    def __init__(self, make: Callable[[int], T], numbers: Sequence[int]) -> None:
-        self._make = make
-        self._numbers = numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
+    @abstractmethod
+    def make(self, number: int) -> T:
+        """Return the item of a number from 0 on."""
 
     @overload
     def __getitem__(self, index: int, /) -> T: ...
@@ -73,12 +71,11 @@ class Some(Sequence[T]):
     def __getitem__(self, index: slice, /) -> Some[T]: ...
 
     def __getitem__(self, index: int | slice, /) -> T | Some[T]:
-        if isinstance(index, slice):
-            return Some(self._make, self._numbers[index])
-        return self._make(self._numbers[index])
+        numbers = range(len(self))[index]
+        return self.make(numbers) if isinstance(numbers, int) else Some(self.make, numbers)
 
     def __iter__(self) -> Iterator[T]:
-        return map(self._make, self._numbers)
+        return map(self.make, range(len(self)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -86,3 +83,17 @@ class Some(Sequence[T]):
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment] # as of a list: it is compared by what is in it
+
+
+class Some(Made[T]):
+    """Things that are made when they are asked for, by their numbers."""
+
+    def __init__(self, make: Callable[[int], T], numbers: Sequence[int]) -> None:
+        self._made = make
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def make(self, number: int) -> T:
+        return self._made(self._numbers[number])

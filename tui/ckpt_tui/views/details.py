@@ -22,12 +22,15 @@ from ckpt_tui.checkpoint.ref import Kind, Ref
 from ckpt_tui.core.masks import covered, masked, masked_arguments
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, and_more
 from ckpt_tui.views.isolation import cgroup_sections, namespace_sections
 from ckpt_tui.views.processes import SHOWN_COMMAND, command_line, exit_text, written
 
 SHOWN_FILES = 200
 """Descriptors of one process listed beside it; the tab Files has all."""
+
+
+IN_FILES = ", in the tab Files"
 
 
 def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> list[Section]:
@@ -104,16 +107,7 @@ def _files(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
     files = index_of(checkpoint).files_of.get(pid, [])
     for file in files[:SHOWN_FILES]:
         yield Fact(str(file.fd), file_text(file), link=Ref.file(file.pid, file.fd))
-    yield from _and_more(files)
-
-
-def _and_more(things: Sequence[object]) -> list[Fact]:
-    """Say how many are not shown."""
-    return _more(len(things) - SHOWN_FILES)
-
-
-def _more(count: int) -> list[Fact]:
-    return [Fact("", f"and {count:,} more, in the tab Files")] if count > 0 else []
+    yield from and_more(len(files) - SHOWN_FILES, IN_FILES)
 
 
 def file_text(file: OpenFile) -> str:
@@ -246,7 +240,7 @@ def file_sections(checkpoint: Checkpoint, file: OpenFile, _: bool) -> list[Secti
         Section(
             "Also held by",
             [Fact(str(p), f"fd {f}", link=Ref.file(p, f)) for p, f in file.shared_with]
-            + _more(file.sharers - len(file.shared_with)),
+            + and_more(file.sharers - len(file.shared_with), IN_FILES),
             empty="nobody else in this checkpoint",
         ),
     ]
@@ -317,7 +311,7 @@ def mount_sections(checkpoint: Checkpoint, mount: Mount, reveal: bool) -> list[S
                 Fact(str(f.pid), f"fd {f.fd}  {file_text(f)}", link=Ref.file(f.pid, f.fd))
                 for f in users[:SHOWN_FILES]
             ]
-            + _and_more(users),
+            + and_more(len(users) - SHOWN_FILES, IN_FILES),
             empty="no descriptor",
         ),
     ]

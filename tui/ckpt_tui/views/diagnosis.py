@@ -12,7 +12,7 @@ from ckpt_tui.diagnose.finding import Evidence, Finding
 from ckpt_tui.diagnose.log import Attempt
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.diagnose.where import KEEP_LOG, LogPlace
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, and_more
 from ckpt_tui.views.links import Lead
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, Row
@@ -111,9 +111,7 @@ def _fix(cause: Cause) -> Iterator[Fact]:
 
 def _notes(notes: tuple[LogNote, ...]) -> list[Fact]:
     facts = [Fact(f"line {n.line}", legible(f"{n.title}: {n.text}")) for n in notes[:SHOWN_NOTES]]
-    if len(notes) > SHOWN_NOTES:
-        facts.append(Fact("", f"and {len(notes) - SHOWN_NOTES} more"))
-    return facts
+    return facts + and_more(len(notes) - SHOWN_NOTES)
 
 
 def links_of(evidence: Iterable[Evidence]) -> list[Lead]:

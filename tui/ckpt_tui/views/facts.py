@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ckpt_tui.checkpoint.model import Note
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.styled import Cell, Styled, cell_len, styled
+from ckpt_tui.core.text import printable
+from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import fit
 
 MOST = 4000
@@ -40,6 +43,17 @@ class Section:
     facts: Sequence[Fact]
     empty: str = ""
     """Said if there are no facts; without it the section is left out."""
+
+
+def and_more(count: int, where: str = "") -> list[Fact]:
+    """Return the line that says how many more there are than are shown, if there are some."""
+    return [Fact("", f"and {count:,} more{where}")] if count > 0 else []
+
+
+def note_facts(notes: Sequence[Note], most: int) -> list[Fact]:
+    """Return the first notes on what is damaged or missing, and how many more there are."""
+    shown = [signed("may-fail", printable(f"{n.where}: {n.text}")) for n in notes[:most]]
+    return [*(Fact("", text) for text in shown), *and_more(len(notes) - most)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ckpt_tui.core.masks import masked, masked_values
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.values import file_mode
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, and_more
 from ckpt_tui.views.table import Column, Row
 
 COLUMNS = (
@@ -140,12 +140,8 @@ def _members(checkpoint: Checkpoint, pids: Sequence[int]) -> Section:
         Fact(str(pid), printable(known[pid].comm) if pid in known else "", link=Ref.process(pid))
         for pid in pids[:SHOWN_MEMBERS]
     ]
-    more = len(pids) - SHOWN_MEMBERS
-    return Section(
-        "Processes",
-        [*shown, *([Fact("", f"and {more:,} more")] if more > 0 else [])],
-        empty="none of this checkpoint",
-    )
+    shown += and_more(len(pids) - SHOWN_MEMBERS)
+    return Section("Processes", shown, empty="none of this checkpoint")
 
 
 def properties(checkpoint: Checkpoint, reveal: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:

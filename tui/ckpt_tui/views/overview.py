@@ -20,7 +20,7 @@ from ckpt_tui.core.text import (
 )
 from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.details import count_line
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, note_facts
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.processes import SHOWN_COMMAND
 
@@ -57,7 +57,7 @@ def overview_sections(checkpoint: Checkpoint, now: datetime | None = None) -> li
         Section("Inside", list(_inside(checkpoint))),
         Section(
             "Notes",
-            _notes(checkpoint),
+            note_facts(checkpoint.notes, SHOWN_NOTES),
             empty="none: every image could be read",
         ),
     ]
@@ -153,16 +153,6 @@ def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
 def _established(count: int) -> str:
     needs = "needs" if count == 1 else "need"
     return f"{human_count(count, 'established TCP socket')} {needs}"
-
-
-def _notes(checkpoint: Checkpoint) -> list[Fact]:
-    facts = [
-        Fact("", signed("may-fail", printable(f"{n.where}: {n.text}")))
-        for n in checkpoint.notes[:SHOWN_NOTES]
-    ]
-    if len(checkpoint.notes) > SHOWN_NOTES:
-        facts.append(Fact("", f"and {len(checkpoint.notes) - SHOWN_NOTES} more"))
-    return facts
 
 
 def component_parts(checkpoint: Checkpoint) -> list[BarPart]:

@@ -12,9 +12,8 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.relations import Relation, each, to_image
 from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, and_more, note_facts
 from ckpt_tui.views.links import Lead, labelled
-from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
 from ckpt_tui.views.tables import SIZED, sized
 
@@ -80,9 +79,7 @@ def item_sections(item: Item) -> list[Section]:
         Fact(str(pid), f"fd {fd}", link=Ref.file(pid, fd))
         for pid, fd in item.holders[:SHOWN_HOLDERS]
     ]
-    more = len(item.holders) - SHOWN_HOLDERS
-    if more > 0:
-        holders.append(Fact("", f"and {more:,} more"))
+    holders += and_more(len(item.holders) - SHOWN_HOLDERS)
     return [
         Section(
             "",
@@ -108,8 +105,4 @@ def empty_text(found: Recovered) -> str:
 
 def note_sections(found: Recovered) -> list[Section]:
     """Return what could not be read."""
-    facts = [
-        Fact("", signed("may-fail", printable(f"{note.where}: {note.text}")))
-        for note in found.notes[:SHOWN_HOLDERS]
-    ]
-    return [Section("Not readable", facts)]
+    return [Section("Not readable", note_facts(found.notes, SHOWN_HOLDERS))]
