@@ -14,9 +14,10 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.formats.places import kept
 from ckpt_tui.formats.places.engine import list_store
 from ckpt_tui.formats.places.folder import is_folder_of_checkpoints, list_folder
-from ckpt_tui.sources import kept, stores
+from ckpt_tui.sources import stores
 from ckpt_tui.sources.stores import Store, StoreKind, known_stores, store_at
 from containerd_store import unpack
 from crafted import ARCHIVES, DATA, IMAGES
@@ -236,4 +237,4 @@ def test_the_state_of_the_running_containerd_is_looked_into(
     monkeypatch.setattr(kept, "CONTAINERD_ROOT", str(tmp_path))
     monkeypatch.setattr(kept, "CONTAINERD_STATE", str(tmp_path / "state"))
     found = list(kept.containerd_kept(str(tmp_path), quiet()))
-    assert [(one.container, one.name) for one in found] == [("web", "restore.log")]
+    assert [(one.container, one.name) for one in found] == [("web", "web restore.log")]

@@ -53,7 +53,7 @@ def ls(target: str, every: bool, as_json: bool) -> None:
         match place.kind:
             case Kind.STORE:
                 _list_stores(target, [place], as_json, progress)
-            case Kind.REGISTRIES | Kind.REGISTRY:
+            case Kind.REGISTRY:
                 _list_names(place, as_json, progress)
             case Kind.REPOSITORY:
                 _list_tags(place, every, as_json, progress)

@@ -29,7 +29,7 @@ class Place:
 PLACES: tuple[Place, ...] = (
     Place(
         (Kind.REGISTRIES,),
-        lambda target: registries() if target == registries().path else None,
+        lambda _target: None,
         lambda _entry, _progress: registries().parts or (),
     ),
     Place((Kind.REGISTRY,), registry.registry_at, registry.repositories),

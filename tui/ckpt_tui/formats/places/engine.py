@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import natural_key
 from ckpt_tui.formats.describing import describe_stored
-from ckpt_tui.formats.entries import Entry, Kind, file_time
+from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.metadata import time_of
 from ckpt_tui.formats.places.folder import list_folder
+from ckpt_tui.formats.places.kept import containerd_kept, docker_kept, podman_kept
 from ckpt_tui.sources.base import BlobStore
 from ckpt_tui.sources.containerd import ContentStore, NamedImage, named_images
 from ckpt_tui.sources.containers import stored_images
-from ckpt_tui.sources.kept import Kept, containerd_kept, docker_kept, podman_kept
 from ckpt_tui.sources.oci import load
 from ckpt_tui.sources.stores import DRIVERS, Location, Store, StoreKind, store_at
 
@@ -61,33 +61,16 @@ def _parts(store: Store, progress: Progress) -> Iterator[Iterator[Entry]]:
         case StoreKind.CONTAINERS:
             for driver in DRIVERS:
                 location = Location(Path(store.root), driver)
-                yield map(_kept("podman"), podman_kept(location, progress))
+                yield podman_kept(location, progress)
             for driver in DRIVERS:
                 yield _stored(Location(Path(store.root), driver), progress)
         case StoreKind.CONTAINERD:
-            yield map(_kept("containerd"), containerd_kept(store.root, progress))
+            yield containerd_kept(store.root, progress)
             yield _named(store.root, progress)
         case StoreKind.DOCKER:
-            yield map(_kept("docker"), docker_kept(store.root, progress))
+            yield docker_kept(store.root, progress)
         case StoreKind.KUBELET:
             yield _archives(store.root, progress)
-
-
-def _kept(engine: str) -> Callable[[Kept], Entry]:
-    def entry(kept: Kept) -> Entry:
-        return Entry(
-            Kind.LOG if kept.is_log else Kind.CHECKPOINT,
-            name=" ".join(filter(None, (kept.container, kept.name))),
-            target=kept.path,
-            content="log" if kept.is_log else "checkpoint",
-            engine=engine,
-            container=kept.container,
-            image=kept.image,
-            size=kept.size,
-            created=file_time(kept.mtime),
-        )
-
-    return entry
 
 
 def _stored(location: Location, progress: Progress) -> Iterator[Entry]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -84,15 +83,19 @@ class BrowseScreen(Screen[None]):
         for branches in self.query(BrowseList):  # none before the first layout
             branches.show()
 
+    @on(events.ScreenSuspend)
+    def _suspended(self) -> None:
+        self.card.abandon_job()
+
     # The tree
 
     @on(VirtualTable.RowChosen)
     def action_open(self) -> None:
         entry = self.line.entry if self.line else None
         if entry is not None and entry.kind is Kind.LOG:
-            self._leave_to(ShowLog(entry.target))
+            self.app.post_message(ShowLog(entry.target))
         elif entry is not None and entry.target:
-            self._leave_to(ShowCheckpoint(entry.target))
+            self.app.post_message(ShowCheckpoint(entry.target))
         elif self.line is not None and self.line.is_branch:
             self.branches.toggle(self.line)
 
@@ -184,7 +187,7 @@ class BrowseScreen(Screen[None]):
     def action_compare(self) -> None:
         """Show what differs between the marked checkpoints, in the order of marking."""
         if len(self.places.marked) > 1:
-            self._leave_to(ShowComparison(self.places.marked))
+            self.app.post_message(ShowComparison(self.places.marked))
             return
         key = own_key(self.app, "mark")
         self._warn(f"Mark two checkpoints or more: {key} marks what is under the cursor.")
@@ -194,19 +197,19 @@ class BrowseScreen(Screen[None]):
     def action_diagnose(self) -> None:
         """Open what is under the cursor at its diagnosis."""
         if entry := self._checkpoint("diagnosed", "; a log opens with enter"):
-            self._leave_to(ShowCheckpoint(entry.target, DIAGNOSIS_TAB))
+            self.app.post_message(ShowCheckpoint(entry.target, DIAGNOSIS_TAB))
 
     def action_formats(self) -> None:
         if entry := self._checkpoint("restored"):
             from ckpt_tui.ui.screens.formats import FormatsScreen
 
-            self._push(FormatsScreen(entry.target))
+            self.app.push_screen(FormatsScreen(entry.target))
 
     def action_convert(self) -> None:
         if entry := self._checkpoint("converted"):
             from ckpt_tui.ui.screens.convert import ConvertScreen
 
-            self._push(ConvertScreen(entry.target), lambda _: self.action_refresh_list())
+            self.app.push_screen(ConvertScreen(entry.target), lambda _: self.action_refresh_list())
 
     def action_copy_image(self) -> None:
         """Copy the image under the cursor elsewhere."""
@@ -216,7 +219,7 @@ class BrowseScreen(Screen[None]):
             return
         from ckpt_tui.ui.screens.copy import CopyScreen
 
-        self._push(CopyScreen(line.entry.target), lambda _: self.action_refresh_list())
+        self.app.push_screen(CopyScreen(line.entry.target), lambda _: self.action_refresh_list())
 
     def _checkpoint(self, done: str, more: str = "") -> Entry | None:
         """Return what is under the cursor if that can be a checkpoint; else say what is not done
@@ -226,14 +229,6 @@ class BrowseScreen(Screen[None]):
             return entry
         self._warn(f"Only a checkpoint can be {done}{more}.")
         return None
-
-    def _leave_to(self, message: ShowCheckpoint | ShowComparison | ShowLog) -> None:
-        self.card.abandon_job()
-        self.app.post_message(message)
-
-    def _push(self, screen: Screen[Any], then: Callable[[Any], None] | None = None) -> None:
-        self.card.abandon_job()
-        self.app.push_screen(screen, then)
 
     def _warn(self, text: str) -> None:
         self.notify(text, severity="warning", markup=False)

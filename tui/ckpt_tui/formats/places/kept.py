@@ -11,7 +11,6 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ckpt_tui.archive.directory import unreachable
 from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.formats.entries import Entry, Kind, file_time
 from ckpt_tui.sources.containers import read_list
 from ckpt_tui.sources.stores import CONTAINERD_ROOT, CONTAINERD_STATE, Location
 
@@ -32,24 +32,7 @@ _ID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_.-]*")
 _TASKS = "io.containerd.runtime.v2.task"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A checkpoint or a log that an engine keeps of a container."""
-
-    container: str
-    """Its name, or its id where it has none."""
-    name: str
-    """Of the checkpoint, where it has one; of a log, its file."""
-    path: str
-    """The folder of the checkpoint, or the log."""
-    is_log: bool
-    size: int
-    """Bytes of the log, or of the files of the checkpoint."""
-    mtime: float
-    image: str = ""
-
-
-def podman_kept(location: Location, progress: Progress) -> Iterator[Kept]:
+def podman_kept(location: Location, progress: Progress) -> Iterator[Entry]:
     """Yield what podman and CRI-O keep: checkpoints that were not exported, and logs.
 
     Raises:
@@ -73,7 +56,7 @@ def podman_kept(location: Location, progress: Progress) -> Iterator[Kept]:
             yield from _in_folder(known, str(folder / identity / "userdata"), image)
 
 
-def docker_kept(root: str, progress: Progress) -> Iterator[Kept]:
+def docker_kept(root: str, progress: Progress) -> Iterator[Entry]:
     """Yield the checkpoints of Docker's containers.
 
     Raises:
@@ -87,10 +70,11 @@ def docker_kept(root: str, progress: Progress) -> Iterator[Kept]:
             known = text_at(config, "Name").lstrip("/") or os.path.basename(container)[:12]
             for folder in found:
                 image = text_at(config, "Config", "Image")
-                yield _checkpoint(known, os.path.basename(folder), folder, folder, image)
+                name = f"{known} {os.path.basename(folder)}"
+                yield _checkpoint("docker", known, name, folder, folder, image)
 
 
-def containerd_kept(root: str, progress: Progress) -> Iterator[Kept]:
+def containerd_kept(root: str, progress: Progress) -> Iterator[Entry]:
     """Yield the logs that containerd keeps of dumps and restores that failed.
 
     Raises:
@@ -106,31 +90,56 @@ def containerd_kept(root: str, progress: Progress) -> Iterator[Kept]:
             for task in _folders(space):
                 progress.tick()
                 for inner in ("", "work", "criu-work"):
-                    yield from _logs(os.path.basename(task), os.path.join(task, inner))
+                    folder = os.path.join(task, inner)
+                    yield from _logs("containerd", os.path.basename(task), folder)
 
 
-def _in_folder(container: str, folder: str, image: str) -> Iterator[Kept]:
+def _in_folder(container: str, folder: str, image: str) -> Iterator[Entry]:
     images = os.path.join(folder, "checkpoint")
     if os.path.lexists(os.path.join(images, "inventory.img")):
-        yield _checkpoint(container, "", folder, images, image)
-    yield from _logs(container, folder, image)
+        yield _checkpoint("podman", container, container, folder, images, image)
+    yield from _logs("podman", container, folder, image)
 
 
-def _checkpoint(container: str, name: str, path: str, images: str, image: str) -> Kept:
+def _checkpoint(
+    engine: str, container: str, name: str, path: str, images: str, image: str
+) -> Entry:
     """`images` is the folder of CRIU's images in the folder that opens the checkpoint, `path`."""
-    size = 0
-    with suppress(OSError), os.scandir(images) as entries:
-        size = sum(e.stat(follow_symlinks=False).st_size for e in entries if e.is_file())
-    return Kept(container, name, path, False, size, _mtime(images), image)
+    size, mtime = 0, 0.0
+    with suppress(OSError):
+        mtime = os.stat(images).st_mtime
+        with os.scandir(images) as entries:
+            size = sum(e.stat(follow_symlinks=False).st_size for e in entries if e.is_file())
+    return Entry(
+        Kind.CHECKPOINT,
+        name,
+        target=path,
+        content="checkpoint",
+        engine=engine,
+        container=container,
+        image=image,
+        size=size,
+        created=file_time(mtime),
+    )
 
 
-def _logs(container: str, folder: str, image: str = "") -> Iterator[Kept]:
+def _logs(engine: str, container: str, folder: str, image: str = "") -> Iterator[Entry]:
     for name in LOGS:
         path = os.path.join(folder, name)
         with suppress(OSError):
             found = os.stat(path, follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
-                yield Kept(container, name, path, True, found.st_size, found.st_mtime, image)
+                yield Entry(
+                    Kind.LOG,
+                    f"{container} {name}",
+                    target=path,
+                    content="log",
+                    engine=engine,
+                    container=container,
+                    image=image,
+                    size=found.st_size,
+                    created=file_time(found.st_mtime),
+                )
 
 
 def _folders(path: str) -> list[str]:
@@ -140,13 +149,6 @@ def _folders(path: str) -> list[str]:
             return sorted(e.path for e in entries if e.is_dir(follow_symlinks=False))
     except (OSError, ValueError) as error:
         raise unreachable(path, error) from error
-
-
-def _mtime(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0
 
 
 def _config(path: str) -> Any:
