@@ -84,6 +84,11 @@ class CriuFacts:
     stats: Mapping[str, int] = field(default_factory=dict)
     """Fields of stats-dump under CRIU's names; times in microseconds, the rest in pages."""
 
+    @property
+    def packed_how(self) -> str:
+        """How CRIU wrote the pages where their contents cannot be seen: encrypted or compressed."""
+        return "encrypted" if self.encrypted else "compressed" if self.compressed_pages else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Thread:

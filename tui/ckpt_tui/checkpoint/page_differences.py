@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ckpt_tui.checkpoint.bytediff import add_run
 from ckpt_tui.checkpoint.differences import ProcessPair
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.memory import MemoryReader
@@ -124,8 +125,7 @@ def _unknown(region: Region, *, is_first: bool) -> RegionPair:
 
 def _not_comparable(before: Checkpoint, after: Checkpoint) -> str:
     for word, criu in (("first", before.criu), ("second", after.criu)):
-        if criu.compressed_pages or criu.encrypted:
-            how = "encrypted" if criu.encrypted else "compressed"
+        if how := criu.packed_how:
             return f"Memory is not compared: CRIU wrote the pages of the {word} {how}."
     return ""
 
@@ -374,15 +374,7 @@ class _Counter:
             self._page(one == other, offset + number * size, size)
 
     def _page(self, same: bool, offset: int, length: int) -> None:
-        if same:
-            self.counts["same"] += length
-        else:
-            self.counts["changed"] += length
-            self._note(offset, length)
-
-    def _note(self, start: int, length: int) -> None:
-        if self.places and sum(self.places[-1]) == start:
-            first, before = self.places[-1]
-            self.places[-1] = first, before + length
-        elif len(self.places) < MAX_PLACES:
-            self.places.append((start, length))
+        self.counts["same" if same else "changed"] += length
+        joins = bool(self.places) and sum(self.places[-1]) == offset
+        if not same and (joins or len(self.places) < MAX_PLACES):
+            add_run(self.places, offset, offset + length)

@@ -78,8 +78,7 @@ def count_checkpoint(dump: Dump, progress: Progress, others: Sequence[Dump] = ()
     """
     images, checkpoint = dump
     for _, one in (dump, *others):
-        if one.criu.compressed_pages or one.criu.encrypted:
-            how = "encrypted" if one.criu.encrypted else "compressed"
+        if how := one.criu.packed_how:
             raise CkptError("The pages cannot be counted.", f"CRIU wrote them {how}.")
     page_size = checkpoint.criu.page_size
     known: set[int] = set()

@@ -6,7 +6,7 @@ core.tc.task_state: 1 alive, 2 dead (a zombie), 3 stopped (criu/include/pstree.h
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ckpt_tui.checkpoint.filetable import FileTable
@@ -14,6 +14,7 @@ from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Credentials, Note, Process, Thread
 from ckpt_tui.checkpoint.seccomp import filters_of, seccomp_mode
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import listed
 from ckpt_tui.criu.blocked import blocked_in
 from ckpt_tui.criu.values import (
     Host,
@@ -164,7 +165,7 @@ def _threads(
             tid=tid,
             comm=text(thread.comm) or (text(leader.tc.comm) if tid == entry.pid else ""),
             registers=registers(core),
-            blocked_in=_blocked(core, descriptors),
+            blocked_in=call.text(descriptors.name) if (call := blocked_in(core)) else "",
             seccomp=seccomp_mode(core),
             seccomp_filters=filters_of(core, filters),
             scheduler=value_name("sched.policy", thread.sched_policy),
@@ -173,20 +174,14 @@ def _threads(
             pending_signals=tuple(_pending(p, images.host) for p in pending),
         )
     if missing:
-        some = _numbers_text(missing)
+        some = listed(map(str, missing), NAMED)
         notes.append(
             Note("pstree.img", f"Threads of process {entry.pid} have no core image: {some}.")
         )
 
 
 NAMED = 8
-"""Numbers listed in a note; more are counted."""
-
-
-def _numbers_text(numbers: Sequence[int]) -> str:
-    """Return `3, 4, 5`, and how many more there are."""
-    more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
-    return ", ".join(map(str, numbers[:NAMED])) + more
+"""Threads listed in a note; more are counted."""
 
 
 class _Descriptors:
@@ -207,20 +202,6 @@ class _Descriptors:
             self._ids = {info.fd: info.id for info in infos}
         found = self._table.get(self._ids.get(fd, 0))
         return self._table.path(found.id) or found.type.lower() if found else ""
-
-
-def _blocked(core: Any, descriptors: _Descriptors) -> str:
-    """Return the system call a thread sleeps in: `epoll_wait(epfd 4 → eventpoll, …)`."""
-    call = blocked_in(core)
-    if call is None:
-        return ""
-    words = []
-    for name, value in call.arguments:
-        is_descriptor = name.endswith("fd") or name.startswith("fd_")
-        known = descriptors.name(value) if is_descriptor else ""
-        shown = call.value_text(name, value)
-        words.append(f"{name} {shown}" + (f" → {known}" if known else ""))
-    return f"{call.name}({', '.join(words)})" + ("" if call.certain else " ?")
 
 
 def registers(core: Any) -> dict[str, int]:

@@ -131,7 +131,7 @@ def _pages(image: RawImage, _kind: Kind, progress: Progress) -> Iterator[str]:
             yield f"a shared object, {name}"
     size = criu.page_size
     yield f"{human_count(window.size // size, 'page')} of {human_bytes(size)}"
-    if criu.compressed_pages or criu.encrypted:
+    if criu.packed_how:
         yield "CRIU packed them: what is in them cannot be told"
         return
     progress.start("counting pages", window.size)

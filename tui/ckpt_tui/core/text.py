@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -45,6 +46,13 @@ def human_bytes(size: int | float) -> str:
 def human_count(count: int, noun: str, plural: str = "") -> str:
     """Return `1 file`, `12,345 files`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def listed(items: Iterable[str], most: int, separator: str = ", ") -> str:
+    """Return the first items in one line, and how many more there are: `3, 4, 5 and 12 more`."""
+    found = list(items)
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
+    return separator.join(found[:most]) + more
 
 
 def human_duration(seconds: float) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ckpt_tui.criu.syscalls import syscall_of
 from ckpt_tui.criu.values import describe
@@ -40,50 +40,43 @@ class BlockedCall:
     arch: str = ""
     """By which the values of its arguments have their names."""
 
-    @property
-    def text(self) -> str:
-        """`wait4(pid -1, status 0x7ffe06ac44c, options 0, rusage 0)`."""
-        parts = (f"{name} {self.value_text(name, value)}" for name, value in self.arguments)
-        return f"{self.name}({', '.join(parts)})"
+    def text(self, of_descriptor: Callable[[int], str] = lambda _: "") -> str:
+        """Return `wait4(pid -1, status 0x7ffe06ac44c, options 0, rusage 0)`; `of_descriptor` says
+        what a descriptor leads to, "" for none. A call that is not certain has ? behind it."""
+        words = []
+        for name, value in self.arguments:
+            is_descriptor = name.endswith("fd") or name.startswith("fd_")
+            known = of_descriptor(value) if is_descriptor else ""
+            shown = argument_text(name, value, self.name, self.arch)
+            words.append(f"{name} {shown}" + (f" → {known}" if known else ""))
+        return f"{self.name}({', '.join(words)})" + ("" if self.certain else " ?")
 
-    def value_text(self, argument: str, value: int) -> str:
-        """Return the value of an argument as a person reads it."""
-        return argument_text(argument, value, self.name, self.arch)
 
+ARGUMENT_TABLES = {
+    "timer.clock_id": ("clockid", ""),
+    "signal": ("sig", ""),
+    "mmap.prot": ("prot", ""),
+    "futex.op": ("op", "futex futex_time64"),
+    "wait.options": ("options", "wait4 waitpid waitid"),
+    "wait.idtype": ("idtype", "waitid"),
+    "timer.flags": ("flags", "clock_nanosleep clock_nanosleep_time64"),
+    "rfile.flags": ("flags", "open openat"),
+    "accept.flags": ("flags", "accept4"),
+    "msg.flags": ("flags", "recv recvfrom recvmsg recvmmsg send sendto sendmsg sendmmsg"),
+    "fcntl.cmd": ("cmd", "fcntl fcntl64"),
+    "flock.op": ("operation", "flock"),
+    "epoll.op": ("op", "epoll_ctl"),
+    "msgrcv.flags": ("msgflg", "msgrcv"),
+    "splice.flags": ("flags", "splice tee vmsplice"),
+}
+"""Table with the names of values to the argument that has them, and of which calls; empty: any."""
 
 ARGUMENT_NAMES = {
-    ("", "clockid"): "timer.clock_id",
-    ("", "sig"): "signal",
-    ("", "prot"): "mmap.prot",
-    ("futex", "op"): "futex.op",
-    ("futex_time64", "op"): "futex.op",
-    ("wait4", "options"): "wait.options",
-    ("waitpid", "options"): "wait.options",
-    ("waitid", "options"): "wait.options",
-    ("clock_nanosleep", "flags"): "timer.flags",
-    ("clock_nanosleep_time64", "flags"): "timer.flags",
-    ("waitid", "idtype"): "wait.idtype",
-    ("open", "flags"): "rfile.flags",
-    ("openat", "flags"): "rfile.flags",
-    ("accept4", "flags"): "accept.flags",
-    ("recv", "flags"): "msg.flags",
-    ("recvfrom", "flags"): "msg.flags",
-    ("recvmsg", "flags"): "msg.flags",
-    ("recvmmsg", "flags"): "msg.flags",
-    ("send", "flags"): "msg.flags",
-    ("sendto", "flags"): "msg.flags",
-    ("sendmsg", "flags"): "msg.flags",
-    ("sendmmsg", "flags"): "msg.flags",
-    ("fcntl", "cmd"): "fcntl.cmd",
-    ("fcntl64", "cmd"): "fcntl.cmd",
-    ("flock", "operation"): "flock.op",
-    ("epoll_ctl", "op"): "epoll.op",
-    ("msgrcv", "msgflg"): "msgrcv.flags",
-    ("splice", "flags"): "splice.flags",
-    ("tee", "flags"): "splice.flags",
-    ("vmsplice", "flags"): "splice.flags",
+    (call, argument): table
+    for table, (argument, calls) in ARGUMENT_TABLES.items()
+    for call in calls.split() or ("",)
 }
-"""Call (any, if empty) and argument to the table that has the names of its values."""
+"""Call (any, if empty) and argument to its table."""
 
 
 def argument_text(name: str, value: int, call: str = "", arch: str = "") -> str:
@@ -113,8 +106,11 @@ def blocked_in(core: core_entry) -> BlockedCall | None:
 
     None: it ran in user space, it is a zombie, or the architecture's numbers are not known here.
     """
-    found = _FOUND.get(arch_of(core))
-    return found(core) if found else None
+    arch = arch_of(core)
+    if arch in ("x86_64", "i386"):
+        return _blocked_x86(core) if arch == "x86_64" else _blocked_i386(core)
+    found = _others(core, arch) if arch in OTHERS else None
+    return _call(arch, *found, certain=False) if found else None
 
 
 def _blocked_x86(core: core_entry) -> BlockedCall | None:
@@ -143,62 +139,31 @@ def _again(result: int, number: int, bits: int) -> bool:
     return result == number or error == EINTR or error in RESTART
 
 
-def _blocked_arm(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_arm.gpregs
-    words = (regs.orig_r0, regs.r1, regs.r2, regs.r3, regs.r4, regs.r5)
-    return _call("arm", regs.r7, words, certain=False) if regs.pc else None
+def _others(core: Any, arch: str) -> tuple[int, Sequence[int]] | None:
+    """Return the number of the call and the registers with its arguments; None where there is
+    none. The registers of these architectures do not tell a call from a leftover."""
+    regs = getattr(core, f"ti_{arch}").gpregs
+    match arch:
+        case "arm" if regs.pc:
+            return regs.r7, (regs.orig_r0, regs.r1, regs.r2, regs.r3, regs.r4, regs.r5)
+        case "aarch64" if len(regs.regs) >= 9:
+            return regs.regs[8], regs.regs[:6]
+        case "riscv64" if regs.pc:
+            return regs.a7, (regs.a0, regs.a1, regs.a2, regs.a3, regs.a4, regs.a5)
+        case "loongarch64" if len(regs.regs) >= 12:
+            return regs.regs[11], regs.regs[4:10]
+        case "ppc64" if len(regs.gpr) >= 9 and regs.trap & ~0xF in (TRAP_SYSCALL, TRAP_SCV):
+            return regs.gpr[0], (regs.orig_gpr3, *regs.gpr[4:9])
+        case "s390" if len(regs.gprs) >= 8 and regs.system_call:
+            # that of PTRACE_GET_SYSTEM_CALL; its upper half has the length of the instruction
+            number = regs.system_call & 0xFFFF or regs.gprs[1]
+            return number, (regs.orig_gpr2, *regs.gprs[3:8])
+        case "mips" if regs.cp0_epc:
+            return regs.r2, (regs.r4, regs.r5, regs.r6, regs.r7, regs.r8, regs.r9)
+    return None
 
 
-def _blocked_aarch64(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_aarch64.gpregs.regs
-    return _call("aarch64", regs[8], regs[:6], certain=False) if len(regs) >= 9 else None
-
-
-def _blocked_riscv64(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_riscv64.gpregs
-    words = (regs.a0, regs.a1, regs.a2, regs.a3, regs.a4, regs.a5)
-    return _call("riscv64", regs.a7, words, certain=False) if regs.pc else None
-
-
-def _blocked_loongarch64(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_loongarch64.gpregs.regs
-    return _call("loongarch64", regs[11], regs[4:10], certain=False) if len(regs) >= 12 else None
-
-
-def _blocked_ppc64(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_ppc64.gpregs
-    if len(regs.gpr) < 9 or regs.trap & ~0xF not in (TRAP_SYSCALL, TRAP_SCV):
-        return None
-    return _call("ppc64", regs.gpr[0], (regs.orig_gpr3, *regs.gpr[4:9]), certain=False)
-
-
-def _blocked_s390(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_s390.gpregs
-    if len(regs.gprs) < 8 or not regs.system_call:
-        return None
-    # the word is that of PTRACE_GET_SYSTEM_CALL; its upper half has the length of the instruction
-    number = regs.system_call & 0xFFFF or regs.gprs[1]
-    return _call("s390", number, (regs.orig_gpr2, *regs.gprs[3:8]), certain=False)
-
-
-def _blocked_mips(core: core_entry) -> BlockedCall | None:
-    regs = core.ti_mips.gpregs
-    words = (regs.r4, regs.r5, regs.r6, regs.r7, regs.r8, regs.r9)
-    return _call("mips", regs.r2, words, certain=False) if regs.cp0_epc else None
-
-
-_FOUND: Mapping[str, Callable[[core_entry], BlockedCall | None]] = {
-    "x86_64": _blocked_x86,
-    "i386": _blocked_i386,
-    "arm": _blocked_arm,
-    "aarch64": _blocked_aarch64,
-    "riscv64": _blocked_riscv64,
-    "loongarch64": _blocked_loongarch64,
-    "ppc64": _blocked_ppc64,
-    "s390": _blocked_s390,
-    "mips": _blocked_mips,
-}
-"""Architecture to how its registers are read."""
+OTHERS = ("arm", "aarch64", "riscv64", "loongarch64", "ppc64", "s390", "mips")
 
 
 def _call(arch: str, number: int, words: Sequence[int], *, certain: bool) -> BlockedCall | None:

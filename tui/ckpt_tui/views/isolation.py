@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.masks import masked, masked_values
 from ckpt_tui.core.styled import styled
-from ckpt_tui.core.text import human_count, printable
+from ckpt_tui.core.text import human_count, listed, printable
 from ckpt_tui.criu.values import file_mode
 from ckpt_tui.views.facts import Fact, Section, and_more
 from ckpt_tui.views.table import Column, Row
@@ -72,16 +72,11 @@ def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], deta
             printable(kind),
             name,
             "dumped" if dumped else "the host",
-            _pids(pids),
+            listed(map(str, pids), SHOWN_PIDS, " "),
             masked(printable(detail), False),
         ),
         values=(kind, name, dumped, len(pids), detail),
     )
-
-
-def _pids(pids: Sequence[int]) -> str:
-    more = len(pids) - SHOWN_PIDS
-    return " ".join(map(str, pids[:SHOWN_PIDS])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def namespace_sections(checkpoint: Checkpoint, found: Namespace, reveal: bool) -> list[Section]:
