@@ -117,6 +117,21 @@ def test_listing_can_be_cancelled_and_is_done_when_asked_again() -> None:
     assert tree.next_to_list() is line
 
 
+def test_a_branch_that_is_asked_for_goes_before_the_others_and_costs_none_of_them() -> None:
+    there = replace(HERE, name="there", path="/there")
+    tree = BrowseTree([HERE, there, STORE])
+    first, second, store = tree.roots
+    assert tree.next_to_list() is first
+    first.children = []
+    tree.list_again(store)
+    assert first.children is None
+    order = []
+    while (line := tree.next_to_list()) is not None:
+        order.append(line)
+        tree.arrived([])
+    assert order == [store, first, second]
+
+
 def test_what_was_found_before_a_stop_stays() -> None:
     tree = BrowseTree([HERE])
     line = tree.next_to_list()

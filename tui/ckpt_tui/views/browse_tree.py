@@ -188,13 +188,21 @@ class BrowseTree:
         return False
 
     def list_again(self, line: Line) -> None:
-        """Let a branch be listed next, in place of those that wait."""
-        self._waiting = [line]
+        """Let a branch be listed next; the one that is being listed comes again after it."""
+        rest = [self.listed] if self.listed else []
+        self._waiting = [line, *(one for one in (*rest, *self._waiting) if one is not line)]
+        self._give_up()
 
     def next_to_list(self) -> Line | None:
         """Return the branch to be listed now, None if there is none."""
         self.listed = self._waiting.pop(0) if self._waiting else None
         return self.listed
+
+    def _give_up(self) -> None:
+        """Forget a branch of which nothing was found."""
+        if self.listed is not None and not self.listed.children:
+            self.listed.children = None
+        self.listed = None
 
     def add(self, branch: Line, entry: Entry) -> Line:
         """Show an entry last in a branch, once, and return its line."""
@@ -247,8 +255,7 @@ class BrowseTree:
         self.refill()
 
     def stopped(self) -> None:
-        """Forget a branch of which nothing was found; it can be listed again."""
-        if self.listed is not None and not self.listed.children:
-            self.listed.children = None
-        self.listed, self._waiting = None, []
+        """List nothing more; what was found stays, and all can be listed again."""
+        self._give_up()
+        self._waiting = []
         self.refill()
