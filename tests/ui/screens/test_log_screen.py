@@ -53,6 +53,14 @@ async def test_pasted_log_shows_its_cause_whatever_the_line_ends_are(tmp_path: P
             assert isinstance(pilot.app.screen, BrowseScreen)
 
 
+async def test_a_log_that_is_named_opens_as_a_log() -> None:
+    target = str(FAILED / "net-unreachable" / "restore.log")
+    async with CkptApp(targets=[target]).run_test(size=SIZES[0]) as pilot:
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, LogScreen)
+        assert "A saved TCP connection cannot be connected again" in screen_text(pilot.app)
+
+
 async def test_text_pasted_into_a_line_stays_in_it(tmp_path: Path) -> None:
     async with CkptApp(folder=tmp_path).run_test(size=SIZES[0]) as pilot:
         await press(pilot, "l")

@@ -227,7 +227,8 @@ def report(target: str, output: str | None, reveal: bool) -> None:
     "--log",
     "log",
     metavar="FILE",
-    help="A dump.log or restore.log; - is stdin.",
+    multiple=True,
+    help="A dump.log or restore.log, packed or not, or a folder of logs; - is stdin. Repeatable.",
 )
 @file_option(
     "--host",
@@ -241,7 +242,7 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 @JSON
 @reads_checkpoints
 def diagnose(
-    target: str | None, log: str | None, host: str | None, base: str | None, as_json: bool
+    target: str | None, log: tuple[str, ...], host: str | None, base: str | None, as_json: bool
 ) -> None:
     """Say why a dump or restore failed, whether TARGET is whole, and what would fail.
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import print_heading, print_json, print_prose
+from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_prose
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.convert.request import base_tree
-from ckpt_tui.core.errors import UsageError
-from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.styled import styled
+from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.diagnose import host as hosts
-from ckpt_tui.diagnose.doctor import diagnose_log, to_json
+from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log, to_json
 from ckpt_tui.diagnose.host import HostProfile, this_host
-from ckpt_tui.diagnose.log import LogBytes, read_log
+from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
-from ckpt_tui.formats.logs import open_log
+from ckpt_tui.formats.log_files import LogBytes, each_log, holds_log, stream_of
 from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.views.diagnosis import (
     COMMAND,
@@ -39,19 +40,29 @@ FINDINGS = 1
 
 
 def diagnose(
-    target: str | None, log: str | None, host: str | None, base: str | None, as_json: bool
+    target: str | None,
+    logs: Sequence[str],
+    host: str | None,
+    base: str | None,
+    as_json: bool,
 ) -> None:
-    """Print what the log and the checks say; leave with 1 if something fails or has failed."""
-    if target is None and log is None:
+    """Print what the logs and the checks say; leave with 1 if something fails or has failed."""
+    if target is None and not logs:
         raise UsageError(
             "Nothing to diagnose is named.",
             hint="Name a checkpoint, or --log FILE (- is standard input).",
         )
-    if target is None:
-        _log_alone(log or "", as_json)
+    if target is None or (not logs and holds_log(target, quiet())):
+        _logs_alone(logs or [target or ""], as_json)
         return
+    if len(logs) > 1:
+        raise UsageError(
+            "Several logs are given for one checkpoint.",
+            hint="Name the checkpoint with one log, or the logs alone.",
+        )
     with told_progress() as progress:
         place = "here" if host == "this" else "there"
+        log = logs[0] if logs else None
         diagnosis = _diagnosed(target, log, _host(host), place, base or "", progress)
     if as_json:
         print_json(document(target, diagnosis))
@@ -62,31 +73,51 @@ def diagnose(
         sys.exit(FINDINGS)
 
 
-def _log_alone(path: str, as_json: bool) -> None:
-    with told_progress() as progress, _opened_log(path) as (name, log):
-        diagnosis = diagnose_log(read_log(log, progress))
-    if as_json:
-        print_json({"schema_version": 1, "log": path, **to_json(diagnosis)})
-    else:
-        _print_sections(log_sections(name, diagnosis))
-    if diagnosis.root_cause is not None:
-        sys.exit(FINDINGS)
+def _logs_alone(paths: Sequence[str], as_json: bool) -> None:
+    """Print one verdict for each log, a line of JSON each for several; leave with the highest exit
+    code of all."""
+    found: list[tuple[str, LogDiagnosis]] = []
+    code = 0
+    with told_progress() as progress:
+        for path in paths:
+            try:
+                for name, log in _each_log(path, progress):
+                    found.append((name, diagnose_log(read_log(log, progress))))
+            except CkptError as error:
+                if len(paths) == 1:
+                    raise
+                narrate(str(error))
+                code = max(code, error.exit_code)
+    for number, (name, diagnosis) in enumerate(found):
+        if as_json:
+            document = {"schema_version": 1, "log": printable(name), **to_json(diagnosis)}
+            print_json(document, in_a_line=len(found) > 1 or len(paths) > 1)
+        else:
+            print("\n" * (number > 0), end="")
+            _print_sections(log_sections(name, diagnosis))
+    if any(diagnosis.root_cause is not None for _, diagnosis in found):
+        code = max(code, FINDINGS)
+    if code:
+        sys.exit(code)
+
+
+def _each_log(path: str, progress: Progress) -> Generator[tuple[str, LogBytes]]:
+    """Yield the logs of a path, - of standard input, with what each is called."""
+    if path != "-":
+        yield from each_log(path, progress)
+        return
+    with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+        with suppress(OSError, AttributeError):  # no pipe, or not on Linux
+            fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, CHUNK)
+        yield "standard input", stream_of(stream, "standard input")
 
 
 @contextmanager
-def _opened_log(path: str) -> Iterator[tuple[str, LogBytes]]:
-    """Lend a log, - of standard input, with what it is called."""
-    if path == "-":
-        with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
-            with suppress(OSError, AttributeError):  # no pipe, or not on Linux
-                fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, CHUNK)
-            yield "standard input", stream
-        return
-    window = open_log(path)
-    try:
-        yield path, window
-    finally:
-        window.close()
+def _one_log(path: str, progress: Progress) -> Iterator[tuple[str, LogBytes]]:
+    """Lend the first log of a path with what it is called."""
+    found = _each_log(path, progress)
+    yield next(found)
+    found.close()
 
 
 def _host(name: str | None) -> HostProfile | None:
@@ -111,7 +142,7 @@ def _diagnosed(
 ) -> TargetDiagnosis:
     opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
     try:
-        with _opened_log(log) if log else nullcontext() as given:
+        with _one_log(log, progress) if log else nullcontext() as given:
             checkpoint = opened.load(progress)
             with base_tree(opened, base, progress) as files:
                 found = diagnose_opened(opened, checkpoint, progress, host, files, given, place)

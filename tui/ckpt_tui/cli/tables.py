@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import textwrap
@@ -77,9 +78,10 @@ def print_line(text: str) -> None:
     print(printable(text), flush=True)
 
 
-def print_json(document: object) -> None:
+def print_json(document: object, *, in_a_line: bool = False) -> None:
+    """Print a document for people and programs, or in a line where more follow."""
     LINE.take_away()
-    sys.stdout.writelines(json_pieces(document))
+    sys.stdout.writelines([json.dumps(document)] if in_a_line else json_pieces(document))
     print()
 
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+from ckpt_tui.core.window import CHUNK, chunks
 from ckpt_tui.diagnose.log_header import Header, read_header
 from ckpt_tui.diagnose.log_lines import LogLine, Severity, parse_line
 from ckpt_tui.diagnose.log_quotes import quoted_lines, unquoted
 from ckpt_tui.diagnose.log_scan import LOOK_AROUND, START, Buffer, tells_version
-
-LogBytes = ByteWindow | io.BufferedIOBase
-"""A log, in a file or as a stream."""
+from ckpt_tui.formats.log_files import LogBytes
 
 CONTEXT_LINES = 20
 """Lines kept before an error that no rule may know."""

@@ -14,10 +14,11 @@ from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Evidence, Finding, Verdict, verdict
 from ckpt_tui.diagnose.host import HostProfile
-from ckpt_tui.diagnose.log import LogBytes, read_log
+from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.proof import proof
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.diagnose.where import LogPlace, log_places
+from ckpt_tui.formats.log_files import LogBytes
 from ckpt_tui.formats.logs import log_beside, log_in, log_in_store, open_log
 from ckpt_tui.formats.opened import OpenCheckpoint
 

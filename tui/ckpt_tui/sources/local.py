@@ -12,6 +12,7 @@ from ckpt_tui.archive.directory import DirectoryTree, unreachable
 from ckpt_tui.archive.spill import unlinked_file
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.core.errors import NotACheckpoint, SourceUnreachable, UsageError
+from ckpt_tui.core.log_heads import HEAD, is_log
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, FileWindow
 from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree
@@ -151,6 +152,10 @@ def _expect_archive(target: str, file: FileWindow) -> None:
     for magic, why in _FOREIGN:
         if head.startswith(magic):
             raise NotACheckpoint(f"{target} is no checkpoint.", why, _HINT)
+    if is_log(file.read(0, HEAD)):
+        why = "It is a log of CRIU or an engine."
+        hint = f"`ckpt-tui diagnose {target}` says what went wrong."
+        raise NotACheckpoint(f"{target} is no checkpoint.", why, hint)
 
 
 def _stat(path: str) -> os.stat_result:

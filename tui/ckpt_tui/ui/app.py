@@ -14,6 +14,7 @@ from textual.screen import Screen
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.config import Config
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import palette
@@ -46,9 +47,15 @@ class ScreensApp(ThemedApp[None]):
         self.push_screen(ViewScreen(message.path, window), lambda _: window.close())
 
     def open_target(self, target: str, tab: int = 1, ref: Ref | None = None) -> None:
-        """Open one checkpoint over what is shown; `tab` and `ref` as in `ShowCheckpoint`."""
+        """Open one checkpoint, or a log, over what is shown; `tab` and `ref` as in
+        `ShowCheckpoint`."""
+        from ckpt_tui.formats.log_files import holds_log
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+        from ckpt_tui.ui.screens.log import LogScreen, log_file
 
+        if holds_log(target, quiet()):
+            self.push_screen(LogScreen(target, log_file(target)))
+            return
         self.push_screen(CheckpointScreen(target, tab, ref))
 
     def compare_targets(self, targets: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.log import read_log
-from ckpt_tui.formats.logs import open_log
+from ckpt_tui.formats.log_files import each_log
 from ckpt_tui.ui.clipboard import send_to_clipboard
 from ckpt_tui.ui.commands import DIAGNOSIS, bindings_for
 from ckpt_tui.ui.screens.job_screen import JobScreen
@@ -56,11 +57,9 @@ def log_file(path: str) -> Callable[[Progress], LogFound]:
     """Return how to read a log file."""
 
     def read(progress: Progress) -> LogFound:
-        window = open_log(path)
-        try:
-            return LogFound(path, diagnose_log(read_log(window, progress)))
-        finally:
-            window.close()
+        with closing(each_log(path, progress)) as logs:
+            name, log = next(logs)
+            return LogFound(name, diagnose_log(read_log(log, progress)))
 
     return read
 
