@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ckpt_tui.archive.joined import MemoryTree
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.build import MAX_NOTES, Parts, build_checkpoint
 from ckpt_tui.checkpoint.export import checkpoint_document, to_json
@@ -21,7 +22,6 @@ from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu import decode
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import Payload, kind_of
-from ckpt_tui.formats.views import MemoryTree
 from crafted import ARCHIVES, IMAGES, copied, loaded
 
 KEY_IMAGES = (

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ckpt_tui.archive.joined import MemoryTree
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
-from ckpt_tui.formats.views import MemoryTree
 from crafted import IMAGES
 
 

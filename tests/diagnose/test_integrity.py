@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from breakage import facts_of, findings, problems, unpack, whole_images
 
+from ckpt_tui.archive.joined import MemoryTree
 from ckpt_tui.checkpoint import image_directory
 from ckpt_tui.checkpoint.export import plain, to_json
 from ckpt_tui.core.errors import Cancelled
@@ -21,7 +22,6 @@ from ckpt_tui.diagnose.finding import Finding, verdict
 from ckpt_tui.diagnose.integrity_archive import archive_notes
 from ckpt_tui.diagnose.integrity_pages import page_runs
 from ckpt_tui.diagnose.integrity_records import records
-from ckpt_tui.formats.views import MemoryTree
 from crafted import ARCHIVES, DATA, rewrite
 
 Break = Callable[[Path], object]

@@ -31,6 +31,7 @@ import atheris
 
 with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.archive.archive_tree import open_archive
+    from ckpt_tui.archive.joined import MemoryTree
     from ckpt_tui.archive.tree import MemberKind
     from ckpt_tui.checkpoint.build import Parts, build_checkpoint
     from ckpt_tui.checkpoint.export import checkpoint_document, to_json
@@ -49,7 +50,6 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.criu.render import fields, to_plain, walk
     from ckpt_tui.diagnose.checks import CHECKS
     from ckpt_tui.diagnose.facts import Facts
-    from ckpt_tui.formats.views import MemoryTree
     from ckpt_tui.views.details import ref_sections
     from ckpt_tui.views.links import links, users
 

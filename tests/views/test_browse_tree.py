@@ -234,6 +234,7 @@ def test_marks_are_in_the_order_of_marking() -> None:
     assert tree.marked == ["/here/a"]
     row = BrowseRows(tree)[1]
     assert plain(row.cells[0]) == " ●1 a"
+    assert len(BrowseRows(tree)) == 3
 
 
 def test_a_registry_that_was_added_is_the_last_line_once() -> None:

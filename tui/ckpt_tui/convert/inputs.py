@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.directory import DirectoryTree
+from ckpt_tui.archive.joined import JoinedTree, MemoryTree, PartTree
 from ckpt_tui.archive.tree import Tree, WindowTree
 from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, SPEC_DUMP
@@ -23,7 +24,6 @@ from ckpt_tui.formats.images import CTR_CRIU
 from ckpt_tui.formats.metadata import read_metadata
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.formats.table import Found, recognise
-from ckpt_tui.formats.views import JoinedTree, MemoryTree, PartTree
 from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import children_of, image_layers, is_manifest_type, verify
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ckpt_tui.archive.joined import JoinedTree, MemoryTree
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
@@ -14,7 +15,6 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
-from ckpt_tui.formats.views import JoinedTree, MemoryTree
 from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import (
     LayerBlob,
