@@ -10,7 +10,7 @@ import pytest
 
 from ckpt_tui.checkpoint import index
 from ckpt_tui.checkpoint.filetable import file_table
-from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.index import PATH_KINDS, index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
@@ -44,9 +44,9 @@ def test_the_mount_of_a_file_is_one_of_its_own_namespace(data: Path) -> None:
 
 
 def test_a_deleted_file_is_found_by_its_path_and_by_its_image(data: Path) -> None:
-    found = index_of(loaded(data / "images/kinds"))
-    assert list(found.ghosts_at("/tmp/ghost")) == ["ghost-file-1.img"]
-    assert list(found.ghosts_at("/dev/null")) == []
+    found = index_of(loaded(data / "images/kinds")).files
+    assert found.ghosts_at("/tmp/ghost") == ["ghost-file-1.img"]
+    assert found.ghosts_at("/dev/null") == []
     assert {(f.pid, f.fd) for f in found.of_ghost("ghost-file-1.img")} == {
         (pid, 12) for pid in (1, 9, 10, 11)
     }
@@ -66,23 +66,25 @@ def test_an_index_is_built_once_and_goes_with_its_checkpoint(data: Path) -> None
 def test_what_is_looked_up_in_the_images_is_what_a_walk_finds(data: Path, name: str) -> None:
     checkpoint = loaded(data / "images" / name)
     found = index_of(checkpoint)
-    walked = index_of(
-        dataclasses.replace(
-            checkpoint, files=tuple(checkpoint.files), sockets=tuple(checkpoint.sockets)
-        )
-    )
-    for file in (*checkpoint.files, dataclasses.replace(checkpoint.files[0], target="/nowhere")):
+    files, sockets = list(checkpoint.files), list(checkpoint.sockets)
+    places = {(file.pid, file.fd): number for number, file in enumerate(files)}
+    ports = {(socket.pid, socket.fd): number for number, socket in enumerate(sockets)}
+    for file in (*files, dataclasses.replace(files[0], target="/nowhere")):
         key = (file.pid, file.fd)
-        assert found.file.get(key) == walked.file.get(key)
-        assert found.socket.get(key) == walked.socket.get(key)
-        assert found.leading_to(file.object_id) == walked.leading_to(file.object_id)
-        assert found.holders.get(file.target, []) == walked.holders.get(file.target, [])
-        assert found.on_mount.get(file.mount_id or 0) == walked.on_mount.get(file.mount_id or 0)
+        assert found.file.get(key) == places[key]
+        assert found.socket.get(key) == ports.get(key)
+        alike = [f for f in files if f.object_id == file.object_id]
+        assert found.files.leading_to(file.object_id) == alike
+        there = [f for f in files if f.target == file.target and f.kind in PATH_KINDS]
+        assert found.files.at_path(file.target) == there
+        on_mount = [f for f in files if f.mount_id == file.mount_id]
+        assert file.mount_id is None or found.on_mount.get(file.mount_id) == on_mount
     for process in checkpoint.processes:
-        assert found.files_of.get(process.pid, []) == walked.files_of.get(process.pid, [])
-    for socket in checkpoint.sockets:
+        assert found.files.of(process.pid) == [f for f in files if f.pid == process.pid]
+    for socket in sockets:
         ends = (socket.protocol, socket.local, socket.remote)
-        assert found.ends.get(ends) == walked.ends.get(ends)
+        same = [s for s in sockets if s.remote and (s.protocol, s.local, s.remote) == ends]
+        assert found.ends.get(ends, []) == same
         assert socket in found.inodes.get(socket.inode, ())
     assert found.deleted == sum(file.deleted for file in checkpoint.files)
     assert found.established == sum(s.state == "ESTABLISHED" for s in checkpoint.sockets)

@@ -169,8 +169,8 @@ def test_all_who_share_an_open_file_are_counted_and_made_when_seen(
     checkpoint = loaded(images)
     own = Ref.file(1, 99 + 2500)
     made: list[object] = []
-    make = Files._open_file
-    monkeypatch.setattr(Files, "_open_file", lambda *these: made.append(these) or make(*these))
+    make = Files.make
+    monkeypatch.setattr(Files, "make", lambda *these: made.append(these) or make(*these))
     found = users(checkpoint, own)
     assert len(made) < 10
     told = [link.ref for link in found]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint, Mount, Note, OpenFile
+from ckpt_tui.checkpoint.openfiles import Files
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.views.facts import Section
@@ -122,9 +123,12 @@ def test_mounts_that_lie_on_each_other_are_each_shown_once() -> None:
     assert sorted(m.id for _, m in found) == [1, 2, 3]
 
 
-def test_files_name_flags_and_how_many_share_them(web: Checkpoint) -> None:
+def test_files_name_flags_and_how_many_share_them(
+    web: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = OpenFile(1, 3, "regular", "/a\x1b", ("O_RDWR", "O_LARGEFILE"), deleted=True, sharers=70)
-    row = file_rows(dataclasses.replace(web, files=(one,)))[0]
+    monkeypatch.setattr(Files, "make", lambda _files, _number: one)
+    row = file_rows(web)[0]
     assert [plain(cell) for cell in row.cells] == [
         *("1", "3", "regular", "/a\\x1b (deleted)", "+70", "RDWR"),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, Tree
@@ -21,11 +21,8 @@ from ckpt_tui.checkpoint.model import (
     FormatFacts,
     Loaded,
     Note,
-    OpenFile,
     Pending,
     Process,
-    ProcessMemory,
-    Socket,
     StoredPart,
 )
 from ckpt_tui.checkpoint.namespaces import build_namespaces
@@ -95,12 +92,8 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
     named = None if whole else NAMED_AT_FIRST
     processes = build_processes(images, table, notes, progress, named)
     processes = _with_strings(images, reader, processes, progress)
-    memory: tuple[ProcessMemory, ...] = ()
-    files: Sequence[OpenFile] = ()
-    sockets: Sequence[Socket] = ()
-    if whole:
-        memory = build_memory(images, table, reader, progress)
-        files, sockets = build_files(images, table, processes, progress)
+    memory = build_memory(images, table, reader, progress) if whole else ()
+    files, sockets = build_files(images if whole else None, table, processes, progress)
     listing = images.listing(progress, decode=whole)
     pending = Pending(not whole)
     if parts.delta is not None:

@@ -88,7 +88,7 @@ def _by_ghost(index: Index, ghost: int) -> Related:
     image = ghost_image(ghost)
     if image in index.image:
         yield from to_recovered((image,))
-    yield from map(to_file, index.of_ghost(image))
+    yield from map(to_file, index.files.of_ghost(image))
 
 
 def _by_device(index: Index, device: int) -> Related:

@@ -62,8 +62,10 @@ class Index:
 
     def __init__(self, checkpoint: Checkpoint, progress: Progress) -> None:
         progress.start("looking up who refers to what")
-        self.files = files = checkpoint.files
-        self.sockets = sockets = checkpoint.sockets
+        files, sockets = checkpoint.files, checkpoint.sockets
+        assert isinstance(files, Files)
+        assert isinstance(sockets, Sockets)
+        self.files, self.sockets = files, sockets
         regions = [region for memory in checkpoint.memory for region in memory.regions]
         self.regions: Sequence[Region] = regions
         """Of all processes, in the order of `Checkpoint.memory`."""
@@ -82,28 +84,15 @@ class Index:
         self.cgroup_directories = checkpoint.cgroup_directories
         self.cgroup_paths = {group.id: group.paths for group in checkpoint.cgroups}
         """Hierarchy to path, by the id of a cgroup set."""
-        self.file: Lookup[tuple[int, int], int] = _places(files)
-        self.socket: Lookup[tuple[int, int], int] = _places(sockets)
+        self.file = Lookup(files.number)
+        self.socket = Lookup(sockets.number)
         self.region: Mapping[tuple[int, int], int] = _numbers(regions, lambda r: (r.pid, r.start))
         progress.tick(0)
         self.children = _groups(checkpoint.processes, lambda p: p.ppid)
-        self.files_of: Lookup[int, Sequence[OpenFile]]
-        self.holders: Lookup[str, Sequence[OpenFile]]
-        """Descriptors by the path they have open."""
-        mounts: Iterable[tuple[int | None, bool]]
-        if isinstance(files, Files):
-            self.files_of = Lookup(files.of)
-            self.holders = Lookup(files.at_path)
-            mounts = files.mounts()
-        else:
-            self.files_of = Lookup(_groups(files, lambda f: f.pid).get)
-            paths = _groups(files, lambda f: f.target if f.kind in PATH_KINDS else None)
-            self.holders = Lookup(paths.get)
-            mounts = ((file.mount_id, file.deleted) for file in files)
         on_mount: dict[int, array[int]] = {}
         self.deleted = 0
         """Descriptors of files whose path is gone."""
-        for number, (mount_id, deleted) in enumerate(mounts):
+        for number, (mount_id, deleted) in enumerate(files.mounts()):
             progress.tick(0)
             self.deleted += deleted
             if mount_id is not None:
@@ -145,37 +134,6 @@ class Index:
         number = self.file.get((pid, fd))
         return None if number is None else self.files[number]
 
-    def leading_to(self, file_id: int) -> Sequence[OpenFile]:
-        """Return the descriptors that lead to an open file, by its id."""
-        if isinstance(self.files, Files):
-            return self.files.leading_to(file_id)
-        return [file for file in self.files if file.object_id == file_id]
-
-    def sharing(self, file: OpenFile) -> Sequence[OpenFile]:
-        """Return the other descriptors of the same open file, or of an end of the same pipe."""
-        if isinstance(self.files, Files):
-            return self.files.sharing(file)
-        return [found for other in file.shared_with if (found := self.open_file(*other))]
-
-    def others_at(self, file: OpenFile) -> Sequence[OpenFile]:
-        """Return the descriptors that have opened the path of one by themselves."""
-        if isinstance(self.files, Files):
-            return self.files.at_path(file.target, but=file)
-        there = self.holders.get(file.target, ())
-        return [other for other in there if other.object_id != file.object_id]
-
-    def ghost_image(self, file: OpenFile) -> str:
-        """Return the image that has the contents of a deleted file, "" where none has."""
-        return self.files.ghost_image(file.object_id) if isinstance(self.files, Files) else ""
-
-    def ghosts_at(self, path: str) -> Iterable[str]:
-        """Return the images with the contents of the deleted files of a path."""
-        return sorted(self.files.ghosts_at(path)) if isinstance(self.files, Files) else ()
-
-    def of_ghost(self, image: str) -> Iterable[OpenFile]:
-        """Return the descriptors that lead to the deleted file of an image."""
-        return self.files.of_ghost(image) if isinstance(self.files, Files) else ()
-
     def open_socket(self, pid: int, fd: int) -> Socket | None:
         """Return one socket descriptor."""
         number = self.socket.get((pid, fd))
@@ -194,13 +152,6 @@ class Index:
         """Return the region of a process that starts at an address."""
         number = self.region.get((pid, start))
         return None if number is None else self.regions[number]
-
-
-def _places(files: Sequence[OpenFile | Socket]) -> Lookup[tuple[int, int], int]:
-    """Return the places of descriptors by pid and number."""
-    if isinstance(files, Files | Sockets):
-        return Lookup(files.number)
-    return Lookup(_numbers(files, lambda file: (file.pid, file.fd)).get)
 
 
 def _ends(socket: Socket) -> tuple[str, str, str]:

@@ -101,7 +101,7 @@ class Sources:
 
     def holders(self, file_id: int) -> tuple[Holder, ...]:
         """Return who has an open file."""
-        return tuple((file.pid, file.fd) for file in self.index.leading_to(file_id))
+        return tuple((file.pid, file.fd) for file in self.index.files.leading_to(file_id))
 
     def parts(self, name: str) -> Iterator[tuple[Any, list[ExtraPart]]]:
         """Yield the records of an image, each with the pieces behind it.

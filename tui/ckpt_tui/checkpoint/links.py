@@ -102,7 +102,7 @@ def _process(index: Index, process: Process) -> Related:
     if memory and memory.regions:
         said = f"its memory, {len(memory.regions):,} regions"
         yield Relation(Ref.region(pid, memory.regions[0].start), said, is_named=False)
-    yield each(index.files_of.get(pid, ()), lambda f: Relation(Ref.file(pid, f.fd), "fd"))
+    yield each(index.files.of(pid), lambda f: Relation(Ref.file(pid, f.fd), "fd"))
     for kind, number in process.namespaces.items():
         yield from to_namespace(index, kind, number)
     if process.cgroup_set is not None:
@@ -128,14 +128,14 @@ def _file(index: Index, file: OpenFile) -> Related:
     socket = index.open_socket(file.pid, file.fd)
     if socket:
         yield to_socket(socket)
-    if image := index.ghost_image(file):
+    if image := index.files.ghost_image(file.object_id):
         yield from to_recovered((image,))
     if file.kind in PATH_KINDS:
         yield from to_change(index, file.target)
     if mount := index.mount_of(file):
         yield to_mount(mount, "on the mount")
     yield from to_processes(index, (file.pid,), "held by process")
-    yield each(index.sharing(file), to_file)
+    yield each(index.files.sharing(file), to_file)
     process = index.process.get(file.pid)
     if process is not None:
         yield from to_image(index, f"fdinfo-{process.files_id}.img", "descriptor in")
@@ -162,8 +162,8 @@ def _other_ends(index: Index, socket: Socket) -> Related:
 
 def _region(index: Index, region: Region) -> Related:
     yield from to_change(index, region.path)
-    yield from to_recovered(index.ghosts_at(region.path))
-    yield each(index.holders.get(region.path, ()), to_file)
+    yield from to_recovered(index.files.ghosts_at(region.path))
+    yield each(index.files.at_path(region.path), to_file)
     if region.shared_id:
         yield from to_image(index, f"pagemap-shmem-{region.shared_id}.img", "shared object")
     memory = index.memory.get(region.pid)
@@ -193,7 +193,7 @@ def _mount(index: Index, mount: Mount) -> Related:
 
 
 def _change(index: Index, entry: DeltaEntry) -> Related:
-    yield each(index.holders.get(entry.path, ()), to_file)
+    yield each(index.files.at_path(entry.path), to_file)
     yield each(index.mappers.get(entry.path, ()), to_region)
 
 
@@ -233,26 +233,26 @@ def _users_of_cgroup(index: Index, directory: CgroupDirectory) -> Related:
 
 def _users_of_process(index: Index, process: Process) -> Related:
     yield from _family(index, process)
-    for file in index.files_of.get(process.pid, ()):
+    for file in index.files.of(process.pid):
         socket = index.open_socket(process.pid, file.fd)
         if socket:
             yield from _other_ends(index, socket)
 
 
 def _users_of_file(index: Index, file: OpenFile) -> Related:
-    yield each(index.sharing(file), to_file)
+    yield each(index.files.sharing(file), to_file)
     socket = index.open_socket(file.pid, file.fd)
     if socket:
         yield from _users_of_socket(index, socket)
     if file.kind in PATH_KINDS:
-        yield each(index.others_at(file), to_file)
+        yield each(index.files.at_path(file.target, but=file), to_file)
         yield from map(to_region, index.mappers.get(file.target, ()))
 
 
 def _users_of_socket(index: Index, socket: Socket) -> Related:
     file = index.open_file(socket.pid, socket.fd)
     if file:
-        yield each(index.sharing(file), lambda other: _socket_or_file(index, other))
+        yield each(index.files.sharing(file), lambda other: _socket_or_file(index, other))
     yield from _other_ends(index, socket)
 
 
@@ -263,7 +263,7 @@ def _socket_or_file(index: Index, file: OpenFile) -> Relation:
 
 def _users_of_region(index: Index, region: Region) -> Related:
     yield each(_other_mappers(index, region), to_region)
-    yield each(index.holders.get(region.path, ()), to_file)
+    yield each(index.files.at_path(region.path), to_file)
 
 
 def _users_of_mount(index: Index, mount: Mount) -> Related:

@@ -19,7 +19,7 @@ from ckpt_tui.checkpoint.descriptors import Descriptors, read_descriptors, share
 from ckpt_tui.checkpoint.filetable import FileObject, FileTable
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import OpenFile, Process, Socket
-from ckpt_tui.checkpoint.slots import Some
+from ckpt_tui.checkpoint.slots import Made, Some
 from ckpt_tui.checkpoint.sockets import SOCKET_TYPES, SocketEnds, address_of, build_socket
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.criu.values import flag_names, signal_names, text, value_name
@@ -31,15 +31,17 @@ FILE_KINDS = {stat.S_IFDIR: "directory", stat.S_IFCHR: "device", stat.S_IFBLK: "
 ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR")
 
 
-class Files(Some[OpenFile]):
+class Files(Made[OpenFile]):
     """Every descriptor of every process, process by process, each described when it is asked
     for."""
 
     def __init__(self, table: FileTable, descriptors: Descriptors, arch: str) -> None:
-        super().__init__(self._open_file, range(len(descriptors)))
         self._table = table
         self._descriptors = descriptors
         self._arch = arch
+
+    def __len__(self) -> int:
+        return len(self._descriptors)
 
     def number(self, key: tuple[int, int]) -> int | None:
         """Return the place of a descriptor, by pid and number."""
@@ -51,13 +53,13 @@ class Files(Some[OpenFile]):
 
     def leading_to(self, file_id: int) -> Some[OpenFile]:
         """Return the descriptors that lead to an open file."""
-        return Some(self._open_file, self._descriptors.leading_to(self._table, file_id))
+        return Some(self.make, self._descriptors.leading_to(self._table, file_id))
 
     def sharing(self, file: OpenFile) -> Some[OpenFile]:
         """Return the other descriptors of the same open file, or of an end of the same pipe."""
         own = self._descriptors.number(file.pid, file.fd)
         thing = shared_thing(self._table, file.object_id)
-        return Some(self._open_file, self._descriptors.sharing(thing, own))
+        return Some(self.make, self._descriptors.sharing(thing, own))
 
     def at_path(self, path: str, but: OpenFile | None = None) -> Some[OpenFile]:
         """Return the descriptors whose target is a path; `but` leaves out those that share one."""
@@ -66,15 +68,15 @@ class Files(Some[OpenFile]):
             thing = shared_thing(self._table, but.object_id)
             ids = (i for i in ids if shared_thing(self._table, i) != thing)
         leading = (n for i in ids for n in self._descriptors.leading_to(self._table, i))
-        return Some(self._open_file, sorted(leading))
+        return Some(self.make, sorted(leading))
 
     def ghost_image(self, file_id: int) -> str:
         """Return the image that has the contents of a deleted file, "" where none has."""
         return self._table.ghost_images.get(file_id, "")
 
-    def ghosts_at(self, path: str) -> set[str]:
+    def ghosts_at(self, path: str) -> list[str]:
         """Return the images with the contents of the deleted files of a path."""
-        return {i for n in self._table.at_path(path) if (i := self.ghost_image(n))}
+        return sorted({i for n in self._table.at_path(path) if (i := self.ghost_image(n))})
 
     def of_ghost(self, image: str) -> Iterator[OpenFile]:
         """Yield the descriptors that lead to the deleted file of an image."""
@@ -92,7 +94,7 @@ class Files(Some[OpenFile]):
                 opened = _opened(self._table, found)
                 yield _optional(opened, "mnt_id"), _is_deleted(self._table, found)
 
-    def _open_file(self, number: int) -> OpenFile:
+    def make(self, number: int) -> OpenFile:
         table, descriptors = self._table, self._descriptors
         pid, fd = descriptors.key(number)
         found = table.get(descriptors.file_ids[number])
@@ -121,19 +123,22 @@ class Files(Some[OpenFile]):
         )
 
 
-class Sockets(Some[Socket]):
+class Sockets(Made[Socket]):
     """The descriptors that are sockets, each described when it is asked for."""
 
     def __init__(
         self, table: FileTable, descriptors: Descriptors, numbers: array[int], ends: SocketEnds
     ) -> None:
-        def make(number: int) -> Socket:
-            found = table.objects[descriptors.file_ids[number]]
-            return build_socket(found, *descriptors.key(number), ends)
-
-        super().__init__(make, numbers)
-        self._descriptors = descriptors
+        self._table, self._descriptors, self._ends = table, descriptors, ends
         self._sockets = numbers
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def make(self, number: int) -> Socket:
+        place = self._sockets[number]
+        found = self._table.objects[self._descriptors.file_ids[place]]
+        return build_socket(found, *self._descriptors.key(place), self._ends)
 
     def number(self, key: tuple[int, int]) -> int | None:
         """Return the place of a socket descriptor, by pid and number."""
@@ -146,12 +151,17 @@ class Sockets(Some[Socket]):
 
 
 def build_files(
-    images: ImageDirectory,
+    images: ImageDirectory | None,
     table: FileTable,
     processes: tuple[Process, ...],
     progress: Progress,
 ) -> tuple[Files, Sockets]:
-    """Return every descriptor of every process, and those of them that are sockets."""
+    """Return every descriptor of every process, and those of them that are sockets; none at all
+    without images."""
+    if images is None:
+        none, nothing = Descriptors(), array("I")
+        ends = SocketEnds(None, table, none, nothing, progress)
+        return Files(table, none, ""), Sockets(table, none, nothing, ends)
     progress.start("reading descriptors")
     descriptors = read_descriptors(images, table, processes, progress)
     sockets = array("I")

@@ -29,7 +29,7 @@ class SocketEnds:
 
     def __init__(
         self,
-        images: ImageDirectory,
+        images: ImageDirectory | None,
         table: FileTable,
         descriptors: Descriptors,
         sockets: Sequence[int],
@@ -37,9 +37,9 @@ class SocketEnds:
     ) -> None:
         """`sockets` are the numbers of the descriptors that are some."""
         self._unread: dict[int, int] = defaultdict(int)
-        for packet, _, _ in images.records("sk-queues.img", progress):
+        for packet, _, _ in images.records("sk-queues.img", progress) if images else ():
             self._unread[packet.id_for] += packet.length
-        self._streams = dict(_streams(images, progress))
+        self._streams = dict(_streams(images, progress)) if images else {}
         self._unix: dict[int, int] = {}
         self._inet: dict[int, list[int]] = {}
         """Numbers by the hash of what a connection is known by."""

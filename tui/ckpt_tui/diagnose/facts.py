@@ -138,7 +138,7 @@ class Facts:
 
     def holder(self, file_id: int) -> tuple[int, int] | None:
         """Return the first (pid, descriptor) that has an open file."""
-        found = self.index.leading_to(file_id)
+        found = self.index.files.leading_to(file_id)
         return (found[0].pid, found[0].fd) if found else None
 
     @cached_property

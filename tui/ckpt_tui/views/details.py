@@ -104,7 +104,7 @@ def _thread(thread: Thread) -> Fact:
 
 
 def _files(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
-    files = index_of(checkpoint).files_of.get(pid, [])
+    files = index_of(checkpoint).files.of(pid)
     for file in files[:SHOWN_FILES]:
         yield Fact(str(file.fd), file_text(file), link=Ref.file(file.pid, file.fd))
     yield from and_more(len(files) - SHOWN_FILES, IN_FILES)

@@ -98,7 +98,7 @@ def process_rows(checkpoint: Checkpoint) -> LazyRows[int]:
 
     def row(pid: int) -> Row:
         memory = index.memory.get(pid)
-        files = len(index.files_of.get(pid, ()))
+        files = len(index.files.of(pid))
         dumped = memory.dumped_bytes if memory else None
         return _row(index.process[pid], depths[pid], dumped, scale, files)
 
