@@ -82,3 +82,11 @@ def test_names_in_the_guide_for_extensions_exist() -> None:
         assert (root / name).exists(), name
     for table, name in re.findall(r"`([A-Z]+)` in\s+`([a-z_/]+\.py)`", guide):
         assert re.search(rf"(?m)^{table}\b", (TOP / "tui/ckpt_tui" / name).read_text()), table
+
+
+def test_the_hosted_ci_runs_every_python_that_is_promised() -> None:
+    promised = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if ":: Python :: 3." in c]
+    workflow = (TOP / ".github/workflows/tests.yml").read_text()
+    (matrix,) = re.findall(r"python-version: \[(.+)\]", workflow)
+    assert matrix == ", ".join(f'"{version}"' for version in promised)
+    assert PROJECT["requires-python"] == f">={promised[0]}"
