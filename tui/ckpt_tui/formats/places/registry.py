@@ -5,7 +5,7 @@ Nothing is fetched for a tag before it is asked for: some registries count each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -97,7 +97,7 @@ class Tags:
         self._busy.discard(path)
 
     def describe(
-        self, entries: Iterable[Entry], progress: Progress, found: Callable[[int, Entry], None]
+        self, entries: Sequence[Entry], progress: Progress, found: Callable[[int, Entry], None]
     ) -> CkptError | None:
         """Find out what some tags are, a few at a time, and give each with its number to `found`,
         in a thread; one that cannot be read has a `problem`.
@@ -105,6 +105,8 @@ class Tags:
         A registry that wants fewer requests is left alone from then on; returns its answer.
         """
         busy: list[CkptError] = []
+        for path in {entry.path for entry in entries}:  # not by two threads at once
+            self._store(path)
 
         def ask(number: int, entry: Entry, progress: Progress) -> None:
             described = self._asked(entry, progress, busy)

@@ -40,21 +40,15 @@ class BrowseScreen(Screen[None]):
         """`label` is what the folder is called, its path without one."""
         super().__init__()
         self.places = BrowseTree(roots(folder, label))
+        self.card = BrowseCard()
+        self.branches = BrowseList(self.places, self.card)
 
     def compose(self) -> ComposeResult:
         yield MarksLine()
         with Horizontal():
-            yield BrowseList(self.places)
-            yield BrowseCard()
+            yield self.branches
+            yield self.card
         yield KeyLine(BROWSER)
-
-    @property
-    def branches(self) -> BrowseList:
-        return self.query_one(BrowseList)
-
-    @property
-    def card(self) -> BrowseCard:
-        return self.query_one(BrowseCard)
 
     @property
     def line(self) -> Line | None:
@@ -67,21 +61,10 @@ class BrowseScreen(Screen[None]):
             if line.entry.target == target:
                 self.branches.table.go_to(line.key)
 
-    @on(BrowseList.Changed)
-    def _changed(self, message: BrowseList.Changed) -> None:
-        self.card.look_at(message.line)
-
-    @on(BrowseList.Unlisted)
-    def _unlisted(self, message: BrowseList.Unlisted) -> None:
-        if message.error:
-            self.card.job_failed(message.error)
-        else:
-            self.card.job_stopped()
-
     @on(events.ScreenResume)
     def _resumed(self) -> None:
-        for branches in self.query(BrowseList):  # none before the first layout
-            branches.show()
+        if self.branches.is_mounted:
+            self.branches.show()
 
     @on(events.ScreenSuspend)
     def _suspended(self) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.message import Message
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -16,6 +14,7 @@ from ckpt_tui.core.text import human_count
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.places.registry import Tags
 from ckpt_tui.ui.jobs import JobHost, JobProgress
+from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
@@ -36,21 +35,11 @@ def children(entry: Entry, progress: Progress) -> Iterable[Entry]:
 class BrowseList(JobHost, Vertical):
     """Shows a tree; branches are listed one after another."""
 
-    @dataclass
-    class Changed(Message):
-        """Another line is under the cursor, or more is known of it."""
-
-        line: Line | None
-
-    @dataclass
-    class Unlisted(Message):
-        """A branch could not be listed; without an error that was stopped."""
-
-        error: CkptError | None
-
-    def __init__(self, places: BrowseTree) -> None:
+    def __init__(self, places: BrowseTree, card: BrowseCard) -> None:
+        """`card` shows what is under the cursor, and what goes wrong."""
         super().__init__(classes="list")
         self.places = places
+        self._card = card
         self._rows = BrowseRows(places)
         self._tags = Tags()
 
@@ -80,7 +69,7 @@ class BrowseList(JobHost, Vertical):
         """Show the tree as it is now, and find out more of what is in view; `empty` is said where
         no line is left."""
         self.table.set_rows(self._rows, empty)
-        self.post_message(self.Changed(self.line))
+        self._card.look_at(self.line)
         self.describe()
 
     def toggle(self, line: Line) -> None:
@@ -129,15 +118,12 @@ class BrowseList(JobHost, Vertical):
         self.places.failed(error)
         self._list_next()
         self.show()
-        self._unlisted(error)
-
-    def _unlisted(self, error: CkptError | None) -> None:
-        self.post_message(self.Unlisted(error))
+        self._card.job_failed(error)
 
     def _stopped(self) -> None:
         self.places.stopped()
         self.show()
-        self._unlisted(None)
+        self._card.job_stopped()
 
     def describe(self) -> None:
         """Find out what the tags in view are, if nothing else is under way; others would cost
@@ -156,9 +142,9 @@ class BrowseList(JobHost, Vertical):
 
         if unknown:
             name = f"Asking about {human_count(len(unknown), 'tag')}"
-            self.run(name, ask, lambda _: self.show(), failed=self._unlisted)
+            self.run(name, ask, lambda _: self.show(), failed=self._card.job_failed)
 
     @on(VirtualTable.RowHighlighted)
     def _highlighted(self) -> None:
-        self.post_message(self.Changed(self.line))
+        self._card.look_at(self.line)
         self.describe()
