@@ -1,4 +1,4 @@
-"""What each sub-command takes. What it does is in the module beside."""
+"""The arguments and options of each sub-command; the other modules implement them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from ckpt_tui.cli.options import (
 )
 @click.version_option(__version__, prog_name="ckpt-tui")
 def cli() -> None:
-    """Look into container checkpoints made with CRIU, see why a restore fails, convert them to an
-    image that restores in place.
+    """Inspect container checkpoints made with CRIU, find out why a restore fails, and convert
+    checkpoints to images that restore in place.
 
-    Without a command: `ckpt-tui [TARGET]...` opens the screens.
+    Without a command, `ckpt-tui [TARGET]...` opens the terminal interface.
     """
     from ckpt_tui.core.config import load_config
     from ckpt_tui.core.masks import choose_masks
@@ -45,7 +45,7 @@ def cli() -> None:
 @cli.command("open", hidden=True)
 @file_argument("targets", nargs=-1)
 def open_screens(targets: tuple[str, ...]) -> None:
-    """Open the screens on TARGET..., or the browser."""
+    """Open TARGET..., or the browser."""
     from ckpt_tui.cli.screens import open_targets
 
     open_targets(targets)
@@ -53,7 +53,10 @@ def open_screens(targets: tuple[str, ...]) -> None:
 
 @cli.command()
 def demo() -> None:
-    """Open the screens on real checkpoints that come along; needs no root and no network."""
+    """Open the included checkpoints.
+
+    Needs no root and no network.
+    """
     from ckpt_tui.cli.screens import open_demo
 
     open_demo()
@@ -65,7 +68,7 @@ def demo() -> None:
 @REVEAL
 @reads_checkpoints
 def inspect(target: str, as_json: bool, reveal: bool) -> None:
-    """Print everything known of a checkpoint.
+    """Print all facts about a checkpoint.
 
     \b
       ckpt-tui inspect web.tar.zst
@@ -81,7 +84,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
 @JSON
 @reads_checkpoints
 def images(target: str, as_json: bool) -> None:
-    """List its CRIU images: kind, size, records.
+    """List the CRIU images of a checkpoint.
 
     \b
       ckpt-tui images web.tar.zst
@@ -96,11 +99,11 @@ def images(target: str, as_json: bool) -> None:
 @click.argument("image")
 @JSON
 @click.option("--crit", is_flag=True, help="Print the JSON that `crit decode` prints.")
-@click.option("--pretty", is_flag=True, help="With --crit: as `crit decode --pretty`.")
+@click.option("--pretty", is_flag=True, help="With --crit: print like `crit decode --pretty`.")
 @REVEAL
 @reads_checkpoints
 def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool, reveal: bool) -> None:
-    """Print one CRIU image, decoded: IMAGE is a name such as core-1.img.
+    """Print one CRIU image, decoded. IMAGE is its name, such as core-1.img.
 
     \b
       ckpt-tui decode web.tar.zst files.img
@@ -113,33 +116,36 @@ def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool, rev
 
 @cli.command()
 @TARGET
-@click.option("--pages", is_flag=True, help="Count zero, duplicate and unique pages; reads all.")
+@click.option(
+    "--pages", is_flag=True, help="Count zero, duplicate and unique pages; reads all pages."
+)
 @file_option(
     "--with",
     "others",
     multiple=True,
     metavar="TARGET",
-    help="Count the pages that another checkpoint has, too; may be given again.",
+    help="Count the pages that TARGET has as well. Repeatable.",
 )
-@click.option("--layers", is_flag=True, help="Say what each layer of the root filesystem did.")
+@click.option("--layers", is_flag=True, help="Show what each layer of the root filesystem changed.")
 @file_option(
     "--base",
     metavar="IMAGE",
     default="",
-    help="The image that the container ran from.",
+    help="The base image of the container.",
 )
 @JSON
 @reads_checkpoints
 def sizes(
     target: str, pages: bool, others: tuple[str, ...], layers: bool, base: str, as_json: bool
 ) -> None:
-    """Say where the bytes are: layers, components, images, processes, kinds of memory, files.
+    """List layers and sizes: what takes how many bytes.
 
-    Of an image without a checkpoint it is the layers.
+    Sizes are by component, CRIU image, process, kind of memory and file. For an image without a
+    checkpoint, list its layers.
 
     \b
       ckpt-tui sizes web.tar.zst --json | jq '.sizes.components'
-      ckpt-tui sizes web.tar.zst --layers       who added, changed and deleted what
+      ckpt-tui sizes web.tar.zst --layers       what each layer changed
       ckpt-tui sizes web-2.tar.zst --with web-1.tar.zst
     """
     from ckpt_tui.cli.sizes import Wanted
@@ -152,9 +158,9 @@ def sizes(
 @file_argument("before")
 @file_argument("after")
 @file_argument("later", nargs=-1)
-@click.option("--screen", is_flag=True, help="Show it on the screen.")
-@click.option("--no-pages", is_flag=True, help="Leave out the contents of memory and files.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 unless all is the same.")
+@click.option("--screen", is_flag=True, help="Show the result in the terminal interface.")
+@click.option("--no-pages", is_flag=True, help="Do not compare the contents of memory and files.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are differences.")
 @JSON
 @REVEAL
 @reads_checkpoints
@@ -168,14 +174,15 @@ def compare(
     as_json: bool,
     reveal: bool,
 ) -> int:
-    """Say what differs between two checkpoints: processes, files, sockets, memory, delta.
+    """Show the differences between two or more checkpoints.
 
-    With LATER ones it is a time line: each is compared with the one before.
+    It compares processes, files, sockets, mounts, memory and changed files. With LATER, each
+    checkpoint is compared with the one before it, as a time line.
 
     \b
       ckpt-tui compare web-1.tar web-2.tar --json | jq .memory
       ckpt-tui compare --screen web-1.tar web-2.tar web-3.tar
-      ckpt-tui compare --exit-code before.tar after.tar && echo nothing has changed
+      ckpt-tui compare --exit-code before.tar after.tar && echo unchanged
     """
     targets = before, after, *later
     if screen:
@@ -190,11 +197,17 @@ def compare(
 
 @cli.command()
 @TARGET
-@click.option("--measure", is_flag=True, help="Run the data steps in a scratch folder; no root.")
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Run and time the data steps in a temporary directory. Needs no root.",
+)
 @JSON
 @reads_checkpoints
 def formats(target: str, measure: bool, as_json: bool) -> None:
-    """Say what each engine reads and writes to restore it, in the legacy form and the optimized.
+    """Show what each engine reads and writes to restore it.
+
+    It compares the legacy form of a checkpoint with the optimized image.
 
     \b
       ckpt-tui formats web.tar.zst --measure
@@ -210,11 +223,13 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 @REVEAL
 @reads_checkpoints
 def report(target: str, output: str | None, reveal: bool) -> None:
-    """Write all that is known of it as one document, with SHA-256 of the input and every file.
+    """Write a report about a checkpoint.
+
+    It has the SHA-256 digest of the input and of every file.
 
     \b
       ckpt-tui report web.tar.zst -o web.html
-      SOURCE_DATE_EPOCH=0 ckpt-tui report web.tar.zst -o web.json    the same bytes every time
+      SOURCE_DATE_EPOCH=0 ckpt-tui report web.tar.zst -o web.json    reproducible
     """
     from ckpt_tui.cli.report import report as run
 
@@ -233,18 +248,21 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 @file_option(
     "--host",
     metavar="this|FILE",
-    help="Where it shall run: `this`, or a profile.",
+    help="The host to restore on: `this`, or a profile from `ckpt-tui host`.",
 )
 @file_option(
     "--base",
-    help="The image the container ran from, if it is not found by itself.",
+    help="The base image of the container, if it is not found automatically.",
 )
 @JSON
 @reads_checkpoints
 def diagnose(
     target: str | None, log: tuple[str, ...], host: str | None, base: str | None, as_json: bool
 ) -> None:
-    """Say why a dump or restore failed, whether TARGET is whole, and what would fail.
+    """Find out why a dump or restore failed or would fail.
+
+    It reads the log, checks that TARGET is intact and, with --host and --base, whether it would
+    restore there.
 
     \b
       ckpt-tui diagnose web.tar.zst --host this
@@ -258,7 +276,7 @@ def diagnose(
 
 @cli.command()
 def host() -> None:
-    """Print a profile of this host, for `diagnose --host FILE` elsewhere.
+    """Print a profile of this host, for `diagnose --host FILE`.
 
     \b
       ssh node-2 ckpt-tui host > node-2.json
@@ -278,38 +296,43 @@ def host() -> None:
 @file_option(
     "--base",
     metavar="TARGET",
-    help="The image that the container was made from.",
+    help="The base image of the container.",
 )
-@click.option("--for", "repository", metavar="HOST/REPO", help="Where a local result will live.")
-@click.option("--keep-delta-tar", is_flag=True, help="Without a base: leave the delta as a tar.")
+@click.option(
+    "--for", "repository", metavar="HOST/REPO", help="The repository that a local result is for."
+)
+@click.option(
+    "--keep-delta-tar", is_flag=True, help="Without a base image: keep the delta as a tar file."
+)
 @file_option(
     "--upper",
     metavar="DIR",
-    help="Beside dir:IMAGES: the overlay's upper folder.",
+    help="With dir:IMAGES: the upper directory of the overlay.",
 )
 @file_option(
     "--spec",
     metavar="FILE",
-    help="Beside dir:IMAGES: config.json of the bundle.",
+    help="With dir:IMAGES: config.json of the bundle.",
 )
 @file_option(
     "--config",
     metavar="FILE",
-    help="Beside dir:IMAGES: the engine's config.dump.",
+    help="With dir:IMAGES: config.dump of the engine.",
 )
 @file_option(
     "--previous",
     metavar="TARGET",
     help="The pre-dump of an incremental checkpoint.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and do not write anything.")
 @JSON
 @reads_checkpoints
 def convert(source: str, destination: str | None, **options: Any) -> None:
-    """Convert SOURCE to the optimized image format, into DESTINATION or the own store.
+    """Convert a checkpoint to the optimized image format, or back.
 
-    DESTINATION is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]. A fresh dump
-    goes into a registry without an archive in between:
+    Without DESTINATION, the result goes to the local store. DESTINATION is oci:DIR[:TAG],
+    oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]. A new dump can be converted directly into a
+    registry:
 
     \b
       ckpt-tui convert dir:IMAGES docker://HOST/REPO:TAG --upper DIR --spec FILE --base IMAGE
@@ -321,14 +344,16 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 
 @cli.command()
 @file_argument("target", required=False)
-@click.option("--all", "every", is_flag=True, help="Describe all tags, not the first 100 alone.")
+@click.option("--all", "every", is_flag=True, help="Describe all tags, not only the first 100.")
 @JSON
 @reaches_registries
 def ls(target: str | None, every: bool, as_json: bool) -> None:
-    """Say what is in TARGET: docker://HOST, docker://HOST/REPO[:TAG], a layout, an archive of
-    images, a folder, or the root of a store of podman, CRI-O, containerd or Docker.
+    """List a registry, layout, directory or local store.
 
-    Without TARGET: what the engines of this machine keep in their stores.
+    TARGET is docker://HOST, docker://HOST/REPO[:TAG], a layout, an archive of images, a
+    directory, or the root of a store of podman, CRI-O, containerd or Docker.
+
+    Without TARGET, list the stores of the engines on this machine.
 
     \b
       ckpt-tui ls docker://registry.example/app/web
@@ -345,10 +370,10 @@ def ls(target: str | None, every: bool, as_json: bool) -> None:
 @JSON
 @reaches_registries
 def copy(source: str, destination: str, as_json: bool) -> None:
-    """Copy an image from SOURCE to DESTINATION; only what is missing there is moved.
+    """Copy an image from SOURCE to DESTINATION. Only missing blobs are transferred.
 
-    Both are docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]; SOURCE may also be
-    containers-storage:NAME.
+    Both can be docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]; SOURCE can also
+    be containers-storage:NAME.
 
     \b
       ckpt-tui copy oci:store:web docker://registry.example/app/web:1

@@ -13,20 +13,20 @@ EXAMPLES = """
 \b
 Examples:
   ckpt-tui                                  browse local checkpoints
-  ckpt-tui web-0.tar                        open one
+  ckpt-tui web-0.tar                        open a checkpoint
   ckpt-tui inspect web-0.tar --json | jq .processes
-  ckpt-tui diagnose --log restore.log       why it did not restore
+  ckpt-tui diagnose --log restore.log       why a restore failed
   ckpt-tui convert web-0.tar --base oci:base --for registry.example/app/web
 
 \b
-TARGET is a path (archive, directory, OCI layout or archive), or one of skopeo's names:
+TARGET is a path (archive, directory, OCI layout or OCI archive), or a name as in skopeo:
   oci:DIR[:TAG]  oci-archive:FILE[:TAG]  dir:DIR  containers-storage:NAME
-  docker://HOST/REPO[:TAG|@DIGEST], or containerd:NAME
-A single - reads standard input.
+  docker://HOST/REPO[:TAG|@DIGEST]  containerd:NAME
+A single - is standard input.
 
 \b
-Keys of your own, a theme and words to mask: config.toml in ~/.config/ckpt-tui.
-Completion of a shell:  eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"   (or zsh, fish)
+Configuration (keys, theme, masks, registries): ~/.config/ckpt-tui/config.toml
+Shell completion:  eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"   (or zsh, fish)
 """
 
 

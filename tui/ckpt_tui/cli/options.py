@@ -25,7 +25,7 @@ TARGET = file_argument("target")
 
 
 def _use_access(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    """Let every registry be reached as the options of this call say."""
+    """Apply the TLS options to every registry of this call."""
     if value is None or parameter.name is None:
         return
     from ckpt_tui.sources.access import Access, choose_access
@@ -43,7 +43,7 @@ def reaches_registries(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(exists=True, dir_okay=False),
             expose_value=False,
             callback=_use_access,
-            help="Trust the authorities in this PEM file.",
+            help="Trust the certificate authorities in this PEM file.",
         ),
         click.option(
             "--tls-verify",
@@ -51,14 +51,14 @@ def reaches_registries(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="BOOL",
             expose_value=False,
             callback=_use_access,
-            help="false: take any certificate of a registry, or plain HTTP.",
+            help="false: accept any certificate of a registry, and plain HTTP.",
         ),
     ):
         command = option(command)
     return command
 
 
-def _ask_nobody(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+def _skip_confirmation(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     del parameter
     if value:
         from ckpt_tui.cli.telling import YES
@@ -67,14 +67,14 @@ def _ask_nobody(context: click.Context, parameter: click.Parameter, value: bool)
 
 
 def reads_checkpoints(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of registries, and of what they can only send as a whole."""
+    """Give a command the options of registries, and `--yes` for large downloads."""
     yes = click.option(
         "-y",
         "--yes",
         is_flag=True,
         expose_value=False,
-        callback=_ask_nobody,
-        help="Ask nobody before much is fetched from a registry.",
+        callback=_skip_confirmation,
+        help="Do not confirm large downloads from a registry.",
     )
     return reaches_registries(yes(command))
 
