@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,12 +12,17 @@ from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.masks import COVER, covered, is_secret, masked, masked_arguments
 from ckpt_tui.core.styled import Styled
 from ckpt_tui.views.details import ref_sections
-from ckpt_tui.views.processes import command_line, exit_text, process_rows, walk
+from ckpt_tui.views.processes import command_line, exit_text, process_rows
+from ckpt_tui.views.table import tree_order
 from crafted import ARCHIVES, IMAGES, loaded
 
 
 def process(pid: int, ppid: int, *argv: bytes, state: str = "running") -> Process:
     return Process(pid, ppid, pid, pid, state, "name", argv=argv or None)
+
+
+def walk(processes: tuple[Process, ...]) -> Iterator[tuple[int, Process]]:
+    return tree_order(processes, lambda p: p.pid, lambda p: p.ppid)
 
 
 def test_parents_come_before_their_children() -> None:

@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.search import Match, Matches
 from ckpt_tui.core.masks import BLOT, secret_byte_spans
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.views.table import Column, Row
+from ckpt_tui.views.table import Column, Row, row_of
 
 COLUMNS = (
     Column("PID", width=5, align="right"),
@@ -29,11 +29,9 @@ AFTER = 80
 def found_row(number: int, match: Match, region: Region | None, reveal: bool) -> Row:
     """Return one match; its context is masked where it looks like a secret."""
     place = printable(region.path.rpartition("/")[2] or region.kind) if region else "?"
-    return Row(
-        key=("found", number),
-        cells=(str(match.pid), f"{match.address:x}", place, context(match, reveal)),
-        values=(match.pid, match.address, place),
-    )
+    shown = context(match, reveal)
+    address = f"{match.address:x}", match.address
+    return row_of(("found", number), match.pid, address, place, (shown, shown.plain))
 
 
 def context(match: Match, reveal: bool) -> Styled:

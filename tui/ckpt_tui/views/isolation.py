@@ -13,7 +13,7 @@ from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_count, listed, printable
 from ckpt_tui.criu.values import file_mode
 from ckpt_tui.views.facts import Fact, Section, and_more
-from ckpt_tui.views.table import Column, Row
+from ckpt_tui.views.table import Column, Row, row_of
 
 COLUMNS = (
     Column("KIND", width=12),
@@ -66,16 +66,13 @@ def _order(hierarchy: str, path: str) -> tuple[str, list[str]]:
 
 
 def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], detail: str) -> Row:
-    return Row(
-        key=key,
-        cells=(
-            printable(kind),
-            name,
-            "dumped" if dumped else "the host",
-            listed(map(str, pids), SHOWN_PIDS, " "),
-            masked(printable(detail), False),
-        ),
-        values=(kind, name, dumped, len(pids), detail),
+    return row_of(
+        key,
+        printable(kind),
+        name,
+        ("dumped" if dumped else "the host", dumped),
+        (listed(map(str, pids), SHOWN_PIDS, " "), len(pids)),
+        masked(printable(detail), False),
     )
 
 

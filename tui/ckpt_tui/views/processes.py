@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
 from ckpt_tui.checkpoint.index import index_of
@@ -13,7 +12,7 @@ from ckpt_tui.core.masks import masked_arguments
 from ckpt_tui.core.styled import Cell, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
-from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
+from ckpt_tui.views.table import Column, LazyRows, Row, by_ref, row_of, tree_order
 
 COLUMNS = (
     Column("PID", width=6, align="right"),
@@ -29,26 +28,6 @@ SHOWN_COMMAND = 160
 
 BAR = 6
 """Cells of the memory bar."""
-
-
-def walk(processes: tuple[Process, ...]) -> Iterator[tuple[int, Process]]:
-    """Yield (depth, process), parents before children. A process whose parent is missing, or that
-    is its own ancestor in a damaged image, stands at the root."""
-    children: dict[int, list[Process]] = defaultdict(list)
-    pids = {p.pid for p in processes}
-    for process in processes:
-        known = process.ppid in pids and process.ppid != process.pid
-        children[process.ppid if known else 0].append(process)
-    seen: set[int] = set()
-    for start in [*children[0], *processes]:
-        stack = [(0, start)]
-        while stack:
-            depth, process = stack.pop()
-            if process.pid in seen:
-                continue
-            seen.add(process.pid)
-            yield depth, process
-            stack.extend((depth + 1, child) for child in reversed(children[process.pid]))
 
 
 PADDED = 3
@@ -93,7 +72,8 @@ def process_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     """Return one row a process, in tree order, made when seen; memory is the dumped bytes, on one
     scale."""
     index = index_of(checkpoint)
-    depths = {process.pid: depth for depth, process in walk(checkpoint.processes)}
+    order = tree_order(checkpoint.processes, lambda p: p.pid, lambda p: p.ppid)
+    depths = {process.pid: depth for depth, process in order}
     scale = max((m.dumped_bytes for m in checkpoint.memory), default=0)
 
     def row(pid: int) -> Row:
@@ -110,23 +90,13 @@ def _row(process: Process, depth: int, dumped: int | None, scale: int, files: in
     if dumped is not None:
         amount = styled((bar(dumped, scale, BAR), "pages"), human_bytes(dumped).rjust(9))
     who, command = process.credentials, command_line(process)
-    return Row(
-        key=Ref.process(process.pid),
-        cells=(
-            str(process.pid),
-            "  " * min(depth, 20) + command,
-            amount,
-            str(len(process.threads)) if process.threads else "",
-            str(files) if files else "",
-            str(who.uid) if who else "",
-        ),
-        values=(
-            process.pid,
-            command,
-            dumped,
-            len(process.threads),
-            files,
-            who.uid if who else None,
-        ),
+    return row_of(
+        Ref.process(process.pid),
+        process.pid,
+        ("  " * min(depth, 20) + command, command),
+        (amount, dumped),
+        (str(len(process.threads)) if process.threads else "", len(process.threads)),
+        (str(files) if files else "", files),
+        (str(who.uid), who.uid) if who else ("", None),
         meaning="muted" if process.state == "zombie" else "",
     )

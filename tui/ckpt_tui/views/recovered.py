@@ -14,7 +14,7 @@ from ckpt_tui.checkpoint.relations import Relation, each, to_image
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.views.facts import Fact, Section, and_more, note_facts
 from ckpt_tui.views.links import Lead, labelled
-from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
+from ckpt_tui.views.table import Column, LazyRows, Row, by_ref, row_of
 from ckpt_tui.views.tables import SIZED, sized
 
 COLUMNS = (
@@ -44,11 +44,8 @@ def _row(number: int, item: Item, scale: int) -> Row:
         pid, fd = item.holders[0]
         more = len(item.holders) - 1
         held = f"{pid} fd {fd}" + (f" +{more}" if more else "")
-    return Row(
-        key=Ref.item(number),
-        cells=(item.kind, printable(item.name), held, sized(item.size, scale, "volumes")),
-        values=(item.kind, item.name, held, item.size),
-    )
+    size = sized(item.size, scale, "volumes"), item.size
+    return row_of(Ref.item(number), item.kind, (printable(item.name), item.name), held, size)
 
 
 def number_from(items: Sequence[Item], image: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -44,6 +45,14 @@ class Row:
     """Style of the whole line: `muted` for a row that is there but does not count."""
 
 
+def row_of(key: Hashable, *columns: str | int | tuple[Cell, object], meaning: str = "") -> Row:
+    """Return a row: of each column what is shown, which is what it sorts by too, or a pair of
+    both."""
+    pairs = [c if isinstance(c, tuple) else (str(c), c) for c in columns]
+    cells, values = tuple(cell for cell, _ in pairs), tuple(value for _, value in pairs)
+    return Row(key, cells, values, meaning)
+
+
 class RowSource(Protocol):
     """Where a table gets its rows from, one at a time, as they come into view."""
 
@@ -71,6 +80,8 @@ class ListRows:
         return next((i for i, row in enumerate(self.rows) if row.key == key), None)
 
 
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 
@@ -112,6 +123,28 @@ def by_ref(
 ) -> Callable[[Hashable], int | None]:
     """Return what finds the number of a row by the `Ref` that is its key."""
     return lambda key: number_of(key.ids) if isinstance(key, Ref) and key.kind == kind else None
+
+
+def tree_order(
+    things: Sequence[T], key_of: Callable[[T], K], above: Callable[[T], K]
+) -> Iterator[tuple[int, T]]:
+    """Yield depth and thing, each below the one above it, else in their order. One whose upper one
+    is missing, or that lies below itself in a damaged image, stands at the root."""
+    known = {key_of(thing) for thing in things}
+    children: dict[K, list[T]] = defaultdict(list)
+    roots: list[T] = []
+    for thing in things:
+        is_below = above(thing) in known and above(thing) != key_of(thing)
+        (children[above(thing)] if is_below else roots).append(thing)
+    seen: set[K] = set()
+    for start in (*roots, *things):
+        stack = [(0, start)]
+        while stack:
+            depth, thing = stack.pop()
+            if key_of(thing) not in seen:
+                seen.add(key_of(thing))
+                yield depth, thing
+                stack += [(depth + 1, below) for below in reversed(children[key_of(thing)])]
 
 
 def plain(cell: Cell) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
 from ckpt_tui.checkpoint.delta import SoFar
 from ckpt_tui.checkpoint.index import index_of
-from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, Mount, OpenFile, Region, Socket
+from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, OpenFile, Region, Socket
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.masks import masked
 from ckpt_tui.core.styled import Cell, Styled, styled
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.meanings import signed
-from ckpt_tui.views.table import Column, LazyRows, Row, by_ref
+from ckpt_tui.views.table import Column, LazyRows, Row, by_ref, row_of, tree_order
 
 BAR = 6
 """Cells of a bar in a table."""
@@ -56,24 +55,14 @@ def _file_row(file: OpenFile) -> Row:
     target: Cell = printable(file.target)
     if file.deleted:
         target = styled(str(target), (" (deleted)", "deleted"))
-    return Row(
-        key=Ref.file(file.pid, file.fd),
-        cells=(
-            str(file.pid),
-            str(file.fd),
-            file.kind,
-            target,
-            f"+{file.sharers}" if file.sharers else "",
-            " ".join(f.removeprefix("O_") for f in file.flags if f != "O_LARGEFILE"),
-        ),
-        values=(
-            file.pid,
-            file.fd,
-            file.kind,
-            printable(file.target),
-            file.sharers,
-            " ".join(file.flags),
-        ),
+    return row_of(
+        Ref.file(file.pid, file.fd),
+        file.pid,
+        file.fd,
+        file.kind,
+        (target, printable(file.target)),
+        (f"+{file.sharers}" if file.sharers else "", file.sharers),
+        " ".join(f.removeprefix("O_") for f in file.flags if f != "O_LARGEFILE"),
         meaning="fails" if file.kind == "missing" else "",
     )
 
@@ -101,26 +90,15 @@ def socket_rows(checkpoint: Checkpoint) -> LazyRows[int]:
 
 def _socket_row(socket: Socket) -> Row:
     peer = f"{socket.peer[0]} fd {socket.peer[1]}" if socket.peer else ""
-    return Row(
-        key=Ref.socket(socket.pid, socket.fd),
-        cells=(
-            str(socket.pid),
-            str(socket.fd),
-            socket_kind(socket),
-            socket.state,
-            printable(socket.local) or "(unnamed)",
-            printable(socket.remote) or peer,
-            human_bytes(socket.queued) if socket.queued else "",
-        ),
-        values=(
-            socket.pid,
-            socket.fd,
-            socket_kind(socket),
-            socket.state,
-            socket.local,
-            socket.remote,
-            socket.queued,
-        ),
+    return row_of(
+        Ref.socket(socket.pid, socket.fd),
+        socket.pid,
+        socket.fd,
+        socket_kind(socket),
+        socket.state,
+        (printable(socket.local) or "(unnamed)", socket.local),
+        (printable(socket.remote) or peer, socket.remote),
+        (human_bytes(socket.queued) if socket.queued else "", socket.queued),
     )
 
 
@@ -160,26 +138,15 @@ def memory_rows(checkpoint: Checkpoint) -> LazyRows[int]:
 
 def _region_row(region: Region, scale: int) -> Row:
     span = region.end - region.start
-    return Row(
-        key=Ref.region(region.pid, region.start),
-        cells=(
-            str(region.pid),
-            f"{region.start:x}",
-            region.protection,
-            region.kind,
-            human_bytes(span),
-            sized(region.dumped, scale, REGION_MEANING.get(region.kind, "pages")),
-            printable(region.path),
-        ),
-        values=(
-            region.pid,
-            region.start,
-            region.protection,
-            region.kind,
-            span,
-            region.dumped,
-            region.path,
-        ),
+    return row_of(
+        Ref.region(region.pid, region.start),
+        region.pid,
+        (f"{region.start:x}", region.start),
+        region.protection,
+        region.kind,
+        (human_bytes(span), span),
+        (sized(region.dumped, scale, REGION_MEANING.get(region.kind, "pages")), region.dumped),
+        printable(region.path),
         meaning="" if region.dumped or region.kind in ("file", "shared") else "muted",
     )
 
@@ -195,50 +162,20 @@ MOUNT_COLUMNS = (
 
 def mount_rows(checkpoint: Checkpoint, reveal: bool = False) -> list[Row]:
     """Return one row a mount, indented below the mount it lies on."""
+    mounts = sorted(checkpoint.mounts, key=lambda m: (m.namespace, m.mountpoint))
     return [
-        Row(
-            key=Ref.mount(mount.namespace, mount.id),
-            cells=(
-                "  " * min(depth, 12) + printable(mount.mountpoint),
-                printable(mount.fstype),
-                masked(printable(mount.source), reveal),
-                printable(mount.external_key),
-                human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "",
-            ),
-            values=(
-                mount.mountpoint,
-                mount.fstype,
-                mount.source,
-                mount.external_key,
-                mount.dumped_bytes,
-            ),
+        row_of(
+            Ref.mount(mount.namespace, mount.id),
+            ("  " * min(depth, 12) + printable(mount.mountpoint), mount.mountpoint),
+            printable(mount.fstype),
+            (masked(printable(mount.source), reveal), mount.source),
+            printable(mount.external_key),
+            (human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "", mount.dumped_bytes),
         )
-        for depth, mount in mount_tree(checkpoint.mounts)
+        for depth, mount in tree_order(
+            mounts, lambda m: (m.namespace, m.id), lambda m: (m.namespace, m.parent_id)
+        )
     ]
-
-
-def mount_tree(mounts: Sequence[Mount]) -> Iterator[tuple[int, Mount]]:
-    """Yield (depth, mount), each below the one it lies on, by mount point; CRIU lists the last
-    one first. One that lies on itself in a damaged image stands at the root."""
-    known = {(m.namespace, m.id) for m in mounts}
-    children: dict[tuple[int, int], list[Mount]] = defaultdict(list)
-    roots = []
-    for mount in sorted(mounts, key=lambda m: (m.namespace, m.mountpoint), reverse=True):
-        above = (mount.namespace, mount.parent_id)
-        if above in known and mount.parent_id != mount.id:
-            children[above].append(mount)
-        else:
-            roots.append(mount)
-    seen: set[tuple[int, int]] = set()
-    for start in [*reversed(roots), *mounts]:
-        stack = [(0, start)]
-        while stack:
-            depth, mount = stack.pop()
-            key = (mount.namespace, mount.id)
-            if key not in seen:
-                seen.add(key)
-                yield depth, mount
-                stack += [(depth + 1, below) for below in children[key]]
 
 
 DELTA_COLUMNS = (
@@ -260,16 +197,14 @@ def delta_rows(checkpoint: Checkpoint) -> LazyRows[int]:
         change = "added" if entry.change == "written" else entry.change
         path = printable(entry.path) + (f" → {printable(entry.link)}" if entry.link else "")
         gone = entry.change == "deleted"
-        return Row(
-            key=Ref.delta(number),
-            cells=(
-                signed(change),
-                path,
-                entry.kind or "",
-                "" if gone else f"{entry.mode:o}",
-                styled(("deleted", "deleted")) if gone else sized(entry.size, scale, "delta"),
-            ),
-            values=(entry.change, entry.path, entry.kind, entry.mode, entry.size),
+        size = styled(("deleted", "deleted")) if gone else sized(entry.size, scale, "delta")
+        return row_of(
+            Ref.delta(number),
+            (signed(change), entry.change),
+            (path, entry.path),
+            entry.kind,
+            ("" if gone else f"{entry.mode:o}", entry.mode),
+            (size, entry.size),
         )
 
     return LazyRows(range(len(entries)), row, by_ref("delta", itemgetter(0)))
@@ -295,14 +230,13 @@ def listing_rows(images: Sequence[ImageFile]) -> LazyRows[int]:
 
     def row(number: int) -> Row:
         image = ordered[number]
-        return Row(
-            key=Ref.image(image.name),
-            cells=(
-                signed("fails", printable(image.name)) if image.problem else printable(image.name),
-                "" if image.entries is None else f"{image.entries:,}",
-                sized(image.size, scale, "pages" if image.kind == "PAGES" else "images"),
-            ),
-            values=(image.name, image.entries, image.size),
+        name = printable(image.name)
+        meaning = "pages" if image.kind == "PAGES" else "images"
+        return row_of(
+            Ref.image(image.name),
+            (signed("fails", name) if image.problem else name, image.name),
+            ("" if image.entries is None else f"{image.entries:,}", image.entries),
+            (sized(image.size, scale, meaning), image.size),
         )
 
     def number_of(ids: tuple[str]) -> int | None:
