@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from ran import Run
 
+from ckpt_tui.cli import stores
+from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.formats import roots
+from ckpt_tui.formats.places.registry import Tags
 from ckpt_tui.sources.stores import Store, StoreKind
 from containerd_store import unpack
 from crafted import ARCHIVES, DATA
+from fault_server import Answer, FaultServer
 
 
 def test_a_store_is_listed_with_what_opens_each_thing(run: Run, tmp_path: Path) -> None:
@@ -76,3 +80,60 @@ def test_what_is_no_place_is_one_sentence(run: Run, tmp_path: Path) -> None:
     ran = run("ls", tmp_path / "absent")
     assert ran.code == 3
     assert "cannot be read" in ran.err
+
+
+def test_an_image_is_listed_by_its_parts(run: Run) -> None:
+    layout = DATA / "ctr-counter"
+    (tag,) = json.loads(run("ls", layout, "--json").out)["tags"]
+    document = json.loads(run("ls", f"oci:{layout}:{tag['tag']}", "--json").out)
+    assert document["digest"] == tag["digest"]
+    assert "criu" in [blob["role"] for blob in document["blobs"]]
+    assert document["referrers"] == []
+    ran = run("ls", f"oci:{layout}:{tag['tag']}")
+    assert ran.out.splitlines()[0] == tag["digest"]
+    assert ran.out.splitlines()[1].split() == ["DIGEST", "ROLE", "SIZE", "TYPE"]
+
+
+def test_a_registry_is_listed(run: Run, server: FaultServer) -> None:
+    for repository in ("app", "web"):
+        server.add_manifest(repository, "v1", {})
+    place = f"docker://{server.host}"
+    assert run("ls", place).out.split() == ["app", "web"]
+    document = json.loads(run("ls", f"{place}/", "--json").out)
+    assert document == {"schema_version": 1, "target": place, "repositories": ["app", "web"]}
+
+
+def test_tags_of_a_busy_registry_are_listed_by_name(run: Run, server: FaultServer) -> None:
+    server.add_manifest("app", "v1", {})
+    server.always("HEAD", "/manifests/", Answer(429, headers={"Retry-After": "3600"}))
+    ran = run("ls", f"docker://{server.host}/app", "--json")
+    assert (ran.code, [tag["tag"] for tag in json.loads(ran.out)["tags"]]) == (0, ["v1"])
+    assert "The other tags are listed by name." in ran.err
+
+
+def test_no_more_than_a_hundred_tags_are_described_unless_all_are_asked_for(
+    run: Run, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "MAX_DESCRIBED", 2)
+    for tag in ("v1", "v2", "v3"):
+        server.add_manifest("app", tag, {"layers": []})
+    place = f"docker://{server.host}/app"
+    ran = run("ls", place, "--json")
+    assert [tag["digest"] == "" for tag in json.loads(ran.out)["tags"]] == [False, False, True]
+    assert "1 tag is listed by name only: --all describes them." in ran.err
+    ran = run("ls", place, "--all", "--json")
+    assert [tag["digest"] == "" for tag in json.loads(ran.out)["tags"]] == [False] * 3
+    assert "by name only" not in ran.err
+
+
+def test_a_registry_that_breaks_off_is_a_failure(
+    run: Run, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add_manifest("app", "v1", {})
+
+    def break_off(*_: object) -> None:
+        raise SourceUnreachable("The registry does not answer.")
+
+    monkeypatch.setattr(Tags, "described", break_off)
+    ran = run("ls", f"docker://{server.host}/app")
+    assert (ran.code, ran.out) == (3, "")

@@ -348,7 +348,7 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 @JSON
 @reaches_registries
 def ls(target: str | None, every: bool, as_json: bool) -> None:
-    """List a registry, layout, directory or local store.
+    """List a registry, layout, directory or local store, or the parts of an image.
 
     TARGET is docker://HOST, docker://HOST/REPO[:TAG], a layout, an archive of images, a
     directory, or the root of a store of podman, CRI-O, containerd or Docker.
