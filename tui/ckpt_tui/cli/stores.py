@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
@@ -112,14 +112,12 @@ def _print_tags(target: str, entries: Iterable[Entry], as_json: bool) -> None:
         _print_entries(listing.IMAGES, entries)
 
 
-def _print_entries(
-    cells: tuple[listing.Cell, ...], entries: Iterable[Entry], indent: str = ""
-) -> None:
-    print_table([cell.column for cell in cells], listing.rows(cells, entries), indent)
+def _print_entries(shown: Sequence[listing.Shown], entries: list[Entry], indent: str = "") -> None:
+    print_table([column for column, _ in shown], listing.rows(shown, entries), indent)
 
 
 def _list_stores(target: str, stores: list[Entry], as_json: bool, progress: Progress) -> None:
-    """List the stores of engines; what cannot be read there is said, and is no failure."""
+    """List the stores of engines; what cannot be read there is reported, and the rest is listed."""
     documents: list[dict[str, Any]] = []
     for store in stores:
         found = [*children(store, progress)]

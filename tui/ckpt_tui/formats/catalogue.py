@@ -44,7 +44,7 @@ PLACES: tuple[Place, ...] = (
 
 
 def place_at(target: str) -> Entry:
-    """Return the place that a target names; what is no other place is a folder, perhaps absent.
+    """Return the place that a target names; any other path is a folder, which may be absent.
 
     Raises:
         UsageError: it is written wrong.

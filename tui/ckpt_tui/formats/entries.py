@@ -82,6 +82,11 @@ class Entry:
     def media_type(self) -> str:
         return self.descriptor.media_type if self.descriptor else ""
 
+    @property
+    def artifact_type(self) -> str:
+        """The type of an artifact, of anything else its media type."""
+        return (self.descriptor.artifact_type if self.descriptor else "") or self.media_type
+
     def flat(self) -> Iterator[Entry]:
         """Yield it and all that is known to be in it."""
         yield self
@@ -90,7 +95,7 @@ class Entry:
 
 
 def file_time(mtime: float) -> datetime | None:
-    """Return a file's time of modification, None for one that is no date."""
+    """Return a file's time of modification, None if that is not a date."""
     try:
         return datetime.fromtimestamp(mtime, UTC) if mtime else None
     except (OverflowError, ValueError, OSError):

@@ -93,7 +93,7 @@ def known_sections(entry: Entry) -> list[Section]:
         ("target", entry.target if entry.target != entry.path else ""),
         ("role", entry.role),
         ("digest", entry.digest),
-        ("type", (one.artifact_type or one.media_type) if one else ""),
+        ("type", entry.artifact_type),
         ("size", human_bytes(entry.size or 0) if entry.kind is Kind.PART else ""),
         ("namespace", entry.namespace),
         ("engine", entry.engine if entry.target else ""),

@@ -194,7 +194,7 @@ class BrowseTree:
         self._give_up()
 
     def next_to_list(self) -> Line | None:
-        """Return the branch to be listed now, None if there is none."""
+        """Return the branch to be listed now, None if nothing waits."""
         self.listed = self._waiting.pop(0) if self._waiting else None
         return self.listed
 

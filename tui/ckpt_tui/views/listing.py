@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ckpt_tui.core.text import human_bytes, human_duration, printable, short_digest
@@ -60,36 +59,32 @@ def note(entry: Entry) -> str:
     return " ".join(part for part in dict.fromkeys(known) if part not in ("", entry.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One column of `ls`, and what an entry has in it."""
-
-    column: Column
-    text: Callable[[Entry], str]
+Shown = tuple[Column, Callable[[Entry], str]]
+"""One column of `ls`, and what it says of an entry."""
 
 
 def _name(entry: Entry) -> str:
     return f"{entry.namespace} {entry.name}".strip()
 
 
-def _type(entry: Entry) -> str:
-    return (entry.descriptor.artifact_type if entry.descriptor else "") or entry.media_type
-
-
-_NAME = Cell(Column("NAME", share=2, least=12, shrink="middle"), _name)
-_KIND = Cell(Column("WHAT", width=17), lambda entry: entry.kind.value)
-_WHAT = Cell(Column("WHAT", width=10), what)
-_ENGINE = Cell(Column("ENGINE", width=10), lambda entry: entry.engine)
-_CRIU = Cell(Column("CRIU", width=7, optional=True), lambda entry: entry.criu)
-_CONTAINER = Cell(
-    Column("CONTAINER", share=1, least=10, optional=True), lambda entry: entry.container
+_NAME: Shown = (Column("NAME", share=2, least=12, shrink="middle"), _name)
+_KIND: Shown = (Column("WHAT", width=17), lambda entry: entry.kind.value)
+_WHAT: Shown = (Column("WHAT", width=10), what)
+_ENGINE: Shown = (Column("ENGINE", width=10), lambda entry: entry.engine)
+_CRIU: Shown = (Column("CRIU", width=7, optional=True), lambda entry: entry.criu)
+_CONTAINER: Shown = (
+    Column("CONTAINER", share=1, least=10, optional=True),
+    lambda entry: entry.container,
 )
-_SIZE = Cell(Column("SIZE", width=9, align="right"), size)
-_AGE = Cell(Column("AGE", width=7, align="right", optional=True), lambda entry: age(entry, now()))
-_DIGEST = Cell(Column("DIGEST", width=12), digest)
-_ROLE = Cell(Column("ROLE", width=10), lambda entry: entry.role)
-_TYPE = Cell(Column("TYPE", share=1), _type)
-_TARGET = Cell(Column("TARGET", share=3, least=20, shrink="middle"), lambda entry: entry.target)
+_SIZE: Shown = (Column("SIZE", width=9, align="right"), size)
+_AGE: Shown = (
+    Column("AGE", width=7, align="right", optional=True),
+    lambda entry: age(entry, now()),
+)
+_DIGEST: Shown = (Column("DIGEST", width=12), digest)
+_ROLE: Shown = (Column("ROLE", width=10), lambda entry: entry.role)
+_TYPE: Shown = (Column("TYPE", share=1), lambda entry: entry.artifact_type)
+_TARGET: Shown = (Column("TARGET", share=3, least=20, shrink="middle"), lambda entry: entry.target)
 
 FOLDER = (_NAME, _KIND, _SIZE)
 IMAGES = (_NAME, _WHAT, _ENGINE, _CRIU, _CONTAINER, _SIZE, _AGE, _DIGEST)
@@ -98,10 +93,10 @@ PARTS = (_DIGEST, _ROLE, _SIZE, _TYPE)
 """What `ls` shows of the entries of each kind of place."""
 
 
-def rows(cells: Iterable[Cell], entries: Iterable[Entry]) -> list[Row]:
+def rows(shown: Iterable[Shown], entries: Iterable[Entry]) -> list[Row]:
     """Return a row for each entry."""
-    cells = tuple(cells)
+    texts = [text for _, text in shown]
     return [
-        Row(number, tuple(printable(cell.text(entry)) for cell in cells))
+        Row(number, tuple(printable(text(entry)) for text in texts))
         for number, entry in enumerate(entries)
     ]

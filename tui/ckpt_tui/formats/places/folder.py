@@ -1,4 +1,4 @@
-"""What is in a folder, for a person who looks for checkpoints: cheap, and never below it."""
+"""Folders as places: the checkpoints and folders in them, told by their first bytes."""
 
 from __future__ import annotations
 
