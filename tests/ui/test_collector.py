@@ -13,8 +13,8 @@ from driving import press, settle, shown
 
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.panes import list_pane
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.widgets import list_view
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import ChosenRows
 
@@ -81,8 +81,8 @@ async def test_a_checkpoint_that_is_let_go_of_later_is_freed(
 async def test_the_rows_of_an_earlier_filter_are_freed_without_it(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(list_pane, "MANY", 10)
-    monkeypatch.setattr(list_pane, "FOUND_S", 0.05)
+    monkeypatch.setattr(list_view, "MANY", 10)
+    monkeypatch.setattr(list_view, "FOUND_S", 0.05)
     monkeypatch.setattr(collector, "keep_all", lambda: None)  # that hides them
     async with shown(data / "images/kinds", "3", "f") as pilot:
         before = gc.isenabled()
@@ -90,7 +90,7 @@ async def test_the_rows_of_an_earlier_filter_are_freed_without_it(
         try:
             for words in ("memfd", "eventfd", "pipe"):
                 await press(pilot, f"text:{words}")
-            await pilot.pause(2 * list_pane.FOUND_S)
+            await pilot.pause(2 * list_view.FOUND_S)
             alive = [found for found in gc.get_objects() if isinstance(found, ChosenRows)]
             assert alive == [pilot.app.screen.query_one("#rows", VirtualTable).rows]
         finally:

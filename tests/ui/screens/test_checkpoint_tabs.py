@@ -105,7 +105,7 @@ async def test_a_link_into_a_filtered_list_drops_the_filter(data: Path) -> None:
 
 
 async def test_long_lists_are_chosen_in_a_job(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ckpt_tui.ui.panes.list_pane.MANY", 10)
+    monkeypatch.setattr("ckpt_tui.ui.widgets.list_view.MANY", 10)
     assert choice.MANY > 10
     async with shown(data / "images/kinds", "3", "f", "text:memfd", "enter", "s", "S") as pilot:
         shown_pane = pane(pilot)
@@ -127,8 +127,8 @@ async def test_what_a_long_filter_has_found_is_shown_meanwhile(
         return row_text(row)
 
     async with shown(data / "images/kinds", "3", "f") as pilot:
-        monkeypatch.setattr("ckpt_tui.ui.panes.list_pane.MANY", 10)
-        monkeypatch.setattr("ckpt_tui.ui.panes.list_pane.FOUND_S", 0.05)
+        monkeypatch.setattr("ckpt_tui.ui.widgets.list_view.MANY", 10)
+        monkeypatch.setattr("ckpt_tui.ui.widgets.list_view.FOUND_S", 0.05)
         monkeypatch.setattr(choice, "row_text", waiting)
         line = pilot.app.focused
         assert isinstance(line, Input)

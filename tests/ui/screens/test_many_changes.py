@@ -67,7 +67,9 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         assert "the changes are being read" in screen_text(app)
         assert "reading …" in screen_text(app)
         await pilot.press("6")
-        await _until(pilot, lambda: isinstance(screen.pane, DeltaPane) and len(screen.pane.source))
+        await _until(
+            pilot, lambda: isinstance(screen.pane, DeltaPane) and len(screen.pane.list_view.source)
+        )
         shown = screen.pane
         assert isinstance(shown, DeltaPane)
         assert not screen.checkpoint.is_loaded
@@ -78,7 +80,7 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         await press(pilot)
         assert screen.checkpoint.is_loaded
         assert screen.pane is shown
-        assert shown.choice.needle == "t"
+        assert shown.list_view.choice.needle == "t"
         await press(pilot, "escape", "escape")
         entries = screen.checkpoint.delta.entries
         await _until(pilot, lambda: len(shown.table.rows) == len(entries))

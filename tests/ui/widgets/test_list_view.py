@@ -21,12 +21,12 @@ from ckpt_tui.views.choice import MANY
 from ckpt_tui.views.table import Column, LazyRows, Row, row_text
 
 NAMES = ("redis", "nginx", "redis", "cron", "counter")
-COLUMNS = (Column("COMMAND"), Column("RSS"))
+COLUMNS = (Column("COMMAND"), Column("RSS"), Column("PID"))
 
 
 def row_of(number: int) -> Row:
     name = NAMES[number % len(NAMES)]
-    return Row(number, (f"{name} {number}", f"{number} MiB"), (name, -number))
+    return Row(number, (f"{name} {number}", f"{number} MiB", f"{number}"), (name, -number, -number))
 
 
 @asynccontextmanager
@@ -141,7 +141,8 @@ async def test_sorting_goes_through_the_columns_and_turns_round() -> None:
         assert keys(view) == [4, 3, 2, 1, 0]
         await press(pilot, "S")
         assert keys(view) == [0, 1, 2, 3, 4]
-        await press(pilot, "s")
+        await press(pilot, "s", "s")
+        assert view.choice.column == 0
         await pilot.click("#rows", offset=(1, 0))
         assert keys(view) == [0, 2, 1, 3, 4]
 
@@ -154,6 +155,7 @@ async def test_a_row_that_a_filter_hides_is_shown_when_gone_to() -> None:
         assert keys(view) == [4, 3, 1, 0, 2]
         assert view.current_key == 3
         assert not view.bar.is_open
+        assert view.go_to(1), "a row that is shown"
         assert not view.go_to(7)
 
 
@@ -166,7 +168,7 @@ async def test_problems_only(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "No problem here" in screen_text(pilot.app)
 
 
-@pytest.mark.parametrize(("key", "sent"), [("y", "0 MiB"), ("Y", "redis 0\t0 MiB")])
+@pytest.mark.parametrize(("key", "sent"), [("y", "0 MiB"), ("Y", "redis 0\t0 MiB\t0")])
 async def test_copying_a_value_and_a_row(key: str, sent: str) -> None:
     async with shown(copied=lambda row: str(row.cells[1])) as (pilot, _):
         await press(pilot, key)

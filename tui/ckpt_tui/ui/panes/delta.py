@@ -34,7 +34,7 @@ class DeltaPane(ListPane):
 
     def on_mount(self) -> None:
         self._empty_in_the_end = self.shown.empty
-        read_since = len(self.source) != len(self.checkpoint.delta.entries)
+        read_since = len(self.list_view.source) != len(self.checkpoint.delta.entries)
         if read_since or not self.checkpoint.has_changes:
             self._grow()
         if not self.checkpoint.has_changes:
@@ -45,9 +45,9 @@ class DeltaPane(ListPane):
         has_changes = self.checkpoint.has_changes
         if has_changes and self._growing is not None:
             self._growing.stop()
-        if has_changes or self.choice == Choice():
+        if has_changes or self.list_view.choice == Choice():
             empty = self._empty_in_the_end if has_changes else "The changes are being read"
-            self.set_source(self.shown.source(self.checkpoint), empty)
+            self.list_view.show(self.shown.source(self.checkpoint), empty)
 
     def _entry(self) -> DeltaEntry | None:
         key = self.current_key

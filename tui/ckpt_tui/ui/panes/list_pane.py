@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.timer import Timer
 from textual.widget import Widget
 
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
-from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.facts import Facts
-from ckpt_tui.ui.widgets.search_bar import SearchBar
+from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.choice import MANY, Choice, find_row
 from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.facts import Section, fact_lines
-from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain
-
-FOUND_S = 0.3
-"""Seconds between showing what a filter has found."""
+from ckpt_tui.views.table import Column, ListRows, Row, RowSource, row_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +44,28 @@ class ListOf:
 
 
 class ListPane(Pane):
-    """Rows that can be filtered and sorted, with a panel for the one under the cursor."""
+    """A list, with a panel for the row under the cursor."""
 
-    ACTIONS: ClassVar[frozenset[str]] = frozenset(
-        (
-            *("open", "filter", "search", "next_match", "previous_match", "sort", "reverse"),
-            *("copy", "copy_row", "go_to", "used_by", "pager", "problems_only"),
-        )
-    )
+    ACTIONS: ClassVar[frozenset[str]] = frozenset(("open", "go_to", "used_by", "pager"))
+    without: ClassVar[tuple[str, ...]] = ()
+    """Actions of the list that the tab has itself, or not at all."""
 
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint, shown: ListOf) -> None:
         super().__init__(opened, checkpoint)
         self.shown = shown
-        self.source = shown.source(checkpoint)
-        self.choice = Choice()
-        self._found: RowSource | None = None
-        """What the job that chooses rows has found so far; it grows."""
-        self._looking: Timer | None = None
+        self.list_view = ListView(
+            shown.columns,
+            shown.source(checkpoint),
+            empty=shown.empty,
+            copied=lambda row: row_texts(row)[shown.copied_column],
+            is_problem=self._is_problem,
+            without=self.without,
+            below=self.more_lists(),
+        )
         self._reveal = False
-        self._sought = ""
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
-            with Vertical(classes="list"):
-                yield VirtualTable(
-                    self.shown.columns, self.source, empty=self.shown.empty, id="rows"
-                )
-                yield from self.more_lists()
-                yield SearchBar()
+        with self.list_view:
             yield self.make_detail()
 
     def more_lists(self) -> Iterable[Widget]:
@@ -95,12 +81,11 @@ class ListPane(Pane):
 
     @property
     def table(self) -> VirtualTable:
-        return self.query_one("#rows", VirtualTable)
+        return self.list_view.table
 
     @property
     def current_key(self) -> Hashable:
-        row = self.table.highlighted
-        return row.key if row else None
+        return self.list_view.current_key
 
     def show_detail(self, key: Hashable) -> None:
         """Show the thing of this key on the right."""
@@ -120,79 +105,22 @@ class ListPane(Pane):
         message.stop()
         self.choose()
 
-    @on(VirtualTable.HeaderChosen, "#rows")
-    def _header(self, message: VirtualTable.HeaderChosen) -> None:
-        message.stop()
-        same = self.choice.column == message.column
-        self._sort_by(message.column, same and not self.choice.descending)
-
     @on(Facts.LinkChosen)
     def _link(self, message: Facts.LinkChosen) -> None:
         message.stop()
         self.post_message(self.LinkFollowed(message.link))
 
-    @on(SearchBar.FilterChanged)
-    def _filter(self, message: SearchBar.FilterChanged) -> None:
-        message.stop()
-        if message.text != self.choice.needle:
-            self.refill(replace(self.choice, needle=message.text))
-
     def take_focus(self) -> None:
         self.table.focus()
 
     def go_to(self, key: Hashable) -> bool:
-        if self.table.go_to(key):
-            return True
-        if self.source.index_of(key) is None:
-            return False
-        self.query_one(SearchBar).close()
-        self.choice = Choice(column=self.choice.column, descending=self.choice.descending)
-        self.refill(self.choice, lambda: self.table.go_to(key))
-        return True
+        return self.list_view.go_to(key)
 
     def reveal_secrets(self, reveal: bool) -> None:
         self._reveal = reveal
         row = self.table.highlighted
         if row is not None:
             self.show_detail(row.key)
-
-    def filter(self) -> None:
-        self.query_one(SearchBar).open("filter")
-
-    def search(self) -> None:
-        def begin(text: str | None) -> None:
-            self._sought = text or ""
-            if text:
-                self.step(1)
-
-        self.app.push_screen(AskScreen("search", "words that must all occur in a row"), begin)
-
-    def step(self, direction: int) -> None:
-        if not self._sought:
-            self.notify("Nothing to search for yet: / asks for it.", markup=False)
-            return
-        rows, start, sought = self.table.rows, self.table.cursor, self._sought
-
-        def found(number: int | None) -> None:
-            if number is None:
-                self.notify("No row has all of these words.", markup=False)
-            else:
-                self.table.cursor = number
-
-        if len(rows) > MANY:
-            self.run("Searching", lambda p: find_row(rows, sought, start, direction, p), found)
-        else:
-            found(find_row(rows, sought, start, direction, quiet()))
-
-    def sort(self, *, reverse: bool) -> None:
-        column = -1 if self.choice.column is None else self.choice.column
-        if reverse:
-            self._sort_by(max(column, 0), not self.choice.descending)
-        else:
-            self._sort_by((column + 1) % len(self.shown.columns), False)
-
-    def show_problems(self) -> None:
-        self.refill(replace(self.choice, problems_only=not self.choice.problems_only))
 
     def choose(self) -> None:
         """On a narrow terminal the panel takes the place of the list; else it gets the focus."""
@@ -202,14 +130,10 @@ class ListPane(Pane):
             detail.focus()
 
     def back(self) -> bool:
-        bar = self.query_one(SearchBar)
-        if self.cancel_job():
+        if self.cancel_job() or self.list_view.back():
             return True
-        if bar.is_open:
-            bar.close()
-            return True
-        if self.choice.problems_only:
-            self.show_problems()
+        if self.list_view.choice.problems_only:
+            self.list_view.action_problems_only()
             return True
         if self.has_class("-detail"):
             self.remove_class("-detail")
@@ -217,79 +141,11 @@ class ListPane(Pane):
             return True
         return False
 
-    def copy_text(self, *, whole_row: bool) -> str:
-        row = self.table.highlighted
-        if row is None:
-            return ""
-        if whole_row:
-            return "\t".join(plain(cell).strip() for cell in row.cells)
-        return plain(row.cells[self.shown.copied_column]).strip()
-
     def page_lines(self) -> Iterator[str]:
         for line in fact_lines(self.sections(self.current_key), PAGER_WIDTH):
             yield line.text.plain
-
-    def _sort_by(self, column: int, descending: bool) -> None:
-        self.refill(replace(self.choice, column=column, descending=descending))
-        self.table.show_sorted(column, descending)
-
-    def refill(self, choice: Choice, then: Callable[[], object] | None = None) -> None:
-        """Show the rows of a choice, many of them as a job finds them; `then` is called after
-        that."""
-        self.choice = choice
-        self._stop_looking()
-
-        def see(rows: RowSource) -> None:
-            if self.choice is choice:
-                self._found = rows
-
-        def chosen(progress: Progress) -> RowSource:
-            return choice.rows(self.source, self._is_problem, progress, see)
-
-        def show(rows: RowSource) -> None:
-            self._stop_looking()
-            self._show_rows(rows)
-            if then is not None:
-                then()
-
-        if len(self.source) > MANY and choice != Choice():
-            self.run("Choosing rows", chosen, show)
-            self._looking = self.set_interval(FOUND_S, self._show_so_far)
-        else:
-            self.abandon_job()
-            show(chosen(quiet()))
-
-    def _show_so_far(self) -> None:
-        """Show what the job has found so far."""
-        if not self.job_running:
-            self._stop_looking()
-        elif self._found is not None:
-            self._show_rows(self._found, so_far=True)
-
-    def _stop_looking(self) -> None:
-        self._found = None
-        if self._looking is not None:
-            self._looking.stop()
-            self._looking = None
-
-    def set_source(self, source: RowSource, empty: str) -> None:
-        """Show other rows altogether, as they are chosen now."""
-        self.source = source
-        self.shown = replace(self.shown, empty=empty)
-        self.refill(self.choice)
 
     def _is_problem(self, row: Row) -> bool:
         """Tell whether the diagnosis found something wrong with a row, or it shows by itself."""
         asked = self.shown.is_problem
         return row.key in self.problem_keys or (asked is not None and asked(self.checkpoint, row))
-
-    def _show_rows(self, rows: RowSource, *, so_far: bool = False) -> None:
-        limited = bool(self.choice.needle) or self.choice.problems_only
-        count = f"{len(rows):,} {'so far' if so_far else f'of {len(self.source):,}'}"
-        self.query_one(SearchBar).show_count(count if self.choice.needle else "")
-        empty = self.shown.empty
-        if limited and len(self.source):
-            empty = "No row has all of these words" if self.choice.needle else "No problem here"
-        if so_far:
-            empty = "Nothing so far"
-        self.table.set_rows(rows, empty)

@@ -25,7 +25,7 @@ from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.found import COLUMNS, found_row, found_text, parse_address, region_at
 from ckpt_tui.views.hex import dump_lines
-from ckpt_tui.views.table import LazyRows, Row
+from ckpt_tui.views.table import LazyRows, Row, row_texts
 
 FORMS = "text, re:expression (RE2), hex:bytes, u16:text; a * before it searches every process"
 
@@ -33,7 +33,8 @@ FORMS = "text, re:expression (RE2), hex:bytes, u16:text; a * before it searches 
 class MemoryPane(ListPane):
     """The tab Memory. Class `-hex`: only the bytes are shown; `-found`: the list is of matches."""
 
-    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"ask_address", "reveal"}
+    without = ("search", "next_match", "previous_match", "copy", "copy_row")
+    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {*without, "ask_address", "reveal"}
 
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint, shown: ListOf) -> None:
         super().__init__(opened, checkpoint, shown)
@@ -234,12 +235,9 @@ class MemoryPane(ListPane):
     # Out of the program
 
     def copy_text(self, *, whole_row: bool) -> str:
-        if not self.has_class("-found"):
-            return super().copy_text(whole_row=whole_row)
-        row = self.found.highlighted
-        if row is None:
-            return ""
-        return "\t".join(map(str, row.cells)) if whole_row else str(row.cells[1])
+        row = (self.found if self.has_class("-found") else self.table).highlighted
+        texts = row_texts(row) if row else []
+        return "\t".join(texts) if whole_row else "".join(texts[1:2])
 
     def page_lines(self) -> Iterator[str]:
         region = self._region

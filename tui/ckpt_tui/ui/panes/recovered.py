@@ -63,12 +63,12 @@ class RecoveredPane(ListPane):
     def back(self) -> bool:
         if self.job_running and self._recovered is None:
             self.cancel_job()
-            self.set_source(item_rows(()), STOPPED)
+            self.list_view.show(item_rows(()), STOPPED)
             return True
         return super().back()
 
     def _look(self) -> None:
-        self.set_source(item_rows(()), LOOKING)
+        self.list_view.show(item_rows(()), LOOKING)
 
         def look(progress: Progress) -> Recovered:
             opened = self.opened
@@ -79,7 +79,7 @@ class RecoveredPane(ListPane):
 
     def _show_found(self, found: Recovered) -> None:
         self._recovered = found
-        self.set_source(item_rows(found.items), empty_text(found))
+        self.list_view.show(item_rows(found.items), empty_text(found))
         if found.notes and not found.items:
             self.query_one(Facts).show(note_sections(found))
         elif found.notes:
