@@ -122,8 +122,8 @@ def test_a_folder_or_link_in_place_of_an_image_is_a_note(tmp_path: Path) -> None
     (images / "mm-8.img").symlink_to("/etc/passwd")
     found = loaded(images)
     notes = {n.where: n.text for n in found.notes}
-    assert notes["fdinfo-2.img"] == "It is no regular file."
-    assert notes["mm-8.img"] == "It is no regular file."
+    assert notes["fdinfo-2.img"] == "It is not a regular file."
+    assert notes["mm-8.img"] == "It is not a regular file."
     assert [p.pid for p in found.processes] == [1, 8]
     assert {f.pid for f in found.files} == {8}
 

@@ -59,4 +59,4 @@ def test_an_image_that_was_walked_is_listed_without_decoding_it_again(
     monkeypatch.setattr(walked, "image", lambda *_: None)
     again = next(f for f in walked.listing(quiet()) if f.name == "files.img")
     assert again == once
-    assert (again.unknown_fields, "no file_entry" in again.problem) == (1, True)
+    assert (again.unknown_fields, "not a valid file_entry" in again.problem) == (1, True)

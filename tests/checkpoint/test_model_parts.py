@@ -151,7 +151,7 @@ def test_an_opaque_folder_and_a_whiteout_at_the_root_are_deletions() -> None:
 def test_a_list_of_deletions_that_is_none_is_a_note(tmp_path: Path) -> None:
     with_members = {p.name: p.read_bytes() for p in (IMAGES / "counter").iterdir()}
     path = tarred(tmp_path / "a.tar", {**with_members, "deleted.files": b'{"no": "list"}'})
-    assert ("deleted.files", "It is JSON, but no list of paths.") in [
+    assert ("deleted.files", "It is JSON, but not a list of paths.") in [
         (n.where, n.text) for n in loaded(path).notes
     ]
 

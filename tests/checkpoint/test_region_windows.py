@@ -55,7 +55,7 @@ def test_a_shared_region_reads_from_its_object(data: Path) -> None:
     [
         ("file", "r--p", PageState.ABSENT, "not dumped: as in /bin/x"),
         ("heap", "rw-p", PageState.ABSENT, "not dumped: zeros"),
-        ("anonymous", "---p", PageState.ABSENT, "not dumped: nobody may touch it"),
+        ("anonymous", "---p", PageState.ABSENT, "not dumped: no access allowed"),
         ("vvar", "r--p", PageState.ABSENT, "not dumped: from the kernel"),
         ("heap", "rw-p", PageState.PARENT, "in the previous dump, which is not at hand"),
         ("heap", "rw-p", PageState.MISSING, "missing from the page image"),

@@ -57,7 +57,7 @@ def test_a_log_that_is_no_file_is_not_taken_for_an_empty_one(run: Run, tmp_path:
     os.mkfifo(fifo)
     found = run("diagnose", "--log", fifo)
     assert (found.code, found.out) == (3, "")
-    assert "It is no regular file." in found.err
+    assert "It is not a regular file." in found.err
     assert "`--log -` reads standard input." in found.err
 
 

@@ -138,7 +138,7 @@ def test_an_image_that_cannot_be_read_is_a_failure(run: Run, tmp_path: Path) -> 
     (images / "core-1.img").mkdir()
     found = run("decode", images, "core-1.img")
     assert (found.code, found.out) == (1, "")
-    assert "It is no regular file." in found.err
+    assert "It is not a regular file." in found.err
 
 
 def test_sizes_say_where_the_bytes_are(run: Run) -> None:

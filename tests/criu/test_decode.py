@@ -45,7 +45,7 @@ def test_a_record_that_is_no_message_is_told_beside_the_rest() -> None:
     found = decoded(image("PSTREE", entry, word(1) + b"\xff", entry), "pstree.img")
     assert [item.message is None for item in found.entries] == [False, True, False]
     assert found.problem == found.entries[1].problem
-    assert "no pstree_entry" in found.problem
+    assert "not a valid pstree_entry" in found.problem
 
 
 def test_unknown_fields_are_kept_and_counted_at_every_depth() -> None:

@@ -263,7 +263,7 @@ def test_the_root_entry_of_a_folder_in_place_of_a_document_is_a_note(tmp_path: P
     (folder / "network.status").unlink()
     (folder / "network.status").mkdir()
     notes = loaded(folder).notes
-    assert [(n.where, n.text) for n in notes] == [("network.status", "It is no regular file.")]
+    assert [(n.where, n.text) for n in notes] == [("network.status", "It is not a regular file.")]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def open_beneath(folder: int, name: str) -> FileWindow:
             os.close(step_descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise SourceUnreachable(f"{name} cannot be read.", "It is no regular file.")
+        raise SourceUnreachable(f"{name} cannot be read.", "It is not a regular file.")
     return FileWindow(descriptor)
 
 

@@ -87,7 +87,7 @@ def _stored_map(read: Callable[[int], bytes], stored: int) -> tuple[list[int], i
         if lines:
             wanted = 1 + 2 * min(_decimal(lines[0].decode("ascii", "replace")), MAX_RUNS + 1)
         if len(rest) > 2 * _BLOCK:
-            raise ValueError("it is no list of numbers")
+            raise ValueError("it is not a list of numbers")
     return [_decimal(line.decode("ascii", "replace")) for line in lines[1:wanted]], size
 
 

@@ -177,10 +177,10 @@ def _deleted(tree: Tree, notes: list[Note]) -> Iterator[DeltaEntry]:
         notes.append(Note(DELETED, str(error)))
         return
     if not isinstance(paths, list):
-        notes.append(Note(DELETED, "It is JSON, but no list of paths."))
+        notes.append(Note(DELETED, "It is JSON, but not a list of paths."))
         return
     for path in paths:
         if isinstance(path, str):
             yield DeltaEntry("/" + path.lstrip("/"), "deleted", "")
         else:
-            notes.append(Note(DELETED, f"An entry is no text: {path!r}."))
+            notes.append(Note(DELETED, f"An entry is not text: {path!r}."))

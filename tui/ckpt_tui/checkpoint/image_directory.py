@@ -162,7 +162,7 @@ class ImageDirectory:
             self.note(name, str(error))
             return None
         except KeyError:
-            self.note(name, "It is no regular file.")
+            self.note(name, "It is not a regular file.")
             return None
         if decoded.problem:
             self.note(name, decoded.problem)
@@ -224,7 +224,7 @@ class ImageDirectory:
             self.note(name, str(error))
             problem = str(error)
         except KeyError:
-            self.note(name, "It is no regular file.")
+            self.note(name, "It is not a regular file.")
             return
         self._walked[name] = _Walked(count, unknown.total, problem)
 

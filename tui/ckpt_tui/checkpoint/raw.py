@@ -132,7 +132,7 @@ def _pages(image: RawImage, _kind: Kind, progress: Progress) -> Iterator[str]:
     size = criu.page_size
     yield f"{human_count(window.size // size, 'page')} of {human_bytes(size)}"
     if criu.packed_how:
-        yield "CRIU packed them: what is in them cannot be told"
+        yield "CRIU packed them: their contents cannot be read"
         return
     progress.start("counting pages", window.size)
     member = image.images.member_name(image.name)

@@ -133,7 +133,7 @@ def _ghosts(sources: Sources, name: str) -> Iterator[Item]:
     path = next((p for i in file_ids if (p := sources.table.path(i))), f"ghost {ghost_id:x}")
     holders = tuple(holder for i in file_ids for holder in sources.holders(i))
     if stat.S_IFMT(ghost.mode) not in (0, stat.S_IFREG):
-        note = "It is no regular file and has no bytes."
+        note = "It is not a regular file and has no bytes."
         yield Item("deleted node", path, name, 0, BytesWindow(b""), holders, note)
         return
     window = _ghost_window(sources, name, records)

@@ -49,7 +49,7 @@ def absent_text(region: Region, state: PageState) -> str:
     if state is PageState.ABSENT and region.kind in ("vdso", "vvar", "vsyscall"):
         return "not dumped: from the kernel"
     if state is PageState.ABSENT and region.protection.startswith("---"):
-        return "not dumped: nobody may touch it"
+        return "not dumped: no access allowed"
     if state is PageState.PARENT:
         return "in the previous dump, which is not at hand"
     return "not dumped: zeros" if state is PageState.ABSENT else state.value

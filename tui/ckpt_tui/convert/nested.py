@@ -87,7 +87,7 @@ def _read_deleted(tree: Tree) -> tuple[str, ...]:
     if names is None:
         return ()
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DamagedInput(DELETED_FILES, 0, "it is no list of names.")
+        raise DamagedInput(DELETED_FILES, 0, "it is not a list of names.")
     return tuple(names)
 
 

@@ -94,13 +94,15 @@ def wrong(where: str, key: str, problem: str, hint: str = "") -> UsageError:
 
 def _theme(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise wrong(where, "theme", "it is no text")
+        raise wrong(where, "theme", "it is not text")
     return value
 
 
 def _keys(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise wrong(where, "keys", "it is no table", 'Write [keys], then lines as convert = "x".')
+        raise wrong(
+            where, "keys", "it is not a table", 'Write [keys], then lines as convert = "x".'
+        )
     for command, keys in value.items():
         if not isinstance(keys, str) or not all(part.strip() for part in keys.split(",")):
             raise wrong(where, f"keys.{command}", "keys are a text with commas between them")
@@ -111,10 +113,10 @@ def _keys(value: Any, where: str) -> dict[str, str]:
 
 def _masks(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise wrong(where, "masks", "it is no list of words")
+        raise wrong(where, "masks", "it is not a list of words")
     for word in value:
         if not isinstance(word, str) or not 0 < len(word.strip()) <= MAX_WORD:
-            raise wrong(where, "masks", f"{word!r} is no word of at most {MAX_WORD} characters")
+            raise wrong(where, "masks", f"{word!r} is not a word of at most {MAX_WORD} characters")
     return tuple(word.strip() for word in value)
 
 
@@ -125,8 +127,8 @@ _HOST = re.compile(
 
 def _registries(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise wrong(where, "registries", "it is no list of HOST[:PORT]")
+        raise wrong(where, "registries", "it is not a list of HOST[:PORT]")
     for host in value:
         if not isinstance(host, str) or len(host) > 255 or not _HOST.fullmatch(host):
-            raise wrong(where, "registries", f"{str(host)[:60]!r} is no HOST[:PORT]")
+            raise wrong(where, "registries", f"{str(host)[:60]!r} is not HOST[:PORT]")
     return tuple(dict.fromkeys(value))

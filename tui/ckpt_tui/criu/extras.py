@@ -48,7 +48,7 @@ def parse(cls: type[Message], payload: bytes, name: str, offset: int) -> Message
     try:
         return cls.FromString(payload)
     except (DecodeError, ValueError) as error:
-        text = f"The bytes are no {cls.DESCRIPTOR.name}."
+        text = f"The bytes are not a valid {cls.DESCRIPTOR.name}."
         raise DamagedInput(name, offset, text) from error
 
 

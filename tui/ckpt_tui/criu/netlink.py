@@ -42,7 +42,7 @@ def netlink_lines(
         head = reader.take(offset, HEADER, "The head of a message")
         length, kind = struct.unpack_from("<IH", head)
         if not HEADER <= length <= MAX_MESSAGE:
-            raise DamagedInput(name, offset, f"A message of {length} bytes is none.")
+            raise DamagedInput(name, offset, f"Invalid netlink message length {length}.")
         body = reader.take(offset + HEADER, length - HEADER, "A message")
         yield message_line(kind, body)
         offset += -(-length // 4) * 4 if aligned else length

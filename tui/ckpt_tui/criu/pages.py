@@ -348,7 +348,8 @@ def strings_at(memory: Memory, start: int, end: int) -> tuple[bytes, ...]:
     """
     if not 0 <= end - start <= MAX_STRINGS:
         raise CkptError(
-            "Strings of the process cannot be read:", f"{start:#x} to {end:#x} is no such range."
+            "Strings of the process cannot be read:",
+            f"{start:#x} to {end:#x} is not a valid range.",
         )
     found = memory.read(start, end - start)
     if found.holes:

@@ -73,6 +73,8 @@ def open_log(path: str | Path) -> FileWindow:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise SourceUnreachable(
-            f"{path} cannot be read:", "It is no regular file.", "`--log -` reads standard input."
+            f"{path} cannot be read:",
+            "It is not a regular file.",
+            "`--log -` reads standard input.",
         )
     return FileWindow(descriptor)

@@ -74,7 +74,7 @@ def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Me
         except CkptError as error:
             notes.append(Note(name, str(error)))
         except KeyError:
-            notes.append(Note(name, "It is no regular file."))
+            notes.append(Note(name, "It is not a regular file."))
     if "spec.dump" not in documents and (spec := _bundle_spec(tree)):
         documents["spec.dump"] = spec
     inventory = tree.members.get(f"{images}inventory.img")

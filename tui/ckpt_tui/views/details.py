@@ -241,7 +241,7 @@ def file_sections(checkpoint: Checkpoint, file: OpenFile, _: bool) -> list[Secti
             "Also held by",
             [Fact(str(p), f"fd {f}", link=Ref.file(p, f)) for p, f in file.shared_with]
             + and_more(file.sharers - len(file.shared_with), IN_FILES),
-            empty="nobody else in this checkpoint",
+            empty="no other process in this checkpoint",
         ),
     ]
 
