@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import settle, type_ahead
+from driving import settle, shown, type_ahead
 from textual.screen import Screen
 from textual.widgets import Input
 
 from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.log import LogScreen, log_file
 from crafted import ARCHIVES, DATA
@@ -41,3 +42,16 @@ async def test_a_word_reaches_the_line(name: str, key: str, resized: bool) -> No
         assert isinstance(line, Input)
         assert line.value == "faqucount"
         assert screen in app.screen_stack
+
+
+@pytest.mark.parametrize("resized", [False, True])
+@pytest.mark.parametrize("tab", ["2", "3", "5", "6", "7", "8"])
+async def test_a_word_reaches_the_filter_of_a_tab(tab: str, resized: bool) -> None:
+    async with shown(ARCHIVES / "cri-crio.tar", tab, size=(120, 40)) as pilot:
+        if resized:
+            await pilot.resize_terminal(80, 24)
+        await type_ahead(pilot, "fcount")
+        line = pilot.app.focused
+        assert isinstance(line, Input)
+        assert line.value == "count"
+        assert isinstance(pilot.app.screen, CheckpointScreen)

@@ -80,16 +80,12 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
         yield KeyLine(CHECKPOINT)
 
     def on_mount(self) -> None:
-        self._start()
-
-    def _start(self) -> None:
-        self.run(
+        self.run_opening(
             f"Opening {self.target}",
             self._open,
             self._take,
             lambda found: found[0].close(),
             failed=self._cannot_open,
-            stopped=self.dismiss,
         )
 
     def _open(self, progress: Progress) -> tuple[OpenCheckpoint, Checkpoint]:
@@ -201,8 +197,6 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
         self._show_diagnosis()
 
     async def _cannot_open(self, error: CkptError) -> None:
-        if self.ask_to_fetch(error, self._start, self.dismiss):
-            return
         switcher = self.query_one(ContentSwitcher)
         await switcher.mount(Facts(problem_sections(error), id="failed", classes="problem"))
         switcher.current = "failed"
@@ -346,17 +340,11 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
 
         self.app.push_screen(FormatsScreen(self.target))
 
-    def action_back(self) -> None:
-        if self.cancel_job():
-            return
-        if self.pane and self.pane.back():
-            return
+    def back(self) -> bool:
+        if self.cancel_job() or (self.pane and self.pane.back()):
+            return True
         if self._history:
             number, key = self._history.pop()
             self.action_show_tab(number, key)
-            return
-        self.dismiss()
-
-    def action_leave(self) -> None:
-        self.abandon_job()
-        self.dismiss()
+            return True
+        return False

@@ -47,28 +47,22 @@ class AsksToFetch(JobScreen[ScreenResultType]):
             self.run(name, task, then, let_go, failed=fail, stopped=stopped or self._leave)
 
         def fail(error: CkptError) -> object:
-            return self.ask_to_fetch(error, start, self._leave) or failed(error)
+            if not isinstance(error, TooMuchUnasked):
+                return failed(error)
+            asked, sentences = error.target, [printable(error.what), "", error.why]
+
+            def answered(yes: bool | None) -> None:
+                if yes:
+                    self._to_fetch.add(asked)
+                    start()
+                else:
+                    self._leave()
+
+            return self.app.push_screen(
+                ConfirmScreen("Fetch it?", sentences, "fetches it"), answered
+            )
 
         start()
 
     def _leave(self) -> None:
         self.dismiss(self.outcome)
-
-    def ask_to_fetch(
-        self, error: CkptError, again: Callable[[], object], leave: Callable[[], object]
-    ) -> bool:
-        """Ask, if that is why a job failed, and return whether it is."""
-        if not isinstance(error, TooMuchUnasked):
-            return False
-        target = error.target
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self._to_fetch.add(target)
-                again()
-            else:
-                leave()
-
-        sentences = [printable(error.what), "", error.why]
-        self.app.push_screen(ConfirmScreen("Fetch it?", sentences, "fetches it"), answered)
-        return True
