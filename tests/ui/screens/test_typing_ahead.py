@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from ckpt_tui.ui.app import CkptApp
+from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
 from ckpt_tui.ui.screens.log import LogScreen, log_file
@@ -55,3 +56,15 @@ async def test_a_word_reaches_the_filter_of_a_tab(tab: str, resized: bool) -> No
         assert isinstance(line, Input)
         assert line.value == "count"
         assert isinstance(pilot.app.screen, CheckpointScreen)
+
+
+@pytest.mark.parametrize("key", ["f", "/"])
+async def test_a_word_reaches_the_filter_of_the_browser(key: str) -> None:
+    app = CkptApp((), DATA / "failed")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await type_ahead(pilot, f"{key}xcfount/")
+        line = app.focused
+        assert isinstance(line, Input)
+        assert line.value == "xcfount/"
+        assert isinstance(app.screen, BrowseScreen)

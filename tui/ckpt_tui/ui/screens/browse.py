@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.widgets import Input
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import printable
@@ -21,6 +23,7 @@ from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison, ShowLog
 from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.browse_list import BrowseList
 from ckpt_tui.ui.widgets.key_line import KeyLine
+from ckpt_tui.ui.widgets.list_view import TYPING
 from ckpt_tui.ui.widgets.marks_line import MarksLine
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
@@ -33,7 +36,11 @@ class BrowseScreen(Screen[None]):
     """Folders, the own store, the stores of engines, and registries."""
 
     CSS_PATH = "browse.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(BROWSER)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # handled before the next key is looked at: that one is typed into the line
+        replace(binding, priority=binding.action in TYPING)
+        for binding in bindings_for(BROWSER)
+    ]
     name_in_commands = BROWSER
 
     def __init__(self, folder: Path | None = None, label: str = "") -> None:
@@ -114,6 +121,11 @@ class BrowseScreen(Screen[None]):
     def _filter(self, message: SearchBar.FilterChanged) -> None:
         self.places.filter(message.text)
         self.branches.show("No line has that text" if message.text else None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in TYPING and isinstance(self.focused, Input):
+            return False
+        return super().check_action(action, parameters)
 
     def action_filter(self) -> None:
         self.query_one(SearchBar).open("filter")

@@ -33,7 +33,7 @@ _IDS = ("filter", "search", "next", "previous", "sort", "reverse", "problems", "
 _KEYS = tuple(command for command in COMMANDS if command.id in _IDS)
 _ACTIONS = frozenset(command.action for command in _KEYS)
 
-_TYPING = ("filter", "search")
+TYPING = ("filter", "search")
 """Actions after which a line is typed. Their keys are priority bindings: those are handled before
 the next key is looked at, so what is typed right behind one reaches the line."""
 
@@ -57,7 +57,7 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
             command.title,
             tooltip=command.help,
             id=command.id,
-            priority=command.id in _TYPING,
+            priority=command.id in TYPING,
         )
         for command in _KEYS
     ]
@@ -168,7 +168,7 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in _ACTIONS:
             return super().check_action(action, parameters)
-        is_typing = action in _TYPING and isinstance(self.app.focused, Input)
+        is_typing = action in TYPING and isinstance(self.app.focused, Input)
         return action not in self._without and not is_typing
 
     def action_filter(self) -> None:
