@@ -10,7 +10,8 @@ import pytest
 from layouts import OpenSource
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
-from ckpt_tui.convert.base import BaseImage, find_base, read_image
+from ckpt_tui.convert.base import BaseImage, read_image
+from ckpt_tui.convert.base_search import find_base
 from ckpt_tui.convert.source import Source, archive_source
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import FileWindow
@@ -65,10 +66,9 @@ def open_source(open_file: Opener) -> Generator[OpenSource]:
 def base_bb(data: Path, open_source: OpenSource) -> Generator[BaseImage]:
     """The base image of the busybox checkpoints."""
     source = open_source(data / "archives/counter.tar.zst")
-    base = find_base(
-        source, f"oci-archive:{data / 'archives/base-bb.oci.tar'}", quiet(), read_image
-    )
-    assert base is not None
+    found = find_base(source, f"oci-archive:{data / 'archives/base-bb.oci.tar'}", quiet())
+    assert found is not None
+    base = read_image(found, quiet())
     yield base
     base.close()
 

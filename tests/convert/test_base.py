@@ -13,10 +13,12 @@ import pytest
 from layouts import repacked
 
 from ckpt_tui.convert import base_search, request
-from ckpt_tui.convert.base import BaseImage, find_base, read_base, read_image
-from ckpt_tui.convert.layout import LAYER, Staging
+from ckpt_tui.convert.base import BaseImage, read_base, read_image
+from ckpt_tui.convert.base_search import find_base
+from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.request import Request, base_tree, prepare
 from ckpt_tui.convert.source import Source
+from ckpt_tui.convert.staging import LAYER
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
@@ -46,21 +48,21 @@ def test_a_base_that_nobody_has_is_none_unless_it_was_named(
             counter.container, image_id="ab" * 32, image="localhost/never-made-anywhere:1"
         ),
     )
-    assert find_base(source, "", quiet(), read_image) is None
+    assert find_base(source, "", quiet()) is None
     with pytest.raises(SourceUnreachable):
-        find_base(source, f"oci:{tmp_path}/nothing:1", quiet(), read_image)
+        find_base(source, f"oci:{tmp_path}/nothing:1", quiet())
 
 
 def test_an_archive_is_no_base(counter: Source, data: Path) -> None:
     with pytest.raises(UsageError, match="no image"):
-        find_base(counter, str(data / "archives/counter.tar.zst"), quiet(), read_image)
+        find_base(counter, str(data / "archives/counter.tar.zst"), quiet())
 
 
 def test_of_an_index_the_image_with_the_recorded_config_is_taken(
     counter: Source, base_bb: BaseImage, tmp_path: Path
 ) -> None:
     layer = base_bb.layers[0]
-    with Staging(tmp_path / "out") as staging:
+    with LayoutSink(tmp_path / "out") as staging:
         blob = staging.add(layer.blob.read(0, layer.size), layer.media_type)
         entries = []
         for config in (b'{"os":"linux","rootfs":{"diff_ids":["sha256:00"]}}', base_bb.config):
@@ -73,9 +75,10 @@ def test_of_an_index_the_image_with_the_recorded_config_is_taken(
             entries.append(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST))
         index = {"schemaVersion": 2, "manifests": [entry.document() for entry in entries]}
         root = staging.add(json.dumps(index).encode(), MEDIA_INDEX)
-        staging.publish(root, "many")
-    base = find_base(counter, f"oci:{tmp_path / 'out'}:many", quiet(), read_image)
-    assert base is not None
+        staging.publish(root, "many", quiet())
+    found = find_base(counter, f"oci:{tmp_path / 'out'}:many", quiet())
+    assert found is not None
+    base = read_image(found, quiet())
     assert base.config_digest == base_bb.config_digest
     assert base.digests == (root.digest, entries[1].digest)
     base.close()

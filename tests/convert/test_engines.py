@@ -15,12 +15,13 @@ from layouts import Layout, OpenSource, contents, repacked
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.inputs import Inputs
 from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.plan import make_plan
 from ckpt_tui.convert.repoint import repoint
 from ckpt_tui.convert.restore_archive import restore_archive
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import quiet
@@ -44,12 +45,12 @@ def on_base(archive: Path, target: Path, base: BaseImage) -> Path:
     )
 
 
-def converted(source: Source, base: BaseImage, target: Path) -> tuple[Result, Layout]:
+def converted(source: Source, base: BaseImage, target: Path) -> tuple[ConvertedImage, Layout]:
     plan = make_plan(source, base, Destination(target, "opt"), REPOSITORY)
-    return run(plan, quiet()), Layout(target)
+    return run(plan, Inputs(source, base), quiet()), Layout(target)
 
 
-def config_dump(layout: Layout, result: Result) -> dict[str, str]:
+def config_dump(layout: Layout, result: ConvertedImage) -> dict[str, str]:
     found: dict[str, str] = json.loads(
         dict(contents(layout.tree(result.checkpoint)))["config.dump"]
     )
@@ -182,15 +183,15 @@ def test_a_checkpoint_without_annotations_is_moved_like_another(
     )
     manifest = {**layout.document(result.checkpoint), "annotations": None}
     index = layout.document(result.digest)
-    with Staging(tmp_path / "out") as staging:
+    with LayoutSink(tmp_path / "out") as staging:
         bare = staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST)
         index["manifests"][0] |= {"digest": bare.digest, "size": bare.size}
-        staging.publish(staging.add(json.dumps(index).encode(), MEDIA_INDEX), "bare")
+        staging.publish(staging.add(json.dumps(index).encode(), MEDIA_INDEX), "bare", quiet())
     image = resolve(f"oci:{tmp_path / 'out'}:bare", quiet())
     assert isinstance(image, OpenedImage)
-    with Staging(tmp_path / "out") as staging:
+    with LayoutSink(tmp_path / "out") as staging:
         moved = repoint(image, "quay.example/other/place", staging, quiet())
-        staging.publish(moved, "moved")
+        staging.publish(moved, "moved", quiet())
     image.close()
     entries = layout.document(moved.digest)["manifests"]
     assert [entry["digest"] for entry in entries][1] == result.rootfs
@@ -204,16 +205,17 @@ def test_another_repository_changes_five_small_blobs_and_gives_what_converting_f
     converted(source, base_bb, tmp_path / "out")
     image = resolve(f"oci:{tmp_path / 'out'}:opt", quiet())
     assert isinstance(image, OpenedImage)
-    with Staging(tmp_path / "out") as staging:
+    with LayoutSink(tmp_path / "out") as staging:
         moved = repoint(image, "quay.example/other/place", staging, quiet())
         new = staging.digests
-        staging.publish(moved, "moved")
+        staging.publish(moved, "moved", quiet())
     image.close()
     assert len(new) == 4
+    source = open_source(data / "archives/counter.tar.zst")
     direct = make_plan(
-        open_source(data / "archives/counter.tar.zst"),
+        source,
         base_bb,
         Destination(tmp_path / "direct", "opt"),
         "quay.example/other/place",
     )
-    assert run(direct, quiet()).digest == moved.digest
+    assert run(direct, Inputs(source, base_bb), quiet()).digest == moved.digest

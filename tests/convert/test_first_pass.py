@@ -20,13 +20,14 @@ from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.compression import PlainStream
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.convert import first_pass, roles
-from ckpt_tui.convert import layout as layout_module
 from ckpt_tui.convert import request as request_module
+from ckpt_tui.convert import staging as staging_module
 from ckpt_tui.convert.request import Prepared, Request, prepare
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core.errors import Cancelled, CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
+from fault_server import FaultServer
 
 PAGES = "checkpoint/pages-1.img"
 
@@ -69,10 +70,10 @@ def prepared(
     return prepare(request, progress or quiet(), at_once=at_once)
 
 
-def converted(data: Path, archive: Path, folder: Path, **more: Any) -> Result:
+def converted(data: Path, archive: Path, folder: Path, **more: Any) -> ConvertedImage:
     made = prepared(data, archive, folder, **more)
     try:
-        return run(made.plan, quiet())
+        return run(made.plan, made.inputs, quiet())
     finally:
         made.close()
 
@@ -107,7 +108,7 @@ def test_another_plan_of_an_open_source_costs_no_pass(
     assert not made.plan.optimized
     made = made.again(Request(str(archive), f"oci:{tmp_path / '2'}:x", base), quiet())
     assert passes_over(archive, passes) == 1
-    result = run(made.plan, quiet())
+    result = run(made.plan, made.inputs, quiet())
     made.close()
     assert passes_over(archive, passes) == 2
     assert result.digest == converted(data, archive, tmp_path / "3").digest
@@ -119,7 +120,7 @@ def test_a_plan_that_fails_lets_go_of_the_source(data: Path, tmp_path: Path) -> 
     with pytest.raises(CkptError):
         made.again(Request(str(archive), "oci:x:y", base="oci:/nowhere:1"), quiet())
     with pytest.raises(CkptError, match="Bad file descriptor"):
-        run(made.plan, quiet())
+        run(made.plan, made.inputs, quiet())
 
 
 def test_standard_input_is_decompressed_once(data: Path, tmp_path: Path, passes: list[str]) -> None:
@@ -155,8 +156,8 @@ def test_one_pass_gives_what_two_give(
 
 def test_what_is_taken_is_written_once_and_the_delta_waits(data: Path, tmp_path: Path) -> None:
     made = prepared(data, data / "archives/rootfs.tar.zst", tmp_path / "out")
-    assert made.plan.first is not None
-    assert [*made.plan.first.written] == [PAGES, "checkpoint/pages-2.img"]
+    assert made.inputs.first is not None
+    assert [*made.inputs.first.written] == [PAGES, "checkpoint/pages-2.img"]
     assert made.plan.diff.entries
     made.close()
 
@@ -241,7 +242,7 @@ def test_an_archive_that_changes_after_it_was_read_is_refused(data: Path, tmp_pa
     made = prepared(data, archive, tmp_path / "out")
     os.utime(archive, (1, 1))
     with pytest.raises(CkptError, match="changed while it was read"):
-        run(made.plan, quiet())
+        run(made.plan, made.inputs, quiet())
     made.close()
     assert not (tmp_path / "out").exists()
 
@@ -252,7 +253,7 @@ def test_a_disk_that_fills_in_the_first_pass_is_one_error_and_leaves_nothing(
     def full(path: Path) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(layout_module.Staging.__init__, "__defaults__", (full,))
+    monkeypatch.setattr(staging_module.Staging.__init__, "__defaults__", (full,))
     with pytest.raises(CkptError, match="No space left") as caught:
         converted(data, data / "archives/rootfs.tar.zst", tmp_path / "out")
     assert caught.value.hint
@@ -268,3 +269,36 @@ def test_cancelling_the_first_pass_leaves_nothing(data: Path, tmp_path: Path) ->
             data, data / "archives/rootfs.tar.zst", tmp_path / "o", Progress(cancelled=cancelled)
         )
     assert not [*tmp_path.iterdir()]
+
+
+def to_registry(data: Path, server: FaultServer, base: str) -> Prepared:
+    archive = str(data / "archives/rootfs.tar.zst")
+    return prepare(
+        Request(archive, f"docker://{server.host}/app/c:opt", base), quiet(), at_once=True
+    )
+
+
+def writes(server: FaultServer) -> set[str]:
+    return {seen.method for seen in server.seen} - {"GET", "HEAD"}
+
+
+def test_a_refused_conversion_has_uploaded_nothing(data: Path, server: FaultServer) -> None:
+    made = to_registry(data, server, f"oci-archive:{data / 'archives/base-bb.oci.tar'}")
+    assert made.inputs.first is not None  # page images were made while it was opened
+    refused = dataclasses.replace(made.plan, problems=("No.",))
+    with pytest.raises(CkptError, match="cannot be converted"):
+        run(refused, made.inputs, quiet())
+    made.close()
+    assert server.seen == []
+
+
+def test_what_was_made_before_the_plan_is_sent_once_it_holds(
+    data: Path, server: FaultServer
+) -> None:
+    made = to_registry(data, server, f"oci-archive:{data / 'archives/base-bb.oci.tar'}")
+    assert made.inputs.first is not None
+    assert writes(server) == set()
+    result = run(made.plan, made.inputs, quiet())
+    made.close()
+    assert ("app/c", "opt") in server.manifests
+    assert {("app/c", one.layer.descriptor.digest) for one in result.layers} <= set(server.blobs)

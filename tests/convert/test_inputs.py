@@ -20,10 +20,10 @@ from ckpt_tui.convert.back import convert_back
 from ckpt_tui.convert.destination import destination_of
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.layers import LayerWriter
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
@@ -37,10 +37,10 @@ PODMAN = {
 """What podman says of a checkpoint image, in part."""
 
 
-def converted(target: str, folder: Path, **more: Any) -> tuple[Plan, Result, Layout]:
+def converted(target: str, folder: Path, **more: Any) -> tuple[Plan, ConvertedImage, Layout]:
     prepared = prepare(Request(target, f"oci:{folder}:opt", **more), quiet())
     try:
-        return prepared.plan, run(prepared.plan, quiet()), Layout(folder)
+        return prepared.plan, run(prepared.plan, prepared.inputs, quiet()), Layout(folder)
     finally:
         prepared.close()
 
@@ -49,7 +49,7 @@ def checkpoint_image(folder: Path, archive: Path, split: int = 1) -> str:
     """Write a legacy checkpoint image with the members of `archive` in `split` layers."""
     tree = open_archive(BytesWindow(archive.read_bytes()), archive.name, quiet())
     members = [*tree.members.values()]
-    with Staging(folder) as staging:
+    with LayoutSink(folder) as staging:
         layers = []
         for number in range(split):
             with LayerWriter(staging, "") as writer:
@@ -66,7 +66,9 @@ def checkpoint_image(folder: Path, archive: Path, split: int = 1) -> str:
             "layers": [layer.descriptor.document() for layer in layers],
             "annotations": PODMAN,
         }
-        staging.publish(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST), "legacy")
+        staging.publish(
+            staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST), "legacy", quiet()
+        )
     tree.close()
     return f"oci:{folder}:legacy"
 
@@ -75,7 +77,9 @@ def base_of(data: Path) -> str:
     return f"oci-archive:{data / 'archives/base-bb.oci.tar'}"
 
 
-def same_but_for_the_record(left: Layout, first: Result, right: Layout, second: Result) -> None:
+def same_but_for_the_record(
+    left: Layout, first: ConvertedImage, right: Layout, second: ConvertedImage
+) -> None:
     assert first.rootfs == second.rootfs
     trees = (left.tree(first.checkpoint), right.tree(second.checkpoint))
     one, two = (dict(contents(tree)) for tree in trees)
@@ -293,7 +297,7 @@ def test_an_archive_that_changes_meanwhile_is_noticed(
     else:
         archive.unlink()
     with pytest.raises(CkptError, match="changed while it was read"):
-        run(prepared.plan, quiet())
+        run(prepared.plan, prepared.inputs, quiet())
     prepared.close()
     assert not (tmp_path / "o").exists()
 
@@ -303,7 +307,7 @@ def test_a_folder_that_changes_meanwhile_is_noticed(data: Path, tmp_path: Path) 
     prepared = prepare(Request(f"dir:{images}", f"oci:{tmp_path / 'o'}"), quiet())
     (images / "late.img").write_bytes(b"")
     with pytest.raises(CkptError, match="changed while it was read"):
-        run(prepared.plan, quiet())
+        run(prepared.plan, prepared.inputs, quiet())
     prepared.close()
     assert not (tmp_path / "o").exists()
 
@@ -339,7 +343,7 @@ def test_an_archive_that_is_there_already_is_not_written_over(data: Path, tmp_pa
     prepared.close()
     assert any("exists already" in problem for problem in prepared.plan.problems)
     with pytest.raises(UsageError):
-        run(prepared.plan, quiet())
+        run(prepared.plan, prepared.inputs, quiet())
     assert target.read_bytes() == b"precious"
 
 

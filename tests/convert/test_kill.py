@@ -63,7 +63,7 @@ def converted(data: Path, target: Path, archive: str = "rootfs", tag: str = "opt
     source, base = data / f"archives/{archive}.tar.zst", data / "archives/base-bb.oci.tar"
     prepared = prepare(Request(str(source), f"oci:{target}:{tag}", f"oci-archive:{base}"), quiet())
     try:
-        run(prepared.plan, quiet())
+        run(prepared.plan, prepared.inputs, quiet())
     finally:
         prepared.close()
 

@@ -14,15 +14,16 @@ from typing import BinaryIO
 
 import pytest
 
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.layout import ArchiveSink, LayoutSink
+from ckpt_tui.convert.staging import Staging
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, Descriptor
 
 
 def publish(folder: Path, data: bytes, tag: str) -> Descriptor:
-    with Staging(folder) as staging:
+    with LayoutSink(folder) as staging:
         root = staging.add(data, MEDIA_INDEX)
-        staging.publish(root, tag)
+        staging.publish(root, tag, quiet())
     return root
 
 
@@ -63,7 +64,7 @@ def test_foreign_parts_of_an_index_stay(tmp_path: Path) -> None:
 
 
 def test_leaving_without_publishing_leaves_nothing(tmp_path: Path) -> None:
-    with Staging(tmp_path / "new" / "store") as staging:
+    with LayoutSink(tmp_path / "new" / "store") as staging:
         staging.add(b"data", MEDIA_CONFIG)
         staging.new_blob().write(b"half")
     assert files(tmp_path) == set()
@@ -73,11 +74,11 @@ def test_leaving_without_publishing_leaves_nothing(tmp_path: Path) -> None:
 def test_a_blob_that_is_there_in_full_is_used_again(tmp_path: Path) -> None:
     publish(tmp_path, b"same", "one")
     before = next((tmp_path / "blobs/sha256").iterdir()).stat()
-    with Staging(tmp_path) as staging:
+    with LayoutSink(tmp_path) as staging:
         again = staging.add(b"same", MEDIA_CONFIG)
         assert staging.holds(again.digest, 4)
         assert not staging.holds(again.digest, 5)
-        staging.publish(again, "two")
+        staging.publish(again, "two", quiet())
     assert next((tmp_path / "blobs/sha256").iterdir()).stat().st_ino == before.st_ino
 
 
@@ -99,7 +100,9 @@ class FullDisk(io.BytesIO):
         return super().write(data)
 
 
-def test_a_full_disk_leaves_the_layout_as_it_was(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_layout_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(tmp_path, b"1", "one")
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
 
@@ -107,7 +110,8 @@ def test_a_full_disk_leaves_the_layout_as_it_was(tmp_path: Path) -> None:
         path.touch()
         return FullDisk()
 
-    with pytest.raises(OSError, match="No space"), Staging(tmp_path, create) as staging:
+    monkeypatch.setattr(Staging.__init__, "__defaults__", (create,))
+    with pytest.raises(OSError, match="No space"), LayoutSink(tmp_path) as staging:
         staging.add(b"more than ten bytes", MEDIA_CONFIG)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
@@ -130,9 +134,9 @@ def test_an_archive_is_a_layout_in_a_tar_and_always_the_same(tmp_path: Path) -> 
     made = []
     for number in range(2):
         target = tmp_path / f"{number}.tar"
-        with Staging(tmp_path, final=False) as staging:
+        with ArchiveSink(target) as staging:
             root = staging.add(b"{}", MEDIA_INDEX)
-            staging.publish_archive(root, "one", target, quiet())
+            staging.publish(root, "one", quiet())
         made.append(target.read_bytes())
     assert made[0] == made[1]
     with tarfile.open(fileobj=io.BytesIO(made[0])) as tar:

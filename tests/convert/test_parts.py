@@ -19,16 +19,16 @@ from ckpt_tui.convert import spool as spool_module
 from ckpt_tui.convert.digest import SMALL, Digest
 from ckpt_tui.convert.filetree import apply_layer, differences
 from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.images import (
+from ckpt_tui.convert.layers import LayerWriter, copy_blob
+from ckpt_tui.convert.layout import LayoutSink
+from ckpt_tui.convert.manifests import (
     checkpoint_annotations,
     container_name,
     default_tag,
     local_repository,
 )
-from ckpt_tui.convert.layers import LayerWriter, copy_blob
-from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.names import real_name
-from ckpt_tui.convert.spool import Spool
+from ckpt_tui.convert.spool import MemberSpool
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.convert.verify import check_blob, check_delta
 from ckpt_tui.core.errors import CkptError
@@ -56,11 +56,11 @@ def test_what_is_spooled_comes_back_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(spool_module, "IN_MEMORY", limit)
-    spool = Spool(tmp_path)
+    spool = MemberSpool(tmp_path)
     spool.add("a", [b"1", b"23"])
     spool.add("empty", [])
     spool.add("b", [b"45"])
-    assert [spool.read(name) for name in ("b", "empty", "a")] == [b"45", b"", b"123"]
+    assert [spool.content(name) for name in ("b", "empty", "a")] == [b"45", b"", b"123"]
     spool.close()
 
 
@@ -98,7 +98,7 @@ def test_headers_are_plain_ustar_where_that_is_enough() -> None:
 def test_a_member_with_other_bytes_than_its_size_is_an_error(tmp_path: Path) -> None:
     member = Member("x", MemberKind.FILE, 5)
     with (
-        Staging(tmp_path) as staging,
+        LayoutSink(tmp_path) as staging,
         LayerWriter(staging, "criu") as writer,
         pytest.raises(CkptError, match="changed while it was read"),
     ):
@@ -106,7 +106,7 @@ def test_a_member_with_other_bytes_than_its_size_is_an_error(tmp_path: Path) -> 
 
 
 def test_a_blob_with_another_digest_is_not_copied(tmp_path: Path) -> None:
-    with Staging(tmp_path) as staging, pytest.raises(CkptError, match="damaged"):
+    with LayoutSink(tmp_path) as staging, pytest.raises(CkptError, match="damaged"):
         copy_blob(staging, Descriptor("x", "sha256:00", 4), BytesWindow(b"1234"), quiet())
 
 

@@ -18,7 +18,7 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert import nested, roles
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.destination import Destination
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
 from ckpt_tui.convert.roles import plan_layers, role_of
@@ -94,11 +94,11 @@ def test_a_name_that_is_taken_is_said(counter: Source, base_bb: BaseImage, tmp_p
         return [warning for warning in plan.warnings if "is there already" in warning]
 
     assert said() == []
-    with Staging(tmp_path) as staging:
-        staging.publish(staging.add(b"{}", MEDIA_INDEX), "other")
+    with LayoutSink(tmp_path) as staging:
+        staging.publish(staging.add(b"{}", MEDIA_INDEX), "other", quiet())
     assert said() == []
-    with Staging(tmp_path) as staging:
-        staging.publish(staging.add(b"[]", MEDIA_INDEX), "web")
+    with LayoutSink(tmp_path) as staging:
+        staging.publish(staging.add(b"[]", MEDIA_INDEX), "web", quiet())
     assert said() == [
         f"oci:{tmp_path}:web is there already. If that is another image, nothing will name it any "
         "more."

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ckpt_tui.convert import publishing
-from ckpt_tui.convert.publishing import RegistryStaging
+from ckpt_tui.convert.publishing import RegistrySink
 from ckpt_tui.convert.request import Request, prepare
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core import progress
 from ckpt_tui.core.errors import Cancelled, CkptError
 from ckpt_tui.core.paths import cache_dir
@@ -23,19 +23,19 @@ from ckpt_tui.sources.reference import parse_reference
 from fault_server import Answer
 
 
-def sent(data: Path, server: Any, progress: Progress | None = None, **more: str) -> Result:
+def sent(data: Path, server: Any, progress: Progress | None = None, **more: str) -> ConvertedImage:
     base = more.pop("base", f"oci-archive:{data / 'archives/base-bb.oci.tar'}")
     request = Request(
         str(data / "archives/counter.tar.zst"), f"docker://{server.host}/app/c:opt", base, **more
     )
     prepared = prepare(request, quiet())
     try:
-        return run(prepared.plan, progress or quiet())
+        return run(prepared.plan, prepared.inputs, progress or quiet())
     finally:
         prepared.close()
 
 
-def local(data: Path, server: Any, folder: Path) -> Result:
+def local(data: Path, server: Any, folder: Path) -> ConvertedImage:
     request = Request(
         str(data / "archives/counter.tar.zst"),
         f"oci:{folder}:opt",
@@ -44,7 +44,7 @@ def local(data: Path, server: Any, folder: Path) -> Result:
     )
     prepared = prepare(request, quiet())
     try:
-        return run(prepared.plan, quiet())
+        return run(prepared.plan, prepared.inputs, quiet())
     finally:
         prepared.close()
 
@@ -158,7 +158,7 @@ def test_blobs_do_not_pile_up_on_disk(
 ) -> None:
     """Each file is gone once it is sent, but that of the delta, which is read again."""
     left: list[set[str]] = []
-    check = "ckpt_tui.convert.publishing.RegistryStaging.check"
+    check = "ckpt_tui.convert.publishing.RegistrySink.check"
 
     def looked(self: Any, progress: Progress) -> None:
         self._await_jobs(0)
@@ -185,7 +185,7 @@ def test_an_upload_under_way_ends_when_nobody_wants_it(
     monkeypatch.setattr(progress, "YIELD_S", 0.0)  # else 4 MiB may be there before one looks
     monkeypatch.setattr(progress, "REPORT_S", 0.0)
     place = parse_reference(f"docker://{server.host}/app/c")
-    staging = RegistryStaging(place, quiet())
+    staging = RegistrySink(place, quiet())
     begun, never = threading.Event(), threading.Event()
 
     def answer_late(seen: Any) -> None:
@@ -195,6 +195,7 @@ def test_an_upload_under_way_ends_when_nobody_wants_it(
 
     server.rules.append(answer_late)
     with staging:
+        staging.begin(())
         blob = staging.new_blob()
         blob.write(bytes(4 << 20))
         staging.keep(blob)
@@ -216,7 +217,8 @@ def test_a_question_does_not_wait_for_the_upload_before_it(server: Any) -> None:
             in_time.append(asked.wait(10))
 
     server.rules.append(wait_for_question)
-    with RegistryStaging(parse_reference(f"docker://{server.host}/app/c"), quiet()) as staging:
+    with RegistrySink(parse_reference(f"docker://{server.host}/app/c"), quiet()) as staging:
+        staging.begin(())
         for content in (b"first", b"second"):
             blob = staging.new_blob()
             blob.write(content)

@@ -18,14 +18,15 @@ import zstandard
 from layouts import Layout, OpenSource, contents, repacked
 
 from ckpt_tui.archive.archive_tree import open_archive
-from ckpt_tui.convert import layout as layout_module
 from ckpt_tui.convert import roles
+from ckpt_tui.convert import staging as staging_module
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.inputs import Inputs
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.record import read_record
 from ckpt_tui.convert.restore_archive import restore_archive
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import Cancelled, CkptError, UsageError
 from ckpt_tui.core.progress import Progress, quiet
@@ -38,8 +39,11 @@ def planned(source: Source, base: BaseImage | None, target: Path, **options: boo
     return make_plan(source, base, Destination(target, "opt"), REPOSITORY, Options(**options))
 
 
-def converted(source: Source, base: BaseImage | None, target: Path) -> tuple[Result, Layout]:
-    return run(planned(source, base, target), quiet()), Layout(target)
+def converted(
+    source: Source, base: BaseImage | None, target: Path
+) -> tuple[ConvertedImage, Layout]:
+    plan = planned(source, base, target)
+    return run(plan, Inputs(source, base), quiet()), Layout(target)
 
 
 def test_one_tag_names_an_index_of_two_images(
@@ -230,7 +234,7 @@ def test_the_half_step_keeps_the_delta_and_config_dump_and_needs_no_base(
     rootfs: Source, tmp_path: Path
 ) -> None:
     plan = planned(rootfs, None, tmp_path / "out", keep_delta_tar=True)
-    result = run(plan, quiet())
+    result = run(plan, Inputs(rootfs), quiet())
     layout = Layout(tmp_path / "out")
     before, after = dict(contents(rootfs.tree)), dict(contents(layout.tree(result.digest)))
     assert {name: data for name, data in after.items() if name != "conversion.json"} == before
@@ -243,7 +247,9 @@ def test_the_half_step_keeps_the_delta_and_config_dump_and_needs_no_base(
 def test_the_way_back_from_the_half_step_gives_equal_members(
     rootfs: Source, tmp_path: Path
 ) -> None:
-    result = run(planned(rootfs, None, tmp_path / "out", keep_delta_tar=True), quiet())
+    result = run(
+        planned(rootfs, None, tmp_path / "out", keep_delta_tar=True), Inputs(rootfs), quiet()
+    )
     target = tmp_path / "again.tar"
     restore_archive(Layout(tmp_path / "out").tree(result.digest), None, target, quiet())
     again = open_archive(BytesWindow(target.read_bytes()), "again", quiet())
@@ -257,7 +263,7 @@ def test_an_archive_target_holds_the_same_blobs(
     _, layout = converted(counter, base_bb, tmp_path / "out")
     target = tmp_path / "out.tar"
     plan = make_plan(counter, base_bb, Destination(target, "opt", archive=True), REPOSITORY)
-    run(plan, quiet())
+    run(plan, Inputs(counter, base_bb), quiet())
     with tarfile.open(target) as tar:
         found = {i.name: tar.extractfile(i).read() for i in tar if i.isfile()}  # type: ignore[union-attr]
     assert found == layout.files()
@@ -266,7 +272,11 @@ def test_an_archive_target_holds_the_same_blobs(
 def test_pages_that_are_compressed_already_are_stored_as_they_are(
     counter: Source, base_bb: BaseImage, tmp_path: Path
 ) -> None:
-    result = run(planned(counter, base_bb, tmp_path / "out", compressed_pages=True), quiet())
+    result = run(
+        planned(counter, base_bb, tmp_path / "out", compressed_pages=True),
+        Inputs(counter, base_bb),
+        quiet(),
+    )
     kinds = {w.role: w.layer.descriptor.media_type for w in result.layers}
     assert kinds["pages"] == "application/vnd.oci.image.layer.v1.tar"
     assert kinds["criu"].endswith("+zstd")
@@ -354,7 +364,9 @@ def test_cancelling_at_any_point_leaves_nothing(
     _, layout = converted(counter, base_bb, tmp_path / "out")
     before = layout.files()
     plan = make_plan(counter, base_bb, Destination(tmp_path / "out", "two"), REPOSITORY)
-    left = random.Random(seed).randrange(1, _ticks(plan, tmp_path / "count"))
+    left = random.Random(seed).randrange(
+        1, _ticks(plan, Inputs(counter, base_bb), tmp_path / "count")
+    )
 
     def cancelled() -> bool:
         nonlocal left
@@ -362,12 +374,12 @@ def test_cancelling_at_any_point_leaves_nothing(
         return left <= 0
 
     with pytest.raises(Cancelled):
-        run(plan, Progress(cancelled=cancelled))
+        run(plan, Inputs(counter, base_bb), Progress(cancelled=cancelled))
     assert layout.files() == before
     assert not [*layout.folder.glob(".ckpt-tui-*")]
 
 
-def _ticks(plan: Plan, target: Path) -> int:
+def _ticks(plan: Plan, inputs: Inputs, target: Path) -> int:
     """Count how often a conversion asks whether it is still wanted."""
     count = 0
 
@@ -377,7 +389,8 @@ def _ticks(plan: Plan, target: Path) -> int:
         return False
 
     destination = dataclasses.replace(plan.destination, path=target)
-    run(dataclasses.replace(plan, destination=destination), Progress(cancelled=cancelled))
+    plan = dataclasses.replace(plan, destination=destination)
+    run(plan, inputs, Progress(cancelled=cancelled))
     return count
 
 
@@ -386,7 +399,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(
     counter: Source, base_bb: BaseImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     left = room
-    create = layout_module._create
+    create = staging_module._create
 
     class Full:
         def __init__(self, path: Path) -> None:
@@ -405,10 +418,10 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(
     def limited(path: Path) -> BinaryIO:
         return Full(path)  # type: ignore[return-value]
 
-    monkeypatch.setattr(layout_module.Staging.__init__, "__defaults__", (limited,))
+    monkeypatch.setattr(staging_module.Staging.__init__, "__defaults__", (limited,))
     plan = planned(counter, base_bb, tmp_path / "out")
     with pytest.raises(CkptError, match="No space left") as caught:
-        run(plan, quiet())
+        run(plan, Inputs(counter, base_bb), quiet())
     assert caught.value.hint
     assert not (tmp_path / "out").exists()
 
@@ -417,7 +430,7 @@ def test_a_plan_with_problems_is_not_run(counter: Source, tmp_path: Path) -> Non
     plan = planned(counter, None, tmp_path / "out")
     assert "--keep-delta-tar" in plan.problems[0]
     with pytest.raises(UsageError):
-        run(plan, quiet())
+        run(plan, Inputs(counter), quiet())
     assert not (tmp_path / "out").exists()
 
 
@@ -454,9 +467,10 @@ def test_the_source_that_changed_since_the_plan_is_refused(
     data: Path, base_bb: BaseImage, open_source: OpenSource, tmp_path: Path
 ) -> None:
     archive = repacked(data / "archives/counter.tar.zst", tmp_path / "a.tar", {})
-    plan = planned(open_source(archive), base_bb, tmp_path / "out")
+    source = open_source(archive)
+    plan = planned(source, base_bb, tmp_path / "out")
     content = archive.read_bytes()
     archive.write_bytes(content.replace(b"checkpoint/mm-1.img", b"checkpoint/mm-9.img"))
     with pytest.raises(CkptError):
-        run(plan, quiet())
+        run(plan, Inputs(source, base_bb), quiet())
     assert not (tmp_path / "out").exists()

@@ -357,7 +357,7 @@ def dumped(folder: Path, data: Path, tmp_path: Path) -> tuple[Request, Path]:
 def test_a_dump_with_its_upper_folder_becomes_the_pair(dumped: tuple[Request, Path]) -> None:
     request, target = dumped
     prepared = prepare(request, quiet())
-    result, layout = run(prepared.plan, quiet()), Layout(target)
+    result, layout = run(prepared.plan, prepared.inputs, quiet()), Layout(target)
     prepared.close()
     tree = layout.tree(result.rootfs)
     assert not {"etc/motd", "data/old/a", "data/old/deep"} & set(tree.members)
@@ -371,7 +371,7 @@ def test_the_way_back_from_a_dump_is_an_archive_with_a_delta_of_engines(
 ) -> None:
     request, target = dumped
     prepared = prepare(request, quiet())
-    run(prepared.plan, quiet())
+    run(prepared.plan, prepared.inputs, quiet())
     prepared.close()
     back = convert_back(f"oci:{target}:opt", tmp_path / "a.tar", quiet())
     assert not back.exact
@@ -400,7 +400,7 @@ def test_an_upper_folder_has_no_delta_tar_to_keep(dumped: tuple[Request, Path]) 
     prepared = prepare(dataclasses.replace(dumped[0], keep_delta_tar=True), quiet())
     prepared.close()
     with pytest.raises(UsageError, match="no delta tar"):
-        run(prepared.plan, quiet())
+        run(prepared.plan, prepared.inputs, quiet())
 
 
 def test_an_upper_folder_with_nothing_in_it_gives_no_layer(
@@ -413,7 +413,7 @@ def test_an_upper_folder_with_nothing_in_it_gives_no_layer(
         beside=Beside(upper=str(folder)),
     )
     prepared = prepare(request, quiet())
-    result = run(prepared.plan, quiet())
+    result = run(prepared.plan, prepared.inputs, quiet())
     prepared.close()
     assert [w.role for w in result.layers if w.role in ("base", "delta")] == ["base"]
 
@@ -427,6 +427,6 @@ def test_a_file_of_the_upper_folder_that_changes_meanwhile_ends_the_conversion(
     (folder / "tmp/count").write_bytes(content)
     os.utime(folder / "tmp/count", ns=(1, 1))
     with pytest.raises(CkptError, match="changed while it was read"):
-        run(prepared.plan, quiet())
+        run(prepared.plan, prepared.inputs, quiet())
     prepared.close()
     assert not target.exists()

@@ -24,9 +24,10 @@ from converting import LIST_TREE, LISTING, Listing
 from lab import Lab
 
 from ckpt_tui.convert.inputs import Beside
-from ckpt_tui.convert.layout import LAYER, Staging
+from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.request import Request, prepare
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
+from ckpt_tui.convert.staging import LAYER
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, Descriptor
 from crafted import tarred
@@ -200,7 +201,7 @@ class Converted:
     """A case, converted; `folder` has the tars that it is made of."""
 
     folder: Path
-    result: Result
+    result: ConvertedImage
     layout: Path
 
 
@@ -315,14 +316,14 @@ def base_image(folder: Path, base: bytes) -> str:
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         }
     ).encode()
-    with Staging(folder) as staging:
+    with LayoutSink(folder) as staging:
         manifest = {
             "schemaVersion": 2,
             "mediaType": MEDIA_MANIFEST,
             "config": staging.add(config, MEDIA_CONFIG).document(),
             "layers": [staging.add(blob, LAYER + "+gzip").document()],
         }
-        staging.publish(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST), "base")
+        staging.publish(staging.add(json.dumps(manifest).encode(), MEDIA_MANIFEST), "base", quiet())
     return hashlib.sha256(config).hexdigest()
 
 
@@ -346,7 +347,7 @@ def converted(request: Request, folder: Path, layout: Path) -> Converted:
     prepared = prepare(request, quiet())
     try:
         assert prepared.plan.problems == ()
-        result = run(prepared.plan, quiet())
+        result = run(prepared.plan, prepared.inputs, quiet())
     finally:
         prepared.close()
     delta = [w.layer.descriptor for w in result.layers if w.role == "delta"]
@@ -415,8 +416,10 @@ def test_podman_and_umoci_show_what_unpacking_by_hand_gives(lab: Lab, data: Path
         made = case(data, folder / str(seed), layout, seed)
         expected[str(seed)] = really(BY_HAND, made.folder)
         size = (layout / "blobs/sha256" / made.result.rootfs[7:]).stat().st_size
-        with Staging(layout) as staging:
-            staging.publish(Descriptor(MEDIA_MANIFEST, made.result.rootfs, size), f"rootfs-{seed}")
+        with LayoutSink(layout) as staging:
+            staging.publish(
+                Descriptor(MEDIA_MANIFEST, made.result.rootfs, size), f"rootfs-{seed}", quiet()
+            )
     printed = lab.script(
         f"""
         cd /host/delta

@@ -84,7 +84,7 @@ def test_everything_of_an_index_is_copied_and_its_name_comes_last(
     server: FaultServer, client: RegistryClient, store: MemoryStore
 ) -> None:
     image = pair(store)
-    copied = copy_image(image, destination(client, "app:1"), quiet())
+    copied = copy_image(image, destination(client, "app"), "1", quiet())
     assert copied.blobs == {"copied": 3}
     assert server.manifests["app", "1"] == (INDEX, image.data)
     assert {digest for _, digest in server.blobs} < set(store.blobs)
@@ -96,9 +96,9 @@ def test_everything_of_an_index_is_copied_and_its_name_comes_last(
 def test_a_second_copy_moves_nothing(
     server: FaultServer, client: RegistryClient, store: MemoryStore
 ) -> None:
-    copy_image(pair(store), destination(client, "app:1"), quiet())
+    copy_image(pair(store), destination(client, "app"), "1", quiet())
     server.seen.clear()
-    copied = copy_image(pair(store), destination(client, "app:1"), quiet())
+    copied = copy_image(pair(store), destination(client, "app"), "1", quiet())
     assert copied.blobs == {"present": 3}
     assert {seen.method for seen in server.seen} == {"HEAD"}
 
@@ -107,7 +107,7 @@ def test_blobs_are_mounted_from_a_repository_that_has_them(
     server: FaultServer, client: RegistryClient, store: MemoryStore
 ) -> None:
     server.add_blob("base", b"shared" * 1000)
-    copied = copy_image(pair(store), destination(client, "app:1", "base"), quiet())
+    copied = copy_image(pair(store), destination(client, "app", "base"), "1", quiet())
     assert copied.blobs == {"mounted": 1, "copied": 2}
 
 
@@ -116,10 +116,10 @@ def test_the_base_image_is_found_by_its_annotation(
 ) -> None:
     server.add_blob("library/base", b"shared" * 1000)
     base = {"org.opencontainers.image.base.name": f"{client.host}/library/base:3"}
-    copied = copy_image(pair(store, **base), destination(client, "app:1"), quiet())
+    copied = copy_image(pair(store, **base), destination(client, "app"), "1", quiet())
     assert copied.blobs == {"mounted": 1, "copied": 2}
     other = {"org.opencontainers.image.base.name": "q.example/library/base:3"}
-    copied = copy_image(pair(store, **other), destination(client, "new:1"), quiet())
+    copied = copy_image(pair(store, **other), destination(client, "new"), "1", quiet())
     assert copied.blobs == {"copied": 3}
 
 
@@ -128,7 +128,7 @@ def test_a_mount_that_is_refused_becomes_an_upload(
 ) -> None:
     server.add_blob("base", b"shared" * 1000)
     server.always("POST", "mount=", Answer(403))
-    copied = copy_image(pair(store), destination(client, "app:1", "base"), quiet())
+    copied = copy_image(pair(store), destination(client, "app", "base"), "1", quiet())
     assert copied.blobs == {"copied": 3}
 
 
@@ -138,7 +138,9 @@ def test_an_index_of_blobs_is_copied_as_such(
     child = store.add(
         b"criu images", "application/vnd.containerd.container.criu.checkpoint.criu.tar"
     )
-    copy_image(store.opened({"manifests": [child]}, INDEX), destination(client, "app:1"), quiet())
+    copy_image(
+        store.opened({"manifests": [child]}, INDEX), destination(client, "app"), "1", quiet()
+    )
     assert server.blobs["app", str(child["digest"])] == b"criu images"
 
 
@@ -148,7 +150,7 @@ def test_a_blob_that_is_missing_leaves_no_name(
     image = pair(store)
     del store.blobs[sha256(b"own" * 1000)]
     with pytest.raises(SourceUnreachable, match="not there"):
-        copy_image(image, destination(client, "app:1"), quiet())
+        copy_image(image, destination(client, "app"), "1", quiet())
     assert server.manifests == {}
 
 
@@ -158,7 +160,7 @@ def test_damage_in_the_source_leaves_no_name(
     image = pair(store)
     store.blobs[sha256(b"own" * 1000)] = b"OWN" * 1000
     with pytest.raises(CkptError):
-        copy_image(image, destination(client, "app:1"), quiet())
+        copy_image(image, destination(client, "app"), "1", quiet())
     assert server.manifests == {}
 
 
@@ -168,13 +170,13 @@ def test_an_index_without_end_is_damage(client: RegistryClient, store: MemorySto
         child = store.add({"manifests": [child]}, INDEX)
     image = store.opened({"manifests": [child]}, INDEX)
     with pytest.raises(DamagedInput, match="without end"):
-        copy_image(image, destination(client, "app:1"), quiet())
+        copy_image(image, destination(client, "app"), "1", quiet())
 
 
 def test_each_blob_and_the_whole_are_reported(client: RegistryClient, store: MemoryStore) -> None:
     steps: list[BlobStep] = []
     progress = Progress()
-    copy_image(pair(store), destination(client, "app:1"), progress, steps.append)
+    copy_image(pair(store), destination(client, "app"), "1", progress, steps.append)
     for number in (1, 2, 3):
         own = [step for step in steps if step.number == number]
         assert [step.state for step in own[:1] + own[-1:]] == ["copying", "copied"]
@@ -193,7 +195,7 @@ def test_what_refers_to_another_manifest_is_listed_by_a_tag(
         image = store.opened(
             {"config": store.add(b"{}", "a/b"), "layers": [], "subject": subject, "note": note}
         )
-        copy_image(image, destination(client, f"app:{note}"), quiet())
+        copy_image(image, destination(client, "app"), note, quiet())
     found = client.referrers("app", sha256(b"subject"), quiet())
     assert len(found) == 2
     assert {one.artifact_type for one in found} == {"a/b"}
@@ -210,7 +212,7 @@ def test_a_registry_is_copied_from_as_a_stream(
     assert isinstance(image, OpenedImage)
     progress = Progress()
     with client_for(server) as client:
-        copy_image(image, destination(client, "app:1"), progress)
+        copy_image(image, destination(client, "app"), "1", progress)
     image.close()
     assert server.blobs["app", str(layer["digest"])] == DATA
     assert progress.done == len(DATA) + 2
@@ -230,7 +232,7 @@ def test_blobs_are_copied_at_the_same_time(
     server.rules.append(meet)
     layers = [store.add(bytes([n]) * 1000) for n in range(AT_ONCE - 1)]
     image = store.opened({"config": store.add(b"{}"), "layers": layers})
-    assert copy_image(image, destination(client, "app:1"), quiet()).blobs == {"copied": AT_ONCE}
+    assert copy_image(image, destination(client, "app"), "1", quiet()).blobs == {"copied": AT_ONCE}
     assert not meeting.broken
 
 
@@ -238,7 +240,7 @@ def test_plain_http_is_found_by_all_blobs_at_once(server: FaultServer, store: Me
     layers = [store.add(bytes([n]) * 1000) for n in range(5)]
     image = store.opened({"config": store.add(b"{}"), "layers": layers})
     client = RegistryClient(server.host)  # it does not know yet that there is no TLS
-    assert copy_image(image, destination(client, "app:1"), quiet()).blobs == {"copied": 6}
+    assert copy_image(image, destination(client, "app"), "1", quiet()).blobs == {"copied": 6}
     client.close()
 
 
@@ -250,7 +252,7 @@ def test_a_failure_ends_the_others_and_is_what_is_told(
     broken = str(layers[1]["digest"])
     store.blobs[broken] = b"x" * 5000
     with pytest.raises(CkptError, match=r"damaged|digest"):
-        copy_image(image, destination(client, "app:1"), quiet())
+        copy_image(image, destination(client, "app"), "1", quiet())
     assert server.manifests == {}
     assert len(server.blobs) < 12  # those that were not begun stay so
 
@@ -269,7 +271,7 @@ def test_a_copy_that_nobody_wants_ends_with_all_its_blobs(
     server.rules.append(seen)
     progress = Progress(cancelled=begun.is_set)
     with pytest.raises(Cancelled):
-        copy_image(image, destination(client, "app:1"), progress)
+        copy_image(image, destination(client, "app"), "1", progress)
     assert server.manifests == {}
     assert not [t for t in threading.enumerate() if t.name.startswith("copy")]
 

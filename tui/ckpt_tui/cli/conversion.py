@@ -12,7 +12,7 @@ from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.views.conversion import plan_sections, result_sections
@@ -50,7 +50,7 @@ def convert(
             if plan.problems:
                 raise CkptError(f"{source} cannot be converted:", *plan.problems[:2])
             start = time.monotonic()
-            result = run(plan, progress)
+            result = run(plan, prepared.inputs, progress)
             seconds = time.monotonic() - start
         finally:
             prepared.close()
@@ -97,7 +97,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def result_document(plan: Plan, result: Result, seconds: float) -> dict[str, Any]:
+def result_document(plan: Plan, result: ConvertedImage, seconds: float) -> dict[str, Any]:
     """Return a result as JSON."""
     return {
         **plan_document(plan),

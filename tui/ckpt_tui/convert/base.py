@@ -6,29 +6,21 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tar import walk
 from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import Member, Tree
-from ckpt_tui.convert.layout import LAYER
-from ckpt_tui.convert.source import Source
+from ckpt_tui.convert.staging import LAYER
 from ckpt_tui.core.document import parse_document, text_at, texts_at
-from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, ByteWindow
-from ckpt_tui.sources.base import Opened, OpenedImage
+from ckpt_tui.sources.base import OpenedImage
 from ckpt_tui.sources.containers import StoredImage
-from ckpt_tui.sources.oci import config_of, image_layers, load, manifests, open_image
-from ckpt_tui.sources.table import resolve
-
-T = TypeVar("T")
-
-Read = Callable[[OpenedImage, bytes, tuple[str, ...], ExitStack, Progress], T]
-"""How an image that was found is read, of its manifest, its config and the digests that led to it;
-what has to stay open with the result is in the stack."""
+from ckpt_tui.sources.oci import image_layers
 
 _LAYER_TYPES = {
     "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER + "+gzip",
@@ -36,6 +28,17 @@ _LAYER_TYPES = {
     "application/vnd.docker.image.rootfs.diff.tar.zstd": LAYER + "+zstd",
 }
 """Docker's media types of layers, and what OCI calls the same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image that may be the base, opened. Whoever gets it closes the image."""
+
+    image: OpenedImage
+    """Its manifest, of an index the one that was chosen."""
+    config: bytes
+    digests: tuple[str, ...]
+    """Digest of the manifest, last; before it that of an index that led to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,14 @@ class BaseLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseName:
+    """Which image a base is."""
+
+    reference: str
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class BaseImage:
     """The base image, with the headers of its merged tree."""
 
@@ -64,6 +75,11 @@ class BaseImage:
     """Digest of its manifest, last; before it that of an index that led to it."""
     close: Callable[[], None] = lambda: None
     """Lets go of the store that the layers are read from."""
+
+    @property
+    def name(self) -> BaseName:
+        """What is said of it, without its layers."""
+        return BaseName(self.reference, self.config_digest)
 
     @property
     def config_digest(self) -> str:
@@ -151,93 +167,24 @@ def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> T
     return Tree(found, members.notes)
 
 
-def read_image(
-    image: OpenedImage,
-    config: bytes,
-    digests: tuple[str, ...],
-    closing: ExitStack,
-    progress: Progress,
-) -> BaseImage:
-    """Read an image as a base to build on: `read_base` of its layers."""
+def read_image(found: FoundImage, progress: Progress) -> BaseImage:
+    """Read an image as a base to build on, `read_base` of its layers; it is closed with the result,
+    or on failure."""
+    image = found.image
     layers: list[tuple[str, str, int, ByteWindow]] = []
-    for layer in image_layers(image):
-        descriptor = layer.descriptor
-        if isinstance(image.store, StoredImage):
-            tar = image.store.layer_tar(descriptor, progress)
-            closing.callback(tar.close)
-            layers.append((descriptor.media_type, "", tar.size, tar))
-        else:
-            blob = image.store.blob(descriptor.digest)
-            layers.append((descriptor.media_type, descriptor.digest, descriptor.size, blob))
-    base = read_base(image.target, config, layers, digests, progress)
-    return replace(base, close=closing.close)
-
-
-def find_base(source: Source, target: str, progress: Progress, read: Read[T]) -> T | None:
-    """Find the base image of `source`: where `target` says, or else in podman's local store.
-
-    The caller closes it. None: no target was named, and the store does not have it. Whether it is
-    the right one is told by `check_base`.
-
-    Raises:
-        CkptError: the target is no image, or is damaged.
-    """
-    if target:
-        return open_base(resolve(target, progress), source, progress, read)
-    container = source.container
-    for name in (container.image_id, container.image):
-        if not name:
-            continue
-        try:
-            stored = resolve(f"containers-storage:{name}", progress)
-            return open_base(stored, source, progress, read)
-        except (SourceUnreachable, UsageError):
-            continue
-    return None
-
-
-def open_base(
-    opened: Opened, source: Source, progress: Progress, read: Read[T], config_digest: str = ""
-) -> T:
-    """Read an opened image as the base of `source`; it is closed with the result, or on failure.
-
-    With `config_digest` only an image with that config is taken; of another no layer is read.
-    """
-    if not isinstance(opened, OpenedImage):
-        opened.close()
-        raise UsageError(f"{opened.target} is no image and cannot be a base.")
-    closing = ExitStack()
-    closing.callback(opened.close)
-    try:
-        image, digests = _manifest_of(opened, source)
-        config = load(image.store, config_of(image))[1]
-        if config_digest and f"sha256:{hashlib.sha256(config).hexdigest()}" != config_digest:
-            raise UsageError(f"{opened.target} is another image.")
-        return read(image, config, tuple(digests), closing, progress)
-    except BaseException:
-        closing.close()
-        raise
-
-
-def _manifest_of(opened: OpenedImage, source: Source) -> tuple[OpenedImage, list[str]]:
-    """Return the image manifest to use, and the digests that led to it.
-
-    Of an index it is the one whose config the engine recorded, else the first for Linux.
-    """
-    if not opened.is_index:
-        return opened, [opened.descriptor.digest]
-    found = []
-    for descriptor in manifests(opened.store, opened.document):
-        if descriptor.platform.get("os", "linux") != "linux":
-            continue
-        image = open_image(opened.target, opened.store, descriptor)
-        if config_of(image).digest == f"sha256:{source.container.image_id}":
-            found = [image]
-            break
-        found.append(image)
-    if not found:
-        raise CkptError(f"{opened.target} cannot be a base:", "it has no image for Linux.")
-    return found[0], [opened.descriptor.digest, found[0].descriptor.digest]
+    with ExitStack() as closing:
+        closing.callback(image.close)
+        for layer in image_layers(image):
+            descriptor = layer.descriptor
+            if isinstance(image.store, StoredImage):
+                tar = image.store.layer_tar(descriptor, progress)
+                closing.callback(tar.close)
+                layers.append((descriptor.media_type, "", tar.size, tar))
+            else:
+                blob = image.store.blob(descriptor.digest)
+                layers.append((descriptor.media_type, descriptor.digest, descriptor.size, blob))
+        base = read_base(image.target, found.config, layers, found.digests, progress)
+        return replace(base, close=closing.pop_all().close)
 
 
 def architecture_of(base: BaseImage | None) -> str:

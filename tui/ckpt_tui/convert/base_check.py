@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ckpt_tui.convert.base import BaseImage
-from ckpt_tui.convert.images import recorded_image
+from ckpt_tui.convert.manifests import recorded_image
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.document import text_at

@@ -13,23 +13,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from ckpt_tui.convert.destination import Destination as Place
-from ckpt_tui.convert.destination import destination_of
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.destination import Destination, destination_of, file_sink, writing
 from ckpt_tui.convert.repoint import repoint
 from ckpt_tui.convert.staged import StagedStore, compressed, repository_named_in, staged_image
-from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.convert.staging import BlobSink, Staging
+from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.base import Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
 from ckpt_tui.sources.table import resolve
-from ckpt_tui.sources.transfer import BlobStep, CopyTotals, Pieces, copy_image
+from ckpt_tui.sources.transfer import BlobState, BlobStep, CopyTotals, Pieces, copy_image
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CopiedImage:
     """What was copied and where it is."""
 
     source: str
@@ -44,7 +43,7 @@ def copy(
     destination: str,
     progress: Progress,
     told: Callable[[BlobStep], None] = lambda _step: None,
-) -> Result:
+) -> CopiedImage:
     """Copy an image from one target to another: docker://, oci:, oci-archive:.
 
     Raises:
@@ -65,7 +64,7 @@ def _copy_to_registry(
     reference: Reference,
     progress: Progress,
     told: Callable[[BlobStep], None],
-) -> Result:
+) -> CopiedImage:
     from ckpt_tui.sources.registry_destination import RegistryDestination
     from ckpt_tui.sources.registry_store import RegistryStore, open_repository
 
@@ -77,38 +76,28 @@ def _copy_to_registry(
     moved = bool(named) and named != reference.name
     with ExitStack() as closing:
         if moved:
-            staging = closing.enter_context(Staging(cache_dir() / "copying", final=False))
+            staging = closing.enter_context(Staging(cache_dir() / "copying"))
             index = repoint(image, reference.name, staging, progress)
             image = staged_image(image, staging, index)
             closing.callback(image.store.close)
         target = open_repository(reference)
         closing.callback(target.close)
         place = RegistryDestination(target.client, reference, near)
-        copied = copy_image(image, place, progress, told)
-    return Result(image.target, str(reference), copied, moved)
+        copied = copy_image(image, place, reference.tag, progress, told)
+    return CopiedImage(image.target, str(reference), copied, moved)
 
 
 def _copy_to_layout(
     source: str,
     destination: str,
-    place: Place,
+    place: Destination,
     progress: Progress,
     told: Callable[[BlobStep], None],
-) -> Result:
-    folder = place.path.parent if place.archive else place.path
-    try:
-        with (
-            _opened(source, progress) as image,
-            Staging(folder, final=not place.archive) as staging,
-        ):
-            copied = copy_image(image, _LayoutDestination(staging, place), progress, told)
-    except OSError as error:
-        raise CkptError(
-            f"{place.path} cannot be written:",
-            f"{error.strerror or error}.",
-            "Free some space or name another place.",
-        ) from error
-    return Result(source, destination, copied, moved=False)
+) -> CopiedImage:
+    sink = file_sink(place)
+    with writing(str(place.path)), _opened(source, progress) as image, sink:
+        copied = copy_image(image, _SinkTarget(sink), place.tag, progress, told)
+    return CopiedImage(source, destination, copied, moved=False)
 
 
 @contextmanager
@@ -120,7 +109,7 @@ def _opened(source: str, progress: Progress) -> Iterator[OpenedImage]:
                 f"{source} is no image.", "Only images are copied.", "Convert it first."
             )
         if isinstance(opened.store, StoredImage):
-            with Staging(cache_dir() / "copying", final=False) as staging:
+            with Staging(cache_dir() / "copying") as staging:
                 made = compressed(opened, opened.store, staging, progress)
                 try:
                     yield made
@@ -132,41 +121,34 @@ def _opened(source: str, progress: Progress) -> Iterator[OpenedImage]:
         opened.close()
 
 
-class _LayoutDestination:
-    """A layout or an archive of one, filled by way of a staging folder, blobs side by side."""
+class _SinkTarget:
+    """A layout or an archive, filled by several threads."""
 
-    def __init__(self, staging: Staging, place: Place) -> None:
-        self._staging = staging
-        self._place = place
+    def __init__(self, sink: BlobSink) -> None:
+        self._sink = sink
         self._lock = threading.Lock()
 
-    def has(self, blob: Descriptor, progress: Progress) -> bool:
-        del progress
-        return self._staging.holds(blob.digest, blob.size)
-
-    def mount(self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress) -> bool:
-        del blob, bases, progress
-        return False
+    def settled(
+        self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress
+    ) -> BlobState | None:
+        del bases, progress
+        return "present" if self._sink.holds(blob.digest, blob.size) else None
 
     def put(self, blob: Descriptor, pieces: Pieces, progress: Progress) -> None:
         with self._lock:
-            copy = self._staging.new_blob(blob.digest)  # the pieces come verified
+            copy = self._sink.new_blob(blob.digest)  # the pieces come verified
         for piece in pieces():
             copy.write(piece)
             progress.tick(len(piece))
         with self._lock:
-            self._staging.keep(copy)
+            self._sink.keep(copy)
 
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         self.put(manifest, lambda: iter((data,)), progress)
 
-    def publish(self, root: Descriptor, data: bytes, progress: Progress) -> None:
+    def publish(self, root: Descriptor, data: bytes, tag: str, progress: Progress) -> None:
         self.put_manifest(root, data, progress)
-        written = Descriptor(root.media_type, root.digest, root.size)
-        if self._place.archive:
-            self._staging.publish_archive(written, self._place.tag, self._place.path, progress)
-        else:
-            self._staging.publish(written, self._place.tag)
+        self._sink.publish(Descriptor(root.media_type, root.digest, root.size), tag, progress)
 
 
 def _tag_of(source: str) -> str:

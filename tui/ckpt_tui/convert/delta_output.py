@@ -10,12 +10,12 @@ from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.delta_stream import write_delta
 from ckpt_tui.convert.filetree import Content
-from ckpt_tui.convert.images import Layer
-from ckpt_tui.convert.layers import LayerWriter, pass_through
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.inputs import Inputs
+from ckpt_tui.convert.layers import LayerWriter, WrittenLayer, pass_through
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import DeltaRecord, FromLayer
 from ckpt_tui.convert.roles import DELETED_FILES, DELTA, DIFF_TAR
+from ckpt_tui.convert.staging import Staging
 from ckpt_tui.convert.upper import UpperFolder, deleted_names, write_upper
 from ckpt_tui.convert.verify import check_contents, check_delta
 from ckpt_tui.core.progress import Progress
@@ -24,13 +24,15 @@ from ckpt_tui.core.progress import Progress
 class DeltaOutput:
     """Writes the delta of one conversion and checks it."""
 
-    def __init__(self, plan: Plan, staging: Staging, progress: Progress) -> None:
+    def __init__(self, plan: Plan, inputs: Inputs, staging: Staging, progress: Progress) -> None:
         self._plan = plan
+        self._upper = inputs.source.upper
+        self._base = inputs.base
         self._staging = staging
         self._progress = progress
         self._digests: Mapping[int, str] = {}
         self._contents: Sequence[Content] = ()
-        self.layer: Layer | None = None
+        self.layer: WrittenLayer | None = None
         """None: there is no delta."""
         self.record: DeltaRecord | None = None
         """How rootfs-diff.tar is made again."""
@@ -58,8 +60,8 @@ class DeltaOutput:
 
     def finish(self) -> None:
         """Write a delta of deletions alone, or one that lies in a folder."""
-        if self._plan.source.upper:
-            self._write_upper(self._plan.source.upper)
+        if self._upper:
+            self._write_upper(self._upper)
         elif self._plan.optimized and not self._plan.diff.has_tar:
             self._write(())
             self.record = None
@@ -71,12 +73,12 @@ class DeltaOutput:
             CkptError: they differ.
         """
         plan, progress = self._plan, self._progress
-        if plan.base is None or plan.delta is None or self.layer is None:
+        if self._base is None or plan.delta is None or self.layer is None:
             return
         progress.start("comparing the delta with its layer", None)
-        base = plan.base.tree
+        base = self._base.tree
         with self._staging.window(self.layer.descriptor.digest) as layer:
-            if plan.source.upper:
+            if self._upper:
                 check_contents(base, self._contents, layer, progress)
             else:
                 entries, deleted = plan.diff.entries, plan.diff.deleted
@@ -104,7 +106,7 @@ class DeltaOutput:
     def _write_upper(self, upper: UpperFolder) -> None:
         """Write the layer, and record what makes a legacy delta of it on the way back."""
         self._progress.start(f"reading {upper.path}", sum(m.size for m in upper.members.values()))
-        base = self._plan.base
+        base = self._base
         if base is None or len(upper.members) < 2:  # the root alone
             return
         with LayerWriter(self._staging, DELTA) as writer:

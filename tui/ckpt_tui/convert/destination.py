@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckpt_tui.convert.layout import Staging
+from ckpt_tui.convert.layout import ArchiveSink, LayoutSink
+from ckpt_tui.convert.staging import BlobSink
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
@@ -54,16 +55,20 @@ def destination_of(text: str) -> Destination:
     return Destination(Path(path), tag, archive=scheme == "oci-archive")
 
 
-def open_staging(destination: Destination, progress: Progress) -> Staging:
-    """Return where blobs on their way to `destination` lie; it is a context manager."""
+def sink_of(destination: Destination, progress: Progress) -> BlobSink:
+    """Return what a conversion to `destination` writes into; it is a context manager."""
     if destination.repository:
         # requests and oras cost 130 ms; only registries need them
-        from ckpt_tui.convert.publishing import RegistryStaging
+        from ckpt_tui.convert.publishing import RegistrySink
 
-        return RegistryStaging(destination.repository, progress)
-    if destination.archive:
-        return Staging(destination.path.parent, final=False, checks=True)
-    return Staging(destination.path, checks=True)
+        return RegistrySink(destination.repository, progress)
+    return file_sink(destination, checks=True)
+
+
+def file_sink(destination: Destination, *, checks: bool = False) -> BlobSink:
+    """Return the layout or the archive at `destination`; `checks`: each blob is read again."""
+    sink = ArchiveSink if destination.archive else LayoutSink
+    return sink(destination.path, checks=checks)
 
 
 @contextmanager

@@ -8,13 +8,13 @@ it is not, the archive is read a second time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
+from ckpt_tui.convert.destination import Destination, sink_of
 from ckpt_tui.convert.layers import OwnLayer, write_own_layer
-from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.roles import (
     CONFIG_DUMP,
     CRIU,
@@ -31,7 +31,9 @@ from ckpt_tui.convert.roles import (
     with_folders,
 )
 from ckpt_tui.convert.source import HashedWindow, unchanged
-from ckpt_tui.convert.spool import Spool
+from ckpt_tui.convert.spool import MemberSpool
+from ckpt_tui.convert.staging import BlobSink
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 
 MAX_WAITING = 1 << 30
@@ -50,21 +52,24 @@ _READ_AGAIN = (CONFIG_DUMP, SPEC_DUMP, DELETED_FILES)
 class FirstPass:
     """Takes the large members of an archive as they come by. A context manager."""
 
-    def __init__(self, path: str, begin: Callable[[], Staging], *, keep_delta_tar: bool) -> None:
-        """`begin` makes the staging of the result, if there is anything to take."""
+    def __init__(
+        self, path: str, destination: Destination, progress: Progress, *, keep_delta_tar: bool
+    ) -> None:
+        """What is taken is written for `destination`."""
         self.check = unchanged(path)
         """Raises CkptError if the archive changed since."""
-        self._begin = begin
+        self._destination = destination
+        self._progress = progress
         self._keep_delta_tar = keep_delta_tar
         self._closing = ExitStack()
         self._seen: dict[str, Member] = {}
         self._whole = True
-        self._spool: Spool | None = None
+        self._spool: MemberSpool | None = None
         self.written: dict[str, OwnLayer] = {}
         """By the name of the one file in it."""
         self.archive: HashedWindow | None = None
         """What was read; None: there was no pass to have a share in."""
-        self.staging: Staging | None = None
+        self.sink: BlobSink | None = None
 
     def __enter__(self) -> FirstPass:
         return self
@@ -74,10 +79,10 @@ class FirstPass:
 
     def watch(self, archive: ByteWindow) -> ByteWindow:
         bytearray(_FREED)
-        self.staging = self._closing.enter_context(self._begin())
-        self._spool = Spool(self.staging.scratch_folder)
+        self.sink = self._closing.enter_context(sink_of(self._destination, self._progress))
+        self._spool = MemberSpool(self.sink.scratch_folder)
         self._closing.callback(self._spool.close)
-        self.archive = HashedWindow(archive, self.staging.new_digest)
+        self.archive = HashedWindow(archive, self.sink.new_digest)
         return self.archive
 
     def sees(self, member: Member) -> bool:
@@ -97,13 +102,13 @@ class FirstPass:
         return member.size > MAX_KEPT_MEMBER and len(self.written) < MAX_OWN_LAYERS
 
     def take(self, member: Member, pieces: Iterator[bytes]) -> ByteWindow | None:
-        assert self.staging  # of `watch`, which comes first
+        assert self.sink  # of `watch`, which comes first
         assert self._spool
         if self._waits(member.name):
             return self._spool.add(member.name, pieces)
         members = with_folders([member.name], self._seen)
         planned = PlannedLayer(role_of(member.name), members, alone=True, plain_size=0)
-        self.written[member.name] = write_own_layer(self.staging, planned, pieces)
+        self.written[member.name] = write_own_layer(self.sink, planned, pieces)
         return None
 
     def _waits(self, name: str) -> bool:
@@ -117,7 +122,7 @@ class FirstPass:
 
         `plain_pages`: page images are to go into layers without compression.
         """
-        if not self._whole or self.staging is None or not isinstance(tree, ArchiveTree):
+        if not self._whole or self.sink is None or not isinstance(tree, ArchiveTree):
             return False
         planned = {layer.members[-1].name: layer for layer in layers if layer.alone}
         for name, own in self.written.items():

@@ -12,6 +12,7 @@ from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree, PartTree
 from ckpt_tui.archive.tree import Tree, WindowTree
+from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, SPEC_DUMP
 from ckpt_tui.convert.source import Feed, Source, archive_source, tree_source, unchanged
@@ -46,6 +47,16 @@ class Beside:
 
 
 NOTHING_BESIDE = Beside()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a conversion reads, open as long as it runs."""
+
+    source: Source
+    base: BaseImage | None = None
+    first: FirstPass | None = None
+    """What was written already while the source was opened."""
 
 
 def source_of(

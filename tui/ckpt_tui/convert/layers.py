@@ -12,9 +12,8 @@ from ckpt_tui.archive.seekable import FRAME_SIZE, SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.digest import Digest
 from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.images import Layer
-from ckpt_tui.convert.layout import LAYER, Staging
 from ckpt_tui.convert.roles import DELTA, DEVSHM, VOLUMES, PlannedLayer
+from ckpt_tui.convert.staging import LAYER, BlobSink, Staging
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, counted
 from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
@@ -28,6 +27,15 @@ NESTED = (DEVSHM, VOLUMES)
 """Roles of files that are archives, whose digests the way back needs."""
 
 _SUFFIXES: dict[Compression, str] = {"zstd": "+zstd", "gzip": "+gzip", "plain": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenLayer:
+    """A layer as written."""
+
+    descriptor: Descriptor
+    diff_id: str
+    plain_size: int
 
 
 class LayerWriter:
@@ -97,7 +105,7 @@ class LayerWriter:
         if self._zstd:
             self._zstd.end_frame()
 
-    def finish(self, *, end: bool = True) -> Layer:
+    def finish(self, *, end: bool = True) -> WrittenLayer:
         """Write the end mark, unless it is there already, and stage the blob."""
         if end:
             self.write(END)
@@ -107,7 +115,7 @@ class LayerWriter:
         digest, size = self._staging.keep(self._blob, needed=self._role == DELTA)
         roles = {LAYER_ROLE_KEY: self._role} if self._role else {}
         diff_id = self._digest.value()
-        return Layer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
+        return WrittenLayer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ class OwnLayer:
     """A layer of one large file, as written."""
 
     members: tuple[Member, ...]
-    layer: Layer
+    layer: WrittenLayer
     digest: str
     """sha256:… of the file, where that is an archive of its own."""
 
@@ -143,7 +151,9 @@ def hashed(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
         yield piece
 
 
-def pass_through(staging: Staging, pieces: Iterable[bytes], role: str, progress: Progress) -> Layer:
+def pass_through(
+    staging: Staging, pieces: Iterable[bytes], role: str, progress: Progress
+) -> WrittenLayer:
     """Stage a blob byte for byte; its diff id is that of its decompressed bytes.
 
     Raises:
@@ -157,7 +167,7 @@ def pass_through(staging: Staging, pieces: Iterable[bytes], role: str, progress:
         compression = sniff(window.read(0, 4))
         diff_id, plain_size = plain_digest(window, compression, progress)
     descriptor = Descriptor(LAYER + _SUFFIXES[compression], digest, size, {LAYER_ROLE_KEY: role})
-    return Layer(descriptor, diff_id, plain_size)
+    return WrittenLayer(descriptor, diff_id, plain_size)
 
 
 def plain_digest(
@@ -173,27 +183,27 @@ def plain_digest(
     return "sha256:" + plain.hexdigest(), size
 
 
-def copy_blob(
-    staging: Staging, descriptor: Descriptor, blob: ByteWindow, progress: Progress
-) -> None:
+def copy_blob(sink: BlobSink, descriptor: Descriptor, blob: ByteWindow, progress: Progress) -> None:
     """Stage a blob of another image as it is.
 
     Raises:
         CkptError: its bytes are not those that its digest promises.
     """
-    if staging.holds(descriptor.digest, descriptor.size):
+    if sink.holds(descriptor.digest, descriptor.size):
         return
-    copy = staging.new_blob()
+    copy = sink.new_blob()
     for piece in counted(chunks(blob), progress):
         copy.write(piece)
-    digest, _ = staging.keep(copy)
+    digest, _ = sink.keep(copy)
     if digest != descriptor.digest:
         raise CkptError(
             f"The layer {descriptor.digest} is damaged:", f"its bytes have the digest {digest}."
         )
 
 
-def compress_layer(staging: Staging, tar: ByteWindow, diff_id: str, progress: Progress) -> Layer:
+def compress_layer(
+    staging: Staging, tar: ByteWindow, diff_id: str, progress: Progress
+) -> WrittenLayer:
     """Stage the tar of a layer of which no distributed form is at hand.
 
     Raises:

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.base import BaseImage, architecture_of
+from ckpt_tui.convert.base import BaseImage, BaseName, architecture_of
 from ckpt_tui.convert.base_check import STATUS_DUMP, BaseCheck, BaseVerdict, check_base
 from ckpt_tui.convert.delta import DeltaPlan, plan_delta
 from ckpt_tui.convert.destination import Destination
-from ckpt_tui.convert.first_pass import FirstPass
-from ckpt_tui.convert.images import (
+from ckpt_tui.convert.manifests import (
     checkpoint_annotations,
     container_name,
     default_tag,
@@ -42,7 +41,7 @@ from ckpt_tui.convert.roles import (
     PlannedLayer,
     plan_layers,
 )
-from ckpt_tui.convert.source import Source
+from ckpt_tui.convert.source import Source, SourceName
 from ckpt_tui.convert.upper import plan_upper
 from ckpt_tui.core.document import read_object
 from ckpt_tui.core.errors import CkptError
@@ -85,8 +84,8 @@ class Figures:
 class Plan:
     """A conversion before it is run."""
 
-    source: Source
-    base: BaseImage | None
+    source: SourceName
+    base: BaseName | None
     base_verdict: BaseVerdict
     destination: Destination
     tag: str
@@ -107,8 +106,6 @@ class Plan:
     losses: tuple[str, ...]
     """What the source itself has lost; no conversion brings it back."""
     warnings: tuple[str, ...]
-    first: FirstPass | None = None
-    """What was written already while the source was opened."""
 
     @property
     def optimized(self) -> bool:
@@ -168,8 +165,8 @@ def make_plan(
         compressed=options.compressed_pages, encrypted=options.encrypted_pages
     )
     return Plan(
-        source=source,
-        base=base if whole else None,
+        source=source.name,
+        base=base.name if base and whole else None,
         base_verdict=checked.verdict,
         destination=destination,
         tag=tag,

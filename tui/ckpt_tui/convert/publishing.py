@@ -1,12 +1,13 @@
 """A repository in a registry as the place a conversion writes to.
 
-A blob goes out while the next one is made, and its file is removed when it is there: on disk lies
-what is on its way, and the delta layer, which is read again. The name is given last.
+Nothing leaves before the plan holds. From then on a blob goes out while the next one is made, and
+its file is removed when it is there: on disk lies what is on its way, and the delta layer, which is
+read again. The name is given last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from ckpt_tui.convert.layout import ASK_S, Blob, Staging
+from ckpt_tui.convert.layout import ASK_S
+from ckpt_tui.convert.staging import Blob, BlobSink
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
@@ -33,20 +35,22 @@ SENDERS = 2
 _Answer = TypeVar("_Answer")
 
 
-class RegistryStaging(Staging):
-    """Blobs on their way into a repository. What was sent without `publish` has no name there, and
-    the registry's garbage collection takes it."""
+class RegistrySink(BlobSink):
+    """A repository. What was sent without `publish` has no name there, and the registry's garbage
+    collection takes it."""
 
     def __init__(self, repository: Reference, progress: Progress) -> None:
-        super().__init__(cache_dir() / "converting", final=False)
-        self._repository = repository
+        super().__init__(cache_dir() / "converting")
+        self._name = repository.name
         self._near: tuple[Reference, ...] = ()
         self._store = open_repository(repository)
         self._destination = RegistryDestination(self._store.client, repository)
         self._sender = ThreadPoolExecutor(SENDERS, "upload")
+        self._held: list[tuple[Descriptor, Path, bool]] | None = []
+        """Finished blobs with their files, and whether these stay; None: blobs may leave."""
         self._sent: dict[str, Descriptor] = {}
         self._jobs: list[Future[None]] = []
-        self._manifests: list[tuple[Descriptor, bytes]] = []
+        self._manifests: dict[str, tuple[Descriptor, bytes]] = {}
         self._wanted = progress
         self._uploading = Progress(cancelled=lambda: self._ended)
 
@@ -61,49 +65,52 @@ class RegistryStaging(Staging):
         self._store.close()
         super().__exit__(kind, error, trace)
 
-    def look_near(self, names: Iterable[str]) -> None:
-        self._near = tuple(_references(names))
+    def begin(self, near: Iterable[str]) -> None:
+        self._near = tuple(_references(near))
+        held, self._held = self._held or [], None
+        for blob, path, stays in held:
+            self._offer(blob, path, stays)
 
     def holds(self, digest: str, size: int) -> bool:
-        if digest in self._sent:
-            return True
-        blob = Descriptor("", digest, size)
-
-        def ask() -> bool:
-            has = self._destination.has(blob, self._uploading)
-            return has or self._destination.mount(blob, self._near, self._uploading)
-
-        found = self._answer(ask)
-        if found:
+        if digest not in self._sent:
+            blob = Descriptor("", digest, size)
+            if not self._answer(
+                partial(self._destination.settled, blob, self._near, self._uploading)
+            ):
+                return False
             self._sent[digest] = blob
-        return found
+        return True
 
-    def keep(self, blob: Blob, *, needed: bool = False) -> tuple[str, int]:
-        digest = blob.close()
-        self._open.remove(blob)
+    def _take(self, digest: str, blob: Blob, needed: bool) -> None:
+        made = Descriptor("", digest, blob.size)
         if needed:
             self._blobs[digest] = blob.path
-        if not self.holds(digest, blob.size):
-            self._sent[digest] = Descriptor("", digest, blob.size)
-            self._send(self._sent[digest], blob.path, keeps=needed)
-        elif not needed:
-            blob.path.unlink()
-        return digest, blob.size
+        if self._held is not None:
+            self._held.append((made, blob.path, needed))
+        else:
+            self._offer(made, blob.path, needed)
 
-    def add(
-        self,
-        data: bytes,
-        media_type: str,
-        annotations: Mapping[str, str] | None = None,
-        platform: Mapping[str, str] | None = None,
-    ) -> Descriptor:
-        if media_type not in (MEDIA_MANIFEST, MEDIA_INDEX):
-            return super().add(data, media_type, annotations, platform)
-        digest = self.new_digest()
-        digest.update(data)
-        made = Descriptor(media_type, digest.value(), len(data), annotations or {}, platform or {})
-        self._manifests.append((made, data))
-        return made
+    def _take_small(self, made: Descriptor, data: bytes) -> None:
+        if made.media_type in (MEDIA_MANIFEST, MEDIA_INDEX):
+            self._manifests[made.digest] = made, data
+        else:
+            super()._take_small(made, data)
+
+    def _offer(self, blob: Descriptor, path: Path, stays: bool) -> None:
+        """Send a blob if the registry lacks it; its file goes, unless it `stays`."""
+
+        def send() -> None:
+            # the registry compares what comes with the digest
+            self._destination.put(blob, lambda: _pieces(path), self._uploading)
+            if not stays:
+                path.unlink()
+
+        if not self.holds(blob.digest, blob.size):
+            self._sent[blob.digest] = blob
+            self._jobs.append(self._sender.submit(send))
+            self._await_jobs(MAX_WAITING)
+        elif not stays:
+            path.unlink()
 
     def check(self, progress: Progress) -> None:
         """Wait until all blobs were taken, and ask for each: the registry has verified them."""
@@ -114,31 +121,17 @@ class RegistryStaging(Staging):
             progress.tick()
             if not self._answer(partial(self._destination.has, blob, self._uploading)):
                 raise CkptError(
-                    f"{self._repository.name} does not have what it was sent:",
+                    f"{self._name} does not have what it was sent:",
                     f"the blob {blob.digest} is not there.",
                     "Convert again.",
                 )
 
-    def publish(self, root: Descriptor, tag: str) -> None:
-        named = RegistryDestination(
-            self._store.client,
-            Reference(self._repository.host, self._repository.repository, tag),
-        )
-        for manifest, data in self._manifests:
-            if manifest.digest != root.digest:
-                self._answer(partial(named.put_manifest, manifest, data, self._uploading))
-        manifest, data = next(one for one in self._manifests if one[0].digest == root.digest)
-        self._answer(partial(named.publish, manifest, data, self._uploading))
-
-    def _send(self, blob: Descriptor, path: Path, *, keeps: bool) -> None:
-        def send() -> None:
-            # the registry compares what comes with the digest, so nobody else has to
-            self._destination.put(blob, lambda: _pieces(path), self._uploading)
-            if not keeps:
-                path.unlink()
-
-        self._jobs.append(self._sender.submit(send))
-        self._await_jobs(MAX_WAITING)
+    def publish(self, root: Descriptor, tag: str, progress: Progress) -> None:
+        del progress
+        _, data = self._manifests.pop(root.digest)
+        for manifest, inner in self._manifests.values():
+            self._answer(partial(self._destination.put_manifest, manifest, inner, self._uploading))
+        self._answer(partial(self._destination.publish, root, data, tag, self._uploading))
 
     def _await_jobs(self, allowed: int) -> None:
         while self._jobs and (self._jobs[0].done() or len(self._jobs) > allowed):

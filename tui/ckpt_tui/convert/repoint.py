@@ -12,11 +12,11 @@ from typing import Any
 
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import MemberKind, Tree
-from ckpt_tui.convert.images import ROOTFS_ROLE, Layer, base_image_values
 from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layers import LayerWriter
-from ckpt_tui.convert.layout import Staging, dump
+from ckpt_tui.convert.layers import LayerWriter, WrittenLayer
+from ckpt_tui.convert.manifests import ROOTFS_ROLE, base_image_values
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
+from ckpt_tui.convert.staging import Staging, dump
 from ckpt_tui.core.document import text_at, texts_at
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
@@ -85,7 +85,7 @@ def _moved_manifest(
     raise DamagedInput("the checkpoint image", 0, "no layer of it holds config.dump.")
 
 
-def _rewritten(tree: Tree, values: Mapping[str, str], staging: Staging) -> Layer:
+def _rewritten(tree: Tree, values: Mapping[str, str], staging: Staging) -> WrittenLayer:
     window = tree.window(CONFIG_DUMP)
     edited = with_values(window.read(0, window.size), values, CONFIG_DUMP)
     with LayerWriter(staging, METADATA) as writer:

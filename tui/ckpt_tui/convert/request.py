@@ -5,8 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Tree
@@ -14,11 +13,11 @@ from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
-from ckpt_tui.convert.base import BaseImage, read_image
+from ckpt_tui.convert.base import read_image
 from ckpt_tui.convert.base_search import Search, search_base
-from ckpt_tui.convert.destination import Destination, destination_of, open_staging, writing
+from ckpt_tui.convert.destination import Destination, destination_of, writing
 from ckpt_tui.convert.first_pass import FirstPass
-from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, source_of
+from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, Inputs, source_of
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.remarks import RecordedFile
 from ckpt_tui.convert.source import Source
@@ -53,6 +52,7 @@ class Prepared:
     """A plan with what it keeps open. Close it when it was run, or was not wanted."""
 
     plan: Plan
+    inputs: Inputs
     _opened: OpenCheckpoint
     _with_source: ExitStack
     _with_base: ExitStack
@@ -67,7 +67,7 @@ class Prepared:
         Raises: as `prepare`.
         """
         self._with_base.close()
-        return _planned(request, self._opened, self.plan.source, self._with_source, progress)
+        return _planned(request, self._opened, self.inputs.source, self._with_source, progress)
 
     def close(self) -> None:
         self._with_base.close()
@@ -96,8 +96,8 @@ def prepare(
     with ExitStack() as closing:
         first = None
         if at_once and not request.beside.previous:
-            begin = partial(open_staging, destination, progress)
-            first = FirstPass(request.target, begin, keep_delta_tar=request.keep_delta_tar)
+            keeps = request.keep_delta_tar
+            first = FirstPass(request.target, destination, progress, keep_delta_tar=keeps)
             closing.enter_context(first)
         with writing(destination.named(destination.tag)):
             opened = open_checkpoint(request.target, progress, first, before_fetching)
@@ -122,25 +122,35 @@ def _planned(
     """Find the base of an opened source and plan; `with_source` is taken over."""
     with with_source, ExitStack() as closing:
         destination = destination_of(request.destination)
-        found: Search[BaseImage] = Search()
+        search = Search()
         if not request.keep_delta_tar:
-            found = search_base(source, opened, request.base, progress, read_image, reach_out=True)
-        if found.base is not None:
-            closing.callback(found.base.close)
+            search = search_base(source, opened, request.base, progress, reach_out=True)
+        base, why_not = None, search.why_not
+        if search.found:
+            try:
+                base = read_image(search.found, progress)
+            except CkptError as error:
+                if request.base:
+                    raise
+                why_not = str(error)
+        if base:
+            closing.callback(base.close)
         options = _options(opened, request)
         plan = make_plan(
             source,
-            found.base,
+            base,
             destination,
             _repository(request.repository, destination),
             options,
             _recorded(opened),
             progress,
-            no_base=found.why_not,
+            no_base=why_not,
         )
-        if first and first.fits(plan.layers, source.tree, plain_pages=options.plain_pages):
-            plan = replace(plan, first=first)
-        return Prepared(plan, opened, with_source.pop_all(), closing.pop_all())
+        if first and not first.fits(plan.layers, source.tree, plain_pages=options.plain_pages):
+            first = None
+        return Prepared(
+            plan, Inputs(source, base, first), opened, with_source.pop_all(), closing.pop_all()
+        )
 
 
 def _repository(named: str, destination: Destination) -> str:
@@ -166,29 +176,23 @@ def base_tree(opened: OpenCheckpoint, named: str, progress: Progress) -> Iterato
     with ExitStack() as closing:
         try:
             source = source_of(opened, NOTHING_BESIDE, closing, progress)
-            base = search_base(source, opened, named, progress, _tree_of, reach_out=False).base
+            found = search_base(source, opened, named, progress, reach_out=False).found
+            base = _tree_of(found.image, closing, progress) if found else None
         except CkptError:
             if named:
                 raise
             base = None
-        if base is not None:
-            closing.callback(base[1].close)
-        yield base[0] if base is not None else None
+        yield base
 
 
-def _tree_of(
-    image: OpenedImage,
-    _config: bytes,
-    _digests: tuple[str, ...],
-    closing: ExitStack,
-    progress: Progress,
-) -> tuple[Tree, ExitStack]:
-    """Return the merged layers of an image, and what to close with them."""
+def _tree_of(image: OpenedImage, closing: ExitStack, progress: Progress) -> Tree:
+    """Return the merged layers of an image; what to close with them goes to `closing`."""
+    closing.callback(image.close)
     layers = []
     for layer in image_layers(image):
         layers.append(layer.open_tree(progress))
         closing.callback(layers[-1].close)
-    return overlay(layers), closing.pop_all()
+    return overlay(layers)
 
 
 def _options(opened: OpenCheckpoint, request: Request) -> Options:

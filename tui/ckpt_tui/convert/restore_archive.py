@@ -18,9 +18,9 @@ from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta_stream import rebuild
 from ckpt_tui.convert.headers import END, header, padding
 from ckpt_tui.convert.layers import LayerWriter
-from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.record import DeltaRecord, FromLayer, Record, read_record
 from ckpt_tui.convert.roles import DIFF_TAR, RECORD, tar_size
+from ckpt_tui.convert.staging import Staging
 from ckpt_tui.core.document import MAX_DOCUMENT
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
@@ -59,7 +59,7 @@ def restore_archive(
     progress.start("writing the archive", sum(member.size for member in record.members))
     plain = record.source.compression not in ("zstd", "gzip")
     try:
-        with Staging(target.parent, final=False) as staging:
+        with Staging(target.parent) as staging:
             with LayerWriter(staging, "", plain=plain) as out:
                 exact = _Copy(record, tree, delta, out, progress).write()
                 archive = out.finish().descriptor

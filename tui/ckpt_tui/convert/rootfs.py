@@ -41,15 +41,19 @@ def rootfs_layers(
         return stacked(_layers_of(own, progress))
     with ExitStack() as closing:
         source = source_of(opened, NOTHING_BESIDE, closing, progress)
-        found = search_base(source, opened, named, progress, _read, reach_out=False)
-    if found.base is None:
+        search = search_base(source, opened, named, progress, reach_out=False)
+    if search.found is None:
         raise CkptError(
             f"The image {checkpoint.container.image or 'that the container ran from'} is not here:",
-            found.why_not or "neither in podman's store nor beside the checkpoint.",
+            search.why_not or "neither in podman's store nor beside the checkpoint.",
             "Name it: `ckpt-tui sizes TARGET --base IMAGE`.",
         )
     changes = StackLayer("delta", packed=checkpoint.delta.bytes, command="the container")
-    return stacked([*found.base, (changes, delta_tree(checkpoint.delta))])
+    try:
+        layers = _layers_of(search.found.image, progress)
+    finally:
+        search.found.image.close()
+    return stacked([*layers, (changes, delta_tree(checkpoint.delta))])
 
 
 def image_stack(source: Opened, progress: Progress) -> tuple[StackLayer, ...]:
@@ -103,18 +107,6 @@ def _own_image(source: Opened) -> OpenedImage | None:
         if descriptor.annotations.get(ROLE_KEY) == "rootfs":
             return open_image(source.target, source.store, descriptor)
     return None
-
-
-def _read(
-    image: OpenedImage,
-    _config: bytes,
-    _digests: tuple[str, ...],
-    closing: ExitStack,
-    progress: Progress,
-) -> Stack:
-    """Read a base image that was found; nothing of it stays open."""
-    with closing:
-        return _layers_of(image, progress)
 
 
 def _layers_of(image: OpenedImage, progress: Progress) -> Stack:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.delta_output import DeltaOutput
-from ckpt_tui.convert.destination import open_staging, writing
-from ckpt_tui.convert.images import (
+from ckpt_tui.convert.destination import sink_of, writing
+from ckpt_tui.convert.inputs import Inputs
+from ckpt_tui.convert.jsonedit import with_values
+from ckpt_tui.convert.layers import (
+    NESTED,
+    LayerWriter,
+    OwnLayer,
+    WrittenLayer,
+    compress_layer,
+    copy_blob,
+    hashed,
+    write_own_layer,
+)
+from ckpt_tui.convert.manifests import (
     BASE_DIGEST,
     CHECKPOINT_ROLE,
     ROOTFS_ROLE,
-    Layer,
     add_index,
     add_manifest,
     bare_config,
@@ -24,17 +36,6 @@ from ckpt_tui.convert.images import (
     rootfs_config,
     timestamp,
 )
-from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layers import (
-    NESTED,
-    LayerWriter,
-    OwnLayer,
-    compress_layer,
-    copy_blob,
-    hashed,
-    write_own_layer,
-)
-from ckpt_tui.convert.layout import Staging
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import Record, SourceRecord
 from ckpt_tui.convert.roles import (
@@ -49,7 +50,8 @@ from ckpt_tui.convert.roles import (
     role_of,
 )
 from ckpt_tui.convert.source import members_of
-from ckpt_tui.convert.spool import Spool
+from ckpt_tui.convert.spool import MemberSpool
+from ckpt_tui.convert.staging import BlobSink
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
@@ -57,17 +59,17 @@ from ckpt_tui.sources.base import BASE_NAME, Descriptor
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ImageLayer:
     """A layer of the result."""
 
     role: str
     """One of the roles, or "base"."""
     names: tuple[str, ...]
-    layer: Layer
+    layer: WrittenLayer
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ConvertedImage:
     """What was written and where."""
 
     name: str
@@ -80,7 +82,7 @@ class Result:
     """Digest of the checkpoint image's manifest."""
     rootfs: str
     """Digest of the rootfs image's manifest; empty in the half step."""
-    layers: tuple[Written, ...]
+    layers: tuple[ImageLayer, ...]
     exact: bool
     """Whether rootfs-diff.tar can be made again byte for byte."""
 
@@ -90,8 +92,8 @@ class Result:
         return sum(w.layer.descriptor.size for w in self.layers if w.role != "base")
 
 
-def run(plan: Plan, progress: Progress) -> Result:
-    """Convert.
+def run(plan: Plan, inputs: Inputs, progress: Progress) -> ConvertedImage:
+    """Convert `inputs` as `plan` says, which was made of them.
 
     Raises:
         UsageError: the plan has problems.
@@ -100,65 +102,67 @@ def run(plan: Plan, progress: Progress) -> Result:
     """
     if plan.problems:
         raise UsageError("This cannot be converted:", plan.problems[0])
-    destination = plan.destination
-    with writing(destination.named(plan.tag)):
-        if plan.first and plan.first.staging:
-            return _Conversion(plan, plan.first.staging, progress).run()
-        with open_staging(destination, progress) as staging:
-            return _Conversion(plan, staging, progress).run()
+    with writing(plan.destination.named(plan.tag)), ExitStack() as closing:
+        sink = inputs.first.sink if inputs.first else None
+        sink = sink or closing.enter_context(sink_of(plan.destination, progress))
+        return _Conversion(plan, inputs, sink, progress).run()
 
 
 class _Conversion:
-    def __init__(self, plan: Plan, staging: Staging, progress: Progress) -> None:
+    def __init__(self, plan: Plan, inputs: Inputs, sink: BlobSink, progress: Progress) -> None:
         self._plan = plan
-        self._staging = staging
+        self._source = inputs.source
+        self._base = inputs.base
+        self._first = inputs.first
+        self._sink = sink
         self._progress = progress
-        self._spool = Spool(staging.scratch_folder)
+        self._spool = MemberSpool(sink.scratch_folder)
         self._alone = {layer.members[-1].name: layer for layer in plan.layers if layer.alone}
-        self._written: dict[str, OwnLayer] = dict(plan.first.written) if plan.first else {}
+        self._written: dict[str, OwnLayer] = dict(self._first.written) if self._first else {}
         """By the name of the file in it."""
         self._members: dict[str, Member] = {}
         self._digests: dict[str, str] = {}
-        self._delta = DeltaOutput(plan, staging, progress)
+        self._delta = DeltaOutput(plan, inputs, sink, progress)
 
-    def run(self) -> Result:
-        plan = self._plan
-        base = plan.base.reference if plan.base else ""
-        self._staging.look_near([plan.source.container.image, base])
+    def run(self) -> ConvertedImage:
+        base = self._base.reference if self._base else ""
         try:
+            self._sink.begin([self._source.container.image, base])
             base_layers = self._copy_base()
             self._read_source()
             self._delta.finish()
-            self._plan.source.check()
+            self._source.check()
             self._members |= self._delta.legacy
             return self._write_images(base_layers)
         finally:
             self._spool.close()
 
-    def _copy_base(self) -> list[Layer]:
-        base = self._plan.base
+    def _copy_base(self) -> list[WrittenLayer]:
+        base = self._base
         if base is None:
             return []
         self._progress.start("copying the base image", sum(layer.size for layer in base.layers))
         found = []
         for layer in base.layers:
             if not layer.digest:
-                made = compress_layer(self._staging, layer.blob, layer.diff_id, self._progress)
+                made = compress_layer(self._sink, layer.blob, layer.diff_id, self._progress)
                 found.append(made)
                 continue
             descriptor = Descriptor(layer.media_type, layer.digest, layer.size)
-            copy_blob(self._staging, descriptor, layer.blob, self._progress)
-            found.append(Layer(descriptor, layer.diff_id, 0))
+            copy_blob(self._sink, descriptor, layer.blob, self._progress)
+            found.append(WrittenLayer(descriptor, layer.diff_id, 0))
         return found
 
     def _read_source(self) -> None:
-        source = self._plan.source
+        source = self._source
         expected = source.tree.members
         plain_size = sum(member.size for member in expected.values())
         total = source.stored_size if source.compression else plain_size
         self._progress.start(f"converting {source.kind}", total)
-        first = self._plan.first
-        feed = members_of(source.tree, self._progress) if first else source.feed(self._progress)
+        if self._first:
+            feed = members_of(source.tree, self._progress)
+        else:
+            feed = source.feed(self._progress)
         for member, pieces in feed:
             there = expected.get(member.name)
             if there is None or there.kind is not member.kind:
@@ -185,11 +189,11 @@ class _Conversion:
         if planned:
             if name not in self._written:
                 plain = self._is_plain(planned)
-                own = write_own_layer(self._staging, planned, pieces, plain=plain)
+                own = write_own_layer(self._sink, planned, pieces, plain=plain)
                 self._written[name] = own
             self._digests[name] = self._written[name].digest
         elif role_of(name) in NESTED:
-            digest = self._staging.new_digest()
+            digest = self._sink.new_digest()
             self._spool.add(name, hashed(pieces, digest))
             self._digests[name] = digest.value()
         else:
@@ -198,26 +202,26 @@ class _Conversion:
     def _is_plain(self, planned: PlannedLayer) -> bool:
         return planned.role in (PAGES, CRIU_PARENT) and self._plan.options.plain_pages
 
-    def _write_images(self, base_layers: Sequence[Layer]) -> Result:
-        base = self._plan.base
+    def _write_images(self, base_layers: Sequence[WrittenLayer]) -> ConvertedImage:
+        base = self._base
         rootfs = self._add_rootfs_image(base, base_layers) if base else None
         layers = self._write_layers(self._metadata_changes(rootfs))
         checkpoint = self._add_checkpoint_image(layers)
         root = checkpoint
         if rootfs:
             manifests = (checkpoint, rootfs.manifest)
-            root = add_index(self._staging, manifests, self._plan.annotations)
+            root = add_index(self._sink, manifests, self._plan.annotations)
         self._delta.check()  # the blobs are being read again, or sent, meanwhile
-        self._staging.check(self._progress)
-        self._publish(root)
-        written = [Written("base", (), layer) for layer in base_layers]
+        self._sink.check(self._progress)
+        self._sink.publish(root, self._plan.tag, self._progress)
+        written = [ImageLayer("base", (), layer) for layer in base_layers]
         if self._delta.layer:
-            written.append(Written(DELTA, (), self._delta.layer))
+            written.append(ImageLayer(DELTA, (), self._delta.layer))
         written += [
-            Written(planned.role, tuple(m.name for m in planned.members), layer)
+            ImageLayer(planned.role, tuple(m.name for m in planned.members), layer)
             for planned, layer in zip(self._plan.layers, layers, strict=True)
         ]
-        return Result(
+        return ConvertedImage(
             self._plan.destination.named(self._plan.tag),
             self._plan.tag,
             self._plan.repository,
@@ -228,9 +232,9 @@ class _Conversion:
             self._delta.record is None or self._delta.record.exact,
         )
 
-    def _add_rootfs_image(self, base: BaseImage, base_layers: Sequence[Layer]) -> _Rootfs:
+    def _add_rootfs_image(self, base: BaseImage, base_layers: Sequence[WrittenLayer]) -> _Rootfs:
         plan = self._plan
-        container = plan.source.container
+        container = self._source.container
         config = rootfs_config(
             base.document,
             self._delta.layer,
@@ -240,7 +244,7 @@ class _Conversion:
         )
         layers = [*base_layers, *([self._delta.layer] if self._delta.layer else [])]
         manifest = add_manifest(
-            self._staging,
+            self._sink,
             config,
             [layer.descriptor for layer in layers],
             _base_annotations(container.image, base),
@@ -253,17 +257,17 @@ class _Conversion:
         """Return the members of the metadata layer that differ from the source's."""
         plan = self._plan
         has_config = CONFIG_DUMP in self._members
-        originals = {CONFIG_DUMP: self._spool.read(CONFIG_DUMP)} if has_config else {}
+        originals = {CONFIG_DUMP: self._spool.content(CONFIG_DUMP)} if has_config else {}
         changes: dict[str, bytes] = {}
         if rootfs:
             reference = f"{plan.repository}@{rootfs.manifest.digest}"
-            values = base_image_values(plan.source.engine, reference, rootfs.config_digest)
-            config = originals.get(CONFIG_DUMP) or bare_config(plan.source.container)
+            values = base_image_values(self._source.engine, reference, rootfs.config_digest)
+            config = originals.get(CONFIG_DUMP) or bare_config(self._source.container)
             changes[CONFIG_DUMP] = with_values(config, values, CONFIG_DUMP)
             if DELETED_FILES in self._members:
                 made = self._delta.deleted_files
-                originals[DELETED_FILES] = made or self._spool.read(DELETED_FILES)
-        source = plan.source
+                originals[DELETED_FILES] = made or self._spool.content(DELETED_FILES)
+        source = self._source
         changes[RECORD] = Record(
             SourceRecord(source.kind, source.engine, source.compression, source.digest()),
             tuple(self._members.values()),
@@ -273,7 +277,7 @@ class _Conversion:
         ).encode()
         return changes
 
-    def _write_layers(self, changes: Mapping[str, bytes]) -> list[Layer]:
+    def _write_layers(self, changes: Mapping[str, bytes]) -> list[WrittenLayer]:
         """Write the layers of small files; return all of the checkpoint image in order."""
         return [
             self._written[planned.members[-1].name].layer
@@ -282,9 +286,9 @@ class _Conversion:
             for planned in self._plan.layers
         ]
 
-    def _write_small(self, planned: PlannedLayer, changes: Mapping[str, bytes]) -> Layer:
+    def _write_small(self, planned: PlannedLayer, changes: Mapping[str, bytes]) -> WrittenLayer:
         plain = self._is_plain(planned)
-        with LayerWriter(self._staging, planned.role, plain=plain) as writer:
+        with LayerWriter(self._sink, planned.role, plain=plain) as writer:
             for member in planned.members:
                 name = member.name
                 self._progress.tick(0)
@@ -296,24 +300,17 @@ class _Conversion:
                     writer.add(member, chunks(self._spool.window(name)))
             return writer.finish()
 
-    def _add_checkpoint_image(self, layers: Sequence[Layer]) -> Descriptor:
+    def _add_checkpoint_image(self, layers: Sequence[WrittenLayer]) -> Descriptor:
         plan = self._plan
-        created = timestamp(plan.source.container.checkpointed)
+        created = timestamp(self._source.container.checkpointed)
         return add_manifest(
-            self._staging,
+            self._sink,
             checkpoint_config(layers, plan.architecture, created),
             [layer.descriptor for layer in layers],
             plan.annotations,
             {"os": "linux", "architecture": plan.architecture},
             CHECKPOINT_ROLE,
         )
-
-    def _publish(self, root: Descriptor) -> None:
-        destination = self._plan.destination
-        if destination.archive:
-            self._staging.publish_archive(root, self._plan.tag, destination.path, self._progress)
-        else:
-            self._staging.publish(root, self._plan.tag)
 
 
 @dataclass(frozen=True, slots=True)

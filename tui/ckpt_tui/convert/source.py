@@ -20,6 +20,17 @@ Feed = Iterator[tuple[Member, Iterable[bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
+class SourceName:
+    """Which checkpoint is converted, for people."""
+
+    label: str
+    kind: str
+    engine: str
+    stored_size: int
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """What is converted."""
 
@@ -47,6 +58,11 @@ class Source:
     """sha256:… of the base image's manifest, where the source records it beside its members."""
     check: Callable[[], None] = field(default=lambda: None)
     """Raises CkptError if the input changed since it was opened; asked once `feed` ran out."""
+
+    @property
+    def name(self) -> SourceName:
+        """What is said of it, without its members."""
+        return SourceName(self.label, self.kind, self.engine, self.stored_size, self.bare)
 
 
 class HashedWindow:

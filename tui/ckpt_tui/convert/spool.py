@@ -5,17 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
 
 from ckpt_tui.core.errors import CkptError
-from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.core.window import ByteWindow, SubWindow
 
 IN_MEMORY = 32 << 20
 """Bytes kept in memory. The CRIU images without pages of a hundred processes have some MiB."""
 
 
-class Spool:
-    """Named runs of bytes, written once and read in any order."""
+class MemberSpool:
+    """Named runs of bytes, written once and read in any order; a window on all of them."""
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(folder))  # noqa: SIM115
@@ -29,39 +28,28 @@ class Spool:
             self._file.seek(self._end)
             self._file.write(piece)
             self._end += len(piece)
-        window = self._windows[name] = _Span(self._file, start, self._end - start, name)
+        window = self._windows[name] = SubWindow(self, start, self._end - start)
         return window
 
     def window(self, name: str) -> ByteWindow:
         """Return the bytes of `name`."""
         return self._windows[name]
 
-    def read(self, name: str) -> bytes:
+    def content(self, name: str) -> bytes:
         """Return all bytes of `name`."""
         window = self._windows[name]
         return window.read(0, window.size)
 
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Span:
-    def __init__(self, file: IO[bytes], start: int, size: int, name: str) -> None:
-        self._file = file
-        self._start = start
-        self._size = size
-        self._name = name
-
     @property
     def size(self) -> int:
-        return self._size
+        return self._end
 
     def read(self, offset: int, length: int) -> bytes:
-        length = min(length, self._size - offset)
-        if length <= 0:
-            return b""
-        self._file.seek(self._start + offset)
+        self._file.seek(offset)
         piece = self._file.read(length)
-        if len(piece) < length:
-            raise CkptError(f"{self._name} cannot be read back:", "the scratch file is too short.")
+        if len(piece) < min(length, self._end - offset):
+            raise CkptError("The scratch file cannot be read back:", "it is too short.")
         return piece
+
+    def close(self) -> None:
+        self._file.close()

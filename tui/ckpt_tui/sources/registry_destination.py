@@ -13,11 +13,11 @@ from ckpt_tui.sources.reference import Reference
 from ckpt_tui.sources.registry import RegistryClient, referrers_tag
 from ckpt_tui.sources.registry_errors import Refused
 from ckpt_tui.sources.registry_upload import mount_blob, upload_blob
-from ckpt_tui.sources.transfer import Pieces
+from ckpt_tui.sources.transfer import BlobState, Pieces
 
 
 class RegistryDestination:
-    """Copies into one repository, under the tag of `reference`, or under the digest alone."""
+    """Copies into the repository of `reference`."""
 
     def __init__(
         self, client: RegistryClient, reference: Reference, near: tuple[str, ...] = ()
@@ -28,18 +28,23 @@ class RegistryDestination:
         self._near = near
 
     def has(self, blob: Descriptor, progress: Progress) -> bool:
+        """Tell whether a blob is there."""
         found = self._client.blob_size(self._reference.repository, blob.digest, progress)
         return found == blob.size
 
-    def mount(self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress) -> bool:
+    def settled(
+        self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress
+    ) -> BlobState | None:
+        if self.has(blob, progress):
+            return "present"
         near = [base.repository for base in bases if base.server == self._reference.server]
         own = self._reference.repository
         for source in dict.fromkeys((*self._near, *near)):
             if source == own or not self._is_in(source, blob, progress):
                 continue
             if mount_blob(self._client, own, blob.digest, source, progress):
-                return True
-        return False
+                return "mounted"
+        return None
 
     def put(self, blob: Descriptor, pieces: Pieces, progress: Progress) -> None:
         upload_blob(self._client, self._reference.repository, blob, pieces, progress)
@@ -47,8 +52,8 @@ class RegistryDestination:
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         self._put(manifest.digest, manifest, data, progress)
 
-    def publish(self, root: Descriptor, data: bytes, progress: Progress) -> None:
-        self._put(self._reference.tag or root.digest, root, data, progress)
+    def publish(self, root: Descriptor, data: bytes, tag: str, progress: Progress) -> None:
+        self._put(tag or root.digest, root, data, progress)
 
     def _is_in(self, repository: str, blob: Descriptor, progress: Progress) -> bool:
         """Ask first: an answer to a mount that fails is an upload that nobody ends."""

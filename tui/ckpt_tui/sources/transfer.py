@@ -52,14 +52,17 @@ class StreamingStore(Protocol):
         """Yield a blob from start to end."""
 
 
-class Destination(Protocol):
+BlobState = Literal["present", "mounted", "copying", "copied"]
+
+
+class CopyTarget(Protocol):
     """A place to copy into. Progress counts bytes of blobs."""
 
-    def has(self, blob: Descriptor, progress: Progress) -> bool:
-        """Tell whether a blob is there."""
-
-    def mount(self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress) -> bool:
-        """Take a blob over from somewhere near, as from the repository of a base image."""
+    def settled(
+        self, blob: Descriptor, bases: tuple[Reference, ...], progress: Progress
+    ) -> BlobState | None:
+        """Tell how a blob is there without being sent: "present", or "mounted" from the repository
+        of a base image; None: it has to be put."""
 
     def put(self, blob: Descriptor, pieces: Pieces, progress: Progress) -> None:
         """Store a blob."""
@@ -67,11 +70,8 @@ class Destination(Protocol):
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         """Store a manifest or index that another one names."""
 
-    def publish(self, root: Descriptor, data: bytes, progress: Progress) -> None:
+    def publish(self, root: Descriptor, data: bytes, tag: str, progress: Progress) -> None:
         """Store the manifest or index that was copied, and give it its name."""
-
-
-BlobState = Literal["present", "mounted", "copying", "copied"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +146,12 @@ def contents(image: OpenedImage) -> Contents:
 
 def copy_image(
     image: OpenedImage,
-    destination: Destination,
+    target: CopyTarget,
+    tag: str,
     progress: Progress,
     told: Callable[[BlobStep], None] = lambda _step: None,
 ) -> CopyTotals:
-    """Copy an image, some blobs at a time; `told` hears what happens to each, call after call.
+    """Copy an image, some blobs at a time, to be `tag` there; `told` hears what happens to each.
 
     Raises:
         CkptError: a blob is missing or damaged, or the destination does not take it. The name is
@@ -168,11 +169,11 @@ def copy_image(
                 told(BlobStep(number, len(found.blobs), blob, state, done))
 
         def copy(own: Progress) -> None:
-            state = _settled(blob, found.bases, destination, own)
+            state = target.settled(blob, found.bases, own)
             if state is None:
                 tell("copying")
                 counted = _Told(own, lambda done: tell("copying", done))
-                destination.put(blob, _source(image.store, blob, counted), counted)
+                target.put(blob, _source(image.store, blob, counted), counted)
                 state = "copied"
             else:
                 own.tick(blob.size)
@@ -187,8 +188,8 @@ def copy_image(
     progress.ask()
     *children, (root, data) = found.manifests
     for child, child_data in children:
-        destination.put_manifest(_typed(child, child_data), child_data, progress)
-    destination.publish(_typed(root, data), data, progress)
+        target.put_manifest(_typed(child, child_data), child_data, progress)
+    target.publish(_typed(root, data), data, tag, progress)
     return copied
 
 
@@ -202,14 +203,6 @@ class _Told(Progress):
     def tick(self, amount: int = 1) -> None:
         self._inner.tick(amount)
         super().tick(amount)
-
-
-def _settled(
-    blob: Descriptor, bases: tuple[Reference, ...], destination: Destination, progress: Progress
-) -> BlobState | None:
-    if destination.has(blob, progress):
-        return "present"
-    return "mounted" if destination.mount(blob, bases, progress) else None
 
 
 def _source(store: BlobStore, blob: Descriptor, progress: Progress) -> Pieces:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.base_check import BaseVerdict
 from ckpt_tui.convert.plan import Plan
-from ckpt_tui.convert.run import Result
+from ckpt_tui.convert.run import ConvertedImage
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.views.bars import bar
@@ -103,7 +103,7 @@ def _signed(meaning: str, text: str) -> Fact:
     return Fact("", signed(meaning, printable(text)))
 
 
-def result_sections(plan: Plan, result: Result, seconds: float) -> list[Section]:
+def result_sections(plan: Plan, result: ConvertedImage, seconds: float) -> list[Section]:
     """Return what was written, compared with what there was, and how to go on."""
     before = plan.source.stored_size
     written = [w for w in result.layers if w.role != "base"]
@@ -133,7 +133,7 @@ def result_sections(plan: Plan, result: Result, seconds: float) -> list[Section]
     ]
 
 
-def next_commands(plan: Plan, result: Result) -> list[str]:
+def next_commands(plan: Plan, result: ConvertedImage) -> list[str]:
     """Return the commands that publish and restore a result, each to be copied."""
     if result.repository.startswith("localhost/"):
         return [printable(f"ckpt-tui copy {result.name} docker://HOST/REPO:{result.tag}")]

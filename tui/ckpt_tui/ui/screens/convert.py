@@ -12,7 +12,7 @@ from textual.containers import Vertical
 
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Prepared, Request, prepare
-from ckpt_tui.convert.run import Result, run
+from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
@@ -49,7 +49,7 @@ class ConvertScreen(AsksToFetch[bool]):
         self._request = Request(target, destination)
         self._prepared: Prepared | None = None
         self._plan: Plan | None = None
-        self._result: Result | None = None
+        self._result: ConvertedImage | None = None
 
     def compose(self) -> ComposeResult:
         yield TitleLine(f"Convert {printable(self._request.target)}")
@@ -119,14 +119,14 @@ class ConvertScreen(AsksToFetch[bool]):
             self._make_plan()
             return
 
-        def work(progress: Progress) -> tuple[Result, float]:
+        def work(progress: Progress) -> tuple[ConvertedImage, float]:
             start = time.monotonic()
             try:
-                return run(prepared.plan, progress), time.monotonic() - start
+                return run(prepared.plan, prepared.inputs, progress), time.monotonic() - start
             finally:
                 prepared.close()
 
-        def written(result: tuple[Result, float]) -> None:
+        def written(result: tuple[ConvertedImage, float]) -> None:
             self._result = result[0]
             self._show("Done", *result_sections(prepared.plan, *result))
 

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
-from ckpt_tui.convert.copying import Result, copy
+from ckpt_tui.convert.copying import CopiedImage, copy
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
@@ -81,7 +81,7 @@ class CopyScreen(JobScreen[bool]):
         def report(step: BlobStep) -> None:
             self.app.call_later(self._step, step)
 
-        def work(progress: Progress) -> Result:
+        def work(progress: Progress) -> CopiedImage:
             return copy(target, destination, progress, report)
 
         def leave() -> None:
@@ -98,7 +98,7 @@ class CopyScreen(JobScreen[bool]):
         ordered = sorted(self._steps.values(), key=lambda step: step.number)
         return Section("Blobs", list(map(_line, ordered)))
 
-    def _done(self, result: Result) -> None:
+    def _done(self, result: CopiedImage) -> None:
         self._copied = True
         facts = [
             Fact("", signed("good", "Copied, every byte checked against its digest")),

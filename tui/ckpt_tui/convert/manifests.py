@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.checkpoint.model import ContainerFacts
-from ckpt_tui.convert.layout import Staging, dump
+from ckpt_tui.convert.layers import WrittenLayer
 from ckpt_tui.convert.record import FORMAT_VERSION
+from ckpt_tui.convert.staging import Staging, dump
 from ckpt_tui.core.document import text_at, value_at
 from ckpt_tui.formats.images import ROLE_KEY
 from ckpt_tui.formats.table import CRIO_PREFIX, ENGINE_KEY, FORMAT_VERSION_KEY, PODMAN_PREFIX
@@ -42,15 +42,6 @@ _NAME_IN_TAG = 100
 """Characters; a tag has at most 128 (distribution-spec, "Pulling manifests")."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer as written."""
-
-    descriptor: Descriptor
-    diff_id: str
-    plain_size: int
 
 
 def local_repository(name: str) -> str:
@@ -127,7 +118,7 @@ def checkpoint_annotations(
     return {key: value for key, value in found.items() if value}
 
 
-def checkpoint_config(layers: Sequence[Layer], architecture: str, created: str) -> bytes:
+def checkpoint_config(layers: Sequence[WrittenLayer], architecture: str, created: str) -> bytes:
     """Return the config of the checkpoint image: no Entrypoint and no Cmd, it cannot be run."""
     return dump(
         {
@@ -141,7 +132,11 @@ def checkpoint_config(layers: Sequence[Layer], architecture: str, created: str) 
 
 
 def rootfs_config(
-    base: Mapping[str, Any], delta: Layer | None, command: Sequence[str], created: str, name: str
+    base: Mapping[str, Any],
+    delta: WrittenLayer | None,
+    command: Sequence[str],
+    created: str,
+    name: str,
 ) -> bytes:
     """Return the base image's config with the delta on top, and the dump's command in it.
 
