@@ -137,6 +137,8 @@ def test_what_is_written(run: Run, tmp_path: Path) -> None:
     )
     copied = run("copy", layout, f"oci:{tmp_path / 'other'}:a", "--json").document
     assert faults("copy", copied) == []
+    core = run("core", COUNTER, "--pid", 1, "-o", tmp_path / "core", "--json").document
+    assert faults("core", core) == []
     run("report", CRIO, "-o", tmp_path / "report.json")
     assert faults("report", json.loads((tmp_path / "report.json").read_text())) == []
 

@@ -237,6 +237,30 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 
 @cli.command()
+@TARGET
+@click.option("--pid", type=int, metavar="N", help="The process, if there is more than one.")
+@click.option(
+    "--all", "every", is_flag=True, help="Write core.PID of each process to directory -o."
+)
+@file_option("-o", "output", metavar="FILE", required=True, help="The file to write.")
+@JSON
+@reads_checkpoints
+def core(target: str, pid: int | None, every: bool, output: str, as_json: bool) -> None:
+    """Write an ELF core file of a process, for gdb and lldb.
+
+    It contains the memory of the process, with secrets. Unused memory is a hole in the file.
+
+    \b
+      ckpt-tui core web.tar.zst --pid 1 -o web.core
+      gdb --core web.core -ex 'set sysroot ROOTFS' -ex 'thread apply all bt'
+      ckpt-tui core web.tar.zst --all -o cores/
+    """
+    from ckpt_tui.cli.core_files import core as run
+
+    run(target, pid, output, every=every, as_json=as_json)
+
+
+@cli.command()
 @file_argument("target", required=False)
 @file_option(
     "--log",
