@@ -104,6 +104,8 @@ def test_what_is_printed_of_a_checkpoint(command: str, target: Path, run: Run) -
         ("convert", IMAGES / "kinds", "--dry-run", "--json"),
         ("diagnose", DATA / "demo-web/web.tar.zst", "--base", DEMO / "base-bb.oci.tar", "--json"),
         ("diagnose", COUNTER, "--host", "this", "--json"),
+        ("stacks", COUNTER, "--base", BASE, "--json"),
+        ("stacks", IMAGES / "kinds", "--json"),
         ("host",),
         ("ls", DATA, "--json"),
         ("ls", DATA / "ctr-counter", "--json"),

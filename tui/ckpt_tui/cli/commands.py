@@ -238,6 +238,32 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 @cli.command()
 @TARGET
+@click.option("--pid", type=int, metavar="N", help="Only this process.")
+@file_option(
+    "--base",
+    metavar="IMAGE",
+    default="",
+    help="The base image of the container, if it is not found automatically.",
+)
+@JSON
+@reads_checkpoints
+def stacks(target: str, pid: int | None, base: str, as_json: bool) -> None:
+    """Show where each thread was: its stack, with function names.
+
+    Programs and libraries are taken from the changes of the container, from its base image, or from
+    memory. A file whose build ID differs is not used.
+
+    \b
+      ckpt-tui stacks web.tar.zst
+      ckpt-tui stacks web.tar.zst --base oci-archive:web-image.tar --pid 1
+    """
+    from ckpt_tui.cli.stacks import stacks as run
+
+    run(target, pid, base, as_json)
+
+
+@cli.command()
+@TARGET
 @click.option("--pid", type=int, metavar="N", help="The process, if there is more than one.")
 @click.option(
     "--all", "every", is_flag=True, help="Write core.PID of each process to directory -o."

@@ -1,0 +1,177 @@
+"""The stacks of the threads of a process: frames with names, the innermost first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ckpt_tui.archive.tree import Tree
+from ckpt_tui.checkpoint.filetable import file_table
+from ckpt_tui.checkpoint.image_directory import ImageDirectory
+from ckpt_tui.checkpoint.memory import MemoryReader
+from ckpt_tui.checkpoint.model import Checkpoint, Mount
+from ckpt_tui.checkpoint.processes import registers
+from ckpt_tui.checkpoint.validated import validated_files
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.stacks.address_space import AddressSpace
+from ckpt_tui.stacks.core_file import task_of
+from ckpt_tui.stacks.core_notes import Task
+from ckpt_tui.stacks.demangle import demangled
+from ckpt_tui.stacks.modules import Modules, RootFiles
+from ckpt_tui.stacks.unwind import RawFrame, Unwinder
+
+C_LIBRARY = ("libc.so", "libc-", "libpthread", "ld-", "[vdso]")
+"""Starts of the names of what nearly every thread waits in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One call that had not returned."""
+
+    kind: str
+    """`native`, `python`, or `signal` for the kernel's call of a signal handler."""
+    address: int | None
+    """Where the process goes on; None in Python."""
+    function: str
+    """Name, demangled; empty where no symbol is at hand."""
+    offset: int | None
+    """Bytes from the start of the function."""
+    module: str
+    """File that the code is in, or `[vdso]`; of Python the source file."""
+    module_offset: int | None
+    """Address in the module, before it was moved."""
+    how: str
+    """How this frame was found: `registers`, `table`, `signal`, `frame pointer`, `prologue`, `Go`,
+    or `scan`, which is a guess."""
+    line: int | None = None
+    """Line of the source file, in Python."""
+    symbol: str = ""
+    """Name as it is in the file, where it was demangled."""
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether the word on the stack that led here may be old."""
+        return self.how == "scan"
+
+
+NOWHERE = Frame("native", None, "", None, "", None, "")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStack:
+    """Where a thread stood."""
+
+    tid: int
+    comm: str
+    blocked_in: str
+    frames: tuple[Frame, ...]
+    note: str = ""
+    """Why the stack ends early, one sentence."""
+
+    @property
+    def where(self) -> str:
+        """The innermost function with a name outside of the C library; else inside of it."""
+        named = [frame for frame in self.frames if frame.function]
+        own = (one for one in named if not one.module.rpartition("/")[2].startswith(C_LIBRARY))
+        return next(own, named[0] if named else NOWHERE).function
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStacks:
+    """Where the threads of a process stood."""
+
+    pid: int
+    comm: str
+    threads: tuple[ThreadStack, ...]
+    notes: tuple[str, ...]
+    """What is missing, one sentence each."""
+    bytes_read: int
+    """Bytes of dumped pages that were read for it."""
+
+
+def root_files(
+    images: ImageDirectory, mounts: tuple[Mount, ...], base: Tree | None, changes: Tree | None
+) -> RootFiles:
+    """Return the files that the container saw; neither tree is closed."""
+    recorded = tuple(validated_files(file_table(images), mounts))
+    return RootFiles(base, changes, recorded)
+
+
+def process_stacks(
+    images: ImageDirectory,
+    reader: MemoryReader,
+    checkpoint: Checkpoint,
+    pid: int,
+    files: RootFiles,
+    progress: Progress,
+) -> ProcessStacks:
+    """Return the stacks of a process.
+
+    Raises:
+        UsageError: there is no such process.
+        CkptError: it has no memory, or is of an architecture that is not known here.
+    """
+    task = task_of(images, checkpoint, pid)
+    return _Process(task, reader, files).stacks(progress)
+
+
+class _Process:
+    def __init__(self, task: Task, reader: MemoryReader, files: RootFiles) -> None:
+        self._task = task
+        self._files = files
+        self._memory = AddressSpace(reader, task.regions, files.open)
+        self._modules = Modules(self._memory, files)
+        self._unwinder = Unwinder(self._memory, self._modules, task.machine)
+
+    def stacks(self, progress: Progress) -> ProcessStacks:
+        process = self._task.process
+        known = {thread.tid: thread for thread in process.threads}
+        threads = []
+        progress.start("reading stacks", len(self._task.cores))
+        for tid, core in self._task.cores:
+            frames = tuple(self._frames(core, progress))
+            thread = known[tid]
+            note = self._unwinder.note
+            threads.append(ThreadStack(tid, thread.comm, thread.blocked_in, frames, note))
+            progress.tick(1)
+        return ProcessStacks(
+            process.pid,
+            process.comm,
+            tuple(threads),
+            tuple(self._files.problems.values()),
+            self._memory.bytes_read,
+        )
+
+    def _frames(self, core: object, progress: Progress) -> Iterator[Frame]:
+        how = "registers"
+        for raw in self._unwinder.walk(registers(core)):
+            progress.tick(0)
+            yield self._named(raw, how)
+            how = raw.how
+
+    def _named(self, raw: RawFrame, how: str) -> Frame:
+        module = self._modules.at(raw.pc)
+        kind = "signal" if raw.is_signal else "native"
+        if module is None:
+            return Frame(kind, raw.pc, "", None, "", None, how)
+        # a call may be the last instruction of its function
+        place = raw.pc - module.bias - (0 if raw.is_exact or raw.is_signal else 1)
+        try:
+            symbol = module.symbols.at(place) if module.symbols else None
+        except CkptError:
+            symbol = None
+        inside = raw.pc - module.bias
+        if symbol is None:
+            return Frame(kind, raw.pc, "", None, module.name, inside, how)
+        name = demangled(symbol.name)
+        return Frame(
+            kind,
+            raw.pc,
+            name,
+            inside - symbol.address,
+            module.name,
+            inside,
+            how,
+            symbol="" if name == symbol.name else symbol.name,
+        )
