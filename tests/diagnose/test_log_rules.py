@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from ckpt_tui.diagnose.errnos import errno_of, rule_of_errno
+from ckpt_tui.diagnose.fix_commands import _CONDITION
 from ckpt_tui.diagnose.linear import PatternSet
 from ckpt_tui.diagnose.log_lines import parse_line
 from ckpt_tui.diagnose.rules import Rule, RuleClass, first_match, optional_rule, rule_by_id, rules
@@ -17,6 +19,13 @@ LINES = [
     tuple(row.split("\t"))
     for row in (Path(__file__).parent / "rule_lines.tsv").read_text("utf-8").splitlines()[1:]
 ]
+
+PROGRAMS = (
+    *("apt-get", "chmod", "criu", "crictl", "docker", "install", "ip", "iptables", "kill", "mkdir"),
+    *("mkfifo", "modprobe", "mount", "podman", "ps", "rm", "script", "sysctl", "systemctl"),
+    *("truncate", "ulimit"),
+)
+"""What a command of a fix begins with."""
 
 ERRNOS = [
     *("EPERM", "EACCES", "ENOENT", "EROFS", "EBUSY", "EEXIST", "EINVAL", "ENOSYS", "EOPNOTSUPP"),
@@ -68,11 +77,14 @@ def test_ids_are_unique_and_causes_say_what_to_do() -> None:
             assert rule.source
 
 
-def test_commands_are_the_backticked_parts_of_a_fix() -> None:
-    assert (
-        "podman container restore --tcp-established NAME"
-        in rule_by_id("tcp-established-restore").commands
-    )
+def test_commands_are_whole_and_offer_nothing_that_the_text_does_not() -> None:
+    for rule in rules():
+        for template in rule.commands:
+            command = _CONDITION.sub("", template)
+            assert command.split()[0].strip("{}") in (*PROGRAMS, "restore"), rule.id
+            assert not re.search(r"\b(?:NAME|FILE|FOLDER|PATH|ID|PID)\b|…|--ignore-", command) or (
+                rule.id == "rt-podman-ip-in-use"
+            ), rule.id
 
 
 def test_an_unknown_id_is_a_key_error() -> None:

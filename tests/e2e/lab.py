@@ -54,7 +54,7 @@ class Lab:
         """
         done = subprocess.run(
             [LAB, "run", *command],
-            env=self._environment(),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -107,7 +107,7 @@ class Lab:
             (folder / "log").open("wb") as log,
             subprocess.Popen(
                 [LAB, "run", "sh", "-c", serve],
-                env=self._environment(),
+                env=self.environment(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -120,7 +120,7 @@ class Lab:
                 process.communicate()
         shutil.rmtree(folder)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return {
             **os.environ,
             "CKPT_LAB_BIND": str(self.host),

@@ -19,7 +19,8 @@ from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.diagnose import host as hosts
-from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log, to_json
+from ckpt_tui.diagnose.doctor import LogDiagnosis, to_json
+from ckpt_tui.diagnose.fix_commands import diagnose_with_commands
 from ckpt_tui.diagnose.host import HostProfile, this_host
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
@@ -82,7 +83,8 @@ def _logs_alone(paths: Sequence[str], as_json: bool) -> None:
         for path in paths:
             try:
                 for name, log in _each_log(path, progress):
-                    found.append((name, diagnose_log(read_log(log, progress))))
+                    reading = read_log(log, progress)
+                    found.append((name, diagnose_with_commands(reading, name)))
             except CkptError as error:
                 if len(paths) == 1:
                     raise

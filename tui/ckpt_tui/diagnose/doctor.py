@@ -22,7 +22,7 @@ from ckpt_tui.diagnose.log_pick import (
     without_cleanup,
 )
 from ckpt_tui.diagnose.log_reasons import reasons_for
-from ckpt_tui.diagnose.rules import RuleClass
+from ckpt_tui.diagnose.rules import Rule, RuleClass
 
 _OLDER_THAN_KERNEL = (
     ("vdso-rt-bounds", (4, 1), (6, 13)),
@@ -70,13 +70,17 @@ class Cause:
     title: str
     cause: str
     fix: str
-    commands: tuple[str, ...]
-    """The commands and configuration lines of `fix`, each to be copied by itself."""
     evidence: str
     preflight: str
     source: str
     context: tuple[str, ...] = ()
     """Lines before, where no rule explains the error."""
+    parts: tuple[tuple[str, str], ...] = ()
+    """Names and values in the line and those of the same cause after it; foreign."""
+    commands: tuple[str, ...] = ()
+    """Whole commands of the fix, in the order to be run; nothing where they cannot be whole."""
+    commands_tried: bool = False
+    """Whether a test has run them and seen it work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,6 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
             title="An error that no rule knows",
             cause=_unknown_cause(root),
             fix=_unknown_fix(root),
-            commands=(),
             evidence="",
             preflight="",
             source=root.line.file,
@@ -160,12 +163,20 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
         title=rule.title,
         cause=" ".join([rule.cause, *(r.cause for r in more)]),
         fix=fix,
-        commands=rule.commands,
         evidence=rule.evidence,
         preflight=rule.preflight,
         source=rule.source,
         context=context if rule.kind in (RuleClass.CASCADE, RuleClass.VAGUE) else (),
+        parts=_parts(rule, root, told),
     )
+
+
+def _parts(rule: Rule, root: Finding, told: list[Finding]) -> tuple[tuple[str, str], ...]:
+    lines = [root.line, *(f.line for f in told if f.rule is rule and f.line is not root.line)]
+    parts: dict[str, str] = {}
+    for line in lines:
+        parts = {**rule.parts(line), **parts}
+    return tuple(parts.items())
 
 
 def _unknown_cause(root: Finding) -> str:
@@ -258,7 +269,8 @@ def to_json(diagnosis: LogDiagnosis, proof: Iterable[Evidence] = ()) -> dict[str
             "title": cause.title,
             "cause": cause.cause,
             "fix": cause.fix,
-            "commands": list(cause.commands),
+            "commands": [printable(command) for command in cause.commands],
+            "commands_tried": cause.commands_tried,
             "evidence": cause.evidence,
             "proof": [e.document() for e in proof],
             "source": printable(cause.source),

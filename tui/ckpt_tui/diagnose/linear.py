@@ -56,7 +56,7 @@ def named_parts(pattern: str, text: str) -> dict[str, str]:
     """Return what the named groups of a pattern match in `text`; nothing where it is not found."""
     found = _compiled(pattern).search(as_bytes(text))
     groups = found.groupdict() if found else {}
-    return {name: _text(part) for name, part in groups.items() if part is not None}
+    return {name.decode(): _text(part) for name, part in groups.items() if part is not None}
 
 
 def all_groups(pattern: str, text: str) -> list[tuple[str, ...]]:

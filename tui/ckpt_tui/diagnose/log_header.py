@@ -20,6 +20,7 @@ _OPTIONS = (
 )
 """Sentences of criu/config.c and criu/crtools.c that say an option is on."""
 
+_DUMPED = re.compile(r"(?:Pre-d|D)umping processes \(pid: (\d{1,9})\b")
 _CONFIG = re.compile(r"Parsing config file (\S.*)$")
 
 _MILESTONES = (
@@ -45,11 +46,16 @@ class Header:
     """Option words known to be on, then `config FILE` for each configuration file read."""
     action: str = ""
     """dump, pre-dump, restore, or nothing."""
+    pid: int = 0
+    """The root process of a dump; 0 where it is not told."""
+    is_rpc: bool = False
+    """Whether an engine drove CRIU, and nobody at a command line."""
 
 
 def read_header(lines: Iterable[str]) -> Header:
     """Gather the facts from the first lines of an attempt."""
     criu = gitid = host = kernel = arch = action = ""
+    pid, is_rpc = 0, False
     options: list[str] = []
     # Two lines may be glued: a message of CRIU 3 about $HOME lacks its line end.
     for line in (part for raw in lines for part in _TIME.split(raw.strip()[:4096])):
@@ -59,9 +65,14 @@ def read_header(lines: Iterable[str]) -> Header:
             host, kernel, arch = running[1], running[2], running[3]
         elif config := _CONFIG.match(line):
             options.append(f"config {config[1]}")
+        elif dumped := _DUMPED.match(line):
+            pid = pid or int(dumped[1])
+        is_rpc = is_rpc or "RPC" in line
         options += (name for sentence, name in _OPTIONS if line.startswith(sentence))
         action = action or next((name for start, name in _MILESTONES if line.startswith(start)), "")
-    return Header(criu, gitid, host, kernel, arch, tuple(dict.fromkeys(options)), action)
+    return Header(
+        criu, gitid, host, kernel, arch, tuple(dict.fromkeys(options)), action, pid, is_rpc
+    )
 
 
 def version_tuple(version: str) -> tuple[int, ...]:

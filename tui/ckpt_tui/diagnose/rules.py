@@ -54,8 +54,8 @@ class RuleClass(enum.Enum):
 class Rule:
     """One row of the rule file.
 
-    `fix` holds commands and configuration lines in backticks. `source` names CRIU functions as
-    file:function, and issues.
+    `fix` holds words to be typed in backticks. `source` names CRIU functions as file:function, and
+    issues.
     """
 
     id: str
@@ -75,16 +75,15 @@ class Rule:
     title: str
     cause: str
     fix: str
+    commands: tuple[str, ...]
+    """Templates of the commands of the fix, in the order to be run; see `fix_commands`."""
+    tried: tuple[str, ...]
+    """Engines with which a test broke it, ran the commands, and saw it work; `any`: all."""
     evidence: str
     """Where the images or the system show the same."""
     preflight: str
     """Whether it can be known before the attempt, and how."""
     source: str
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The backticked parts of `fix`, each to be copied by itself."""
-        return tuple(self.fix.split("`")[1::2])
 
     @property
     def patterns(self) -> tuple[str, str, str]:
@@ -138,6 +137,8 @@ def rules() -> tuple[Rule, ...]:
             title=row["title"],
             cause=row["cause"],
             fix=row["fix"],
+            commands=tuple(filter(None, row["commands"].split(" ;; "))),
+            tried=tuple(row["tried"].split()),
             evidence=row["evidence"],
             preflight=row["preflight"],
             source=row["source"],

@@ -13,6 +13,7 @@ from ckpt_tui.diagnose.checks import Check, left_out, run_checks
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Evidence, Finding, Verdict, verdict
+from ckpt_tui.diagnose.fix_commands import context_of_checkpoint, with_commands
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.proof import proof
@@ -64,12 +65,15 @@ def diagnose_opened(
     progress.start("checking")
     facts = Facts.of(opened, checkpoint, host=host, base=base, progress=progress)
     findings = (*unreadable, *run_checks(facts, progress))
+    restore = restore_commands(facts, findings)
+    if found is not None:
+        found = with_commands(found, context_of_checkpoint(found, facts, restore))
     return TargetDiagnosis(
         log_name=name,
         log=found,
         findings=findings,
         verdict=verdict(findings, place if host else "", with_base=base is not None),
-        restore=restore_commands(facts, findings),
+        restore=restore,
         left_out=left_out(facts),
         proof=_proof(found, facts, findings),
         log_places=() if found else log_places(checkpoint.format.engine),

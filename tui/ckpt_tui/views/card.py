@@ -10,7 +10,7 @@ from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.diagnose import host
-from ckpt_tui.diagnose.doctor import diagnose_log
+from ckpt_tui.diagnose.fix_commands import diagnose_with_commands
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.entries import Entry, Kind
@@ -60,7 +60,7 @@ def _card(entry: Entry, progress: Progress) -> Card:
 def _log_card(path: str, progress: Progress) -> Card:
     window = open_log(path)
     try:
-        return Card(log_sections(path, diagnose_log(read_log(window, progress))))
+        return Card(log_sections(path, diagnose_with_commands(read_log(window, progress), path)))
     finally:
         window.close()
 

@@ -106,7 +106,9 @@ def _fix(cause: Cause) -> Iterator[Fact]:
     if cause.fix:
         yield Fact("", cause.fix.replace("`", ""))
     for command in cause.commands:
-        yield Fact("copy", command)
+        yield Fact("copy", printable(command))
+    if cause.commands and not cause.commands_tried:
+        yield Fact("", "These commands were not tried.")
 
 
 def _notes(notes: tuple[LogNote, ...]) -> list[Fact]:

@@ -15,8 +15,9 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow
-from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
+from ckpt_tui.diagnose.doctor import LogDiagnosis
 from ckpt_tui.diagnose.finding import Evidence
+from ckpt_tui.diagnose.fix_commands import diagnose_with_commands
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.formats.log_files import each_log
 from ckpt_tui.ui.clipboard import send_to_clipboard
@@ -50,7 +51,7 @@ def pasted_log(text: str) -> Callable[[Progress], LogFound]:
     """Return how to read a log that was pasted: terminals send a return for each line end."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     data = lines.encode("utf-8", "surrogateescape")
-    return lambda p: LogFound(PASTED, diagnose_log(read_log(BytesWindow(data), p)))
+    return lambda p: LogFound(PASTED, diagnose_with_commands(read_log(BytesWindow(data), p)))
 
 
 def log_file(path: str) -> Callable[[Progress], LogFound]:
@@ -59,7 +60,7 @@ def log_file(path: str) -> Callable[[Progress], LogFound]:
     def read(progress: Progress) -> LogFound:
         with closing(each_log(path, progress)) as logs:
             name, log = next(logs)
-            return LogFound(name, diagnose_log(read_log(log, progress)))
+            return LogFound(name, diagnose_with_commands(read_log(log, progress), name))
 
     return read
 
