@@ -13,7 +13,8 @@ from ckpt_tui.diagnose.checks import Check, left_out, run_checks
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Evidence, Finding, Verdict, verdict
-from ckpt_tui.diagnose.fix_commands import context_of_checkpoint, with_commands
+from ckpt_tui.diagnose.fix_commands import with_commands
+from ckpt_tui.diagnose.fix_context import context_of_checkpoint
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.proof import proof
