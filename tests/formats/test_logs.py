@@ -56,5 +56,5 @@ def test_id_that_is_none_is_looked_for_nowhere(userdata: Path, name: str) -> Non
 
 def test_what_is_no_regular_file_is_no_log(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(SourceUnreachable, match="no regular file"):
+    with pytest.raises(SourceUnreachable, match="not a regular file"):
         open_log(tmp_path / "fifo")

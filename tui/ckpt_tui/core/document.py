@@ -82,6 +82,12 @@ def value_at(document: object, *path: str) -> object:
     return document
 
 
+def strings_at(document: object, *path: str) -> dict[str, str]:
+    """Return the strings of the object at `path` by their keys; other values are left out."""
+    value = value_at(document, *path)
+    return {k: v for k, v in value.items() if isinstance(v, str)} if isinstance(value, dict) else {}
+
+
 def texts_at(document: object, *path: str) -> tuple[str, ...]:
     """Return the strings of the list at `path`; what is no string is left out."""
     value = value_at(document, *path)

@@ -27,13 +27,9 @@ class Place:
 
 
 PLACES: tuple[Place, ...] = (
-    Place(
-        (Kind.REGISTRIES,),
-        lambda _target: None,
-        lambda _entry, _progress: registries().parts or (),
-    ),
+    Place((Kind.REGISTRIES,), registry.registry_at, lambda *_: registries().parts or ()),
     Place((Kind.REGISTRY,), registry.registry_at, registry.repositories),
-    Place((Kind.REPOSITORY,), registry.repository_at, registry.tags),
+    Place((Kind.REPOSITORY,), registry.registry_at, registry.tags),
     Place((Kind.IMAGE, Kind.TAG), image.image_at, image.children),
     Place((Kind.IMAGE_ARCHIVE, Kind.ARCHIVE), layout.archive_at, layout.archive_images),
     Place((Kind.LAYOUT,), layout.layout_at, layout.layout_images),

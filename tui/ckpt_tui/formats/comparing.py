@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.delta import DIFF
@@ -76,10 +77,10 @@ def compare_loaded(
 ) -> Difference:
     """Compare two opened checkpoints; with `contents` those of pages and files, too."""
     comparison = compare_checkpoints(before[1], after[1], progress)
-    if not contents:
-        return Difference(comparison, None, None, is_one_dump(before[1], after[1]))
-    memory = compare_memory(side(before), side(after), comparison.processes, progress)
-    files = compare_deltas(before, after, progress)
+    memory = files = None
+    if contents:
+        memory = compare_memory(side(before), side(after), comparison.processes, progress)
+        files = compare_deltas(before, after, progress)
     return Difference(comparison, memory, files, is_one_dump(before[1], after[1]))
 
 
@@ -212,10 +213,7 @@ def load_both(
     before: str, after: str, progress: Progress, before_fetching: BeforeFetching | None = None
 ) -> tuple[Loaded, Loaded]:
     """Open two checkpoints at a time, see `load`; `before_fetching` is called in two threads."""
-
-    def load_one(target: str, progress: Progress) -> Loaded:
-        return load(target, progress, before_fetching)
-
+    load_one = partial(load, before_fetching=before_fetching)
     return both(load_one, before, after, progress, lambda loaded: loaded[0].close())
 
 

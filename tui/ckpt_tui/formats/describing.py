@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ckpt_tui.checkpoint.inventory import VERSION_KEYS
-from ckpt_tui.core.document import text_at, value_at
+from ckpt_tui.core.document import strings_at, text_at, value_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.images import CTR_CRIU
@@ -51,10 +51,7 @@ def describe_image(
     Raises:
         DamagedInput: it does not name its blobs as a manifest does.
     """
-    found = value_at(document, "annotations")
-    annotations = (
-        {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
-    )
+    annotations = strings_at(document, "annotations")
     children = descriptors_of(document, "manifests", "the index")
     engine = annotations.get(ENGINE_KEY, "")
     for known, prefix in _ENGINES:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree
 from ckpt_tui.archive.layers import overlay
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
-from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note, StoredPart
+from ckpt_tui.checkpoint.model import Delta, Note, StoredPart
+from ckpt_tui.core.document import strings_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
-from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
+from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, Opened, OpenedImage
 from ckpt_tui.sources.oci import (
     LayerBlob,
     children_of,
@@ -40,18 +41,19 @@ CTR_SPEC = CTR_PREFIX + "checkpoint.config.v1+proto"
 
 @dataclass(frozen=True, slots=True)
 class ImageContents:
-    """What was found in an image."""
+    """What was found in an image, an archive or a directory."""
 
     tree: Tree
-    annotations: Mapping[str, str]
-    layers: tuple[StoredPart, ...]
     packed: int
-    """Bytes of the checkpoint's own blobs; the base image's are not counted."""
+    """Bytes as stored: of the archive, of a directory's files, of an image's own blobs without
+    those of the base image."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[StoredPart, ...] = ()
     optimized: bool = False
     delta: Delta | None = None
     delta_blob: LayerBlob | None = None
     """The layer that `delta` was read from."""
-    notes: tuple[Note, ...] = field(default=())
+    notes: tuple[Note, ...] = ()
 
 
 def is_delta(layer: Descriptor) -> bool:
@@ -59,25 +61,21 @@ def is_delta(layer: Descriptor) -> bool:
     return layer.annotations.get(LAYER_ROLE_KEY) == "delta"
 
 
-def read_image(image: OpenedImage, progress: Progress) -> ImageContents:
-    """Return the checkpoint in an image.
+def read_source(image: Opened, progress: Progress) -> ImageContents:
+    """Return the checkpoint in an image; an archive or a directory is one itself.
 
     Raises:
         NotACheckpoint: the image holds none, or one of a newer format.
         CkptError: a layer is missing or damaged.
     """
-    annotations = _annotations(image)
+    if not isinstance(image, OpenedImage):
+        return ImageContents(image.tree, image.packed_size)
+    annotations = strings_at(image.document, "annotations")
     if any(d.media_type == CTR_CRIU for d in children_of(image)):
         return _ctr(image, annotations, progress)
     if not image.is_index:
         return _manifest(image, annotations, progress)
     return _index(image, annotations, progress)
-
-
-def _annotations(image: OpenedImage) -> dict[str, str]:
-    value = image.document.get("annotations")
-    found = value if isinstance(value, dict) else {}
-    return {k: v for k, v in found.items() if isinstance(v, str)}
 
 
 def _check_version(annotations: Mapping[str, str]) -> bool:
@@ -147,53 +145,52 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
             "This index lists no image.", hint="Name a manifest in it by its digest."
         )
     inner = open_image(image.target, image.store, chosen)
-    contents = _manifest(inner, {**annotations, **_annotations(inner)}, progress)
+    contents = _manifest(inner, annotations | strings_at(inner.document, "annotations"), progress)
     if not optimized or "rootfs" not in by_role:
         return contents
-    layers, delta, blob, notes = _rootfs(image, by_role["rootfs"], progress)
-    return ImageContents(
-        tree=contents.tree,
-        annotations=contents.annotations,
-        layers=contents.layers + layers,
-        packed=contents.packed + sum(la.size for la in layers if la.role == "delta"),
-        optimized=True,
-        delta=delta,
-        delta_blob=blob,
-        notes=contents.notes + notes,
-    )
+    return _with_rootfs(contents, image, by_role["rootfs"], progress)
 
 
-def _rootfs(
-    image: OpenedImage, descriptor: Descriptor, progress: Progress
-) -> tuple[tuple[StoredPart, ...], Delta | None, LayerBlob | None, tuple[Note, ...]]:
-    """Return the layers of the rootfs image and its delta. Only the delta layer is read: base
-    layers may be large, or absent from a sparse layout."""
+def _with_rootfs(
+    contents: ImageContents, image: OpenedImage, descriptor: Descriptor, progress: Progress
+) -> ImageContents:
+    """Add the layers of the rootfs image and its delta. Only the delta layer is read: base layers
+    may be large, or absent from a sparse layout."""
+    layers, notes = [*contents.layers], [*contents.notes]
+    packed, delta, delta_blob = contents.packed, Delta("none"), None
     try:
         blobs = image_layers(open_image(image.target, image.store, descriptor))
     except CkptError as error:
-        return (), None, None, (Note("rootfs image", str(error)),)
-    layers: list[StoredPart] = []
-    notes: list[Note] = []
-    delta: Delta | None = None
-    delta_blob: LayerBlob | None = None
+        return replace(contents, notes=(*notes, Note("rootfs image", str(error))))
     for blob in blobs:
         one = blob.descriptor
         if not is_delta(one):
             layers.append(StoredPart(one.digest, one.media_type, one.size, None, "base"))
             continue
         try:
-            tree = blob.open_tree(progress)
+            layer, delta = _read_delta(blob, progress)
         except CkptError as error:
             notes.append(Note("delta layer", str(error)))
             continue
-        layers.append(_layer(blob, tree, "delta"))
-        delta, delta_blob = Delta("layer", _changes(tree), one.size), blob
-        tree.close()
-    return tuple(layers), delta or Delta("none"), delta_blob, tuple(notes)
+        layers.append(layer)
+        packed, delta_blob = packed + layer.size, blob
+    return replace(
+        contents,
+        layers=tuple(layers),
+        packed=packed,
+        delta=delta,
+        delta_blob=delta_blob,
+        notes=tuple(notes),
+    )
 
 
-def _changes(tree: Tree) -> tuple[DeltaEntry, ...]:
-    return tuple(layer_entries(_without_parents(tree.members), None))
+def _read_delta(blob: LayerBlob, progress: Progress) -> tuple[StoredPart, Delta]:
+    """Return a layer of what the container changed, and its entries."""
+    tree = blob.open_tree(progress)
+    entries = tuple(layer_entries(_without_parents(tree.members), None))
+    layer = _layer(blob, tree, "delta")
+    tree.close()
+    return layer, Delta("layer", entries, layer.size)
 
 
 def _without_parents(members: Mapping[str, Member]) -> dict[str, Member]:
@@ -214,34 +211,31 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
     (containerd client/container_checkpoint_opts.go)."""
     parts: list[tuple[str, Tree]] = []
     layers: list[StoredPart] = []
-    delta: Delta | None = None
-    delta_blob: LayerBlob | None = None
+    delta, delta_blob = Delta("none"), None
     for one in children_of(image):
+        blob = LayerBlob(one, image.store)
         if one.media_type == CTR_CRIU:
-            tree = LayerBlob(one, image.store).open_tree(progress)
+            tree = blob.open_tree(progress)
             parts.append(("checkpoint/", tree))
-            layers.append(_layer(LayerBlob(one, image.store), tree, "criu"))
+            layers.append(_layer(blob, tree, "criu"))
         elif one.media_type == CTR_SPEC:
             spec = _any_value(image.store.blob(one.digest))
             parts.append(("", MemoryTree({"spec.dump": spec})))
             layers.append(StoredPart(one.digest, one.media_type, one.size, len(spec), "metadata"))
         elif one.media_type.startswith(LAYER_PREFIX):
-            blob = LayerBlob(one, image.store)
-            tree = blob.open_tree(progress)
-            layers.append(_layer(blob, tree, "delta"))
-            delta = delta or Delta("layer", _changes(tree), one.size)
-            delta_blob = delta_blob or blob
-            tree.close()
-        elif is_manifest_type(one.media_type):
-            layers.append(StoredPart(one.digest, one.media_type, one.size, None, "base"))
+            layer, changes = _read_delta(blob, progress)
+            layers.append(layer)
+            if delta_blob is None:
+                delta, delta_blob = changes, blob
         else:
-            layers.append(StoredPart(one.digest, one.media_type, one.size, None, "metadata"))
+            role = "base" if is_manifest_type(one.media_type) else "metadata"
+            layers.append(StoredPart(one.digest, one.media_type, one.size, None, role))
     return ImageContents(
         tree=JoinedTree(parts),
         annotations=annotations,
         layers=tuple(layers),
         packed=sum(layer.size for layer in layers if layer.role != "base"),
-        delta=delta or Delta("none"),
+        delta=delta,
         delta_blob=delta_blob,
     )
 

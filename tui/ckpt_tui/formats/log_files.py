@@ -89,11 +89,7 @@ def holds_log(path: str, progress: Progress) -> bool:
         return False
     try:
         with closing(open_log(path)) as window:
-            head = window.read(0, HEAD)
-            compression = sniff(head)
-            if compression != "plain":
-                head = _filled(_unpacked(window, compression, progress, path), HEAD)
-            return is_log(head)
+            return is_log(_head(window, progress, path)[1])
     except CkptError:
         return False
 
@@ -130,13 +126,10 @@ def _in_folder(path: str, progress: Progress) -> Iterator[tuple[str, LogBytes]]:
 
 def _in_file(path: str, name: str, progress: Progress) -> Iterator[tuple[str, LogBytes]]:
     with closing(open_log(path)) as window:
-        head = window.read(0, HEAD)
-        compression = sniff(head)
-        if head.startswith(b"PK\x03\x04"):
+        compression, head = _head(window, progress, name)
+        if compression == "plain" and head.startswith(b"PK\x03\x04"):
             yield from _in_zip(path, name)
             return
-        if compression != "plain":
-            head = _filled(_unpacked(window, compression, progress, name), HEAD)
         if head[257:262] == b"ustar":
             yield from _in_archive(window, name, progress)
             return
@@ -174,6 +167,15 @@ def _in_zip(path: str, name: str) -> Iterator[tuple[str, LogBytes]]:
                         yield whole, StreamedLog(head, member.readinto, whole)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
         raise DamagedInput(name, 0, f"{error}.") from error
+
+
+def _head(window: ByteWindow, progress: Progress, name: str) -> tuple[Compression, bytes]:
+    """Return how a file is compressed, and its first plain bytes."""
+    head = window.read(0, HEAD)
+    compression = sniff(head)
+    if compression != "plain":
+        head = _filled(_unpacked(window, compression, progress, name), HEAD)
+    return compression, head
 
 
 def _unpacked(

@@ -13,8 +13,16 @@ from typing import Any
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import ContainerFacts, Note
-from ckpt_tui.core.document import read_document, read_object, text_at, texts_at, value_at
+from ckpt_tui.core.document import (
+    read_document,
+    read_object,
+    strings_at,
+    text_at,
+    texts_at,
+    value_at,
+)
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.formats.entries import file_time
 from ckpt_tui.sources.base import REF_NAME
 
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
@@ -56,10 +64,7 @@ class Metadata:
 
     @property
     def spec_annotations(self) -> Mapping[str, str]:
-        value = value_at(self.documents.get("spec.dump"), "annotations")
-        if not isinstance(value, dict):
-            return {}
-        return {k: v for k, v in value.items() if isinstance(v, str)}
+        return strings_at(self.documents.get("spec.dump"), "annotations")
 
 
 def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Metadata:
@@ -78,7 +83,7 @@ def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Me
     if "spec.dump" not in documents and (spec := _bundle_spec(tree)):
         documents["spec.dump"] = spec
     inventory = tree.members.get(f"{images}inventory.img")
-    dumped = _time_of_file(inventory.mtime) if inventory and inventory.mtime else None
+    dumped = file_time(inventory.mtime) if inventory else None
     return Metadata(documents, dict(annotations), tuple(notes), dumped)
 
 
@@ -94,13 +99,6 @@ def _bundle_spec(tree: Tree) -> dict[str, Any] | None:
     return found if "ociVersion" in found else None
 
 
-def _time_of_file(mtime: float) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(mtime, UTC)
-    except (OverflowError, ValueError, OSError):  # an archive can claim any time
-        return None
-
-
 def time_of(text: str) -> datetime | None:
     """Return an RFC 3339 time, None where it is unset or no time."""
     if not text or text.startswith(_NO_TIME):
@@ -114,17 +112,11 @@ def time_of(text: str) -> datetime | None:
 
 def podman_facts(metadata: Metadata) -> ContainerFacts:
     """Return the facts of libpod's ContainerConfig (podman libpod/container_config.go)."""
-    config = metadata.documents.get("config.dump")
-    return ContainerFacts(
-        id=text_at(config, "id"),
-        name=text_at(config, "name"),
-        image=text_at(config, "rootfsImageName") or text_at(config, "rootfs"),
-        image_id=text_at(config, "rootfsImageID"),
-        runtime=text_at(config, "runtime"),
-        created=time_of(text_at(config, "createdTime")),
-        checkpointed=metadata.dumped,
-        pod=text_at(config, "pod"),
-        **_from_spec(metadata),
+    return _facts(
+        metadata,
+        **_from_config(metadata, "rootfs"),
+        image_id=metadata.text("config.dump", "rootfsImageID"),
+        pod=metadata.text("config.dump", "pod"),
         networks=_podman_networks(metadata.documents.get("network.status")),
     )
 
@@ -133,12 +125,12 @@ def crio_facts(metadata: Metadata) -> ContainerFacts:
     """Return the facts of a CRI-O checkpoint; the pod is in the annotations of the spec."""
     annotations = metadata.spec_annotations
     address = annotations.get("io.kubernetes.cri-o.IP.0", "")
-    return ContainerFacts(
+    return _facts(
+        metadata,
         **_checkpointctl(metadata),
         image_id=metadata.text("config.dump", "rootfsImageRef"),
         pod=annotations.get("io.kubernetes.pod.name", ""),
         namespace=annotations.get("io.kubernetes.pod.namespace", ""),
-        **_from_spec(metadata),
         networks={"pod": (address,)} if address else {},
     )
 
@@ -146,49 +138,53 @@ def crio_facts(metadata: Metadata) -> ContainerFacts:
 def containerd_facts(metadata: Metadata) -> ContainerFacts:
     """Return the facts of a containerd CRI checkpoint."""
     annotations = metadata.spec_annotations
-    return ContainerFacts(
+    return _facts(
+        metadata,
         **_checkpointctl(metadata),
         pod=annotations.get("io.kubernetes.cri.sandbox-name", ""),
         namespace=annotations.get("io.kubernetes.cri.sandbox-namespace", ""),
-        **_from_spec(metadata),
     )
 
 
 def ctr_facts(metadata: Metadata) -> ContainerFacts:
     """Return the facts of a `ctr` checkpoint; the annotations of its index name the image and the
     runtime (containerd client/container_checkpoint_opts.go)."""
-    return ContainerFacts(
+    return _facts(
+        metadata,
         image=metadata.annotations.get(REF_NAME, ""),
         runtime=metadata.annotations.get("io.containerd.checkpoint.runtime", ""),
-        checkpointed=metadata.dumped,
-        **_from_spec(metadata),
     )
 
 
 def bare_facts(metadata: Metadata) -> ContainerFacts:
     """Return what is known of a directory without an engine's metadata: the time of the dump."""
-    return ContainerFacts(checkpointed=metadata.dumped, **_from_spec(metadata))
+    return _facts(metadata)
 
 
 def _checkpointctl(metadata: Metadata) -> dict[str, Any]:
+    when = time_of(metadata.text("config.dump", "checkpointedTime"))
+    return {**_from_config(metadata, "rootfsImage"), "checkpointed": when or metadata.dumped}
+
+
+def _from_config(metadata: Metadata, image: str) -> dict[str, Any]:
+    """Return what all engines record alike; `image` is the key of an image without a name."""
     config = metadata.documents.get("config.dump")
     return {
-        "id": text_at(config, "id"),
-        "name": text_at(config, "name"),
-        "image": text_at(config, "rootfsImageName") or text_at(config, "rootfsImage"),
-        "runtime": text_at(config, "runtime"),
+        **{key: text_at(config, key) for key in ("id", "name", "runtime")},
+        "image": text_at(config, "rootfsImageName") or text_at(config, image),
         "created": time_of(text_at(config, "createdTime")),
-        "checkpointed": time_of(text_at(config, "checkpointedTime")) or metadata.dumped,
     }
 
 
-def _from_spec(metadata: Metadata) -> dict[str, Any]:
+def _facts(metadata: Metadata, **known: Any) -> ContainerFacts:
+    """Return what an engine recorded with what the runtime spec says."""
     spec = metadata.documents.get("spec.dump")
-    return {
-        "command": texts_at(spec, "process", "args"),
-        "environment": texts_at(spec, "process", "env"),
-        "annotations": {**metadata.spec_annotations, **metadata.annotations},
-    }
+    return ContainerFacts(
+        command=texts_at(spec, "process", "args"),
+        environment=texts_at(spec, "process", "env"),
+        annotations={**metadata.spec_annotations, **metadata.annotations},
+        **{"checkpointed": metadata.dumped, **known},
+    )
 
 
 def _podman_networks(status: object) -> dict[str, tuple[str, ...]]:

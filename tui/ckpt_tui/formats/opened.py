@@ -14,40 +14,36 @@ from ckpt_tui.checkpoint.model import Checkpoint, FormatFacts, Note
 from ckpt_tui.core.errors import NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.fetching import ASK_ABOVE, BeforeFetching, fetch_size
-from ckpt_tui.formats.images import ImageContents, read_image
+from ckpt_tui.formats.images import ImageContents, read_source
 from ckpt_tui.formats.metadata import Metadata, read_metadata
 from ckpt_tui.formats.table import Format, Found, recognise
-from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree, RemoteStore
+from ckpt_tui.sources.base import Opened, OpenedImage, RemoteStore
 from ckpt_tui.sources.table import resolve
 
 
 class OpenCheckpoint:
     """One checkpoint whose bytes are within reach. Close it when done."""
 
-    def __init__(self, target: str, source: Opened, contents: ImageContents | OpenedTree) -> None:
+    def __init__(self, target: str, source: Opened, contents: ImageContents) -> None:
         self.target = target
         self.source = source
         self.tree: Tree = contents.tree
         self._contents = contents
-        annotations = contents.annotations if isinstance(contents, ImageContents) else {}
-        format_, self.metadata = _recognised(self.tree, annotations, target)
-        self.kind: Format = format_
-        self.images = ImageDirectory(self.tree, format_.images)
+        self.kind, self.metadata = _recognised(self.tree, contents.annotations, target)
+        self.images = ImageDirectory(self.tree, self.kind.images)
         self.memory = MemoryReader(self.images)
         self._delta_so_far = SoFar(None) if DIFF in self.tree.members else None
-        self.format = FormatFacts(
-            name=f"{format_.title} {self._shape()}",
-            engine=format_.engine,
-            optimized=isinstance(contents, ImageContents) and contents.optimized,
-            compression="per layer"
-            if isinstance(contents, ImageContents)
-            else contents.compression,
+        shape, compression = (
+            ("image", "per layer")
+            if isinstance(source, OpenedImage)
+            else (source.kind, source.compression)
         )
-
-    def _shape(self) -> str:
-        if isinstance(self._contents, ImageContents):
-            return "image"
-        return self._contents.kind
+        self.format = FormatFacts(
+            name=f"{self.kind.title} {shape}",
+            engine=self.kind.engine,
+            optimized=contents.optimized,
+            compression=compression,
+        )
 
     def load(self, progress: Progress) -> Checkpoint:
         """Decode everything but page contents; see `build_checkpoint`."""
@@ -60,9 +56,7 @@ class OpenCheckpoint:
 
     def _parts(self) -> Parts:
         contents = self._contents
-        image = contents if isinstance(contents, ImageContents) else None
         notes = [Note("archive", note) for note in self.tree.notes]
-        packed = image.packed if image else self.source_size
         return Parts(
             source=self.target,
             tree=self.tree,
@@ -70,10 +64,10 @@ class OpenCheckpoint:
             images_folder=self.kind.images,
             format=self.format,
             container=self.kind.container(self.metadata),
-            packed=packed,
-            notes=(*notes, *self.metadata.notes, *(image.notes if image else ())),
-            layers=image.layers if image else (),
-            delta=image.delta if image else None,
+            packed=contents.packed,
+            notes=(*notes, *self.metadata.notes, *contents.notes),
+            layers=contents.layers,
+            delta=contents.delta,
             delta_so_far=self._delta_so_far,
             memory=self.memory,
         )
@@ -85,18 +79,16 @@ class OpenCheckpoint:
         Raises:
             CkptError: it is damaged.
         """
-        blob = self._contents.delta_blob if isinstance(self._contents, ImageContents) else None
-        if blob is not None:
-            return blob.open_tree(progress)
+        if self._contents.delta_blob is not None:
+            return self._contents.delta_blob.open_tree(progress)
         if DIFF not in self.tree.members:
             return None
         return open_archive(self.tree.window(DIFF), DIFF, progress)
 
     @property
     def source_size(self) -> int:
-        """Bytes as stored: of the archive, of a directory's files, of an image's own blobs."""
-        contents = self._contents
-        return contents.packed if isinstance(contents, ImageContents) else contents.packed_size
+        """Bytes as stored, see `ImageContents`."""
+        return self._contents.packed
 
     @property
     def transferred(self) -> int | None:
@@ -106,7 +98,7 @@ class OpenCheckpoint:
 
     def close(self) -> None:
         self.images.close()
-        if isinstance(self._contents, ImageContents):
+        if isinstance(self.source, OpenedImage):
             self.tree.close()
         self.source.close()
 
@@ -131,8 +123,7 @@ def open_checkpoint(
             size = fetch_size(source, progress)
             if size > ASK_ABOVE:
                 before_fetching(target, size)
-        contents = read_image(source, progress) if isinstance(source, OpenedImage) else source
-        return OpenCheckpoint(target, source, contents)
+        return OpenCheckpoint(target, source, read_source(source, progress))
     except BaseException:
         source.close()
         raise

@@ -16,7 +16,7 @@ from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.sources.base import Descriptor
-from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
+from ckpt_tui.sources.reference import SCHEME, parse_place
 
 if TYPE_CHECKING:  # oras costs 130 ms; only registries need it
     from ckpt_tui.sources.registry_store import RegistryStore
@@ -25,24 +25,13 @@ AT_ONCE = 4
 """Tags that are asked about at a time."""
 
 
-def _place(target: str) -> Reference | None:
-    return parse_place(target) if target.startswith(SCHEME) else None
-
-
 def registry_at(target: str) -> Entry | None:
-    """Return the registry of `docker://HOST`."""
-    place = _place(target)
-    if place is None or place.repository:
+    """Return the registry of `docker://HOST`, or the repository of `docker://HOST/REPO`."""
+    place = parse_place(target) if target.startswith(SCHEME) else None
+    if place is None or place.wanted:
         return None
-    return Entry(Kind.REGISTRY, place.host, f"{SCHEME}{place.host}")
-
-
-def repository_at(target: str) -> Entry | None:
-    """Return the repository of `docker://HOST/REPO`."""
-    place = _place(target)
-    if place is None or not place.repository or place.wanted:
-        return None
-    return Entry(Kind.REPOSITORY, place.name, f"{SCHEME}{place.name}")
+    kind = Kind.REPOSITORY if place.repository else Kind.REGISTRY
+    return Entry(kind, place.name, f"{SCHEME}{place.name}")
 
 
 def repositories(registry: Entry, progress: Progress) -> Iterator[Entry]:
