@@ -243,7 +243,7 @@ class Clock:
 def client_for(
     server: FaultServer,
     clock: Clock | None = None,
-    login: Login | None = None,
+    login: Login | Callable[[str, str], Login | None] | None = None,
     timeouts: Timeouts | None = None,
 ) -> Iterator[RegistryClient]:
     """Give a client of `server` that never sleeps."""
@@ -251,12 +251,12 @@ def client_for(
     client = RegistryClient(
         server.host,
         access=Access(),
-        login=lambda host, repository: login,
+        login=login if callable(login) else lambda host, repository: login,
         timeouts=timeouts,
         sleep=clock.sleep,
         clock=clock,
     )
-    client.prefix = "http"
+    client.http.prefix = "http"
     client.ping(quiet())
     server.seen.clear()
     try:

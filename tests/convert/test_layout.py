@@ -14,9 +14,11 @@ from typing import BinaryIO
 
 import pytest
 
+from ckpt_tui.convert import layout
 from ckpt_tui.convert.layout import ArchiveSink, LayoutSink
 from ckpt_tui.convert.staging import Staging
-from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, Descriptor
 
 
@@ -145,3 +147,47 @@ def test_an_archive_is_a_layout_in_a_tar_and_always_the_same(tmp_path: Path) -> 
         assert member is not None
         assert member.read() == b"{}"
     assert files(tmp_path) == {"0.tar", "1.tar"}
+
+
+def sink_in(folder: Path, kind: str, *, checks: bool) -> LayoutSink | ArchiveSink:
+    sink = LayoutSink if kind == "layout" else ArchiveSink
+    return sink(folder if kind == "layout" else folder / "a.tar", checks=checks)
+
+
+@pytest.mark.parametrize("kind", ["layout", "archive"])
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_digest_that_came_with_the_bytes_is_checked(
+    tmp_path: Path, kind: str, checks: bool
+) -> None:
+    with sink_in(tmp_path, kind, checks=checks) as sink:
+        sink.add(b"right", MEDIA_CONFIG)
+        blob = sink.new_blob("sha256:" + hashlib.sha256(b"promised").hexdigest())
+        blob.write(b"other")
+        sink.keep(blob)
+        with pytest.raises(CkptError, match="was not written as it should be"):
+            sink.check(quiet())
+
+
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_blob_of_the_layout_that_is_used_again_is_checked(tmp_path: Path, checks: bool) -> None:
+    root = publish(tmp_path, b"same", "one")
+    (tmp_path / "blobs/sha256" / root.digest[7:]).write_bytes(b"else")
+    with LayoutSink(tmp_path, checks=checks) as sink:
+        assert sink.add(b"same", MEDIA_INDEX) == root
+        with pytest.raises(CkptError, match=root.digest):
+            sink.check(quiet())
+
+
+@pytest.mark.parametrize("checks", [True, False])
+def test_each_blob_is_read_again_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: bool
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(layout, "check_blob", lambda _path, digest, _progress: read.append(digest))
+    publish(tmp_path, b"there", "one")
+    progress = Progress()
+    with LayoutSink(tmp_path, checks=checks) as sink:
+        made = [sink.add(data, MEDIA_CONFIG).digest for data in (b"1", b"there", b"2", b"1")]
+        sink.check(progress)
+        assert sorted(read) == sorted(set(made)) == sorted(sink.digests)
+    assert (progress.done, progress.total) == (3, 3)

@@ -207,7 +207,7 @@ def test_a_login_does_not_follow_to_another_host(
         answer = Answer(307, headers=target)
         server.rules.append(lambda s: answer if s.path.endswith(str(blob["digest"])) else None)
         found = client.open_blob("app", str(blob["digest"]), quiet())
-        assert client.document(found.response, "blob") == data
+        assert client.http.document(found.response, "blob") == data
     assert server.seen[-1].headers["Authorization"] == BASIC
     assert [seen.headers.get("Authorization") for seen in other_server.seen] == [None]
 
@@ -241,3 +241,46 @@ def test_an_upload_to_another_host_goes_without_a_login(
     assert seen.body == b"data"
     assert "sig=1&digest=" in seen.path
     assert "Authorization" not in seen.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_another_host_that_demands_a_login_gets_none(
+    server: FaultServer, other_server: FaultServer, method: str
+) -> None:
+    """The address is one that the registry gave, as for an upload."""
+    demand_basic(other_server)
+    with client_for(server, login=LOGIN) as client:
+        address = f"http://{other_server.host}/v2/app/blobs/uploads/1"
+        with pytest.raises(SourceUnreachable, match=f"{other_server.host} asks for a login"):
+            client.http.request(method, address, quiet(), what="blob", scopes=("x",), attempts=1)
+    (seen,) = other_server.seen
+    assert "Authorization" not in seen.headers
+
+
+def test_a_host_that_a_request_was_sent_on_to_gets_no_login(
+    server: FaultServer, other_server: FaultServer
+) -> None:
+    demand_basic(other_server)
+    target = {"Location": f"http://{other_server.host}/v2/app/manifests/1"}
+    server.always("GET", "manifests/", Answer(307, headers=target))
+    with (
+        client_for(server, login=LOGIN) as client,
+        pytest.raises(SourceUnreachable, match=f"{other_server.host} asks for a login"),
+    ):
+        client.manifest("app", "1", quiet())
+    assert [seen.headers.get("Authorization") for seen in other_server.seen] == [None]
+    assert len(server.seen) == 1
+
+
+def test_a_login_is_for_the_host_and_the_repository_that_demand_it(server: FaultServer) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def login(host: str, repository: str) -> Login | None:
+        asked.append((host, repository))
+        return LOGIN
+
+    server.add_manifest("app/web", "1", {"layers": []})
+    demand_basic(server)
+    with client_for(server, login=login) as client:
+        client.manifest("app/web", "1", quiet())
+    assert asked == [(server.host, "app/web")]

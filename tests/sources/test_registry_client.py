@@ -164,7 +164,7 @@ def test_a_manifest_of_100_mb_is_refused_before_it_is_read(server: FaultServer) 
     server.always("GET", "manifests/", answer)
     with client_for(server) as client, pytest.raises(DamagedInput, match="more than"):
         client.manifest("app", "1", quiet())
-    assert client.received == 0
+    assert client.http.received == 0
 
 
 def test_a_manifest_that_does_not_say_its_length_is_refused_at_the_limit(
@@ -223,7 +223,9 @@ def test_a_connection_is_used_again_after_every_kind_of_answer(
             client.blob_size("app", sha256(b"none"), quiet())
             client.manifest("app", "1", quiet())
             client.put_manifest("app", "2", MANIFEST, b"{}", quiet())
-            client.document(client.open_blob("app", str(blob["digest"]), quiet()).response, "blob")
+            client.http.document(
+                client.open_blob("app", str(blob["digest"]), quiet()).response, "blob"
+            )
     assert clock.slept == [pytest.approx(0.1)] * 5  # the one failure of the server
     assert len({seen.port for seen in server.seen}) == 1
 
@@ -309,14 +311,14 @@ def test_a_silent_server_is_given_up(server: FaultServer) -> None:
 def test_a_server_that_trickles_is_given_up(server: FaultServer, clock: Clock) -> None:
     server.always("GET", "manifests/", Answer(body=b"{" * 2_000_000))
     with client_for(server, clock, timeouts=Timeouts(document=100)) as client:
-        reading = client.pieces
+        reading = client.http.pieces
 
         def slow(response):  # type: ignore[no-untyped-def]
             for piece in reading(response):
                 clock.now += 60
                 yield piece
 
-        client.pieces = slow  # type: ignore[method-assign]
+        client.http.pieces = slow  # type: ignore[method-assign]
         with pytest.raises(SourceUnreachable, match="in time"):
             client.manifest("app", "1", quiet())
 
@@ -338,7 +340,7 @@ def test_plain_http_is_found_on_the_loopback_and_nowhere_else(
     client = RegistryClient(server.host, access=Access())
     client.ping(quiet())
     client.close()
-    assert client.prefix == "http"
+    assert client.http.prefix == "http"
     monkeypatch.setattr("ckpt_tui.sources.registry_http.is_loopback", lambda host: False)
     client = RegistryClient(server.host, access=Access())
     with pytest.raises(SourceUnreachable, match="TLS") as caught:
@@ -361,10 +363,10 @@ def test_a_ca_file_that_is_none_is_a_usage_error(tmp_path: Path, content: str | 
 
 def test_a_way_without_tls_is_not_followed(server: FaultServer) -> None:
     with client_for(server) as client:
-        response = client.do_request("/v2/")
+        response = client.http.request("GET", "/v2/", quiet(), what="registry")
         response.url = "https://q.example/v2/"
         response.status_code = 307
         response.headers["Location"] = "http://q.example/v2/"
         with pytest.raises(SourceUnreachable, match="without TLS"):
-            client.session.get_redirect_target(response)
+            client.http._session.get_redirect_target(response)
         response.close()

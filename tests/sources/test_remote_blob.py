@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +15,7 @@ from ckpt_tui.core.window import chunks
 from ckpt_tui.sources.base import Descriptor
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.remote_blob import BLOCK, WHOLE, BlockCache, RemoteBlob, blob_pieces
-from fault_server import Answer, FaultServer, client_for, sha256
+from fault_server import Answer, FaultServer, Seen, client_for, sha256
 
 DATA = random.Random(4).randbytes(3_000_000)
 BLOB = Descriptor("", sha256(DATA), len(DATA))
@@ -96,7 +98,7 @@ def test_a_spooled_blob_is_fetched_as_it_is_read_and_once(
 ) -> None:
     window.spool()
     assert window.read(0, 100) == DATA[:100]
-    assert client.received < len(DATA)
+    assert client.http.received < len(DATA)
     assert b"".join(chunks(window)) == DATA
     assert b"".join(chunks(window)) == DATA
     assert ranges(server) == [None]
@@ -189,4 +191,62 @@ def test_a_download_can_be_cancelled_between_its_pieces(client: RegistryClient) 
 
 def test_what_comes_over_the_wire_is_counted(client: RegistryClient, window: RemoteBlob) -> None:
     window.read(1_000_000, 1)
-    assert client.received == BLOCK
+    assert client.http.received == BLOCK
+
+
+def test_two_parts_of_a_blob_are_fetched_at_the_same_time(
+    server: FaultServer, window: RemoteBlob
+) -> None:
+    """The registry answers neither request before it has both."""
+    both = threading.Barrier(2, timeout=10)
+
+    def together(seen: Seen) -> None:
+        both.wait()
+
+    server.rules.append(together)
+    with ThreadPoolExecutor(2) as pool:
+        read = list(pool.map(window.read, (0, 1_000_000), (100, 100)))
+    assert read == [DATA[:100], DATA[1_000_000:1_000_100]]
+    assert len(server.seen) == 2
+
+
+def test_what_another_thread_fetches_is_waited_for(server: FaultServer, window: RemoteBlob) -> None:
+    begun, second = threading.Event(), threading.Event()
+
+    def held(seen: Seen) -> None:
+        begun.set()
+        assert second.wait(10)
+
+    def read_again() -> bytes:
+        second.set()
+        return window.read(1_000_050, 100)
+
+    server.rules.append(held)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(window.read, 1_000_000, 100)
+        assert begun.wait(10)
+        assert pool.submit(read_again).result() == DATA[1_000_050:1_000_150]
+        assert first.result() == DATA[1_000_000:1_000_100]
+    assert len(server.seen) == 1
+
+
+def test_a_block_whose_request_failed_is_asked_for_again(
+    server: FaultServer, window: RemoteBlob
+) -> None:
+    server.on("GET", "/blobs/", Answer(403))
+    with pytest.raises(SourceUnreachable):
+        window.read(1_000_000, 100)
+    assert window.read(1_000_000, 100) == DATA[1_000_000:1_000_100]
+
+
+def test_requests_grow_while_reads_follow_on_and_are_small_again_elsewhere(
+    server: FaultServer, window: RemoteBlob
+) -> None:
+    for offset in (0, BLOCK, 3 * BLOCK, 50 * BLOCK):
+        window.read(offset, 1)
+    sizes = [1, 2, 4, 1]
+    starts = [0, 1, 3, 50]
+    assert ranges(server) == [
+        f"bytes={start * BLOCK}-{(start + size) * BLOCK - 1}"
+        for start, size in zip(starts, sizes, strict=True)
+    ]

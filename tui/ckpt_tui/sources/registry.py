@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -19,13 +20,14 @@ from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
+from ckpt_tui.sources.access import Access, access_for
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, checked_digest
+from ckpt_tui.sources.credentials import Login, find_login
 from ckpt_tui.sources.digests import check_bytes
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of
-from ckpt_tui.sources.reference import checked_repository
 from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, pull_scope, push_scope
 from ckpt_tui.sources.registry_errors import Refused
-from ckpt_tui.sources.registry_http import RegistryHttp, stated_number
+from ckpt_tui.sources.registry_http import RegistryHttp, Timeouts, stated_number
 
 ACCEPT = ", ".join(
     (
@@ -79,12 +81,30 @@ class BlobAnswer:
     """Bytes of the whole blob, None where it does not say."""
 
 
-class RegistryClient(RegistryHttp):
-    """The calls of one registry. All of them block; errors are those of `do_request`."""
+class RegistryClient:
+    """The calls of one registry. All of them block; errors are those of `RegistryHttp.request`."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        access: Access | None = None,
+        login: Callable[[str, str], Login | None] = find_login,
+        timeouts: Timeouts | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.host = host
+        self.http = RegistryHttp(
+            host, access or access_for(host), login, timeouts or Timeouts(), sleep, clock
+        )
+
+    def close(self) -> None:
+        self.http.close()
 
     def ping(self, progress: Progress) -> None:
         """Make sure that a registry answers, and takes the login if it wants one."""
-        self.finish(self.do_request("/v2/", what="registry", progress=progress))
+        self.http.finish(self.http.request("GET", "/v2/", progress, what="registry"))
 
     def catalog(self, progress: Progress) -> Iterator[str]:
         """Yield the names of the repositories.
@@ -95,7 +115,7 @@ class RegistryClient(RegistryHttp):
         scopes = (CATALOG_SCOPE,)
         try:
             yield from self._listed(
-                f"/v2/_catalog?n={PAGE}", "repositories", "catalog", scopes, progress
+                f"//{self.host}/v2/_catalog?n={PAGE}", "repositories", "catalog", scopes, progress
             )
         except Refused as error:
             if error.status not in NO_CATALOG:
@@ -109,21 +129,14 @@ class RegistryClient(RegistryHttp):
 
     def tags(self, repository: str, progress: Progress) -> Iterator[str]:
         """Yield the tags of a repository, in the registry's order."""
-        path = f"{self._path(repository)}/tags/list?n={PAGE}"
+        url = f"//{self.http.container(repository).tags_url(PAGE)}"
         what, scopes = f"repository {repository}", (pull_scope(repository),)
-        yield from self._listed(path, "tags", what, scopes, progress)
+        yield from self._listed(url, "tags", what, scopes, progress)
 
     def head(self, repository: str, reference: str, progress: Progress) -> ManifestHead:
         """Ask about a manifest; on Docker Hub, that does not count as a pull."""
-        response = self.do_request(
-            self._manifest_path(repository, reference),
-            "HEAD",
-            headers={"Accept": ACCEPT},
-            what=_wanted(repository, reference),
-            scopes=(pull_scope(repository),),
-            progress=progress,
-        )
-        self.finish(response)
+        response = self._ask_manifest("HEAD", repository, reference, progress)
+        self.http.finish(response)
         return ManifestHead(
             response.headers.get("Docker-Content-Digest", ""),
             _media_type(response),
@@ -137,15 +150,9 @@ class RegistryClient(RegistryHttp):
             DamagedInput: it is not what its digest says, too large, or no JSON object.
         """
         what = _wanted(repository, reference)
-        response = self.do_request(
-            self._manifest_path(repository, reference),
-            headers={"Accept": ACCEPT},
-            what=what,
-            scopes=(pull_scope(repository),),
-            progress=progress,
-        )
+        response = self._ask_manifest("GET", repository, reference, progress)
         promised = response.headers.get("Docker-Content-Digest", "")
-        data = self.document(response, what, MAX_MANIFEST)
+        data = self.http.document(response, what, MAX_MANIFEST)
         promised = reference if ":" in reference else promised
         digest = _verified(data, promised, what)
         document = parse_document(data, what)
@@ -163,17 +170,17 @@ class RegistryClient(RegistryHttp):
 
         Returns whether the registry keeps account of what refers to what.
         """
-        response = self.do_request(
-            self._manifest_path(repository, reference),
+        response = self.http.request(
             "PUT",
+            self._manifest_url(repository, reference),
+            progress,
             data=data,
             headers={"Content-Type": media_type},
             what=f"manifest in repository {repository}",
             scopes=(push_scope(repository),),
             expect=(200, 201, 202),
-            progress=progress,
         )
-        self.finish(response)
+        self.http.finish(response)
         return "OCI-Subject" in response.headers
 
     def referrers(
@@ -183,14 +190,15 @@ class RegistryClient(RegistryHttp):
         checked_digest(digest, "the question")
         what = f"referrers of {short_digest(digest)}"
         try:
-            response = self.do_request(
-                f"{self._path(repository)}/referrers/{digest}",
+            response = self.http.request(
+                "GET",
+                f"/v2/{self.http.container(repository).api_prefix}/referrers/{digest}",
+                progress,
                 headers={"Accept": MEDIA_INDEX},
                 what=what,
                 scopes=(pull_scope(repository),),
-                progress=progress,
             )
-            document = parse_document(self.document(response, what, MAX_MANIFEST), what)
+            document = parse_document(self.http.document(response, what, MAX_MANIFEST), what)
         except Refused as error:
             if error.status not in (400, 404, 405):
                 raise
@@ -201,18 +209,12 @@ class RegistryClient(RegistryHttp):
     def blob_size(self, repository: str, digest: str, progress: Progress) -> int | None:
         """Return the bytes of a blob, None where the repository does not have it."""
         try:
-            response = self.do_request(
-                self._blob_path(repository, digest),
-                "HEAD",
-                what=f"blob {short_digest(digest)}",
-                scopes=(pull_scope(repository),),
-                progress=progress,
-            )
+            response = self._ask_blob("HEAD", repository, digest, progress)
         except Refused as error:
             if error.status == 404:
                 return None
             raise
-        self.finish(response)
+        self.http.finish(response)
         return stated_number(response, "Content-Length") or 0
 
     def open_blob(
@@ -231,13 +233,8 @@ class RegistryClient(RegistryHttp):
         name = f"blob {short_digest(digest)}"
         is_range = start > 0 or end is not None
         last = "" if end is None else str(end - 1)
-        response = self.do_request(
-            self._blob_path(repository, digest),
-            headers={"Range": f"bytes={start}-{last}"} if is_range else {},
-            what=name,
-            scopes=(pull_scope(repository),),
-            expect=(200, 206, 416) if is_range else (200,),
-            progress=progress,
+        response = self._ask_blob(
+            "GET", repository, digest, progress, f"bytes={start}-{last}" if is_range else ""
         )
         if response.status_code == 416:
             response.close()
@@ -252,41 +249,62 @@ class RegistryClient(RegistryHttp):
             )
         return BlobAnswer(response, start, int(match[2]))
 
-    def _path(self, repository: str) -> str:
-        return f"/v2/{checked_repository(repository, repository)}"
+    def _manifest_url(self, repository: str, reference: str) -> str:
+        return f"//{self.http.container(repository).manifest_url(quote(reference, safe=':'))}"
 
-    def _manifest_path(self, repository: str, reference: str) -> str:
-        return f"{self._path(repository)}/manifests/{quote(reference, safe=':')}"
+    def _ask_manifest(
+        self, method: str, repository: str, reference: str, progress: Progress
+    ) -> requests.Response:
+        return self.http.request(
+            method,
+            self._manifest_url(repository, reference),
+            progress,
+            headers={"Accept": ACCEPT},
+            what=_wanted(repository, reference),
+            scopes=(pull_scope(repository),),
+        )
 
-    def _blob_path(self, repository: str, digest: str) -> str:
-        return f"{self._path(repository)}/blobs/{checked_digest(digest, 'the manifest')}"
+    def _ask_blob(
+        self, method: str, repository: str, digest: str, progress: Progress, range_: str = ""
+    ) -> requests.Response:
+        checked = checked_digest(digest, "the manifest")
+        return self.http.request(
+            method,
+            f"//{self.http.container(repository).get_blob_url(checked)}",
+            progress,
+            headers={"Range": range_} if range_ else {},
+            what=f"blob {short_digest(digest)}",
+            scopes=(pull_scope(repository),),
+            expect=(200, 206, 416) if range_ else (200,),
+        )
 
     def _listed(
-        self, path: str, key: str, what: str, scopes: tuple[str, ...], progress: Progress
+        self, url: str, key: str, what: str, scopes: tuple[str, ...], progress: Progress
     ) -> Iterator[str]:
         seen: set[str] = set()
-        while path and path not in seen and len(seen) < MAX_PAGES:
-            seen.add(path)
-            response = self.do_request(path, what=what, scopes=scopes, progress=progress)
+        while url and url not in seen and len(seen) < MAX_PAGES:
+            seen.add(url)
+            response = self.http.request("GET", url, progress, what=what, scopes=scopes)
             following = response.links.get("next", {}).get("url", "")
-            document = parse_document(self.document(response, what), what)
+            document = parse_document(self.http.document(response, what), what)
             if not isinstance(value_at(document, key), list | None):
                 raise DamagedInput(what, 0, f"it holds no list of {key}.")
             for name in texts_at(document, key):
                 progress.tick()
                 yield name
-            path = self._next_page(path, following)
+            url = self._next_page(url, following)
 
-    def _next_page(self, path: str, following: str) -> str:
+    def _next_page(self, url: str, following: str) -> str:
         """Return the path of the next page: it may be relative, and never on another host."""
         if not following:
             return ""
-        url = urlsplit(urljoin(urljoin(self.base, path), following))
-        if (url.scheme, url.netloc) != (self.prefix, self.host):
+        found = urlsplit(urljoin(urljoin(self.http.base, url), following))
+        if (found.scheme, found.netloc) != (self.http.prefix, self.host):
             raise SourceUnreachable(
-                f"{self.host} sends us elsewhere for the rest of a list.", f"It names {url.netloc}."
+                f"{self.host} sends us elsewhere for the rest of a list.",
+                f"It names {found.netloc}.",
             )
-        return f"{url.path}?{url.query}"
+        return f"//{found.netloc}{found.path}?{found.query}"
 
     def _referrers_by_tag(
         self, repository: str, digest: str, progress: Progress

@@ -1,31 +1,29 @@
 """Requests to one registry: time limits, retries, logins, TLS, and every byte counted.
 
-The client is oras-py's, of which `do_request`, its one way out, is replaced: the original has no
-time limits, keeps one token for all repositories and sends it to any host that an answer names.
+Beneath is oras-py's client, for the scheme and the addresses of a registry. Its requests are not
+used: they have no time limits, and its one token goes to any host that an answer names.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
+import oras.container
 import oras.provider
 import requests
-from requests.adapters import HTTPAdapter
 
-from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable, UsageError
-from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.sources.access import Access, access_for, is_loopback
-from ckpt_tui.sources.credentials import Login, find_login
+from ckpt_tui.core.errors import CkptError, DamagedInput
+from ckpt_tui.core.progress import Progress
+from ckpt_tui.sources.access import Access, is_loopback
+from ckpt_tui.sources.credentials import Login
+from ckpt_tui.sources.reference import checked_repository
 from ckpt_tui.sources.registry_auth import Authorizer, TokenRequest
 from ckpt_tui.sources.registry_errors import (
     FAILURES,
@@ -34,6 +32,7 @@ from ckpt_tui.sources.registry_errors import (
     is_untrusted,
     status_error,
 )
+from ckpt_tui.sources.registry_session import checked_ca, new_session
 
 ATTEMPTS = 5
 """Times that a request is sent while the registry is busy or fails."""
@@ -79,59 +78,40 @@ class Body(Protocol):
     def __iter__(self) -> Iterator[bytes]: ...
 
 
-class _Session(requests.Session):
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        """Drop the login on the way to another host; requests would add one from ~/.netrc."""
-        url, target = response.request.url or "", prepared_request.url or ""
-        if self.should_strip_auth(url, target):  # type: ignore[no-untyped-call]
-            prepared_request.headers.pop("Authorization", None)
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
-            raise SourceUnreachable(
-                f"{urlsplit(resp.url).netloc} sends us elsewhere, without TLS.",
-                f"It names {urlsplit(target).netloc}.",
-            )
-        return target
-
-
-class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no types
-    """One registry, and the connections to it. Never used for another host."""
-
-    prefix: str
-    """https, or http once that is known to be what is spoken."""
+class RegistryHttp:
+    """Requests to one registry, and the connections for them. Never used for another host."""
 
     def __init__(
         self,
         host: str,
-        *,
-        access: Access | None = None,
-        login: Callable[[str, str], Login | None] = find_login,
-        timeouts: Timeouts | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        access: Access,
+        login: Callable[[str, str], Login | None],
+        timeouts: Timeouts,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float],
     ) -> None:
-        found = access or access_for(host)
-        verify = _checked_ca(found.ca_file) or found.tls_verify
-        super().__init__(hostname=host, tls_verify=verify, auth_backend="basic")
-        self.session = _Session()
-        self.session.auth = _nothing_added
-        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.session.mount("https://", HTTPAdapter(pool_maxsize=8))
-        self.session.mount("http://", HTTPAdapter(pool_maxsize=8))
+        self._verify = checked_ca(access.ca_file) or access.tls_verify
+        self._oras: Any = oras.provider.Registry(host, tls_verify=self._verify)
+        self._oras.session = self._session = new_session()
         self.host = host
         self.received = 0
         """Bytes of answers over the wire, without their headers."""
         self._lock = threading.Lock()
         self._authorizer = Authorizer(host, login, clock)
-        self._timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts
         self._sleep = sleep
         self._clock = clock
-        self._may_be_plain = not found.ca_file and (is_loopback(host) or not found.tls_verify)
+        self._may_be_plain = not access.ca_file and (is_loopback(host) or not access.tls_verify)
         """Until the first answer: whether plain HTTP is tried where there is no TLS."""
+
+    @property
+    def prefix(self) -> str:
+        """https, or http once that is known to be what is spoken."""
+        return str(self._oras.prefix)
+
+    @prefix.setter
+    def prefix(self, scheme: str) -> None:
+        self._oras.prefix = scheme
 
     @property
     def base(self) -> str:
@@ -139,24 +119,34 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         return f"{self.prefix}://{self.host}"
 
     def close(self) -> None:
-        self.session.close()
+        self._session.close()
 
-    def do_request(
+    def container(self, repository: str) -> oras.container.Container:
+        """Return what knows the addresses of a repository, without their scheme.
+
+        Raises:
+            UsageError: it is no name of a repository.
+        """
+        namespace, _, name = checked_repository(repository, repository).rpartition("/")
+        # a first part with a dot would be taken for a host
+        container = self._oras.get_container(name)
+        container.namespace = namespace
+        return container
+
+    def request(
         self,
+        method: str,
         url: str,
-        method: str = "GET",
-        data: bytes | Body | None = None,
-        headers: Mapping[str, str] | None = None,
-        json: None = None,
-        stream: bool = True,
+        progress: Progress,
         *,
-        what: str = "",
+        what: str,
         scopes: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+        data: bytes | Body | None = None,
         expect: tuple[int, ...] = (200,),
         attempts: int = ATTEMPTS,
-        progress: Progress | None = None,
     ) -> requests.Response:
-        """Send a request; `url` is a path, or an address that the registry gave.
+        """Send a request; `url` is a path, or an address, that of the registry without its scheme.
 
         The body of the answer is not read: `document` or `pieces` do that. `what` is what errors
         say was asked for.
@@ -166,13 +156,12 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
             SourceUnreachable: there is no answer.
             Cancelled: nobody wants it any more.
         """
-        del json, stream
 
         def send() -> requests.Response:
             return self._authorized(method, url, data, headers or {}, scopes)
 
         is_safe = method in ("GET", "HEAD")
-        response = self._persist(send, url, expect, attempts, is_safe, progress or quiet())
+        response = self._persist(send, url, expect, attempts, is_safe, progress)
         if response.status_code not in expect:
             raise self._failure(response, what, scopes)
         return response
@@ -264,8 +253,14 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         """Send a request, and once more if a login is demanded. Only the registry gets one."""
         address = urljoin(self.base, url)
         own = _origin(address) == _origin(self.base)
+
+        def send(authorization: str) -> requests.Response:
+            login = {"Authorization": authorization} if authorization else {}
+            redirects = method in ("GET", "HEAD")
+            return self._send(method, address, data, {**headers, **login}, redirects=redirects)
+
         sent = self._authorizer.header(scopes) if own else ""
-        response = self._send(method, address, data, headers, sent)
+        response = send(sent)
         if response.status_code != 401 or not own or _origin(response.url) != _origin(address):
             return response
         challenge = response.headers.get("WWW-Authenticate", "")
@@ -278,41 +273,34 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         if not again:
             return response
         self.finish(response)
-        return self._send(method, address, data, headers, self._authorizer.header(scopes))
+        return send(self._authorizer.header(scopes))
 
     def _send(
         self,
         method: str,
         address: str,
-        data: bytes | Body | None,
+        data: bytes | Body | dict[str, str] | None,
         headers: Mapping[str, str],
-        authorization: str,
+        *,
+        redirects: bool,
     ) -> requests.Response:
-        login = {"Authorization": authorization} if authorization else {}
-        return self.session.request(
+        return self._session.request(
             method,
             address,
             data=data,
-            headers={"Accept-Encoding": "identity", **headers, **login},
+            headers={"Accept-Encoding": "identity", **headers},
             timeout=(self._timeouts.connect, self._timeouts.read),
-            allow_redirects=method in ("GET", "HEAD"),
-            verify=self._tls_verify,
+            allow_redirects=redirects,
+            verify=self._verify,
             stream=True,
         )
 
     def _token(self, request: TokenRequest) -> bytes:
         """Fetch a token, from whatever host gives them out."""
         host = urlsplit(request.url).netloc
+        method, form = ("POST" if request.form else "GET"), dict(request.form) or None
         try:
-            response = self.session.request(
-                "POST" if request.form else "GET",
-                request.url,
-                data=dict(request.form) or None,
-                headers={"Accept-Encoding": "identity", **request.headers},
-                timeout=(self._timeouts.connect, self._timeouts.read),
-                verify=self._tls_verify,
-                stream=True,
-            )
+            response = self._send(method, request.url, form, request.headers, redirects=True)
         except FAILURES as error:
             raise connection_error(host, error) from error
         if response.status_code == 200:
@@ -341,13 +329,13 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
         self, response: requests.Response, what: str, scopes: tuple[str, ...]
     ) -> CkptError:
         body = self._failed(response)
-        host = urlsplit(response.url).netloc
+        own = _origin(response.url) == _origin(self.base)
         return status_error(
-            self.host if host == urlsplit(self.base).netloc else host,
+            self.host if own else urlsplit(response.url).netloc,
             what,
             response.status_code,
             body,
-            self._authorizer.login(scopes),
+            self._authorizer.login(scopes) if own else None,
             stated_number(response, "Retry-After"),
         )
 
@@ -366,22 +354,6 @@ class RegistryHttp(oras.provider.Registry):  # type: ignore[misc] # oras has no 
             return self.document(response, "the answer", MAX_FAILURE)
         except CkptError:
             return b""
-
-
-def _nothing_added(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Be the session's login, so that requests does not look into ~/.netrc."""
-    return request
-
-
-def _checked_ca(path: str) -> str:
-    """Return `path` if authorities can be read from it; requests would blame the registry."""
-    if path:
-        try:
-            ssl.create_default_context(cafile=path)
-        except OSError as error:
-            why = error.strerror or getattr(error, "reason", None) or error
-            raise UsageError(f"{path} names no authorities to trust.", f"{why}.") from error
-    return path
 
 
 def _origin(url: str) -> tuple[str, str]:

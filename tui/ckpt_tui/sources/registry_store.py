@@ -44,7 +44,7 @@ class RegistryStore:
     @property
     def transferred(self) -> int:
         """Bytes that came over the wire so far."""
-        return self.client.received
+        return self.client.http.received
 
     def manifest(self, wanted: str, progress: Progress) -> Manifest:
         """Fetch a manifest or index by tag or digest, and learn what it names."""

@@ -20,7 +20,7 @@ from ckpt_tui.sources.reference import checked_repository
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_auth import pull_scope, push_scope
 from ckpt_tui.sources.registry_errors import Refused
-from ckpt_tui.sources.registry_http import stated_number
+from ckpt_tui.sources.registry_http import RegistryHttp, stated_number
 
 ATTEMPTS = 3
 """Times that a blob is begun before a broken connection counts."""
@@ -69,19 +69,19 @@ def mount_blob(
     checked_digest(digest, "the manifest")
     query = urlencode({"mount": digest, "from": checked_repository(source, source)})
     try:
-        response = client.do_request(
-            f"/v2/{checked_repository(repository, repository)}/blobs/uploads/?{query}",
+        response = client.http.request(
             "POST",
+            f"{_uploads(client, repository)}?{query}",
+            progress,
             what=f"blob {short_digest(digest)} of {source}",
             scopes=(push_scope(repository), pull_scope(source)),
             expect=(201, 202),
-            progress=progress,
         )
     except Refused as error:
         if error.status in (401, 403, 404, 405):  # not allowed to read there, or not offered
             return False
         raise
-    client.finish(response)
+    client.http.finish(response)
     return response.status_code == 201
 
 
@@ -121,19 +121,23 @@ def _upload(
     progress: Progress,
 ) -> None:
     what = f"blob {short_digest(blob.digest)} in repository {repository}"
-    upload = _Upload(client, push_scope(repository), what, progress)
-    begun = upload.send("POST", f"/v2/{checked_repository(repository, repository)}/blobs/uploads/")
+    upload = _Upload(client.http, push_scope(repository), what, progress)
+    begun = upload.send("POST", _uploads(client, repository))
     if chunk:
         least = stated_number(begun, "OCI-Chunk-Min-Length") or 0
         upload.send_chunks(pieces(), max(chunk, min(least, MAX_CHUNK)))
     upload.finish(blob, None if chunk else pieces)
 
 
+def _uploads(client: RegistryClient, repository: str) -> str:
+    return f"//{client.http.container(repository).upload_blob_url()}"
+
+
 class _Upload:
     """One upload session; the registry says with each answer where to go on."""
 
-    def __init__(self, client: RegistryClient, scope: str, what: str, progress: Progress) -> None:
-        self._client = client
+    def __init__(self, http: RegistryHttp, scope: str, what: str, progress: Progress) -> None:
+        self._http = http
         self._scope = scope
         self._what = what
         self._progress = progress
@@ -146,18 +150,18 @@ class _Upload:
         data: _Body | bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> requests.Response:
-        response = self._client.do_request(
-            url,
+        response = self._http.request(
             method,
+            url,
+            self._progress,
             data=data,
             headers=headers,
             what=self._what,
             scopes=(self._scope,),
             expect=(200, 201, 202, 204),
             attempts=1 if data is not None else 3,
-            progress=self._progress,
         )
-        self._client.finish(response)
+        self._http.finish(response)
         self._follow(response)
         return response
 
@@ -196,11 +200,11 @@ class _Upload:
         location = response.headers.get("Location", "")
         if not location:
             return
-        self._location = urljoin(urljoin(self._client.base, self._location), location)
+        self._location = urljoin(urljoin(self._http.base, self._location), location)
         scheme = urlsplit(self._location).scheme
-        if scheme not in (("https",) if self._client.prefix == "https" else ("https", "http")):
+        if scheme not in (("https",) if self._http.prefix == "https" else ("https", "http")):
             raise SourceUnreachable(
-                f"{self._client.host} sends us elsewhere, without TLS.",
+                f"{self._http.host} sends us elsewhere, without TLS.",
                 f"It names {urlsplit(self._location).netloc}.",
             )
 

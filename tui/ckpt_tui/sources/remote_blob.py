@@ -88,7 +88,7 @@ def _rest(
     answer = client.open_blob(repository, blob.digest, progress, start)
     with answer.response as response:
         known = start - answer.start
-        for piece in client.pieces(response):
+        for piece in client.http.pieces(response):
             if known < len(piece):
                 yield piece[known:]
             known = max(0, known - len(piece))
@@ -118,7 +118,7 @@ class BlockCache:
 
 
 class RemoteBlob:
-    """The bytes of a blob, fetched as they are read.
+    """The bytes of a blob, fetched as they are read; several threads may read at the same time.
 
     Single ranges cannot be verified; what is read from start to end, is.
     """
@@ -133,9 +133,15 @@ class RemoteBlob:
         self._blob = blob
         self._cache = cache
         self._spool: BlobSpool | None = None
-        self._fetched_to = -1
-        self._ahead = BLOCK
-        self._lock = threading.Lock()
+        self._block = blob.size if blob.size <= WHOLE else BLOCK
+        self._beyond_last = -1
+        """Number of the block after those of the last request."""
+        self._ahead = 1
+        """Blocks that the next request asks for at least."""
+        self._fetching: set[int] = set()
+        """Numbers of the blocks that some thread is waiting for."""
+        self._changed = threading.Condition()
+        """Guards all of these; none of it is held while something is fetched."""
 
     @property
     def size(self) -> int:
@@ -145,70 +151,85 @@ class RemoteBlob:
         length = min(length, self.size - offset)
         if length <= 0 or offset < 0:
             return b""
-        with self._lock:
-            if self._spool and (self._spool.all_there or self._spool.reaches(offset + length)):
-                return self._spool.read(offset, length, self.progress)
+        spool = self._spool
+        if spool is None or not spool.reaches(offset + length):
             found = self._by_range(offset, length)
-            if found is None:  # no Range requests here: spool all of it
-                spool = self.spool()
-                spool.all_there = True
-                return spool.read(offset, length, self.progress)
-            return found
+            if found is not None:
+                return found
+            spool = self.spool()  # no Range requests here: spool all of it
+            spool.all_there = True
+        return spool.read(offset, length, self.progress)
 
     def spool(self) -> BlobSpool:
         """Fetch it from its start to its end as it is read, and keep it in a file without a name.
 
         Reads far ahead still are Range requests.
         """
-        if self._spool is None:
-            self._spool = BlobSpool(self._client, self._repository, self._blob)
-        return self._spool
+        with self._changed:
+            if self._spool is None:
+                self._spool = BlobSpool(self._client, self._repository, self._blob)
+            return self._spool
 
     def close(self) -> None:
-        with self._lock:
-            if self._spool:
-                self._spool.close()
+        if self._spool:
+            self._spool.close()
 
     def _by_range(self, offset: int, length: int) -> bytes | None:
         """Return bytes from the cache or the registry; None where it ignores ranges."""
-        if self.size <= WHOLE:
-            whole = self._cache.get(self._blob.digest, 0)
-            if whole is None:
-                whole = self._whole()
-                self._cache.put(self._blob.digest, 0, whole)
-            return whole[offset : offset + length]
-        first, last = offset // BLOCK, (offset + length - 1) // BLOCK
-        blocks = {}
-        for number in range(first, last + 1):
-            if (block := self._cache.get(self._blob.digest, number)) is not None:
-                blocks[number] = block
-        missing = [number for number in range(first, last + 1) if number not in blocks]
-        if missing:
-            fetched = self._fetched(missing[0], missing[-1] + 1)
+        wanted = range(offset // self._block, (offset + length - 1) // self._block + 1)
+        blocks, request = self._claim(wanted)
+        if request:
+            try:
+                fetched = self._fetch(request)
+            finally:
+                with self._changed:
+                    self._fetching.difference_update(request)
+                    self._changed.notify_all()
             if fetched is None:
                 return None
-            blocks.update(fetched)
-        data = b"".join(blocks[number] for number in range(first, last + 1))
-        return data[offset - first * BLOCK : offset - first * BLOCK + length]
+            blocks |= fetched
+        start = offset - wanted.start * self._block
+        return b"".join(blocks[number] for number in wanted)[start : start + length]
 
-    def _whole(self) -> bytes:
-        pieces = blob_pieces(self._client, self._repository, self._blob, Uncounted(self.progress))
-        return b"".join(pieces)
+    def _claim(self, wanted: range) -> tuple[dict[int, bytes], range]:
+        """Return what is known of the wanted blocks, and the blocks that the caller has to fetch.
 
-    def _fetched(self, first: int, beyond: int) -> dict[int, bytes] | None:
-        """Fetch blocks in one request, and the more after them the longer reads follow on."""
-        start = first * BLOCK
-        self._ahead = min(self._ahead * 2, MAX_FETCH) if start == self._fetched_to else BLOCK
-        stop = min(self.size, max(beyond * BLOCK, start + self._ahead))
-        self._fetched_to = stop
-        data = self._range(start, stop)
+        Blocks that another thread fetches are waited for. The longer reads follow on, the more
+        blocks after the missing ones are asked for.
+        """
+        with self._changed:
+            while True:
+                known = {n: self._cache.get(self._blob.digest, n) for n in wanted}
+                blocks = {n: block for n, block in known.items() if block is not None}
+                missing = [n for n in wanted if n not in blocks]
+                if not self._fetching.intersection(missing):
+                    break
+                self._changed.wait()
+            if not missing:
+                return blocks, range(0)
+            follows = missing[0] == self._beyond_last
+            self._ahead = min(self._ahead * 2, MAX_FETCH // BLOCK) if follows else 1
+            stop = max(missing[-1] + 1, missing[0] + self._ahead)
+            request = range(missing[0], min(stop, -(-self.size // self._block)))
+            self._beyond_last = request.stop
+            self._fetching.update(request)
+            return blocks, request
+
+    def _fetch(self, request: range) -> dict[int, bytes] | None:
+        """Fetch blocks in one request; None where ranges are ignored."""
+        start, size = request.start * self._block, self._block
+        if self.size <= WHOLE:
+            progress = Uncounted(self.progress)
+            data: bytes | None = b"".join(
+                blob_pieces(self._client, self._repository, self._blob, progress)
+            )
+        else:
+            data = self._range(start, min(self.size, request.stop * size))
         if data is None:
             return None
-        blocks = {}
-        for at in range(0, len(data), BLOCK):
-            number = first + at // BLOCK
-            blocks[number] = data[at : at + BLOCK]
-            self._cache.put(self._blob.digest, number, blocks[number])
+        blocks = {n: data[n * size - start : (n + 1) * size - start] for n in request}
+        for number, block in blocks.items():
+            self._cache.put(self._blob.digest, number, block)
         return blocks
 
     def _range(self, start: int, stop: int) -> bytes | None:
@@ -222,7 +243,7 @@ class RemoteBlob:
             if answer.size != self.size:
                 raise DamagedInput(name, 0, "it does not have the size that its manifest says.")
             parts, size = [], 0
-            for piece in self._client.pieces(response):
+            for piece in self._client.http.pieces(response):
                 parts.append(piece)
                 size += len(piece)
                 if size >= stop - start:
@@ -246,17 +267,19 @@ class BlobSpool:
         self._there = 0
         self._size = blob.size
         self._verified = False
+        self._lock = threading.Lock()
 
     def reaches(self, end: int) -> bool:
         """Tell whether reading on up to `end` is better than a request of its own."""
-        return end <= self._there + AHEAD
+        return self.all_there or end <= self._there + AHEAD
 
     def read(self, offset: int, length: int, progress: Progress) -> bytes:
-        self._progress.counting = progress
         end = min(offset + length, self._size)
-        # The end is given out with the digest known.
-        while self._there < end or (end == self._size and not self._verified):
-            self._take()
+        with self._lock:
+            self._progress.counting = progress
+            # The end is given out with the digest known.
+            while self._there < end or (end == self._size and not self._verified):
+                self._take()
         return os.pread(self._file.fileno(), length, offset)
 
     def close(self) -> None:
