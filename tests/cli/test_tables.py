@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ckpt_tui.cli import tables
-from ckpt_tui.cli.tables import print_prose
+from ckpt_tui.cli.tables import print_facts
 
 SENTENCE = "CRIU compares the size of every open or mapped file with that of the dump."
 COMMAND = "podman container restore --tcp-established --import /srv/a-long/path/web.tar.zst"
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    print_prose([("why", SENTENCE), ("", ""), ("copy", COMMAND + "\n"), ("", "a\x1bb")])
+    print_facts([("why", SENTENCE), ("", ""), ("copy", COMMAND + "\n"), ("", "a\x1bb")], wraps=True)
     return capsys.readouterr().out.splitlines()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import print_facts, print_heading, print_json
+from ckpt_tui.cli.tables import print_json, print_sections
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.plan import Plan
@@ -15,8 +15,7 @@ from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.text import human_bytes
-from ckpt_tui.views.conversion import plan_sections, result_sections
-from ckpt_tui.views.facts import Section
+from ckpt_tui.views.conversion import LOSSES, WARNINGS, plan_sections, result_sections
 
 
 def convert(
@@ -45,7 +44,10 @@ def convert(
         try:
             plan = prepared.plan
             if dry_run:
-                _show_plan(plan, as_json)
+                if as_json:
+                    print_json(plan_document(plan))
+                else:
+                    print_sections(plan_sections(plan))
                 return
             if plan.problems:
                 raise CkptError(f"{source} cannot be converted:", *plan.problems[:2])
@@ -57,25 +59,8 @@ def convert(
     if as_json:
         print_json(result_document(plan, result, seconds))
     else:
-        _print(result_sections(plan, result, seconds))
-        _print(
-            [s for s in plan_sections(plan) if s.title in ("Lost already at the dump", "To know")]
-        )
-
-
-def _show_plan(plan: Plan, as_json: bool) -> None:
-    if as_json:
-        print_json(plan_document(plan))
-    else:
-        _print(plan_sections(plan))
-
-
-def _print(sections: list[Section]) -> None:
-    for section in sections:
-        if section.facts:
-            if section.title:
-                print_heading(section.title)
-            print_facts([(f.label, str(f.value)) for f in section.facts])
+        known = [s for s in plan_sections(plan) if s.title in (LOSSES, WARNINGS)]
+        print_sections([*result_sections(plan, result, seconds), *known])
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_prose
+from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import CkptError, UsageError
@@ -195,9 +195,8 @@ def _print_sections(sections: list[Section], *, headings: bool = True) -> None:
         if section.facts:
             if section.title and headings:
                 print_heading(section.title)
-            print_prose(
-                [(f.label or section.title * (not headings), _value(f)) for f in section.facts]
-            )
+            labels = [f.label or section.title * (not headings) for f in section.facts]
+            print_facts(zip(labels, map(_value, section.facts), strict=True), wraps=True)
 
 
 def _value(fact: Fact) -> str:

@@ -9,7 +9,7 @@ from ckpt_tui.checkpoint.forms import forms
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, pulls, ways
 from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import print_facts, print_heading, print_json, print_table, width
+from ckpt_tui.cli.tables import print_heading, print_json, print_sections, print_table, width
 from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.views.formats import columns, pull_sections, way_rows
 from ckpt_tui.views.forms import form_section
@@ -38,9 +38,7 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
         return
     shown = columns(min(width(), LINE))
     print_table(shown, way_rows(found, done, shown[1].width))
-    for section in pull_sections(checkpoint):
-        print_heading(section.title)
-        print_facts([(fact.label, str(fact.value)) for fact in section.facts])
+    print_sections(pull_sections(checkpoint))
     trees = form_section(checkpoint, min(width(), LINE))
     print_heading(trees.title)
     for fact in trees.facts:

@@ -9,13 +9,17 @@ from typing import Any
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.checkpoint.secret_values import masked_checkpoint
-from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
+from ckpt_tui.cli.tables import (
+    narrate,
+    print_facts,
+    print_heading,
+    print_json,
+    print_sections,
+    print_table,
+)
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError, UsageError
-from ckpt_tui.core.masks import (
-    masked,
-    masked_bytes,
-)
+from ckpt_tui.core.masks import masked, masked_bytes
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
@@ -52,24 +56,21 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
         fetched = {} if opened.transferred is None else {"transferred": opened.transferred}
         print_json({**document, **fetched})
         return
-    for section in overview_sections(checkpoint):
-        print_heading(section.title)
-        facts = [(f.label, str(f.value)) for f in section.facts]
-        print_facts(facts or [("", section.empty)])
+    print_sections(overview_sections(checkpoint))
     print_heading("Processes")
     print_table(processes.COLUMNS, processes.process_rows(checkpoint))
     for process in checkpoint.processes:
         print_heading(f"Process {process.pid}")
         sections = process_sections(checkpoint, process, reveal)
         print_facts(
-            (f"{section.title.lower()} {fact.label}".strip(), str(fact.value))
+            (f"{section.title.lower()} {fact.label}".strip(), fact.value)
             for section in sections
             if not section.title.startswith(LONG_SECTIONS)
             for fact in section.facts
         )
     for one in checkpoint.seccomp:
         print_heading("Seccomp filter " + ", ".join(map(str, one.numbers)))
-        print_facts((fact.label, str(fact.value)) for fact in filter_facts(one))
+        print_facts((fact.label, fact.value) for fact in filter_facts(one))
     for title, columns, rows in (
         ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from ckpt_tui.checkpoint.export import json_pieces
 from ckpt_tui.cli.telling import LINE
+from ckpt_tui.core.styled import Cell
 from ckpt_tui.core.text import printable
+from ckpt_tui.views.facts import Section
 from ckpt_tui.views.table import Column, Row, RowSource, column_widths, fit, plain
 
 NARROW = 20
@@ -42,28 +44,28 @@ def _line(cells: Sequence[object]) -> str:
     return "  ".join(c if isinstance(c, str) else plain(c) for c in cells).rstrip()  # type: ignore[arg-type]
 
 
-def print_facts(facts: Iterable[tuple[str, str]], indent: str = "") -> None:
-    """Print labels and values, one a line; empty values are left out."""
+def print_facts(facts: Iterable[tuple[str, Cell]], *, wraps: bool = False) -> None:
+    """Print labels and values, one a line; empty values are left out. `wraps`: sentences, wrapped
+    to the terminal where there is one; a value with a line end behind it is a command, which stays
+    in one line to be copied."""
     LINE.take_away()
-    pairs = [(label, value) for label, value in facts if value]
-    room = max((len(label) for label, _ in pairs), default=0)
-    for label, value in pairs:
-        print(f"{indent}{label.ljust(room)}  {printable(value)}")
-
-
-def print_prose(facts: Iterable[tuple[str, str]]) -> None:
-    """Print labels and sentences, wrapped to the terminal where there is one; a value with a line
-    end behind it is a command, which stays whole to be copied."""
-    LINE.take_away()
-    pairs = [(label, value) for label, value in facts if value]
+    pairs = [(label, str(value)) for label, value in facts if value]
     room = max((len(label) for label, _ in pairs), default=0) + 2
-    across = width() - room if sys.stdout.isatty() else 0
+    across = width() - room if wraps and sys.stdout.isatty() else 0
     for label, value in pairs:
         text = printable(value.removesuffix("\n"))
-        is_whole = value.endswith("\n") or across < NARROW
-        lines = [text] if is_whole else textwrap.wrap(text, across, break_on_hyphens=False)
+        stays = value.endswith("\n") or across < NARROW
+        lines = [text] if stays else textwrap.wrap(text, across, break_on_hyphens=False)
         for number, line in enumerate(lines or [""]):
             print(f"{'' if number else label}".ljust(room) + line)
+
+
+def print_sections(sections: Iterable[Section]) -> None:
+    """Print sections under their headings; those without facts say so, or are left out."""
+    for section in sections:
+        if section.title and (section.facts or section.empty):
+            print_heading(section.title)
+        print_facts([(f.label, f.value) for f in section.facts] or [("", section.empty)])
 
 
 def print_heading(text: str) -> None:

@@ -43,6 +43,16 @@ def human_bytes(size: int | float) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
+def exact_bytes(size: int) -> str:
+    """Return a size in both ways: `1.46 KiB (1,498)`."""
+    return f"{human_bytes(size)} ({size:,})"
+
+
+def some_bytes(size: int | None, nothing: str = "") -> str:
+    """Return a size, or `nothing` where it is 0 or not known."""
+    return human_bytes(size) if size else nothing
+
+
 def human_count(count: int, noun: str, plural: str = "") -> str:
     """Return `1 file`, `12,345 files`."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from ckpt_tui.core.styled import styled
-from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.core.text import human_bytes, human_count, printable, some_bytes
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.views import listing
 from ckpt_tui.views.browse_tree import LEADING, BrowseTree, Line
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, known
 from ckpt_tui.views.meanings import OPEN, SHUT
 from ckpt_tui.views.table import Column, Row
 
@@ -47,7 +47,7 @@ class BrowseRows:
         if line.note:
             label += (f"  {printable(line.note)}", "muted")
         age = listing.age(entry, self._now)
-        known = (listing.size(entry), age, listing.what(entry), listing.digest(entry))
+        known = (some_bytes(entry.size), age, listing.what(entry), listing.digest(entry))
         return Row(line.key, (label, *map(printable, known)))
 
     def _sign(self, line: Line) -> str:
@@ -69,20 +69,17 @@ def is_looked_into(entry: Entry) -> bool:
 def line_sections(line: Line) -> list[Section]:
     """Return what the card says of a line that was not looked into."""
     entry = line.entry
-    known = known_sections(entry)
-    if not entry.target and entry.kind not in LEADING:
-        return known
-    if not entry.target:
-        place = [] if entry.kind is Kind.REGISTRIES else [Fact("", printable(entry.path))]
-        return [Section("", [*place, Fact("", _branch_text(line))]), *known]
-    if entry.content in ("image", "index"):
-        text = "Nothing on it says that it is a checkpoint: enter looks for one."
-        return [Section("", [Fact("", text)]), *known]
-    name = Fact("", printable(entry.name))
-    if (entry.size or 0) > PREVIEW_LIMIT:
-        text = "Large: enter opens it, with progress and a way to stop."
-        return [Section("", [name, Fact("", text)]), *known]
-    return known or [Section("", [name])]
+    rest = known_sections(entry)
+    first: tuple[str, ...] = ()
+    if not entry.target and entry.kind in LEADING:
+        first = "" if entry.kind is Kind.REGISTRIES else entry.path, _branch_text(line)
+    elif entry.target and entry.content in ("image", "index"):
+        first = ("Nothing on it says that it is a checkpoint: enter looks for one.",)
+    elif entry.target and (entry.size or 0) > PREVIEW_LIMIT:
+        first = entry.name, "Large: enter opens it, with progress and a way to stop."
+    elif entry.target and not rest:
+        first = (entry.name,)
+    return [Section("", known(*(("", printable(text)) for text in first))), *rest]
 
 
 def known_sections(entry: Entry) -> list[Section]:
@@ -102,7 +99,7 @@ def known_sections(entry: Entry) -> list[Section]:
         ("CRIU", entry.criu),
         *(sorted(one.annotations.items()) if one and entry.role else ()),
     )
-    facts = [Fact(printable(label), printable(value)) for label, value in labelled if value]
+    facts = known(*((printable(label), printable(value)) for label, value in labelled))
     return [Section("", facts)] if facts else []
 
 

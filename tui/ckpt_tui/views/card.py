@@ -20,9 +20,9 @@ from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.details import count_line
 from ckpt_tui.views.diagnosis import log_sections
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, known
 from ckpt_tui.views.meanings import signed
-from ckpt_tui.views.overview import age, component_parts, format_line, short_reference
+from ckpt_tui.views.overview import age, component_parts, format_line, release, short_reference
 
 SHOWN_FINDINGS = 3
 """Findings named on the card; d shows all."""
@@ -73,24 +73,20 @@ def card_sections(
     facts = checkpoint.container
     sizes = checkpoint.sizes
     criu = checkpoint.criu
-    release = f"CRIU {criu.version or (criu.at_least and f'{criu.at_least} or later') or '?'}"
+    by = release(criu) or "?", facts.runtime or checkpoint.format.engine, criu.architecture
     rows = [
         Fact("", format_line(checkpoint)),
         Fact("", f"{human_bytes(sizes.packed)} packed, {human_bytes(sizes.plain)} plain"),
     ]
-    details = [
-        ("container", facts.name),
-        ("of", short_reference(facts.image)),
-        ("pod", f"{facts.namespace}/{facts.pod}" if facts.pod else ""),
+    details = known(
+        ("container", printable(facts.name)),
+        ("of", printable(short_reference(facts.image))),
+        ("pod", printable(f"{facts.namespace}/{facts.pod}") if facts.pod else ""),
         ("dumped", age(facts.checkpointed, now or datetime.now(UTC))),
-        ("by", f"{release}, {facts.runtime or checkpoint.format.engine}, {criu.architecture}"),
+        ("by", printable(f"CRIU {', '.join(by)}")),
         ("inside", count_line(checkpoint)),
-    ]
-    return [
-        Section("", rows),
-        Section("", list(_verdict(diagnosis))),
-        Section("", [Fact(label, printable(value)) for label, value in details if value]),
-    ]
+    )
+    return [Section("", rows), Section("", list(_verdict(diagnosis))), Section("", details)]
 
 
 def _verdict(diagnosis: TargetDiagnosis) -> Iterator[Fact]:

@@ -12,17 +12,7 @@ from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.facts import Fact, Section
-from ckpt_tui.views.meanings import signed
-
-ROLE_MEANING = {
-    "metadata": "metadata",
-    "criu": "images",
-    "pages": "pages",
-    "delta": "delta",
-    "devshm": "volumes",
-    "volumes": "volumes",
-    "base": "base",
-}
+from ckpt_tui.views.meanings import kind_of, signed
 
 BAR = 12
 """Cells of a bar in the comparison of before and after."""
@@ -36,6 +26,9 @@ BASE_VERDICTS = {
 }
 """What is known of the base image: a meaning and words."""
 
+LOSSES, WARNINGS = "Lost already at the dump", "To know"
+"""Titles of what a result says, too."""
+
 NAMED = 2
 """Files of a layer that are named; more are counted."""
 
@@ -47,8 +40,8 @@ def plan_sections(plan: Plan) -> list[Section]:
         Section("Layers", list(_layers(plan))),
         Section("Before and after", list(_figures(plan))),
         Section("It cannot start", [_signed("fails", p) for p in plan.problems]),
-        Section("Lost already at the dump", [_signed("may-fail", p) for p in plan.losses]),
-        Section("To know", [_signed("may-fail", w) for w in plan.warnings]),
+        Section(LOSSES, [_signed("may-fail", p) for p in plan.losses]),
+        Section(WARNINGS, [_signed("may-fail", w) for w in plan.warnings]),
     ]
 
 
@@ -82,7 +75,7 @@ def _layers(plan: Plan) -> Iterator[Fact]:
 
 def _bar_fact(role: str, size: int, scale: int, words: str) -> Fact:
     line = styled(
-        (bar(size, scale, BAR), ROLE_MEANING.get(role, "metadata")),
+        (bar(size, scale, BAR), kind_of(role)),
         (human_bytes(size).rjust(10), "strong"),
         (f"  {printable(words)}", "muted"),
     )

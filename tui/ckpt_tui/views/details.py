@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.index import index_of
@@ -21,8 +21,15 @@ from ckpt_tui.checkpoint.model import (
 from ckpt_tui.checkpoint.ref import Kind, Ref
 from ckpt_tui.core.masks import covered, masked, masked_arguments
 from ckpt_tui.core.styled import styled
-from ckpt_tui.core.text import human_bytes, human_count, printable, shortened
-from ckpt_tui.views.facts import Fact, Section, and_more
+from ckpt_tui.core.text import (
+    exact_bytes,
+    human_bytes,
+    human_count,
+    printable,
+    shortened,
+    some_bytes,
+)
+from ckpt_tui.views.facts import Fact, Section, and_more, known
 from ckpt_tui.views.isolation import cgroup_sections, namespace_sections
 from ckpt_tui.views.processes import SHOWN_COMMAND, command_line, exit_text, written
 
@@ -36,7 +43,7 @@ IN_FILES = ", in the tab Files"
 def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> list[Section]:
     """Return one process: who it is, what it was doing, arguments, environment, files, limits."""
     return [
-        Section("", list(_identity(checkpoint, process, reveal))),
+        Section("", _identity(checkpoint, process, reveal)),
         Section("Arguments", list(_arguments(process.argv or (), reveal))),
         Section(
             "Environment",
@@ -44,10 +51,10 @@ def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> 
         ),
         Section("Threads", [_thread(t) for t in process.threads]),
         Section("Files", list(_files(checkpoint, process.pid))),
-        Section("Memory", list(_memory(checkpoint, process.pid))),
-        Section("Credentials", list(_credentials(process))),
+        Section("Memory", _memory(checkpoint, process.pid)),
+        Section("Credentials", _credentials(process)),
         Section("Seccomp", list(_seccomp(checkpoint, process))),
-        Section("Signals", list(_signals(process))),
+        Section("Signals", _signals(process)),
         Section("Timers", [Fact("", t) for t in process.timers]),
         Section("Limits", [Fact(n, _limit(*v)) for n, v in process.limits.items()]),
         Section("Auxiliary vector", [Fact(n, _auxiliary(n, v)) for n, v in process.auxv.items()]),
@@ -65,29 +72,28 @@ def _arguments(argv: Sequence[bytes], reveal: bool) -> Iterator[Fact]:
         )
 
 
-def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> Iterator[Fact]:
-    yield Fact("command", shortened(command_line(process, reveal), SHOWN_COMMAND))
+def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> list[Fact]:
     parent = index_of(checkpoint).process.get(process.ppid)
-    yield Fact("parent", f"{process.ppid} {printable(parent.comm)}" if parent else "none here")
-    yield Fact("group, session", f"{process.pgid}, {process.sid}")
+    who, leader = process.credentials, process.threads[0] if process.threads else None
+    facts = known(
+        ("command", shortened(command_line(process, reveal), SHOWN_COMMAND)),
+        ("parent", f"{process.ppid} {printable(parent.comm)}" if parent else "none here"),
+        ("group, session", f"{process.pgid}, {process.sid}"),
+    )
     if process.state == "zombie":
-        yield Fact("state", f"zombie, {exit_text(process.exit_code)}")
-        return
-    yield Fact("state", " ".join(filter(None, (process.state, process.stop_signal))))
-    if process.threads and process.threads[0].blocked_in:
-        yield Fact("blocked in", printable(process.threads[0].blocked_in))
-    yield Fact("executable", printable(process.exe) + (" (deleted)" if process.exe_deleted else ""))
-    yield Fact("directory", printable(process.cwd))
-    if process.root not in ("", "/"):
-        yield Fact("root", printable(process.root))
-    if process.personality:
-        yield Fact("personality", process.personality)
-    if process.umask is not None:
-        yield Fact("umask", f"{process.umask:04o}")
-    if who := process.credentials:
-        yield Fact("user, group", f"{who.uid}, {who.gid}")
-    if process.argv is None:
-        yield Fact("arguments", "not readable: the pages that held them are missing or damaged")
+        return [*facts, Fact("state", f"zombie, {exit_text(process.exit_code)}")]
+    lost = "not readable: the pages that held them are missing or damaged"
+    return facts + known(
+        ("state", " ".join(filter(None, (process.state, process.stop_signal)))),
+        ("blocked in", printable(leader.blocked_in) if leader else ""),
+        ("executable", printable(process.exe) + (" (deleted)" if process.exe_deleted else "")),
+        ("directory", printable(process.cwd)),
+        ("root", "" if process.root == "/" else printable(process.root)),
+        ("personality", process.personality),
+        ("umask", "" if process.umask is None else f"{process.umask:04o}"),
+        ("user, group", f"{who.uid}, {who.gid}" if who else ""),
+        ("arguments", lost if process.argv is None else ""),
+    )
 
 
 def _thread(thread: Thread) -> Fact:
@@ -118,33 +124,34 @@ def file_text(file: OpenFile) -> str:
     return words.strip() + (" (deleted)" if file.deleted else "")
 
 
-def _memory(checkpoint: Checkpoint, pid: int) -> Iterator[Fact]:
+def _memory(checkpoint: Checkpoint, pid: int) -> list[Fact]:
     memory = index_of(checkpoint).memory.get(pid)
     if memory is None:
-        return
-    yield Fact("dumped", human_bytes(memory.dumped_bytes))
-    yield Fact("virtual", f"{human_bytes(memory.virtual_bytes)} in {len(memory.regions)} regions")
-    if memory.shared_bytes:
-        yield Fact("shared", human_bytes(memory.shared_bytes))
-    if memory.parent_bytes:
-        yield Fact("in the dump before", human_bytes(memory.parent_bytes))
+        return []
+    virtual = f"{human_bytes(memory.virtual_bytes)} in {len(memory.regions)} regions"
+    return known(
+        ("dumped", human_bytes(memory.dumped_bytes)),
+        ("virtual", virtual),
+        ("shared", some_bytes(memory.shared_bytes)),
+        ("in the dump before", some_bytes(memory.parent_bytes)),
+    )
 
 
-def _credentials(process: Process) -> Iterator[Fact]:
+def _credentials(process: Process) -> list[Fact]:
     who = process.credentials
     if who is None:
-        return
-    yield Fact("effective", f"user {who.euid}, group {who.egid}")
-    if who.groups:
-        yield Fact("groups", " ".join(map(str, who.groups)))
-    for name, capabilities in who.capabilities.items():
-        if capabilities:
-            short = " ".join(c.removeprefix("CAP_").lower() for c in capabilities)
-            yield Fact(name, short)
-    if who.no_new_privs:
-        yield Fact("no new privileges", "set")
-    if who.lsm_profile:
-        yield Fact("label", printable(who.lsm_profile))
+        return []
+    return known(
+        ("effective", f"user {who.euid}, group {who.egid}"),
+        ("groups", " ".join(map(str, who.groups))),
+        *((name, _short(of, "CAP_").lower()) for name, of in who.capabilities.items()),
+        ("no new privileges", "set" if who.no_new_privs else ""),
+        ("label", printable(who.lsm_profile)),
+    )
+
+
+def _short(names: Iterable[str], prefix: str) -> str:
+    return " ".join(name.removeprefix(prefix) for name in names)
 
 
 SHOWN_CALLS = 60
@@ -177,18 +184,16 @@ def filter_facts(one: SeccompFilter) -> Iterator[Fact]:
         yield Fact(action, human_count(len(calls), "system call") if many else " ".join(calls))
 
 
-def _signals(process: Process) -> Iterator[Fact]:
+def _signals(process: Process) -> list[Fact]:
     ignored = [s for s, what in process.handlers.items() if what == "ignore"]
     handled = [s for s, what in process.handlers.items() if what != "ignore"]
     leader = process.threads[0] if process.threads else None
-    for label, names in (
-        ("handled", handled),
-        ("ignored", ignored),
-        ("blocked", leader.blocked_signals if leader else ()),
-        ("pending", leader.pending_signals if leader else ()),
-    ):
-        if names:
-            yield Fact(label, " ".join(n.removeprefix("SIG") for n in names))
+    return known(
+        ("handled", _short(handled, "SIG")),
+        ("ignored", _short(ignored, "SIG")),
+        ("blocked", _short(leader.blocked_signals if leader else (), "SIG")),
+        ("pending", _short(leader.pending_signals if leader else (), "SIG")),
+    )
 
 
 def _limit(soft: int | None, hard: int | None) -> str:
@@ -221,20 +226,16 @@ def _registers(process: Process) -> Iterator[Section]:
 def file_sections(checkpoint: Checkpoint, file: OpenFile, _: bool) -> list[Section]:
     """Return one descriptor with everyone who holds the same open file."""
     mount = index_of(checkpoint).mount_of(file)
-    facts = [
-        Fact("kind", file.kind + (", path deleted" if file.deleted else "")),
-        Fact("target", printable(file.target)),
-        Fact("flags", " | ".join(file.flags) + (" | O_CLOEXEC" if file.close_on_exec else "")),
-    ]
-    if file.position is not None:
-        facts.append(Fact("position", f"{file.position:,}"))
-    if file.size is not None:
-        facts.append(Fact("size at the dump", f"{human_bytes(file.size)} ({file.size:,})"))
-    if file.mode is not None:
-        facts.append(Fact("mode at the dump", f"{file.mode & 0o7777:04o}"))
-    if mount:
-        facts.append(Fact("mount", f"{printable(mount.mountpoint)} ({printable(mount.fstype)})"))
-    facts.append(Fact("id", str(file.object_id)))
+    facts = known(
+        ("kind", file.kind + (", path deleted" if file.deleted else "")),
+        ("target", printable(file.target)),
+        ("flags", " | ".join(file.flags) + (" | O_CLOEXEC" if file.close_on_exec else "")),
+        ("position", "" if file.position is None else f"{file.position:,}"),
+        ("size at the dump", "" if file.size is None else exact_bytes(file.size)),
+        ("mode at the dump", "" if file.mode is None else f"{file.mode & 0o7777:04o}"),
+        ("mount", printable(f"{mount.mountpoint} ({mount.fstype})") if mount else ""),
+        ("id", str(file.object_id)),
+    )
     return [
         Section("", facts),
         Section(
@@ -248,63 +249,53 @@ def file_sections(checkpoint: Checkpoint, file: OpenFile, _: bool) -> list[Secti
 
 def socket_sections(_: Checkpoint, socket: Socket, _reveal: bool) -> list[Section]:
     """Return one socket."""
-    return [
-        Section("", list(_socket(socket))),
-        Section("Options", [Fact(n, printable(v)) for n, v in socket.options.items()]),
-    ]
-
-
-def _socket(socket: Socket) -> Iterator[Fact]:
-    yield Fact("family", socket.family)
-    yield Fact("type", f"{socket.type} {printable(socket.protocol)}".strip())
-    yield Fact("state", socket.state or "–")
-    yield Fact("local", printable(socket.local) or "(unnamed)")
-    if socket.remote:
-        yield Fact("remote", printable(socket.remote))
-    if socket.peer:
-        yield Fact("other end", "process {} fd {}".format(*socket.peer))
-    yield Fact("in its queues", human_bytes(socket.queued))
-    yield Fact("inode", str(socket.inode))
+    facts = known(
+        ("family", socket.family),
+        ("type", f"{socket.type} {printable(socket.protocol)}".strip()),
+        ("state", socket.state or "–"),
+        ("local", printable(socket.local) or "(unnamed)"),
+        ("remote", printable(socket.remote)),
+        ("other end", "process {} fd {}".format(*socket.peer) if socket.peer else ""),
+        ("in its queues", human_bytes(socket.queued)),
+        ("inode", str(socket.inode)),
+    )
+    options = [Fact(n, printable(v)) for n, v in socket.options.items()]
+    return [Section("", facts), Section("Options", options)]
 
 
 def region_sections(_: Checkpoint, region: Region, _reveal: bool) -> list[Section]:
     """Return one memory region."""
-    return [Section("", list(_region(region)))]
-
-
-def _region(region: Region) -> Iterator[Fact]:
-    span = region.end - region.start
-    yield Fact("addresses", f"{region.start:#x} – {region.end:#x}")
-    yield Fact("kind", f"{region.kind}, {region.protection}")
-    yield Fact("span", f"{human_bytes(span)} ({span:,})")
-    yield Fact("dumped", f"{human_bytes(region.dumped)} ({region.dumped:,})")
-    if region.parent:
-        yield Fact("in the dump before", human_bytes(region.parent))
-    if region.lazy:
-        yield Fact("left to lazy pages", human_bytes(region.lazy))
-    if region.path:
-        yield Fact("backed by", f"{printable(region.path)} from byte {region.offset:,}")
-    if region.shared_id:
-        yield Fact("shared object", f"pagemap-shmem-{region.shared_id}.img")
-    yield Fact("flags", " | ".join(region.flags))
+    backing = f"{printable(region.path)} from byte {region.offset:,}"
+    facts = known(
+        ("addresses", f"{region.start:#x} – {region.end:#x}"),
+        ("kind", f"{region.kind}, {region.protection}"),
+        ("span", exact_bytes(region.end - region.start)),
+        ("dumped", exact_bytes(region.dumped)),
+        ("in the dump before", some_bytes(region.parent)),
+        ("left to lazy pages", some_bytes(region.lazy)),
+        ("backed by", backing if region.path else ""),
+        ("shared object", f"pagemap-shmem-{region.shared_id}.img" if region.shared_id else ""),
+        ("flags", " | ".join(region.flags)),
+    )
+    return [Section("", facts)]
 
 
 def mount_sections(checkpoint: Checkpoint, mount: Mount, reveal: bool) -> list[Section]:
     """Return one mount with the files open on it."""
     users = index_of(checkpoint).on_mount.get(mount.id, [])
-    facts = [
-        Fact("mount point", printable(mount.mountpoint)),
-        Fact("type", printable(mount.fstype)),
-        Fact("source", masked(printable(mount.source), reveal)),
-        Fact("root in it", printable(mount.root)),
-        Fact("device", mount.device),
-        Fact("flags", " | ".join(mount.flags)),
-        Fact("options", masked(printable(mount.options), reveal)),
-        Fact("external", printable(mount.external_key) or "no: CRIU mounts it itself"),
-        Fact("in the image", human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "nothing"),
-    ]
+    facts = known(
+        ("mount point", printable(mount.mountpoint)),
+        ("type", printable(mount.fstype)),
+        ("source", masked(printable(mount.source), reveal)),
+        ("root in it", printable(mount.root)),
+        ("device", mount.device),
+        ("flags", " | ".join(mount.flags)),
+        ("options", masked(printable(mount.options), reveal)),
+        ("external", printable(mount.external_key) or "no: CRIU mounts it itself"),
+        ("in the image", some_bytes(mount.dumped_bytes) or "nothing"),
+    )
     return [
-        Section("", [f for f in facts if f.value]),
+        Section("", facts),
         Section(
             "Open on it",
             [
@@ -319,19 +310,16 @@ def mount_sections(checkpoint: Checkpoint, mount: Mount, reveal: bool) -> list[S
 
 def change_sections(_: Checkpoint, entry: DeltaEntry, _reveal: bool) -> list[Section]:
     """Return one change of the root filesystem."""
-    words = {"written": "written: added, or changed against the base image"}
-    facts = [
-        Fact("path", printable(entry.path)),
-        Fact("change", words.get(entry.change, entry.change)),
-    ]
-    if entry.change != "deleted":
-        facts += [
-            Fact("kind", entry.kind),
-            Fact("mode", f"{entry.mode:04o}"),
-            Fact("size", f"{human_bytes(entry.size)} ({entry.size:,})"),
-        ]
-    if entry.link:
-        facts.append(Fact("link to", printable(entry.link)))
+    written = "written: added, or changed against the base image"
+    is_there = entry.change != "deleted"
+    facts = known(
+        ("path", printable(entry.path)),
+        ("change", written if entry.change == "written" else entry.change),
+        ("kind", entry.kind if is_there else ""),
+        ("mode", f"{entry.mode:04o}" if is_there else ""),
+        ("size", exact_bytes(entry.size) if is_there else ""),
+        ("link to", printable(entry.link)),
+    )
     return [Section("", facts)]
 
 
@@ -358,13 +346,8 @@ DETAILS: Mapping[Kind, Callable[[Checkpoint, Any, bool], list[Section]]] = {
 
 def count_line(checkpoint: Checkpoint) -> str:
     """Return `2 processes, 6 descriptors, 0 sockets`."""
+    processes = human_count(len(checkpoint.processes), "process", "processes")
     if not checkpoint.has_descriptors:
-        processes = human_count(len(checkpoint.processes), "process", "processes")
         return f"{processes}; their descriptors are being read"
-    return ", ".join(
-        (
-            human_count(len(checkpoint.processes), "process", "processes"),
-            human_count(len(checkpoint.files), "descriptor"),
-            human_count(len(checkpoint.sockets), "socket"),
-        )
-    )
+    descriptors = human_count(len(checkpoint.files), "descriptor")
+    return f"{processes}, {descriptors}, {human_count(len(checkpoint.sockets), 'socket')}"

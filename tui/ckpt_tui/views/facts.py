@@ -45,6 +45,11 @@ class Section:
     """Said if there are no facts; without it the section is left out."""
 
 
+def known(*pairs: tuple[str, Cell]) -> list[Fact]:
+    """Return facts of labels and values, without those that have no value."""
+    return [Fact(label, value) for label, value in pairs if value]
+
+
 def and_more(count: int, where: str = "") -> list[Fact]:
     """Return the line that says how many more there are than are shown, if there are some."""
     return [Fact("", f"and {count:,} more{where}")] if count > 0 else []

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from ckpt_tui.checkpoint.forms import CheckpointForm, Piece, forms
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.styled import Styled, styled
-from ckpt_tui.core.text import human_bytes, printable, short_digest
+from ckpt_tui.core.text import printable, short_digest, some_bytes
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.meanings import MEANINGS
 from ckpt_tui.views.table import GAP, fit, plain
@@ -40,7 +40,7 @@ def form_lines(form: CheckpointForm, width: int) -> Iterator[Styled]:
 
 
 def _lines(piece: Piece, edge: str, below: str, width: int) -> Iterator[Styled]:
-    size = (human_bytes(piece.bytes) if piece.bytes else "–").rjust(NUMBER)
+    size = some_bytes(piece.bytes, "–").rjust(NUMBER)
     about = ""
     if piece.digest and width >= _DIGEST:
         about = f"{short_digest(piece.digest)} {_kind(piece.media_type)}"

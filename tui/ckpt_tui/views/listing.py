@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from ckpt_tui.core.text import human_bytes, human_duration, printable, short_digest
+from ckpt_tui.core.text import human_duration, printable, short_digest, some_bytes
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.views.table import Column, Row
 
@@ -24,11 +24,6 @@ def what(entry: Entry) -> str:
     if entry.problem:
         return "?"
     return _WORDS.get(entry.kind, "") if entry.parts is None else ""
-
-
-def size(entry: Entry) -> str:
-    """Return the size, empty where it is not known or nothing."""
-    return human_bytes(entry.size) if entry.size else ""
 
 
 def now() -> datetime:
@@ -76,7 +71,7 @@ _CONTAINER: Shown = (
     Column("CONTAINER", share=1, least=10, optional=True),
     lambda entry: entry.container,
 )
-_SIZE: Shown = (Column("SIZE", width=9, align="right"), size)
+_SIZE: Shown = (Column("SIZE", width=9, align="right"), lambda entry: some_bytes(entry.size))
 _AGE: Shown = (
     Column("AGE", width=7, align="right", optional=True),
     lambda entry: age(entry, now()),

@@ -47,7 +47,17 @@ ATTRIBUTES = {"link": "underline", "heading": "bold", "strong": "bold", "fails":
 OPEN, SHUT = "▼", "▶"
 """Signs of a branch in a tree. The smaller ▾ ▸ are missing from Fira Code, hence from pictures."""
 
+_KINDS = {meaning.name: meaning.name for meaning in MEANINGS if meaning.use == "fill"} | {
+    "criu": "images",
+    "devshm": "volumes",
+}
+
 _SIGNS = {meaning.name: meaning.sign for meaning in MEANINGS}
+
+
+def kind_of(role: str) -> str:
+    """Return the meaning of a component of a checkpoint, or of a layer with that role."""
+    return _KINDS.get(role, "metadata")
 
 
 def sign(meaning: str) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ckpt_tui.checkpoint.index import index_of
-from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.model import Checkpoint, CriuFacts
 from ckpt_tui.core.masks import masked_arguments
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import (
@@ -20,22 +20,12 @@ from ckpt_tui.core.text import (
 )
 from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.details import count_line
-from ckpt_tui.views.facts import Fact, Section, note_facts
-from ckpt_tui.views.meanings import signed
+from ckpt_tui.views.facts import Fact, Section, known, note_facts
+from ckpt_tui.views.meanings import kind_of, signed
 from ckpt_tui.views.processes import SHOWN_COMMAND
 
 if TYPE_CHECKING:  # 30 ms that no command but one needs
     from ckpt_tui.diagnose.target import TargetDiagnosis
-
-MEANING_OF_COMPONENT = {
-    "pages": "pages",
-    "images": "images",
-    "metadata": "metadata",
-    "delta": "delta",
-    "devshm": "volumes",
-    "volumes": "volumes",
-    "base": "base",
-}
 
 SHOWN_NOTES = 8
 """Notes on the first page; the tab Diagnosis has all."""
@@ -52,8 +42,8 @@ STATS = (
 def overview_sections(checkpoint: Checkpoint, now: datetime | None = None) -> list[Section]:
     """Return the facts of the first page; `now` is the time that ages are told by."""
     return [
-        Section("Container", list(_container(checkpoint, now or datetime.now(UTC)))),
-        Section("Dump", list(_dump(checkpoint))),
+        Section("Container", _container(checkpoint, now or datetime.now(UTC))),
+        Section("Dump", _dump(checkpoint)),
         Section("Inside", list(_inside(checkpoint))),
         Section(
             "Notes",
@@ -78,54 +68,46 @@ def short_reference(image: str) -> str:
     return f"{name}@{short_digest(digest)}" if at else image
 
 
-def _container(checkpoint: Checkpoint, now: datetime) -> Iterator[Fact]:
+def _container(checkpoint: Checkpoint, now: datetime) -> list[Fact]:
     facts = checkpoint.container
     pod = f"{facts.namespace}/{facts.pod}" if facts.namespace else facts.pod
-    for label, value in (
-        ("name", facts.name),
-        ("image", short_reference(facts.image)),
-        ("image id", short_digest(f"sha256:{facts.image_id}") if facts.image_id else ""),
-        ("pod", pod),
-        ("command", shortened(_command(facts.command), SHOWN_COMMAND)),
+    command = " ".join(masked_arguments(facts.command, False))
+    networks = [(name, " ".join(addresses)) for name, addresses in facts.networks.items()]
+    return known(
+        ("name", printable(facts.name)),
+        ("image", printable(short_reference(facts.image))),
+        ("image id", printable(short_digest(f"sha256:{facts.image_id}")) if facts.image_id else ""),
+        ("pod", printable(pod)),
+        ("command", printable(shortened(command, SHOWN_COMMAND))),
         ("engine", checkpoint.format.engine),
-        ("runtime", facts.runtime),
-        ("id", facts.id[:12]),
+        ("runtime", printable(facts.runtime)),
+        ("id", printable(facts.id[:12])),
         ("created", age(facts.created, now)),
         ("dumped", age(facts.checkpointed, now)),
-    ):
-        if value:
-            yield Fact(label, printable(value))
-    for network, addresses in facts.networks.items():
-        yield Fact("network", printable(f"{network} {' '.join(addresses)}"))
+        *(("network", printable(" ".join(network))) for network in networks),
+    )
 
 
-def _command(arguments: tuple[str, ...]) -> str:
-    return " ".join(masked_arguments(arguments, False))
+def release(criu: CriuFacts) -> str:
+    """Return the release of CRIU that dumped, as well as it is known; printable."""
+    return printable(criu.version) or (f"{criu.at_least} or later" if criu.at_least else "")
 
 
-def _dump(checkpoint: Checkpoint) -> Iterator[Fact]:
+def _dump(checkpoint: Checkpoint) -> list[Fact]:
     criu = checkpoint.criu
-    release = criu.version or (f"{criu.at_least} or later" if criu.at_least else "")
-    yield Fact("format", format_line(checkpoint))
-    yield Fact("CRIU", printable(release) or "release not recorded")
-    yield Fact("architecture", f"{criu.architecture or '?'}, pages of {criu.page_size} bytes")
-    if criu.network_lock:
-        yield Fact("network lock", criu.network_lock)
-    if criu.lsm and criu.lsm != "NO_LSM":
-        yield Fact("security module", criu.lsm)
-    if criu.plugins:
-        yield Fact("plugins", printable(", ".join(criu.plugins)))
-    for flag, text in (
-        (criu.tcp_close, "TCP connections were dumped as closed"),
-        (criu.pre_dump, "a pre-dump: cannot be restored by itself"),
-        (criu.compressed_pages, "page images are compressed by CRIU"),
-        (criu.encrypted, "images are encrypted"),
-    ):
-        if flag:
-            yield Fact("", text)
-    for field, label in STATS:
-        if field in criu.stats:
-            yield Fact(label, f"{criu.stats[field] / 1000:.1f} ms")
+    return known(
+        ("format", format_line(checkpoint)),
+        ("CRIU", release(criu) or "release not recorded"),
+        ("architecture", f"{criu.architecture or '?'}, pages of {criu.page_size} bytes"),
+        ("network lock", criu.network_lock),
+        ("security module", criu.lsm if criu.lsm != "NO_LSM" else ""),
+        ("plugins", printable(", ".join(criu.plugins or ()))),
+        ("", "TCP connections were dumped as closed" if criu.tcp_close else ""),
+        ("", "a pre-dump: cannot be restored by itself" if criu.pre_dump else ""),
+        ("", "page images are compressed by CRIU" if criu.compressed_pages else ""),
+        ("", "images are encrypted" if criu.encrypted else ""),
+        *((name, f"{criu.stats[f] / 1000:.1f} ms") for f, name in STATS if f in criu.stats),
+    )
 
 
 def format_line(checkpoint: Checkpoint) -> str:
@@ -137,11 +119,12 @@ def format_line(checkpoint: Checkpoint) -> str:
 def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
     yield Fact("", count_line(checkpoint))
     index = index_of(checkpoint)
-    established, deleted = index.established, index.deleted
-    if established:
-        yield Fact("", signed("may-fail", f"{_established(established)} --tcp-established"))
-    if deleted:
-        yield Fact("", f"{human_count(deleted, 'descriptor')} of files that were deleted")
+    if index.established:
+        needs = "needs" if index.established == 1 else "need"
+        sockets = human_count(index.established, "established TCP socket")
+        yield Fact("", signed("may-fail", f"{sockets} {needs} --tcp-established"))
+    if index.deleted:
+        yield Fact("", f"{human_count(index.deleted, 'descriptor')} of files that were deleted")
     changes = checkpoint.delta.entries
     if not checkpoint.has_changes:
         yield Fact("", "root filesystem: the changes are being read")
@@ -150,15 +133,10 @@ def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
         yield Fact("", f"root filesystem: {written:,} written, {index.gone:,} deleted")
 
 
-def _established(count: int) -> str:
-    needs = "needs" if count == 1 else "need"
-    return f"{human_count(count, 'established TCP socket')} {needs}"
-
-
 def component_parts(checkpoint: Checkpoint) -> list[BarPart]:
     """Return the components as parts of a bar, in their fixed order and colours."""
     return [
-        BarPart(share.name, share.bytes, MEANING_OF_COMPONENT.get(share.name, "metadata"))
+        BarPart(share.name, share.bytes, kind_of(share.name))
         for share in checkpoint.sizes.components
     ]
 

@@ -11,8 +11,8 @@ from ckpt_tui.checkpoint.links import MOST, joined
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.relations import Relation, each, to_image
-from ckpt_tui.core.text import human_bytes, human_count, printable
-from ckpt_tui.views.facts import Fact, Section, and_more, note_facts
+from ckpt_tui.core.text import exact_bytes, human_count, printable
+from ckpt_tui.views.facts import Fact, Section, and_more, known, note_facts
 from ckpt_tui.views.links import Lead, labelled
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref, row_of
 from ckpt_tui.views.tables import SIZED, sized
@@ -80,13 +80,13 @@ def item_sections(item: Item) -> list[Section]:
     return [
         Section(
             "",
-            [
-                Fact("kind", item.kind),
-                Fact("name", printable(item.name)),
-                Fact("size", f"{human_bytes(item.size)} ({item.size:,})"),
-                Fact("in", printable(item.source)),
-                *([Fact("note", item.note)] if item.note else []),
-            ],
+            known(
+                ("kind", item.kind),
+                ("name", printable(item.name)),
+                ("size", exact_bytes(item.size)),
+                ("in", printable(item.source)),
+                ("note", item.note),
+            ),
         ),
         Section("Held by", holders),
     ]

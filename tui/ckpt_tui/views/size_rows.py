@@ -10,10 +10,9 @@ from ckpt_tui.checkpoint.model import StoredPart
 from ckpt_tui.checkpoint.pagecount import PageCounts
 from ckpt_tui.checkpoint.sizetree import SizeNode
 from ckpt_tui.convert.rootfs import Origin
-from ckpt_tui.core.text import human_bytes, printable, short_digest
+from ckpt_tui.core.text import human_bytes, printable, short_digest, some_bytes
 from ckpt_tui.views.bars import BarPart
-from ckpt_tui.views.meanings import sign
-from ckpt_tui.views.overview import MEANING_OF_COMPONENT
+from ckpt_tui.views.meanings import kind_of, sign
 from ckpt_tui.views.table import Column, LazyRows, Row
 from ckpt_tui.views.tables import SIZED, sized
 
@@ -34,7 +33,7 @@ PAGE_KINDS = (
 
 def meaning_of(node: SizeNode) -> str:
     """Return the meaning whose colour a part has."""
-    return MEANING_OF_COMPONENT.get(node.component, "metadata")
+    return kind_of(node.component)
 
 
 def part_of(node: SizeNode) -> BarPart:
@@ -104,7 +103,7 @@ def layer_rows(layers: Sequence[StoredPart], origins: Mapping[str, Origin]) -> l
                 human_bytes(layer.size),
                 "–" if layer.plain_size is None else human_bytes(layer.plain_size),
                 str(layer.members) if layer.members else "–",
-                human_bytes(layer.hidden) if layer.hidden else "–",
+                some_bytes(layer.hidden, "–"),
                 printable(short_digest(layer.digest)),
                 _day(origins[layer.digest][0] if layer.digest in origins else None),
                 printable(layer.media_type),
@@ -142,7 +141,7 @@ def stack_rows(layers: Sequence[StackLayer]) -> list[Row]:
                 layer.role,
                 human_bytes(layer.packed),
                 human_bytes(layer.plain),
-                human_bytes(layer.wasted) if layer.wasted else "–",
+                some_bytes(layer.wasted, "–"),
                 " ".join(
                     f"{sign(how)}{layer.counts[how]:,}"
                     for how in ("added", "changed", "deleted")

@@ -12,7 +12,7 @@ from ckpt_tui.checkpoint.model import Checkpoint, ImageFile, OpenFile, Region, S
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.masks import masked
 from ckpt_tui.core.styled import Cell, Styled, styled
-from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.core.text import human_bytes, printable, some_bytes
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.meanings import signed
 from ckpt_tui.views.table import Column, LazyRows, Row, by_ref, row_of, tree_order
@@ -29,7 +29,7 @@ SIZED = Column("SIZE", width=BAR + NUMBER)
 
 def sized(size: int, scale: int, meaning: str) -> Styled:
     """Return a bar on the scale of its column with the size to its right."""
-    number = (human_bytes(size) if size else "–").rjust(NUMBER)
+    number = some_bytes(size, "–").rjust(NUMBER)
     return styled((bar(size, scale, BAR), meaning), (number, "" if size else "muted"))
 
 
@@ -98,7 +98,7 @@ def _socket_row(socket: Socket) -> Row:
         socket.state,
         (printable(socket.local) or "(unnamed)", socket.local),
         (printable(socket.remote) or peer, socket.remote),
-        (human_bytes(socket.queued) if socket.queued else "", socket.queued),
+        (some_bytes(socket.queued), socket.queued),
     )
 
 
@@ -170,7 +170,7 @@ def mount_rows(checkpoint: Checkpoint, reveal: bool = False) -> list[Row]:
             printable(mount.fstype),
             (masked(printable(mount.source), reveal), mount.source),
             printable(mount.external_key),
-            (human_bytes(mount.dumped_bytes) if mount.dumped_bytes else "", mount.dumped_bytes),
+            (some_bytes(mount.dumped_bytes), mount.dumped_bytes),
         )
         for depth, mount in tree_order(
             mounts, lambda m: (m.namespace, m.id), lambda m: (m.namespace, m.parent_id)

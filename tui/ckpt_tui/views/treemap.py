@@ -99,27 +99,29 @@ def _worst(row: Sequence[float], total: float, side: float) -> float:
     return max(largest / thickness, thickness / smallest)
 
 
+def _turned(box: _Box) -> _Box:
+    """Return a box mirrored at the diagonal: what is wide becomes high."""
+    return _Box(box.y, box.x, box.height, box.width)
+
+
 def _row(row: Sequence[float], total: float, box: _Box, last: bool) -> Iterator[_Box]:
     """Yield the tiles of a row along the shorter side of what is left."""
-    wide = box.width >= box.height
-    side = box.height if wide else box.width
-    thickness = (box.width if wide else box.height) if last else total / side if side else 0.0
+    if box.width < box.height:
+        yield from map(_turned, _row(row, total, _turned(box), last))
+        return
+    thickness = box.width if last else total / box.height if box.height else 0.0
     done = 0.0
     for area in row:
         start, done = done, done + area
-        low, high = side * start / total, side * done / total
-        if wide:
-            yield _Box(box.x, box.y + low, thickness, high - low)
-        else:
-            yield _Box(box.x + low, box.y, high - low, thickness)
+        low, high = box.height * start / total, box.height * done / total
+        yield _Box(box.x, box.y + low, thickness, high - low)
 
 
 def _rest(box: _Box, total: float) -> _Box:
-    if box.width >= box.height:
-        taken = min(total / box.height if box.height else 0.0, box.width)
-        return _Box(box.x + taken, box.y, box.width - taken, box.height)
-    taken = min(total / box.width if box.width else 0.0, box.height)
-    return _Box(box.x, box.y + taken, box.width, box.height - taken)
+    if box.width < box.height:
+        return _turned(_rest(_turned(box), total))
+    taken = min(total / box.height if box.height else 0.0, box.width)
+    return _Box(box.x + taken, box.y, box.width - taken, box.height)
 
 
 def neighbour(tiles: Sequence[Tile], index: int, dx: int, dy: int) -> int:
@@ -127,28 +129,25 @@ def neighbour(tiles: Sequence[Tile], index: int, dx: int, dy: int) -> int:
 
     The next one that has cells beside this one, of several the one whose middle is nearest.
     """
-    here = tiles[index]
-    best, found = None, index
-    for number, tile in enumerate(tiles):
-        if number == index or not tile.width or not tile.height:
-            continue
-        gap, offset = _way(here, tile, dx, dy)
-        if gap < 0:
-            continue
-        rank = (gap, offset)
-        if best is None or rank < best:
-            best, found = rank, number
-    return found
+    ways = {
+        number: _way(tiles[index], tile, dx, dy)
+        for number, tile in enumerate(tiles)
+        if number != index and tile.width and tile.height
+    }
+    ahead = [number for number, (gap, _) in ways.items() if gap >= 0]
+    return min(ahead, key=ways.__getitem__, default=index)
 
 
 def _way(here: Tile, there: Tile, dx: int, dy: int) -> tuple[float, float]:
     """Return the distance in the direction, negative if it lies elsewhere, and the one aside."""
-    if dx:
-        gap = there.x - here.x - here.width if dx > 0 else here.x - there.x - there.width
-        beside = there.y < here.y + here.height and here.y < there.y + there.height
-        aside = abs(there.y + there.height / 2 - here.y - here.height / 2)
-    else:
-        gap = there.y - here.y - here.height if dy > 0 else here.y - there.y - there.height
-        beside = there.x < here.x + here.width and here.x < there.x + there.width
-        aside = abs(there.x + there.width / 2 - here.x - here.width / 2)
+    if dy:
+        here, there = _mirrored(here), _mirrored(there)
+    ahead = dx + dy > 0
+    gap = there.x - here.x - here.width if ahead else here.x - there.x - there.width
+    beside = there.y < here.y + here.height and here.y < there.y + there.height
+    aside = abs(there.y + there.height / 2 - here.y - here.height / 2)
     return (gap, aside) if beside else (-1, aside)
+
+
+def _mirrored(tile: Tile) -> Tile:
+    return Tile(tile.y, tile.x, tile.height, tile.width)
