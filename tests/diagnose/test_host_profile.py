@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,29 @@ def root(tmp_path: Path) -> Path:
 
 def read(root: Path) -> HostProfile:
     return this_host(root, lambda program: VERSIONS.get(program, ""))
+
+
+def test_large_files_are_read_in_pieces_that_the_kernel_allows(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = os.read
+
+    def refusing(descriptor: int, length: int) -> bytes:
+        if length > 1 << 20:  # as /proc/sys does from 4 MiB on
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return really(descriptor, length)
+
+    modules = "".join(f"module_{n} 1 0 - Live 0x0\n" for n in range(100_000))
+    (root / "proc/modules").write_text(f"{modules}tun 61440 0 - Live 0x0\n")
+    monkeypatch.setattr(os, "read", refusing)
+    host = read(root)
+    assert (host.pid_max, host.max_map_count, host.aio_max) == (4194304, 65530, 65536)
+    assert host.modules == ("tun", "overlay")
+
+
+@pytest.mark.skipif(not Path("/proc/sys/kernel/pid_max").exists(), reason="needs /proc/sys")
+def test_limits_of_a_real_kernel_are_read() -> None:
+    assert this_host().pid_max == int(Path("/proc/sys/kernel/pid_max").read_text())
 
 
 def test_profile_has_what_proc_and_sys_say(root: Path) -> None:

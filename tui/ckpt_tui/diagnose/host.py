@@ -41,6 +41,9 @@ TIMEOUT_S = 3.0
 MAX_PIDS = 100_000
 MAX_TEXT = 4 << 20
 """Bytes read of one file of /proc."""
+MAX_READ = 64 << 10
+"""Bytes of one read. The kernel answers a read of 4 MiB or more from /proc/sys with ENOMEM
+(fs/proc/proc_sysctl.c, proc_sys_call_handler)."""
 
 LISTEN = "0A"
 UDP_BOUND = "07"
@@ -193,11 +196,17 @@ def version_of(program: str) -> str:
 
 
 def _text(path: Path) -> str:
+    """Return the start of a file, "" where it cannot be read."""
+    pieces: list[bytes] = []
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_TEXT).decode("utf-8", "surrogateescape")
+        with path.open("rb", buffering=0) as file:
+            while (left := MAX_TEXT - sum(map(len, pieces))) > 0:
+                if not (piece := os.read(file.fileno(), min(left, MAX_READ))):
+                    break
+                pieces.append(piece)
     except OSError:
         return ""
+    return b"".join(pieces).decode("utf-8", "surrogateescape")
 
 
 def _number(path: Path) -> int:
