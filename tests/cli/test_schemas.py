@@ -86,7 +86,7 @@ def test_every_command_with_json_has_a_schema() -> None:
 
 
 @pytest.mark.parametrize("target", CHECKPOINTS, ids=lambda path: path.name)
-@pytest.mark.parametrize("command", ["inspect", "images", "sizes", "diagnose", "formats"])
+@pytest.mark.parametrize("command", ["inspect", "images", "sizes", "diagnose", "formats", "verify"])
 def test_what_is_printed_of_a_checkpoint(command: str, target: Path, run: Run) -> None:
     assert faults(command, run(command, target, "--json").document) == []
 

@@ -91,6 +91,11 @@ class ArchiveTree(Tree):
         spill and its headers were kept."""
         return self._headers.get(name)
 
+    @property
+    def was_read(self) -> bool:
+        """Whether opening it has read all of it, checksums included; else only headers."""
+        return isinstance(self._plain, RereadWindow)
+
     def spills(self, name: str) -> bool:
         """Return whether a read of this file makes a spill file of all large members."""
         return isinstance(self._plain, RereadWindow) and name not in self._kept

@@ -151,6 +151,10 @@ def cut_short(name: str, offset: int, what: str) -> DamagedInput:
     )
 
 
+_Step = tuple[int, int, bool]
+"""Bytes to skip, bytes of header wanted after them, and whether a frame begins there."""
+
+
 class FrameScan:
     """Follows the frame and block headers of a zstd stream (RFC 8878, 3.1) without decoding it.
 
@@ -159,7 +163,9 @@ class FrameScan:
     """
 
     def __init__(self) -> None:
-        self._steps = _frame_steps()
+        self.unchecked = 0
+        """Frames without a checksum of their content, so far."""
+        self._steps = self._frames()
         self._skip, self._take, self._at_frame = next(self._steps)
         self._head = b""
 
@@ -182,27 +188,24 @@ class FrameScan:
                 self._skip, self._take, self._at_frame = self._steps.send(head)
         self._skip = position - end
 
-
-_Step = tuple[int, int, bool]
-"""Bytes to skip, bytes of header wanted after them, and whether a frame begins there."""
-
-
-def _frame_steps() -> Generator[_Step, bytes, None]:
-    skip = 0
-    while True:
-        magic = yield skip, 4, True
-        if int.from_bytes(magic, "little") in SKIPPABLE_MAGICS:
-            skip = int.from_bytes((yield 0, 4, False), "little")
-            continue
-        descriptor = (yield 0, 1, False)[0]
-        single_segment = descriptor >> 5 & 1
-        content_size = (single_segment, 2, 4, 8)[descriptor >> 6]
-        skip = (1 - single_segment) + (0, 1, 2, 4)[descriptor & 3] + content_size
-        last = 0
-        while not last:
-            header = int.from_bytes((yield skip, 3, False), "little")
-            last = header & 1
-            skip = 1 if header >> 1 & 3 == 1 else header >> 3  # an RLE block stores one byte
-        if descriptor >> 2 & 1:
-            yield skip, 4, False  # the checksum of the content
-            skip = 0
+    def _frames(self) -> Generator[_Step, bytes, None]:
+        skip = 0
+        while True:
+            magic = yield skip, 4, True
+            if int.from_bytes(magic, "little") in SKIPPABLE_MAGICS:
+                skip = int.from_bytes((yield 0, 4, False), "little")
+                continue
+            descriptor = (yield 0, 1, False)[0]
+            single_segment = descriptor >> 5 & 1
+            content_size = (single_segment, 2, 4, 8)[descriptor >> 6]
+            skip = (1 - single_segment) + (0, 1, 2, 4)[descriptor & 3] + content_size
+            last = 0
+            while not last:
+                header = int.from_bytes((yield skip, 3, False), "little")
+                last = header & 1
+                skip = 1 if header >> 1 & 3 == 1 else header >> 3  # an RLE block stores one byte
+            if descriptor >> 2 & 1:
+                yield skip, 4, False  # the checksum of the content
+                skip = 0
+            else:
+                self.unchecked += 1

@@ -129,19 +129,27 @@ class SeekableZstdWindow:
     def _decoded(self, number: int) -> bytes:
         start, end = self._table.packed[number : number + 2]
         size = self._table.plain[number + 1] - self._table.plain[number]
-        packed = self._window.read(start, end - start)
-        try:
-            # Asked first, because the decoder believes a size in the frame and allocates it.
-            stated = zstandard.frame_content_size(packed)
-            if stated not in (-1, size):
-                raise DamagedInput(self._name, start, "a frame contradicts the seek table.")
-            decoder = zstandard.ZstdDecompressor()
-            plain = decoder.decompress(packed, max_output_size=size, allow_extra_data=False)
-        except zstandard.ZstdError as error:
-            raise DamagedInput(self._name, start, str(error)) from error
-        if len(plain) != size:
-            raise DamagedInput(self._name, start, "a frame contradicts the seek table.")
-        return plain
+        return decoded_frame(self._window.read(start, end - start), size, self._name, start)
+
+
+def decoded_frame(packed: bytes, size: int, name: str, start: int) -> bytes:
+    """Return the `size` plain bytes of a frame; `start` is where it begins in the file `name`.
+
+    Raises:
+        DamagedInput: they are others in number, or their checksum is.
+    """
+    try:
+        # Asked first, because the decoder believes a size in the frame and allocates it.
+        stated = zstandard.frame_content_size(packed)
+        if stated not in (-1, size):
+            raise DamagedInput(name, start, "a frame contradicts the seek table.")
+        decoder = zstandard.ZstdDecompressor()
+        plain = decoder.decompress(packed, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise DamagedInput(name, start, str(error)) from error
+    if len(plain) != size:
+        raise DamagedInput(name, start, "a frame contradicts the seek table.")
+    return plain
 
 
 class Sink(Protocol):

@@ -237,6 +237,26 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 
 @cli.command()
+@file_argument("targets", nargs=-1, required=True)
+@JSON
+@reads_checkpoints
+def verify(targets: tuple[str, ...], as_json: bool) -> None:
+    """Read all bytes of checkpoints and report damage.
+
+    It compares blobs with their digests, checks zstd frames and the checksums of zstd and gzip,
+    decodes all CRIU images, and looks for missing blobs and images. It exits with 1 if something is
+    damaged.
+
+    \b
+      ckpt-tui verify web.tar.zst oci:store:web
+      ckpt-tui verify docker://registry.example/app/web:1 --json | jq .problems
+    """
+    from ckpt_tui.cli.verification import verify as run
+
+    run(targets, as_json)
+
+
+@cli.command()
 @TARGET
 @click.option("--pid", type=int, metavar="N", help="Only this process.")
 @file_option(

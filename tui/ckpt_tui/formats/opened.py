@@ -123,9 +123,25 @@ def open_checkpoint(
             size = fetch_size(source, progress)
             if size > ASK_ABOVE:
                 before_fetching(target, size)
-        return OpenCheckpoint(target, source, read_source(source, progress))
+        return checkpoint_in(source, progress)
     except BaseException:
         source.close()
+        raise
+
+
+def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
+    """Return the checkpoint in what was opened; closing it closes `source`, too.
+
+    Raises:
+        NotACheckpoint: there is none in it.
+        CkptError: a layer is missing or damaged.
+    """
+    contents = read_source(source, progress)
+    try:
+        return OpenCheckpoint(source.target, source, contents)
+    except BaseException:
+        if isinstance(source, OpenedImage):
+            contents.tree.close()
         raise
 
 

@@ -13,8 +13,9 @@ from ckpt_tui.archive.tree import Tree
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import short_digest
-from ckpt_tui.core.window import BytesWindow, ByteWindow
+from ckpt_tui.core.window import BytesWindow, ByteWindow, chunks
 from ckpt_tui.sources.base import Descriptor, OpenedImage, checked_digest
+from ckpt_tui.sources.digests import verified
 from ckpt_tui.sources.oci import (
     descriptor_of,
     descriptors_of,
@@ -75,7 +76,11 @@ class RegistryStore:
             return 0 if _by_headers(blob) else layer.size
 
     def pieces(self, blob: Descriptor, progress: Progress) -> Iterator[bytes]:
-        """Yield a blob from start to end, verified; see `blob_pieces`."""
+        """Yield a blob from start to end, verified; see `blob_pieces`. One that was spooled is not
+        fetched again."""
+        known = self._blobs.get(blob.digest)
+        if known is not None and known.is_spooled:
+            return verified(chunks(known), blob.digest)
         return blob_pieces(self.client, self.repository, blob, progress)
 
     def referrers(self, digest: str, progress: Progress) -> tuple[Descriptor, ...]:

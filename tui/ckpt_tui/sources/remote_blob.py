@@ -160,6 +160,11 @@ class RemoteBlob:
             spool.all_there = True
         return spool.read(offset, length, self.progress)
 
+    @property
+    def is_spooled(self) -> bool:
+        """Whether it is fetched from start to end into a file, or was."""
+        return self._spool is not None
+
     def spool(self) -> BlobSpool:
         """Fetch it from its start to its end as it is read, and keep it in a file without a name.
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from ckpt_tui.core.document import text_at
@@ -205,13 +206,20 @@ class _Told(Progress):
         super().tick(amount)
 
 
-def _source(store: BlobStore, blob: Descriptor, progress: Progress) -> Pieces:
-    def pieces() -> Iterator[bytes]:
-        if isinstance(store, StreamingStore):
-            return store.pieces(blob, Uncounted(progress))
-        return verified(chunks(store.blob(blob.digest)), blob.digest)
+def verified_pieces(store: BlobStore, blob: Descriptor, progress: Progress) -> Iterator[bytes]:
+    """Yield a blob from start to end; that it has its digest is known at the end.
 
-    return pieces
+    Raises:
+        DamagedInput: it has not.
+        SourceUnreachable: it is not there.
+    """
+    if isinstance(store, StreamingStore):
+        return store.pieces(blob, Uncounted(progress))
+    return verified(chunks(store.blob(blob.digest)), blob.digest)
+
+
+def _source(store: BlobStore, blob: Descriptor, progress: Progress) -> Pieces:
+    return partial(verified_pieces, store, blob, progress)
 
 
 def _typed(manifest: Descriptor, data: bytes) -> Descriptor:
