@@ -15,6 +15,7 @@ from ckpt_tui.cli.commands import cli
 from containerd_store import unpack
 from crafted import ARCHIVES, DATA, IMAGES
 from fault_server import Answer, FaultServer
+from lazy_dumps import serve_program
 from served import legacy
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schema"
@@ -143,6 +144,11 @@ def test_what_is_written(run: Run, tmp_path: Path) -> None:
     assert faults("core", core) == []
     run("report", CRIO, "-o", tmp_path / "report.json")
     assert faults("report", json.loads((tmp_path / "report.json").read_text())) == []
+
+
+def test_what_serve_prints(tmp_path: Path) -> None:
+    with serve_program(COUNTER, "--images", tmp_path / "lazy") as program:
+        assert faults("serve", program.document) == []
 
 
 def test_what_registries_and_stores_hold(run: Run, server: FaultServer, tmp_path: Path) -> None:

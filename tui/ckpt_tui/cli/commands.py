@@ -64,6 +64,72 @@ def demo() -> None:
 
 @cli.command()
 @TARGET
+@click.option(
+    "--images",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False),
+    help="An empty or new folder for the images without the lazy pages.",
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    default="127.0.0.1:0",
+    help="Where to serve pages; port 0 takes a free one. [default: 127.0.0.1:0]",
+)
+@click.option(
+    "--cache",
+    metavar="MIB",
+    type=click.IntRange(2, 65536),
+    default=96,
+    show_default=True,
+    help="Memory for pages that were fetched.",
+)
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="How long to retry where a registry does not answer; the container waits.",
+)
+@file_option("--working-set", metavar="FILE", help="Fetch the pages listed there first.")
+@file_option("--record", metavar="FILE", help="Write the pages asked for in the first second.")
+@click.option(
+    "--bundle",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Print the command for runc with this bundle, instead of the one for CRIU.",
+)
+@click.option(
+    "--name", metavar="NAME", default="restored", show_default=True, help="Its container's name."
+)
+@click.option("--tls", "tls", is_flag=True, help="Use TLS, as `criu lazy-pages --tls` does.")
+@file_option("--tls-cert", metavar="FILE", default="/etc/pki/criu/cert.pem", show_default=True)
+@file_option(
+    "--tls-key", metavar="FILE", default="/etc/pki/criu/private/key.pem", show_default=True
+)
+@file_option("--tls-cacert", metavar="FILE", default="/etc/pki/CA/cacert.pem", show_default=True)
+@click.option("--once", is_flag=True, help="End when the first restore has got all its pages.")
+@JSON
+@reads_checkpoints
+def serve(target: str, **options: Any) -> None:
+    """Serve the pages of a checkpoint to a lazy restore: the container runs at once, and its pages
+    come when it touches them.
+
+    The images go to the folder without the pages that can wait. The pages come from TARGET, which
+    may be in a registry. Runs until Ctrl+C.
+
+    \b
+      ckpt-tui serve docker://registry.example/web:1 --images /run/web-images
+    """
+    from ckpt_tui.cli.serve import serve as run
+
+    run(target, **options)
+
+
+@cli.command()
+@TARGET
 @JSON
 @REVEAL
 @reads_checkpoints

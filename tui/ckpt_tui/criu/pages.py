@@ -228,7 +228,8 @@ class Memory:
         """`pages` is None where the page image is missing; `parent` is the previous dump."""
         self.pagemap = pagemap
         self.page_size = page_size
-        self._pages = pages
+        self.pages = pages
+        """The page image of this dump."""
         self._size = pages.size if pages else 0
         self._parent = parent
 
@@ -301,7 +302,7 @@ class Memory:
         holes: list[Span] = []
         for span in self.spans(address, address + length):
             size = span.end - span.start
-            pages = self.dump(span.level)._pages
+            pages = self.dump(span.level).pages
             if span.state is PageState.DATA and pages is not None:
                 data = pages.read(span.offset, size)
                 parts.append(data.ljust(size, b"\0"))
