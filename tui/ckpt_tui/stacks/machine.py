@@ -29,6 +29,12 @@ class Machine:
     """Code that returns from a signal handler: the number of rt_sigreturn and the call."""
     signal_context: Mapping[str, int]
     """Where the kernel saved each register, in bytes from the stack pointer in the restorer."""
+    signature: int = 0
+    """Bits of an address that may hold a pointer authentication code."""
+
+    def plain(self, address: int) -> int:
+        """Return a return address without its pointer authentication code."""
+        return address if address >> 63 else address & ~self.signature
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -71,6 +77,7 @@ AARCH64 = Machine(
     b"\x68\x11\x80\xd2\x01\0\0\xd4",
     # siginfo, and the ucontext behind it (arch/arm64/kernel/signal.c, struct rt_sigframe)
     _saved(128 + 176 + 8, f"{_X} sp pc"),
+    0x7F << 48,
 )
 
 MACHINES = {machine.name: machine for machine in (X86_64, AARCH64)}

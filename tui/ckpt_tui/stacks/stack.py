@@ -25,6 +25,10 @@ C_LIBRARY = ("libc.so", "libc-", "libpthread", "ld-", "[vdso]")
 """Starts of the names of what nearly every thread waits in."""
 
 
+OUTERMOST = frozenset({"_start", "clone", "__clone", "clone3", "__clone3", "runtime.goexit"})
+"""Functions without a caller, some of which do not say so in their tables."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One call that had not returned."""
@@ -132,7 +136,8 @@ class _Process:
         for tid, core in self._task.cores:
             frames = tuple(self._frames(core, progress))
             thread = known[tid]
-            note = self._unwinder.note
+            is_end = frames and frames[-1].function in OUTERMOST
+            note = "" if is_end else self._unwinder.note
             threads.append(ThreadStack(tid, thread.comm, thread.blocked_in, frames, note))
             progress.tick(1)
         return ProcessStacks(

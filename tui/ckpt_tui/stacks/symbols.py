@@ -77,8 +77,9 @@ class SymbolTable:
             if name >= len(names) or names[name : name + 1] in (b"", b"\0", b"$"):
                 continue
             better = 0 if kind == STT_NOTYPE else {1: 3, 2: 2}.get(info >> 4, 1)
-            is_hidden = names[name : name + 1] == b"_"
-            self._entries.append((value, 2 * better + (not is_hidden), size, number, name))
+            # of names of one function the one that its callers use is the plain one
+            is_plain = kind != STT_NOTYPE and names[name : name + 1] != b"_"
+            self._entries.append((value, better + 4 * is_plain, size, number, name))
 
     def _add_plt(self, elf: ElfFile) -> None:
         number = len(self._texts)

@@ -9,7 +9,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.stacks.address_space import AddressSpace
 from ckpt_tui.stacks.cfi import BadTable, Row, Rule
 from ckpt_tui.stacks.expression import BadExpression, evaluate
-from ckpt_tui.stacks.machine import AARCH64, Machine
+from ckpt_tui.stacks.machine import Machine
 from ckpt_tui.stacks.modules import Module, Modules
 from ckpt_tui.stacks.without_table import caller_without_table
 
@@ -17,9 +17,6 @@ MAX_FRAMES = 10_000
 """Frames of one thread; a stack that overflowed has more."""
 
 MASK = (1 << 64) - 1
-
-SIGNATURE = 0x7F << 48
-"""Bits of an address that may hold a pointer authentication code (aarch64)."""
 
 Registers = Mapping[str, int]
 
@@ -211,10 +208,7 @@ class Unwinder:
         return Caller(self._stripped(found), "prologue")
 
     def _stripped(self, registers: Registers) -> Registers:
-        if self._machine is not AARCH64:
-            return registers
         name = self._machine.program_counter
         pc = registers.get(name, 0)
-        return (
-            {**registers, name: pc & ~SIGNATURE} if pc & SIGNATURE and not pc >> 63 else registers
-        )
+        plain = self._machine.plain(pc)
+        return registers if plain == pc else {**registers, name: plain}

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from ckpt_tui.stacks.address_space import AddressSpace
 from ckpt_tui.stacks.machine import X86_64, Machine
 from ckpt_tui.stacks.modules import Module
+from ckpt_tui.stacks.prologue import MAX_CODE, pushed_by
 
 MAX_SCAN = 512
 """Words of the stack looked at for a return address."""
 
 MAX_PROLOGUE = 64
-"""Bytes of a function that are looked at."""
+"""Bytes of an aarch64 function that are looked at."""
+
+MAX_NEAR = 64
+"""Words of the stack looked at for the return to a call of this very function."""
 
 Found = tuple[Mapping[str, int], str]
 """The registers of the caller, and how they were found."""
@@ -31,13 +35,15 @@ def caller_without_table(
     pc = registers.get(machine.program_counter, 0)
     start = _function_start(module, pc if is_exact else pc - 1)
     if machine is X86_64 and start is not None:
-        found = _by_prologue(memory, registers, start, pc)
-        if found is not None:
-            return found
-    link = registers.get(machine.link, 0) if machine.link and is_exact else 0
+        return _by_prologue(memory, registers, start, pc) or _by_scan(
+            memory, machine, registers, start
+        )
+    link = machine.plain(registers.get(machine.link, 0)) if machine.link and is_exact else 0
     if memory.is_code(link) and (start is None or not _saves_link(memory, start, pc)):
         return {**registers, machine.program_counter: link}, "prologue"
-    return _by_frame_pointer(memory, machine, registers) or _by_scan(memory, machine, registers)
+    return _by_frame_pointer(memory, machine, registers) or _by_scan(
+        memory, machine, registers, start
+    )
 
 
 def _function_start(module: Module | None, pc: int) -> int | None:
@@ -50,69 +56,23 @@ def _by_prologue(
     memory: AddressSpace, registers: Mapping[str, int], start: int, pc: int
 ) -> Found | None:
     """Count what the function pushed; only a word that follows a call is taken as its caller."""
-    code = memory.read(start, min(max(pc - start, 0), MAX_PROLOGUE))
+    code = memory.read(start, min(max(pc - start, 0), MAX_CODE))
     if code is None:
         return None
-    depth, saved, has_frame = _pushed(code)
-    sp, bp = registers.get("sp", 0), registers.get("bp", 0)
-    place = bp + 8 if has_frame else sp + depth
+    pushed = pushed_by(code)
+    if pushed.has_frame:
+        place = registers.get("bp", 0) + 8
+    else:
+        place = registers.get("sp", 0) + pushed.depth
     target = memory.word(place)
     if target is None or not follows_call(memory, target):
         return None
     found = {**registers, "ip": target, "sp": place + 8}
-    for name, distance in saved.items():
+    for name, distance in pushed.saved.items():
         value = memory.word(place - distance)
         if value is not None:
             found[name] = value
-    return found, "frame pointer" if has_frame else "prologue"
-
-
-_PUSHED = ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")
-
-_HARMLESS = (
-    # first bytes of instructions that leave the stack pointer alone, and how long they are
-    (b"\xf3\x0f\x1e\xfa", 4),  # endbr64
-    (b"\x31", 2),  # xor
-    (b"\x45\x31", 3),
-    (b"\x89", 2),  # mov between registers; those with memory are longer and end the count
-    (b"\x41\x89", 3),
-    (b"\x48\x89", 3),
-    (b"\x49\x89", 3),
-    (b"\x4c\x89", 3),
-    (b"\x85", 2),  # test
-    (b"\x48\x85", 3),
-    (b"\xb8", 5),  # mov of a constant
-    (b"\xbf", 5),
-    (b"\xbe", 5),
-    (b"\xba", 5),
-)
-
-
-def _pushed(code: bytes) -> tuple[int, dict[str, int], bool]:
-    """Return how many bytes the start of a function put on the stack, which registers lie how far
-    below the return address, and whether it set up a frame pointer."""
-    at = depth = 0
-    saved: dict[str, int] = {}
-    while at < len(code):
-        op = code[at:]
-        if 0x50 <= op[0] <= 0x57:
-            depth, at = depth + 8, at + 1
-            saved.setdefault(_PUSHED[op[0] - 0x50], depth)
-        elif op[0] == 0x41 and len(op) > 1 and 0x50 <= op[1] <= 0x57:
-            depth, at = depth + 8, at + 2
-            saved.setdefault(f"r{op[1] - 0x50 + 8}", depth)
-        elif op[:3] in (b"\x48\x89\xe5", b"\x48\x8b\xec"):
-            return depth, saved, depth == 8 and "bp" in saved
-        elif op[:3] == b"\x48\x83\xec" and len(op) > 3:
-            depth, at = depth + op[3], at + 4
-        elif op[:3] == b"\x48\x81\xec" and len(op) > 6:
-            depth, at = depth + int.from_bytes(op[3:7], "little"), at + 7
-        else:
-            size = next((size for start, size in _HARMLESS if op.startswith(start)), 0)
-            if not size or ((b"\x89" in op[:2] or b"\x85" in op[:2]) and op[size - 1] < 0xC0):
-                break
-            at += size
-    return depth, saved, False
+    return found, "frame pointer" if pushed.has_frame else "prologue"
 
 
 def _saves_link(memory: AddressSpace, start: int, pc: int) -> bool:
@@ -146,7 +106,7 @@ def _by_frame_pointer(
     pair = memory.words(frame, 2)
     if pair is None:
         return None
-    before, target = pair
+    before, target = pair[0], machine.plain(pair[1])
     is_caller = memory.is_code(target) if machine.link else follows_call(memory, target)
     if not is_caller:
         return None
@@ -159,14 +119,30 @@ def _by_frame_pointer(
     return found, "frame pointer"
 
 
-def _by_scan(memory: AddressSpace, machine: Machine, registers: Mapping[str, int]) -> Found | None:
+def _by_scan(
+    memory: AddressSpace, machine: Machine, registers: Mapping[str, int], start: int | None
+) -> Found | None:
+    """Take a word on the stack that follows a call: of the function at `start`, else the first."""
     if machine.link:
         return None
-    sp = registers.get(machine.stack_pointer, 0)
-    for place in range(sp, sp + 8 * MAX_SCAN, 8):
+    sp, first = registers.get(machine.stack_pointer, 0), None
+    for number in range(MAX_SCAN):
+        place = sp + 8 * number
         target = memory.word(place)
-        if target is None:
-            return None
-        if follows_call(memory, target):
-            return {**registers, machine.program_counter: target, "sp": place + 8}, "scan"
-    return None
+        if target is None or (first is not None and number >= MAX_NEAR):
+            break
+        if not follows_call(memory, target):
+            continue
+        found = {**registers, machine.program_counter: target, "sp": place + 8}, "scan"
+        if start is not None and _called(memory, target) == start:
+            return found
+        first = first or found
+    return first
+
+
+def _called(memory: AddressSpace, address: int) -> int | None:
+    """Return the function that the call before an address is of, where the call says so."""
+    code = memory.read(address - 5, 5)
+    if code is None or code[0] != 0xE8:
+        return None
+    return address + int.from_bytes(code[1:], "little", signed=True)
