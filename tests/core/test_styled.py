@@ -87,3 +87,10 @@ def test_letters_take_the_cells_that_the_terminal_library_gives_them() -> None:
 @pytest.mark.parametrize("text", ["❤️", "1️⃣", "👨‍👩‍👧", "é", "x️", "️", "‍a", "한국어", "█▏→"])
 def test_signs_of_several_characters_take_the_same_cells(text: str) -> None:
     assert cell_len(text) == cells_of_rich(text)
+
+
+def test_a_long_run_of_blanks_is_wrapped_at_once() -> None:
+    blanks = " " * 200_000
+    assert styled(blanks).wrap(80) == [styled(" " * 80)]
+    lines = styled("a" + blanks + "b").wrap(80)
+    assert "".join(line.plain for line in lines).replace(" ", "") == "ab"

@@ -13,6 +13,7 @@ from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import Descriptor
 from ckpt_tui.sources.credentials import Login
+from ckpt_tui.sources.registry_auth import Authorizer, TokenRequest, pull_scope
 from ckpt_tui.sources.registry_upload import mount_blob, upload_blob
 from fault_server import Answer, Clock, FaultServer, Seen, client_for, sha256
 
@@ -284,3 +285,114 @@ def test_a_login_is_for_the_host_and_the_repository_that_demand_it(server: Fault
     with client_for(server, login=login) as client:
         client.manifest("app/web", "1", quiet())
     assert asked == [(server.host, "app/web")]
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        "a" * 65_000,
+        "a " * 32_000,
+        'Bearer realm="' + "x" * 60_000 + '"',
+        "Bearer " + "a=b," * 16_000,
+    ],
+)
+def test_a_long_demand_is_an_error_of_the_registry(server: FaultServer, challenge: str) -> None:
+    server.always("GET", "manifests/", Answer(401, headers={"WWW-Authenticate": challenge}))
+    with (
+        client_for(server, login=LOGIN) as client,
+        pytest.raises(SourceUnreachable, match="invalid header"),
+    ):
+        client.manifest("app", "1", quiet())
+
+
+CHALLENGES = [
+    ('Bearer realm="http://127.0.0.1/t",service="a, b",scope="x:y:pull,push"', ["a, b"]),
+    ('Basic realm="me", Bearer realm="http://127.0.0.1/t", service=plain', ["plain"]),
+    ('Negotiate, bearer  realm = "http://127.0.0.1/t" , service = "s"', ["s"]),
+    ('Bearer realm="http://127.0.0.1/t",service="s", Negotiate abc==', ["s"]),
+]
+
+
+@pytest.mark.parametrize(("challenge", "service"), CHALLENGES)
+def test_a_demand_is_read_with_its_parameters(challenge: str, service: list[str]) -> None:
+    asked: list[TokenRequest] = []
+
+    def fetch(request: TokenRequest) -> bytes:
+        asked.append(request)
+        return b'{"token": "t"}'
+
+    authorizer = Authorizer("127.0.0.1:5000", lambda _host, _repository: None)
+    assert authorizer.answer(challenge, (pull_scope("app"),), "", fetch, secure=False)
+    assert parse_qs(urlsplit(asked[0].url).query)["service"] == service
+
+
+IDENTITY = Login("x", identity_token="secret")
+
+
+@pytest.mark.parametrize(
+    ("host", "realm", "secure"),
+    [
+        ("reg.example", "http://reg.example/t", False),
+        ("reg.example", "https://reg.example/t", False),
+        ("127.0.0.1:5000", "http://reg.example/t", False),
+        ("reg.example", "http://127.0.0.1/t", True),
+        ("reg.example", "https:///t", True),
+    ],
+)
+def test_an_identity_token_goes_to_no_place_that_was_not_named_safely(
+    host: str, realm: str, secure: bool
+) -> None:
+    authorizer = Authorizer(host, lambda _host, _repository: IDENTITY)
+    with pytest.raises(SourceUnreachable, match="not safe"):
+        authorizer.answer(f'Bearer realm="{realm}"', ("s",), "", _never, secure=secure)
+
+
+def _never(request: TokenRequest) -> bytes:
+    raise AssertionError(request.url)
+
+
+@pytest.mark.parametrize("login", [IDENTITY, LOGIN], ids=["identity", "password"])
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_login_goes_on_to_no_other_place_than_the_realm(
+    server: FaultServer, other_server: FaultServer, login: Login, status: int
+) -> None:
+    TokenService(server)
+    target = {"Location": f"http://{other_server.host}/token"}
+    server.rules.insert(
+        0, lambda s: Answer(status, headers=target) if s.path.startswith("/token") else None
+    )
+    with client_for(server, login=login) as client, pytest.raises(SourceUnreachable, match="token"):
+        client.manifest("app", "1", quiet())
+    assert other_server.seen == []
+
+
+@pytest.mark.parametrize("life", ["1" + "0" * 400, "1e999", "-1", '"soon"', "true"])
+def test_a_life_out_of_range_is_taken_as_usual(server: FaultServer, life: str) -> None:
+    server.add_manifest("app", "1", {"layers": []})
+    tokens = TokenService(server)
+    body = b'{"token": "t1", "expires_in": ' + life.encode() + b"}"
+
+    def rule(seen: Seen) -> Answer | None:
+        if not seen.path.startswith("/token"):
+            return None
+        tokens.give(seen)
+        return Answer(body=body)
+
+    server.rules.insert(0, rule)
+    with client_for(server) as client:
+        assert client.manifest("app", "1", quiet()).document == {"layers": []}
+
+
+@pytest.mark.parametrize(
+    "realm",
+    ["http://[::1", "http://a:99999999/t", "http://169.254.169.254/t", "http://0xa9fea9fe/t"],
+)
+def test_a_realm_that_is_no_address_is_an_error_of_the_registry(
+    server: FaultServer, realm: str
+) -> None:
+    TokenService(server, realm=realm)
+    with (
+        client_for(server, login=LOGIN) as client,
+        pytest.raises(SourceUnreachable, match=r"not safe|invalid address"),
+    ):
+        client.manifest("app", "1", quiet())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.access import Access
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_http import Timeouts
-from fault_server import INDEX, MANIFEST, Answer, Clock, FaultServer, client_for, sha256
+from fault_server import INDEX, MANIFEST, Answer, Clock, FaultServer, Seen, client_for, sha256
 
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json"}
 
@@ -67,6 +68,58 @@ def test_the_next_page_is_never_on_another_host(
     with client_for(server) as client, pytest.raises(SourceUnreachable, match="elsewhere"):
         list(client.tags("app", quiet()))
     assert other_server.seen == []
+
+
+def test_a_list_without_end_is_an_error(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = itertools.count()
+
+    def rule(seen: Seen) -> Answer | None:
+        link = {"Link": f'<?last={next(pages)}>; rel="next"'}
+        return Answer(body=b'{"tags": ["a"]}', headers=link) if "tags" in seen.path else None
+
+    server.rules.append(rule)
+    for limit, most in (("MAX_PAGES", 5), ("MAX_LIST", 5 * len('{"tags": ["a"]}'))):
+        server.seen.clear()
+        with monkeypatch.context() as patched, client_for(server) as client:
+            patched.setattr(f"ckpt_tui.sources.registry.{limit}", most)
+            with pytest.raises(DamagedInput, match="the list has more than"):
+                list(client.tags("app", quiet()))
+        assert len(server.seen) <= 6
+
+
+@pytest.mark.parametrize(
+    "following",
+    ["<http://[::1>", "<http://a:99999999/>", "<" + "x" * 60_000 + ">", "<" * 60_000, "," * 60_000],
+)
+def test_a_next_page_that_is_no_address_is_an_error_of_the_registry(
+    server: FaultServer, following: str
+) -> None:
+    link = {"Link": f'{following}; rel="next"'}
+    server.always("GET", "tags/list", Answer(body=b'{"tags": ["a"]}', headers=link))
+    with client_for(server) as client, pytest.raises(SourceUnreachable, match="invalid"):
+        list(client.tags("app", quiet()))
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://[::1/",
+        "http://a:99999999/",
+        "http://169.254.169.254/latest",
+        "http://2852039166/",
+        "http://[fe80::1]/",
+        "http://[::ffff:169.254.1.1]/",
+        "/" + "x" * 60_000,
+    ],
+)
+def test_a_redirect_that_leads_nowhere_is_an_error_of_the_registry(
+    server: FaultServer, location: str
+) -> None:
+    server.always("GET", "manifests/", Answer(307, headers={"Location": location}))
+    with client_for(server) as client, pytest.raises(SourceUnreachable, match=r"invalid|not safe"):
+        client.manifest("app", "1", quiet())
 
 
 @pytest.mark.parametrize("body", [b'{"tags": 5}', b'{"tags": {"a": 1}}', b"<html>"])

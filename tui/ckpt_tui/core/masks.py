@@ -16,11 +16,11 @@ _NAMES = re.compile(f"({_WORDS}|(?<![a-z])pass$)", re.IGNORECASE)
 """Words in the name of a variable that make its value a secret."""
 
 _VALUES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\."
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+    r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\."
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\bgh[pousr]_[A-Za-z0-9]{30,}"
-    r"|://[^/\s:@]+:[^/\s:@]+@"
+    r"|\bgh[pousr]_[A-Za-z0-9]{30,}+"
+    r"|://[^/\s:@]++:[^/\s:@]++@"
 )
 """Private keys, JSON web tokens, keys of well-known clouds, a password in an address."""
 
@@ -57,7 +57,7 @@ def is_secret(name: str, value: str) -> bool:
 
 _KEYS = re.compile(
     r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
-    r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+"
+    r"|(?<![\w-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_.-]++"
 )
 """A whole private key, a whole web token. Here as above every repetition is bounded, or takes
 what it matches out of the running: the text is foreign and may be long."""

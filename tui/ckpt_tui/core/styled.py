@@ -63,8 +63,9 @@ class Styled:
         text = self.plain
         lines = []
         for start, stop in pairwise((0, *_breaks(text, width), len(text))):
-            while stop > start and text[stop - 1].isspace() and cell_len(text[start:stop]) > width:
-                stop -= 1
+            shown = start + len(text[start:stop].rstrip())
+            while stop > shown and (over := cell_len(text[start:stop]) - width) > 0:
+                stop -= min(stop - shown, max(1, over // 2))  # no blank takes more than two cells
             lines.append(self[start:stop])
         return lines
 
@@ -126,7 +127,8 @@ def _may_be_emoji(character: str) -> bool:
     )
 
 
-_WORD = re.compile(r"\s*\S+\s*")
+_WORD = re.compile(r"\s*\S+\s*|\s+")
+"""A word with the blanks around it; blanks alone are taken at once, not tried from each of them."""
 
 
 def _breaks(text: str, width: int) -> Iterator[int]:

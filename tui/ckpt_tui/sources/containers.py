@@ -220,10 +220,15 @@ def _is_called(image: Mapping[str, Any], wanted: str) -> bool:
     full = name if digest or ":" in name.rpartition("/")[2] else f"{name}:latest"
     known = texts_at(image, "names")
     if digest:
-        known = tuple(re.sub(r"(@.*|:[^:/]*)$", "", one) for one in known)
-        full = re.sub(r":[^:/]*$", "", full)
+        known = tuple(_untagged(one.partition("@")[0]) for one in known)
+        full = _untagged(full)
     prefixes = ("", "localhost/", "docker.io/", "docker.io/library/")
     return any(f"{prefix}{full}" in known for prefix in prefixes)
+
+
+def _untagged(name: str) -> str:
+    tag = name.rpartition(":")[2]
+    return name if "/" in tag else name.removesuffix(f":{tag}")
 
 
 def _file_name(key: str) -> str:

@@ -26,7 +26,7 @@ from ckpt_tui.sources.credentials import Login, find_login
 from ckpt_tui.sources.digests import check_bytes
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of
 from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, pull_scope, push_scope
-from ckpt_tui.sources.registry_errors import Refused
+from ckpt_tui.sources.registry_errors import Refused, checked_address, header_of
 from ckpt_tui.sources.registry_http import RegistryHttp, Timeouts, stated_number
 
 ACCEPT = ", ".join(
@@ -44,6 +44,9 @@ PAGE = 1000
 
 MAX_PAGES = 10_000
 """Pages of one list, for a registry that never ends it."""
+
+MAX_LIST = 256 << 20
+"""Bytes of all pages of one list: a million names of 255 characters."""
 
 NO_CATALOG = (401, 403, 404, 405)
 """Answers by which registries say that they do not list their repositories."""
@@ -282,11 +285,19 @@ class RegistryClient:
         self, url: str, key: str, what: str, scopes: tuple[str, ...], progress: Progress
     ) -> Iterator[str]:
         seen: set[str] = set()
-        while url and url not in seen and len(seen) < MAX_PAGES:
+        size = 0
+        while url and url not in seen:
+            if len(seen) == MAX_PAGES:
+                raise DamagedInput(what, 0, f"the list has more than {MAX_PAGES:,} pages.")
             seen.add(url)
             response = self.http.request("GET", url, progress, what=what, scopes=scopes)
+            header_of(response, "Link")
             following = response.links.get("next", {}).get("url", "")
-            document = parse_document(self.http.document(response, what), what)
+            data = self.http.document(response, what)
+            size += len(data)
+            if size > MAX_LIST:
+                raise DamagedInput(what, 0, f"the list has more than {MAX_LIST:,} bytes.")
+            document = parse_document(data, what)
             if not isinstance(value_at(document, key), list | None):
                 raise DamagedInput(what, 0, f"it holds no list of {key}.")
             for name in texts_at(document, key):
@@ -298,7 +309,8 @@ class RegistryClient:
         """Return the path of the next page: it may be relative, and never on another host."""
         if not following:
             return ""
-        found = urlsplit(urljoin(urljoin(self.http.base, url), following))
+        base = urljoin(self.http.base, url)
+        found = urlsplit(checked_address(self.host, base, following))
         if (found.scheme, found.netloc) != (self.http.prefix, self.host):
             raise SourceUnreachable(
                 f"{self.host} sends us elsewhere for the rest of a list.",

@@ -7,7 +7,6 @@ oauth.md).
 from __future__ import annotations
 
 import base64
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,10 @@ from urllib.parse import urlencode, urlsplit
 
 from ckpt_tui.core.document import parse_document, text_at, value_at
 from ckpt_tui.core.errors import SourceUnreachable
+from ckpt_tui.core.text import shortened
+from ckpt_tui.sources.access import is_loopback
 from ckpt_tui.sources.credentials import Login
+from ckpt_tui.sources.registry_errors import MAX_TOLD, checked_address
 
 CATALOG_SCOPE = "registry:catalog:*"
 
@@ -26,10 +28,8 @@ TOKEN_LIFE_S = 60
 TOKEN_MARGIN_S = 10
 """Seconds before its end from which a token is not used any more: requests take time."""
 
-_PARAMETER = re.compile(
-    r"(?:(?P<scheme>[A-Za-z]+)\s+)?(?P<key>[A-Za-z_]+)\s*=\s*"
-    r'(?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s,"]+))'
-)
+MAX_TOKEN_LIFE_S = 86400
+"""Seconds after which a token is replaced, however long it is said to hold."""
 
 _CLIENT = "ckpt-tui"
 
@@ -123,14 +123,22 @@ class Authorizer:
         self, asked: Mapping[str, str], scopes: tuple[str, ...], fetch: Fetch, secure: bool
     ) -> _Token:
         realm = asked.get("realm", "")
-        if urlsplit(realm).scheme not in (("https",) if secure else ("https", "http")):
+        url = urlsplit(checked_address(self._host, realm, ""))
+        login = self.login(scopes)
+        is_here = url.scheme == "http" and is_loopback(url.netloc)
+        safe = url.scheme == "https" or (url.scheme == "http" and not secure)
+        if login and login.identity_token:
+            named_safely = secure or is_loopback(self._host)
+            safe = named_safely and (url.scheme == "https" or (is_here and not secure))
+        if not safe or not url.netloc:
             raise SourceUnreachable(
                 f"{self._host} asks for a login that is not safe.",
-                f"It names {realm or 'nothing'} as the place to get a token from.",
+                f"It names {shortened(realm, MAX_TOLD) or 'nothing'} as the place to get a token "
+                "from.",
             )
         wanted = list(scopes) or asked.get("scope", "").split()
         answer = parse_document(
-            fetch(_token_request(realm, asked.get("service", ""), wanted, self.login(scopes))),
+            fetch(_token_request(realm, asked.get("service", ""), wanted, login)),
             f"the token of {self._host}",
         )
         token = text_at(answer, "token") or text_at(answer, "access_token")
@@ -139,7 +147,7 @@ class Authorizer:
                 f"{self._host} gives no token.", f"{realm} answers without one."
             )
         life = value_at(answer, "expires_in")
-        life = life if isinstance(life, int) and life > 0 else TOKEN_LIFE_S
+        life = min(life, MAX_TOKEN_LIFE_S) if isinstance(life, int) and life > 0 else TOKEN_LIFE_S
         return _Token(token, self._clock() + max(life - TOKEN_MARGIN_S, life / 2))
 
 
@@ -173,10 +181,25 @@ def _basic(login: Login | None) -> str:
 def _challenges(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the schemes of a WWW-Authenticate header with their parameters."""
     scheme, parameters = "", dict[str, str]()
-    for match in _PARAMETER.finditer(header):
-        if match["scheme"]:
+    for item in _items(header):
+        name, equals, value = item.partition("=")
+        words = name.split()
+        if len(words) > bool(equals):
             if scheme:
                 yield scheme, parameters
-            scheme, parameters = match["scheme"].lower(), {}
-        parameters[match["key"].lower()] = match["quoted"] or match["bare"] or ""
-    yield scheme or header.strip().lower(), parameters
+            scheme, parameters = words[0].lower(), {}
+        if equals and words:
+            parameters[words[-1].lower()] = value.strip().strip('"')
+    yield scheme, parameters
+
+
+def _items(header: str) -> Iterator[str]:
+    """Yield what is between commas that are not in quotes."""
+    start, is_quoted = 0, False
+    for place, character in enumerate(header):
+        if character == '"':
+            is_quoted = not is_quoted
+        elif character == "," and not is_quoted:
+            yield header[start:place]
+            start = place + 1
+    yield header[start:]

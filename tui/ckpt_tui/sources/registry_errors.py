@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
 
 from ckpt_tui.core.document import parse_document, text_at, value_at
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
+from ckpt_tui.core.text import shortened
 from ckpt_tui.sources.credentials import Login
 
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -19,6 +22,60 @@ FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 MAX_TOLD = 300
 """Characters of a registry's own words that are repeated."""
+
+
+MAX_HEADER = 8 << 10
+"""Characters of a header that is looked into; RFC 9110 asks for no more."""
+
+
+def header_of(response: requests.Response, name: str) -> str:
+    """Return a header of an answer, "" where there is none.
+
+    Raises:
+        SourceUnreachable: it has more than `MAX_HEADER` characters.
+    """
+    text: str = response.headers.get(name, "")
+    if len(text) > MAX_HEADER:
+        raise SourceUnreachable(
+            f"{urlsplit(response.url).netloc} answers with an invalid header.",
+            f"{name} has {len(text):,} characters.",
+        )
+    return text
+
+
+def checked_address(host: str, base: str, given: str) -> str:
+    """Return the address that `host` gave, which may be relative to `base`.
+
+    Raises:
+        SourceUnreachable: it is not an address, or one on the link that only leads to services of
+            the machine (RFC 3927) and that the registry does not have itself.
+    """
+    try:
+        address = urljoin(base, given)
+        url = urlsplit(address)
+        _ = url.port
+    except ValueError as error:
+        raise SourceUnreachable(
+            f"{host} names an invalid address.",
+            f"{shortened(given or base, MAX_TOLD)}: {error}.",
+        ) from None
+    own = urlsplit(f"//{host}").hostname
+    if url.hostname and url.hostname != own and _is_link_local(url.hostname):
+        raise SourceUnreachable(
+            f"{host} names an address that is not safe.",
+            f"{shortened(url.netloc, MAX_TOLD)} leads to services of this machine.",
+        )
+    return address
+
+
+def _is_link_local(hostname: str) -> bool:
+    """Tell whether a host is such an address in any form that a resolver takes (inet_aton)."""
+    with suppress(OSError, UnicodeError, ValueError):
+        return ipaddress.IPv4Address(socket.inet_aton(hostname)).is_link_local
+    with suppress(ValueError):
+        found = ipaddress.IPv6Address(hostname)
+        return found.is_link_local or bool(found.ipv4_mapped and found.ipv4_mapped.is_link_local)
+    return False
 
 
 class Refused(SourceUnreachable):

@@ -28,6 +28,7 @@ from ckpt_tui.sources.registry_auth import Authorizer, TokenRequest
 from ckpt_tui.sources.registry_errors import (
     FAILURES,
     connection_error,
+    header_of,
     is_no_connection,
     is_untrusted,
     status_error,
@@ -263,9 +264,9 @@ class RegistryHttp:
         response = send(sent)
         if response.status_code != 401 or not own or _origin(response.url) != _origin(address):
             return response
-        challenge = response.headers.get("WWW-Authenticate", "")
         secure = self.prefix == "https"
         try:
+            challenge = header_of(response, "WWW-Authenticate")
             again = self._authorizer.answer(challenge, scopes, sent, self._token, secure)
         except BaseException:
             response.close()
@@ -296,11 +297,12 @@ class RegistryHttp:
         )
 
     def _token(self, request: TokenRequest) -> bytes:
-        """Fetch a token, from whatever host gives them out."""
+        """Fetch a token, from whatever host gives them out; a login goes to that host alone."""
         host = urlsplit(request.url).netloc
         method, form = ("POST" if request.form else "GET"), dict(request.form) or None
         try:
-            response = self._send(method, request.url, form, request.headers, redirects=True)
+            redirects = request.login is None
+            response = self._send(method, request.url, form, request.headers, redirects=redirects)
         except FAILURES as error:
             raise connection_error(host, error) from error
         if response.status_code == 200:

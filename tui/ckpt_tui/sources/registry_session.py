@@ -10,6 +10,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ckpt_tui.core.errors import SourceUnreachable, UsageError
+from ckpt_tui.core.text import shortened
+from ckpt_tui.sources.registry_errors import MAX_TOLD, checked_address, header_of
 
 
 class _Session(requests.Session):
@@ -22,12 +24,15 @@ class _Session(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
+        header_of(resp, "Location")
         target = super().get_redirect_target(resp)
         if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
             raise SourceUnreachable(
                 f"{urlsplit(resp.url).netloc} sends us elsewhere, without TLS.",
-                f"It names {urlsplit(target).netloc}.",
+                f"It names {shortened(target, MAX_TOLD)}.",
             )
+        if target:
+            checked_address(urlsplit(resp.url).netloc, resp.url, target)
         return target
 
 

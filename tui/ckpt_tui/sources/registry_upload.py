@@ -19,7 +19,7 @@ from ckpt_tui.sources.base import Descriptor, checked_digest
 from ckpt_tui.sources.reference import checked_repository
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_auth import pull_scope, push_scope
-from ckpt_tui.sources.registry_errors import Refused
+from ckpt_tui.sources.registry_errors import Refused, checked_address, header_of
 from ckpt_tui.sources.registry_http import RegistryHttp, stated_number
 
 ATTEMPTS = 3
@@ -197,10 +197,11 @@ class _Upload:
         return counted
 
     def _follow(self, response: requests.Response) -> None:
-        location = response.headers.get("Location", "")
+        location = header_of(response, "Location")
         if not location:
             return
-        self._location = urljoin(urljoin(self._http.base, self._location), location)
+        base = urljoin(self._http.base, self._location)
+        self._location = checked_address(self._http.host, base, location)
         scheme = urlsplit(self._location).scheme
         if scheme not in (("https",) if self._http.prefix == "https" else ("https", "http")):
             raise SourceUnreachable(
