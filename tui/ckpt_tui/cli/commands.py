@@ -214,10 +214,9 @@ def sizes(
       ckpt-tui sizes web.tar.zst --layers       what each layer changed
       ckpt-tui sizes web-2.tar.zst --with web-1.tar.zst
     """
-    from ckpt_tui.cli.sizes import Wanted
     from ckpt_tui.cli.sizes import sizes as run
 
-    run(target, Wanted(pages, others, layers, base), as_json)
+    run(target, as_json, pages, others, layers, base)
 
 
 @cli.command()

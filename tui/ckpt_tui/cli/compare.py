@@ -98,8 +98,7 @@ def _print(difference: Difference, reveal: bool) -> None:
     print_facts([("note", note) for note in difference.notes])
     print_heading("Differences")
     found = [line for line in lines(comparison, memory, files) if line.how != NOTE or line.file]
-    rows = line_rows(found, reveal)
-    print_table(COLUMNS, (rows[number] for number in range(len(rows))))
+    print_table(COLUMNS, line_rows(found, reveal))
 
 
 def _link(link: Link, reveal: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
@@ -63,21 +64,13 @@ def formats_document(
 
 
 def _way(way: Way, done: tuple[Measured, ...]) -> dict[str, Any]:
-    steps = []
-    for number, step in enumerate(way.steps):
-        here = done[number] if number < len(done) else None
-        steps.append(
-            {
-                **plain(step),
-                "seconds": round(here.seconds, 6) if here else None,
-                "written": here.written if here else None,
-            }
-        )
-    return {
-        "id": way.id,
-        "engine": way.engine,
-        "form": way.form,
-        "reads": way.reads,
-        "writes": way.writes,
-        "steps": steps,
-    }
+    steps = [
+        {
+            **plain(step),
+            "seconds": round(here.seconds, 6) if here else None,
+            "written": here.written if here else None,
+        }
+        for step, here in zip_longest(way.steps, done)
+    ]
+    keys = ("id", "engine", "form", "reads", "writes")
+    return {**{key: getattr(way, key) for key in keys}, "steps": steps}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ckpt_tui.core.text import printable
-from ckpt_tui.views.export import markdown
+from ckpt_tui.views.export import markdown, markdown_table
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d242b; background: #fafbfc;
@@ -43,30 +43,15 @@ class Report:
 
 def to_markdown(report: Report) -> str:
     """Return Markdown with tables as GitHub has them."""
-    lines = [f"# {_escaped(report.title)}", ""]
-    lines += _table(("", ""), report.facts)
+    lines = [f"# {markdown(printable(report.title))}", "", *_table(("", ""), report.facts)]
     for block in report.blocks:
-        lines += ["", f"## {_escaped(block.title)}", ""]
-        if block.rows:
-            lines += _table(block.heads or ("", ""), block.rows)
-        else:
-            lines.append("none")
+        lines += ["", f"## {markdown(printable(block.title))}", ""]
+        lines += _table(block.heads or ("", ""), block.rows) if block.rows else ["none"]
     return "\n".join(lines) + "\n"
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    yield _line(heads)
-    yield "|" + " --- |" * len(heads)
-    for row in rows:
-        yield _line(row)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_escaped, cells)) + " |"
-
-
-def _escaped(text: str) -> str:
-    return markdown(printable(text))
+    return markdown_table(heads, (tuple(map(printable, row)) for row in rows))
 
 
 def to_html(report: Report) -> str:
@@ -87,10 +72,9 @@ def to_html(report: Report) -> str:
 
 def _html_table(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     yield "<table>"
-    if heads:
-        yield "<tr>" + "".join(f"<th>{_safe(head)}</th>" for head in heads) + "</tr>"
-    for row in rows:
-        yield "<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>"
+    for tag, cells in [("th", heads), *(("td", row) for row in rows)]:
+        if cells:
+            yield f"<tr>{''.join(f'<{tag}>{_safe(cell)}</{tag}>' for cell in cells)}</tr>"
     yield "</table>"
 
 

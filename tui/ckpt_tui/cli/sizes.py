@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
@@ -18,7 +17,7 @@ from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.convert.rootfs import Origin, image_stack, layer_origins, rootfs_layers
 from ckpt_tui.core.errors import CkptError, NotACheckpoint
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import human_bytes, human_count, printable
+from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.views.size_rows import (
@@ -27,11 +26,12 @@ from ckpt_tui.views.size_rows import (
     PAGE_KINDS,
     STACK_COLUMNS,
     layer_rows,
+    share_rows,
     stack_changes,
     stack_rows,
 )
-from ckpt_tui.views.table import Column, Row
-from ckpt_tui.views.tables import SIZED, sized
+from ckpt_tui.views.table import Column
+from ckpt_tui.views.tables import SIZED
 
 COLUMNS = (
     Column("PART", width=28, shrink="middle"),
@@ -48,40 +48,37 @@ LISTED_FILES = 20
 """Largest files in the text; `--json` has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be read beside the headers."""
+def sizes(
+    target: str,
+    as_json: bool,
+    pages: bool = False,
+    others: Sequence[str] = (),
+    layers: bool = False,
+    base: str = "",
+) -> None:
+    """Print where the bytes are; of an image that holds no checkpoint the layers.
 
-    pages: bool = False
-    """Count what they hold."""
-    others: tuple[str, ...] = ()
-    """Checkpoints whose pages are looked for."""
-    layers: bool = False
-    """Those of the root filesystem, with their files."""
-    base: str = ""
-    """The image that the container ran from."""
-
-
-def sizes(target: str, wanted: Wanted, as_json: bool) -> None:
-    """Print where the bytes are; of an image that holds no checkpoint the layers."""
+    `pages`: count what they hold; `others`: checkpoints whose pages are looked for; `layers`: those
+    of the root filesystem, with their files; `base`: the image that the container ran from.
+    """
     with ExitStack() as closing:
         try:
             opened, progress = closing.enter_context(opened_target(target))
         except NotACheckpoint:
-            layers = _plain_image(target)
+            found = _plain_image(target)
             if as_json:
-                print_json({"schema_version": 1, "source": target, "rootfs": _rootfs(layers)})
+                print_json({"schema_version": 1, "source": target, "rootfs": _rootfs(found)})
             else:
-                _print_stack(layers)
+                _print_stack(found)
             return
         checkpoint = opened.load(progress)
         counts = stack = problem = None
-        if wanted.pages or wanted.others:
-            others = [_dump(closing.enter_context(opened_target(o))) for o in wanted.others]
-            counts = count_checkpoint((opened.images, checkpoint), progress, others)
-        if wanted.layers or wanted.base:
+        if pages or others:
+            dumps = [_dump(closing.enter_context(opened_target(other))) for other in others]
+            counts = count_checkpoint((opened.images, checkpoint), progress, dumps)
+        if layers or base:
             try:
-                stack = rootfs_layers(opened, checkpoint, wanted.base, progress)
+                stack = rootfs_layers(opened, checkpoint, base, progress)
             except CkptError as error:  # the rest is told all the same
                 problem = error
         origins = layer_origins(opened.source) if checkpoint.sizes.layers else {}
@@ -166,7 +163,7 @@ def _print_stack(stack: Stack) -> None:
     changes = stack_changes(stack)
     if changes:
         print_heading("What they hide, change and delete")
-        print_table(CHANGE_COLUMNS, (changes[number] for number in range(len(changes))))
+        print_table(CHANGE_COLUMNS, changes)
 
 
 def _print(checkpoint: Checkpoint, origins: Mapping[str, Origin]) -> None:
@@ -185,7 +182,7 @@ def _print(checkpoint: Checkpoint, origins: Mapping[str, Origin]) -> None:
     ):
         if shares:
             print_heading(title)
-            print_table(COLUMNS, _rows(shares, meaning))
+            print_table(COLUMNS, share_rows(shares, meaning))
 
 
 def _print_counts(counts: PageCounts) -> None:
@@ -204,7 +201,7 @@ def _print_counts(counts: PageCounts) -> None:
     if counts.parent:
         shares += (Share("left to the previous dump", counts.parent),)
     print_heading("Pages")
-    print_table(COLUMNS, _rows(shares, "pages"))
+    print_table(COLUMNS, share_rows(shares, "pages"))
     for part in counts.parts:
         if part.problem:
             narrate(f"{part.label}: {part.problem}")
@@ -214,11 +211,3 @@ def _print_counts(counts: PageCounts) -> None:
 
 def _pages(part: object, kind: str) -> str:
     return human_count(getattr(part, kind), "page")
-
-
-def _rows(shares: tuple[Share, ...], meaning: str) -> list[Row]:
-    scale = max((s.bytes for s in shares), default=0)
-    return [
-        Row(s.name, (printable(s.name), sized(s.bytes, scale, meaning), printable(s.detail)))
-        for s in shares
-    ]

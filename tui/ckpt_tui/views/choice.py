@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import merge
 
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.views.table import (
     ABSENT,
+    LazyRows,
     Rank,
     Row,
     RowSource,
@@ -25,25 +26,11 @@ RUN = 5_000
 """Rows that are sorted at once."""
 
 
-class ChosenRows:
+class ChosenRows(LazyRows[int]):
     """Rows of another source by their numbers in it; none is made before it is seen."""
 
     def __init__(self, source: RowSource, numbers: Sequence[int]) -> None:
-        self._source = source
-        self._numbers = numbers
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: int, /) -> Row:
-        return self._source[self._numbers[index]]
-
-    def index_of(self, key: Hashable, /) -> int | None:
-        number = self._source.index_of(key)
-        try:
-            return None if number is None else self._numbers.index(number)
-        except ValueError:
-            return None
+        super().__init__(numbers, source.__getitem__, source.index_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +60,16 @@ class Choice:
         numbers: Sequence[int] = range(len(source))
         if self.needle.strip() or self.problems_only:
             kept: list[int] = []
+            numbers = kept
             if seen is not None and self.column is None:
                 seen(ChosenRows(source, kept))
-            self._keep(source, is_problem, progress, kept)
-            numbers = kept
+            progress.start("filtering", len(source))
+            matches = matcher(self.needle)
+            for number in range(len(source)):
+                row = source[number]
+                if matches(row_text(row)) and (not self.problems_only or is_problem(row)):
+                    kept.append(number)
+                progress.tick()
         if self.column is not None:
             progress.start("sorting", len(numbers))
             ranks = []
@@ -85,21 +78,6 @@ class Choice:
                 progress.tick()
             numbers = _sorted(ranks, numbers, self.descending, progress)
         return source if isinstance(numbers, range) else ChosenRows(source, numbers)
-
-    def _keep(
-        self,
-        source: RowSource,
-        is_problem: Callable[[Row], bool],
-        progress: Progress,
-        kept: list[int],
-    ) -> None:
-        progress.start("filtering", len(source))
-        matches = matcher(self.needle)
-        for number in range(len(source)):
-            row = source[number]
-            if matches(row_text(row)) and (not self.problems_only or is_problem(row)):
-                kept.append(number)
-            progress.tick()
 
 
 def _sorted(

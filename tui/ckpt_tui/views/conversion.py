@@ -11,7 +11,7 @@ from ckpt_tui.convert.run import ConvertedImage
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, printable, short_digest
 from ckpt_tui.views.bars import bar
-from ckpt_tui.views.facts import Fact, Section
+from ckpt_tui.views.facts import Fact, Section, known
 from ckpt_tui.views.meanings import kind_of, signed
 
 BAR = 12
@@ -36,20 +36,21 @@ NAMED = 2
 def plan_sections(plan: Plan) -> list[Section]:
     """Return what will be written where, what it needs, and what speaks against it."""
     return [
-        Section("", list(_what(plan))),
+        Section(
+            "",
+            known(
+                ("from", printable(f"{plan.source.label}  ({plan.source.kind})")),
+                ("to", printable(plan.destination.named(plan.tag))),
+                ("to live in", printable(plan.repository)),
+                ("base", _base(plan)),
+            ),
+        ),
         Section("Layers", list(_layers(plan))),
         Section("Before and after", list(_figures(plan))),
         Section("It cannot start", [_signed("fails", p) for p in plan.problems]),
         Section(LOSSES, [_signed("may-fail", p) for p in plan.losses]),
         Section(WARNINGS, [_signed("may-fail", w) for w in plan.warnings]),
     ]
-
-
-def _what(plan: Plan) -> Iterator[Fact]:
-    yield Fact("from", printable(f"{plan.source.label}  ({plan.source.kind})"))
-    yield Fact("to", printable(plan.destination.named(plan.tag)))
-    yield Fact("to live in", printable(plan.repository))
-    yield Fact("base", _base(plan))
 
 
 def _base(plan: Plan) -> Styled:
@@ -105,23 +106,16 @@ def result_sections(plan: Plan, result: ConvertedImage, seconds: float) -> list[
         _bar_fact(w.role, w.layer.descriptor.size, scale, w.layer.descriptor.digest)
         for w in written
     ]
+    done = known(
+        ("", signed("good", f"Written and verified in {seconds:.1f} s")),
+        ("image", printable(result.name)),
+        ("digest", result.digest),
+    )
+    first = _bar_fact("before", before, scale, plan.source.kind)
+    last = Fact("in all", f"{human_bytes(result.stored_size)}, without the base image")
     return [
-        Section(
-            "",
-            [
-                Fact("", signed("good", f"Written and verified in {seconds:.1f} s")),
-                Fact("image", printable(result.name)),
-                Fact("digest", result.digest),
-            ],
-        ),
-        Section(
-            "Stored",
-            [
-                _bar_fact("before", before, scale, plan.source.kind),
-                *layers,
-                Fact("in all", f"{human_bytes(result.stored_size)}, without the base image"),
-            ],
-        ),
+        Section("", done),
+        Section("Stored", [first, *layers, last]),
         Section("Go on", [Fact("", command) for command in next_commands(plan, result)]),
     ]
 

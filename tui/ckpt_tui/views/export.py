@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.views.facts import Section
@@ -35,9 +35,15 @@ def as_text(columns: Sequence[Column], rows: RowSource, progress: Progress) -> s
 
 def as_markdown(columns: Sequence[Column], rows: RowSource, progress: Progress) -> str:
     """Return a table as GitHub has them."""
-    lines = [[column.title for column in columns], ["---"] * len(columns)]
-    lines += [[markdown(cell) for cell in cells] for cells in _cells(rows, progress)]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "\n".join(markdown_table([c.title for c in columns], _cells(rows, progress))) + "\n"
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, in which all text is foreign and printable."""
+    yield f"| {' | '.join(map(markdown, titles))} |"
+    yield "|" + " --- |" * len(titles)
+    for cells in rows:
+        yield f"| {' | '.join(map(markdown, cells))} |"
 
 
 def as_json(columns: Sequence[Column], rows: RowSource, progress: Progress) -> str:
@@ -59,13 +65,8 @@ LINE_COLUMNS = (Column("LINE"),)
 
 def fact_rows(sections: Sequence[Section]) -> ListRows:
     """Return the facts of a panel as a list."""
-    facts = [(section, fact) for section in sections for fact in section.facts]
-    return ListRows(
-        [
-            Row(number, (section.title, fact.label, fact.value))
-            for number, (section, fact) in enumerate(facts)
-        ]
-    )
+    facts = [(section.title, f.label, f.value) for section in sections for f in section.facts]
+    return ListRows([Row(number, cells) for number, cells in enumerate(facts)])
 
 
 def line_rows(lines: Sequence[str]) -> ListRows:

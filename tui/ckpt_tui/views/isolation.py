@@ -12,7 +12,7 @@ from ckpt_tui.core.masks import masked, masked_values
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_count, listed, printable
 from ckpt_tui.criu.values import file_mode
-from ckpt_tui.views.facts import Fact, Section, and_more
+from ckpt_tui.views.facts import Fact, Section, and_more, known
 from ckpt_tui.views.table import Column, Row, row_of
 
 COLUMNS = (
@@ -79,51 +79,41 @@ def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], deta
 def namespace_sections(checkpoint: Checkpoint, found: Namespace, reveal: bool) -> list[Section]:
     """Return one namespace: what the images keep of it, and who is in it."""
     return [
-        Section("", list(_namespace(found))),
+        Section(
+            "",
+            [
+                Fact("kind", found.kind),
+                Fact("id", str(found.id)),
+                Fact("from", "the dump" if found.dumped else "the host that restores"),
+            ],
+        ),
         _properties(found.properties, reveal, "nothing: the images say no more of it"),
         _members(checkpoint, found.pids),
     ]
 
 
-def _namespace(found: Namespace) -> Iterator[Fact]:
-    yield Fact("kind", found.kind)
-    yield Fact("id", str(found.id))
-    yield Fact("from", "the dump" if found.dumped else "the host that restores")
-
-
 def cgroup_sections(checkpoint: Checkpoint, found: CgroupDirectory, reveal: bool) -> list[Section]:
     """Return one cgroup: its owner, its properties with their values, and who is in it."""
+    sets = [s for s in checkpoint.cgroups if s.paths.get(found.hierarchy) == found.path]
+    facts = known(
+        ("controllers", printable(found.hierarchy)),
+        ("path", printable(found.path)),
+        ("from", "the dump" if found.dumped else "the host: it has to be there"),
+        ("threads", "may be in different cgroups" if found.threaded else ""),
+        ("mode", "" if found.mode is None else file_mode(found.mode)),
+        ("owner", "" if found.uid is None else f"user {found.uid}, group {found.gid}"),
+        ("cgroup sets", ", ".join(str(s.id) for s in sets)),
+    )
     return [
-        Section("", list(_cgroup(checkpoint, found))),
+        Section("", facts),
         _properties(found.properties, reveal, "none were dumped"),
         _members(checkpoint, found.pids),
     ]
 
 
-def _cgroup(checkpoint: Checkpoint, found: CgroupDirectory) -> Iterator[Fact]:
-    yield Fact("controllers", printable(found.hierarchy))
-    yield Fact("path", printable(found.path))
-    yield Fact("from", "the dump" if found.dumped else "the host: it has to be there")
-    if found.threaded:
-        yield Fact("threads", "may be in different cgroups")
-    if found.mode is not None:
-        yield Fact("mode", file_mode(found.mode))
-    if found.uid is not None:
-        yield Fact("owner", f"user {found.uid}, group {found.gid}")
-    sets = [s for s in checkpoint.cgroups if s.paths.get(found.hierarchy) == found.path]
-    if sets:
-        yield Fact("cgroup sets", ", ".join(str(s.id) for s in sets))
-
-
 def _properties(found: Mapping[str, str], reveal: bool, empty: str) -> Section:
     facts = [Fact("", styled((name, "muted"), "  ", line)) for name, line in _told(found, reveal)]
     return Section("Properties", facts, empty=empty)
-
-
-def _lines(value: str) -> Iterator[tuple[bool, str]]:
-    """Yield the lines of a property, and whether it is the first."""
-    for number, line in enumerate(value.split("\n")):
-        yield not number, printable(line) or "(empty)"
 
 
 def _members(checkpoint: Checkpoint, pids: Sequence[int]) -> Section:
@@ -149,8 +139,9 @@ def properties(checkpoint: Checkpoint, reveal: bool) -> Iterator[tuple[str, list
 
 
 def _told(found: Mapping[str, str], reveal: bool) -> list[tuple[str, str]]:
+    """Return the lines of properties, the first of each with its name."""
     return [
-        (printable(name) if first else "", line)
+        (printable(name) if not number else "", printable(line) or "(empty)")
         for name, value in masked_values(found, reveal).items()
-        for first, line in _lines(value)
+        for number, line in enumerate(value.split("\n"))
     ]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 
 from ckpt_tui.checkpoint.layerstack import LayerFile, StackLayer
-from ckpt_tui.checkpoint.model import StoredPart
+from ckpt_tui.checkpoint.model import Share, StoredPart
 from ckpt_tui.checkpoint.pagecount import PageCounts
 from ckpt_tui.checkpoint.sizetree import SizeNode
 from ckpt_tui.convert.rootfs import Origin
 from ckpt_tui.core.text import human_bytes, printable, short_digest, some_bytes
 from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.meanings import kind_of, sign
-from ckpt_tui.views.table import Column, LazyRows, Row
+from ckpt_tui.views.table import Column, LazyRows, Row, row_of
 from ckpt_tui.views.tables import SIZED, sized
 
 COLUMNS = (
@@ -44,17 +44,24 @@ def part_of(node: SizeNode) -> BarPart:
 def node_rows(nodes: Sequence[SizeNode]) -> LazyRows[int]:
     """Return the parts, which are largest first, as rows; the key is the place in `nodes`."""
     scale = nodes[0].bytes if nodes else 0
+    return LazyRows(
+        range(len(nodes)), lambda n: _part_row(n, nodes[n], scale, meaning_of(nodes[n]))
+    )
 
-    def row(number: int) -> Row:
-        node = nodes[number]
-        cells = (
-            printable(node.name),
-            sized(node.bytes, scale, meaning_of(node)),
-            printable(node.detail),
-        )
-        return Row(number, cells, (node.name, node.bytes, node.detail))
 
-    return LazyRows(range(len(nodes)), row)
+def share_rows(shares: Sequence[Share], meaning: str) -> list[Row]:
+    """Return named parts as rows, in one colour."""
+    scale = max((share.bytes for share in shares), default=0)
+    return [_part_row(share.name, share, scale, meaning) for share in shares]
+
+
+def _part_row(key: Hashable, part: SizeNode | Share, scale: int, meaning: str) -> Row:
+    return row_of(
+        key,
+        (printable(part.name), part.name),
+        (sized(part.bytes, scale, meaning), part.bytes),
+        (printable(part.detail), part.detail),
+    )
 
 
 def crumbs(way: Sequence[SizeNode], ways: Sequence[str], key: str) -> str:
