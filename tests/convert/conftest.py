@@ -10,7 +10,7 @@ import pytest
 from layouts import OpenSource
 
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
-from ckpt_tui.convert.base import BaseImage, read_image
+from ckpt_tui.convert.base_image import BaseImage, read_image
 from ckpt_tui.convert.base_search import find_base
 from ckpt_tui.convert.source import Source, archive_source
 from ckpt_tui.core.progress import quiet

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import ancestors
+from ckpt_tui.convert.delta_names import ancestors
 
 
 def faults(layer: Sequence[Member]) -> list[str]:

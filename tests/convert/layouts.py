@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ckpt_tui.archive.archive_tree import open_archive
-from ckpt_tui.archive.layers import LayeredTree, overlay
+from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.progress import quiet
@@ -48,7 +48,7 @@ class Layout:
             content = self.blob(layer["digest"])
             assert len(content) == layer["size"]
             layers.append(open_archive(BytesWindow(content), layer["digest"], quiet()))
-        return overlay(layers)
+        return LayeredTree(layers)
 
     def files(self) -> dict[str, bytes]:
         return {

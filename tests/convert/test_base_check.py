@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ckpt_tui.cli.conversion import plan_document
-from ckpt_tui.convert.base import BaseImage
 from ckpt_tui.convert.base_check import BaseCheck, BaseVerdict, check_base
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.plan import Options, Plan, make_plan
 from ckpt_tui.convert.source import Source

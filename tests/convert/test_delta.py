@@ -12,7 +12,7 @@ from layer_order import faults
 
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.delta import DeltaPlan, Made, Verbatim, is_layer, plan_delta
+from ckpt_tui.convert.delta import DeltaPlan, NewHeader, Verbatim, is_layer, plan_delta
 from ckpt_tui.convert.filetree import FileTree, apply_layer, apply_legacy, differences
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.errors import CkptError
@@ -131,7 +131,7 @@ def test_a_changed_file_link_fifo_and_device_keep_their_headers() -> None:
 def test_entries_of_the_tar_go_through_as_one_run_of_bytes() -> None:
     _, _, plan = checked([file("tmp/x", 600), file("tmp/y", 1)])
     assert plan.parts[-1] == Verbatim(0, 512 + 1024 + 512 + 512)
-    assert all(isinstance(part, Made) for part in plan.parts[:-1])
+    assert all(isinstance(part, NewHeader) for part in plan.parts[:-1])
 
 
 def test_a_deleted_file_becomes_a_whiteout() -> None:
@@ -166,7 +166,7 @@ def test_a_folder_deleted_and_in_the_tar_is_opaque_and_never_whited_out() -> Non
 def test_an_opaque_mark_stands_behind_its_folder_even_inside_the_tar() -> None:
     _, _, plan = checked([file("bin/x"), folder("data/old"), file("data/old/n")], ["/data/old"])
     kinds = [type(part).__name__ for part in plan.parts]
-    assert kinds == ["Made", "Made", "Made", "Verbatim", "Made", "Verbatim"]
+    assert kinds == ["NewHeader", "NewHeader", "NewHeader", "Verbatim", "NewHeader", "Verbatim"]
 
 
 def test_a_child_of_a_deleted_folder_brings_the_folder_with_the_header_of_the_base() -> None:
@@ -268,7 +268,7 @@ def test_a_hard_link_stays_a_link_behind_its_target() -> None:
 def test_a_hard_link_before_its_target_waits_for_it() -> None:
     names, _, plan = checked([hardlink("data/h2", "data/h1"), file("data/h1", 4)])
     assert names == [".", "data", "data/h1", "data/h2"]
-    assert isinstance(plan.parts[-1], Made)
+    assert isinstance(plan.parts[-1], NewHeader)
 
 
 def test_a_hard_link_to_a_deleted_name_that_is_in_the_tar_keeps_both() -> None:

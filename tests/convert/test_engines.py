@@ -13,7 +13,7 @@ import pytest
 from layouts import Layout, OpenSource, contents, repacked
 
 from ckpt_tui.archive.archive_tree import open_archive
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.inputs import Inputs
 from ckpt_tui.convert.jsonedit import with_values

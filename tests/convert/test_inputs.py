@@ -19,7 +19,7 @@ from ckpt_tui.convert import request as request_module
 from ckpt_tui.convert.back import convert_back
 from ckpt_tui.convert.destination import destination_of
 from ckpt_tui.convert.inputs import Beside
-from ckpt_tui.convert.layers import LayerWriter
+from ckpt_tui.convert.layer_writer import LayerWriter
 from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare

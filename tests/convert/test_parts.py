@@ -16,10 +16,11 @@ from layer_order import faults
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.model import ContainerFacts
 from ckpt_tui.convert import spool as spool_module
+from ckpt_tui.convert.delta_names import real_name
 from ckpt_tui.convert.digest import SMALL, Digest
 from ckpt_tui.convert.filetree import apply_layer, differences
-from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.layers import LayerWriter, copy_blob
+from ckpt_tui.convert.header_writer import END, header, padding
+from ckpt_tui.convert.layer_writer import LayerWriter, copy_blob
 from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.manifests import (
     checkpoint_annotations,
@@ -27,7 +28,6 @@ from ckpt_tui.convert.manifests import (
     default_tag,
     local_repository,
 )
-from ckpt_tui.convert.names import real_name
 from ckpt_tui.convert.spool import MemberSpool
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.convert.verify import check_blob, check_delta

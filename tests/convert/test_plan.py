@@ -15,8 +15,8 @@ from ckpt_tui.archive import header_window
 from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.seekable import SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert import nested, roles
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert import roles, rootfs_diff
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.plan import Options, Plan, make_plan
@@ -170,7 +170,7 @@ def test_a_cut_rootfs_diff_is_a_problem(
 def test_a_delta_with_too_many_entries_is_a_problem_but_not_for_the_half_step(
     rootfs: Source, base_bb: BaseImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nested, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(rootfs_diff, "MAX_ENTRIES", 5)
     assert "--keep-delta-tar" in plan_of(rootfs, base_bb).problems[0]
     assert plan_of(rootfs, None, options=Options(keep_delta_tar=True)).problems == ()
 
@@ -188,7 +188,7 @@ def test_what_all_entries_have_in_common_is_kept_once(
         tmp_path / "shared.tar",
         {"rootfs-diff.tar": sink.getvalue()},
     )
-    entries = nested.read_diff(open_source(archive), quiet()).entries
+    entries = rootfs_diff.read_diff(open_source(archive), quiet()).entries
     assert [entry.member.pax["SCHILY.xattr.user.7"] for entry in entries] == ["x"] * 3
     assert len({id(entry.member.pax) for entry in entries}) == 1
 
@@ -208,19 +208,19 @@ def test_a_delta_in_an_archive_that_can_be_read_anywhere_costs_no_pass(
         raise AssertionError("a whole pass")
 
     source = dataclasses.replace(open_source(path), feed=refuse)
-    expected = nested.read_diff(open_source(stream), quiet())
-    assert nested.read_diff(source, quiet()) == expected
+    expected = rootfs_diff.read_diff(open_source(stream), quiet())
+    assert rootfs_diff.read_diff(source, quiet()) == expected
 
 
 def test_a_large_delta_is_read_alike_by_kept_headers_and_in_a_pass(
     data: Path, open_source: OpenSource, rootfs: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = nested.read_diff(rootfs, quiet())
+    kept = rootfs_diff.read_diff(rootfs, quiet())
     monkeypatch.setattr(header_window, "MAX_KEPT_HEADERS", 0)
     again = open_source(data / "archives/rootfs.tar.zst")
     assert isinstance(again.tree, ArchiveTree)
     assert again.tree.headers("rootfs-diff.tar") is None
-    assert nested.read_diff(again, quiet()) == kept
+    assert rootfs_diff.read_diff(again, quiet()) == kept
     assert kept.entries
 
 

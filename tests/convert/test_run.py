@@ -20,7 +20,7 @@ from layouts import Layout, OpenSource, contents, repacked
 from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.convert import roles
 from ckpt_tui.convert import staging as staging_module
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.inputs import Inputs
 from ckpt_tui.convert.plan import Options, Plan, make_plan

@@ -12,7 +12,7 @@ import pytest
 from breakage import facts_of, findings, problems, unpack
 
 from ckpt_tui.archive.archive_tree import open_archive
-from ckpt_tui.archive.layers import overlay
+from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.ref import Ref
@@ -85,7 +85,7 @@ def base_image() -> Tree:
         open_archive(BytesWindow(blob(layer["digest"])), "layer", quiet())
         for layer in manifest["layers"]
     ]
-    return overlay(layers)
+    return LayeredTree(layers)
 
 
 BB = base_image()

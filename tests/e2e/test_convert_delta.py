@@ -27,9 +27,9 @@ from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import ConvertedImage, run
-from ckpt_tui.convert.staging import LAYER
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, Descriptor
+from ckpt_tui.sources.base import MEDIA_LAYER as LAYER
 from crafted import tarred
 
 CASES = 25

@@ -11,7 +11,7 @@ from ckpt_tui.archive.compression import Compression, PlainStream, decompressed,
 from ckpt_tui.archive.header_window import HeaderWindow, keep_headers
 from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
-from ckpt_tui.archive.tar import MemberReader, index, walk
+from ckpt_tui.archive.tar import MemberReader, Walk, index
 from ckpt_tui.archive.tar_index import Extent, TarIndex
 from ckpt_tui.archive.tree import ByteRange, Member, MemberKind, Tree
 from ckpt_tui.core.errors import DamagedInput
@@ -173,7 +173,7 @@ def _one_pass(
     kept = _KeptMembers()
     taken: dict[str, ByteWindow] = {}
     headers: dict[str, HeaderWindow] = {}
-    members = walk(stream, name)
+    members = Walk(stream, name)
     found = TarIndex(members.note_list)
     for member, reader in members:
         for earlier in (headers, taken):

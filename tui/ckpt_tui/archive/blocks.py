@@ -76,7 +76,7 @@ class WindowBlocks:
 class PieceStream:
     """Pieces as they come, as a plain stream."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
         self._pieces = iter(pieces)
         self._rest = memoryview(next(self._pieces, b""))
         self.head = bytes(self._rest[:4])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from gzip import BadGzipFile
 from typing import IO, Literal, Protocol, cast
 
@@ -68,6 +68,15 @@ def decompressed(
     if compression == "gzip":
         return _Gzip(window, progress, name)
     return _PackedBytes(window, progress)
+
+
+def plain_pieces(window: ByteWindow, progress: Progress, name: str) -> Iterator[memoryview]:
+    """Yield the plain bytes of `window`, whatever its compression; each piece is good until the
+    next one."""
+    stream = decompressed(window, sniff(window.read(0, 4)), progress, name)
+    buffer = memoryview(bytearray(CHUNK))
+    while length := stream.readinto(buffer):
+        yield buffer[:length]
 
 
 class _PackedBytes(io.RawIOBase):

@@ -18,7 +18,7 @@ MAX_MEMBERS = 200_000
 MAX_DEPTH = 100
 """Folders in each other. A CRIU directory has two; each one open costs a descriptor."""
 
-_KINDS = {
+KINDS = {
     stat.S_IFREG: MemberKind.FILE,
     stat.S_IFDIR: MemberKind.DIRECTORY,
     stat.S_IFLNK: MemberKind.SYMLINK,
@@ -27,7 +27,11 @@ _KINDS = {
     stat.S_IFBLK: MemberKind.BLOCK,
     stat.S_IFSOCK: MemberKind.SOCKET,
 }
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""File types of stat(2)."""
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags to open a folder that is no link."""
+
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -55,7 +59,7 @@ def open_beneath(folder: int, name: str) -> FileWindow:
     try:
         at = folder
         for step in folders:
-            at = os.open(step, _FOLDER, dir_fd=at)
+            at = os.open(step, FOLDER, dir_fd=at)
             opened.append(at)
         descriptor = os.open(last, _FILE, dir_fd=at)
     except (OSError, ValueError) as error:
@@ -175,14 +179,14 @@ class DirectoryTree(Tree):
         if depth >= MAX_DEPTH:
             self._notes.add(f"{name} lies too deep; what is in it was left out.")
             return
-        inner = os.open(entry, _FOLDER, dir_fd=folder)
+        inner = os.open(entry, FOLDER, dir_fd=folder)
         try:
             self._walk(inner, f"{name}/", depth + 1, progress)
         finally:
             os.close(inner)
 
     def _add(self, name: str, entry: bytes, folder: int, found: os.stat_result) -> None:
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), MemberKind.OTHER)
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), MemberKind.OTHER)
         link = b""
         if kind is MemberKind.SYMLINK:
             link = os.readlink(entry, dir_fd=folder)

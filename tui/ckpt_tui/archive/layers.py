@@ -25,7 +25,7 @@ _FOREIGN_WHITEOUT = ".wh..wh."
 
 
 class LayeredTree(Tree):
-    """The members that a container sees of its layers."""
+    """The members that a container sees of its layers, which it owns."""
 
     def __init__(self, trees: Sequence[Tree]) -> None:
         self.trees = tuple(trees)
@@ -126,8 +126,3 @@ class LayeredTree(Tree):
 def is_whiteout(name: str) -> bool:
     """Tell whether a member of a layer stands for something hidden."""
     return name.rpartition("/")[2].startswith(WHITEOUT)
-
-
-def overlay(trees: Sequence[Tree]) -> LayeredTree:
-    """Return the layers `trees`, lowest first, as one tree; it owns them."""
-    return LayeredTree(trees)

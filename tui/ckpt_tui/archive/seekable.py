@@ -14,7 +14,6 @@ from collections import OrderedDict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
-from types import TracebackType
 from typing import Protocol
 
 import zstandard
@@ -232,12 +231,7 @@ class SeekableZstdWriter:
     def __enter__(self) -> SeekableZstdWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def _submit(self, frame: bytes | bytearray | memoryview) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.compression import FrameScan, PlainStream, decompressed, sniff
 from ckpt_tui.archive.seekable import SeekTable, decoded_frame
-from ckpt_tui.archive.tar import walk
+from ckpt_tui.archive.tar import Walk
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import quiet
 
@@ -113,7 +113,7 @@ def _frames(window: _PassingWindow, table: SeekTable, name: str) -> Iterator[Fau
 
 def _headers(window: _PassingWindow, name: str) -> list[Fault]:
     stream = _Watched(decompressed(window, window.compression, quiet(), name))
-    members = walk(stream, name)
+    members = Walk(stream, name)
     try:
         for _ in members:
             pass

@@ -24,9 +24,14 @@ class Walk(Iterator[tuple[Member, "MemberReader"]]):
 
     The reader of a member is good until the next one is asked for; what was not read of it is
     passed over. Iteration ends at the end-of-archive mark, or early with a sentence in `notes`.
+
+    Raises, while iterating:
+        NotACheckpoint: the first bytes are no tar header.
+        DamagedInput: the stream is damaged before its first member.
     """
 
     def __init__(self, stream: PlainStream, name: str) -> None:
+        """`name` is what notes and errors call the archive."""
         self._blocks = StreamBlocks(stream)
         self._headers = HeaderReader(self._blocks, name)
         self._name = name
@@ -151,16 +156,6 @@ class MemberReader:
             there = self._blocks.position - self._header.data_offset
             raise DamagedInput(self._archive, self._blocks.position, _cut_note(self._header, there))
         return piece
-
-
-def walk(stream: PlainStream, name: str) -> Walk:
-    """Go through a tar stream in one pass; `name` is what notes and errors call the archive.
-
-    Raises, while iterating:
-        NotACheckpoint: the first bytes are no tar header.
-        DamagedInput: the stream is damaged before its first member.
-    """
-    return Walk(stream, name)
 
 
 def stream(window: ByteWindow, name: str, progress: Progress) -> Walk:

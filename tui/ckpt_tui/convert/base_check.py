@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.manifests import recorded_image
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
 from ckpt_tui.convert.source import Source

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.convert.base import FoundImage
+from ckpt_tui.convert.base_image import FoundImage
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
 from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import ancestors, inside, sort_key
+from ckpt_tui.convert.delta_names import ancestors, inside, sort_key
 from ckpt_tui.convert.unpacking import Survivor, TarEntry, Unpacking
 from ckpt_tui.core.progress import Progress, quiet
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewHeader:
     """A header written by the converter. The data of a member with a size follows as `Verbatim`."""
 
     member: Member
@@ -60,7 +60,7 @@ class DeltaFacts:
 class DeltaPlan:
     """The layer as a list of parts, and what is to be said about it."""
 
-    parts: tuple[Made | Verbatim, ...]
+    parts: tuple[NewHeader | Verbatim, ...]
     members: tuple[Member, ...]
     """Every entry of the layer in order, whiteouts included."""
     sources: tuple[int | None, ...]
@@ -157,7 +157,7 @@ class _Layer:
         for folder in sorted(self.made, key=sort_key):
             if folder != ROOT:
                 self._children[parent_of(folder)].append(folder)
-        self.parts: list[Made | Verbatim] = []
+        self.parts: list[NewHeader | Verbatim] = []
         self.members: list[Member] = []
         self.sources: list[int | None] = []
 
@@ -205,7 +205,7 @@ class _Layer:
                 self._make_tree(folder)
 
     def _add_made(self, member: Member, source: int | None = None) -> None:
-        self.parts.append(Made(member))
+        self.parts.append(NewHeader(member))
         self.members.append(member)
         self.sources.append(source)
 

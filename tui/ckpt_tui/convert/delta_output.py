@@ -11,7 +11,7 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.delta_stream import write_delta
 from ckpt_tui.convert.filetree import Content
 from ckpt_tui.convert.inputs import Inputs
-from ckpt_tui.convert.layers import LayerWriter, WrittenLayer, pass_through
+from ckpt_tui.convert.layer_writer import LayerWriter, WrittenLayer, pass_through
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import DeltaRecord, FromLayer
 from ckpt_tui.convert.roles import DELETED_FILES, DELTA, DIFF_TAR

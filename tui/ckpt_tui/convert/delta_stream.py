@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.seekable import FRAME_SIZE
 from ckpt_tui.archive.tree import MemberKind
-from ckpt_tui.convert.delta import DeltaPlan, Made
+from ckpt_tui.convert.delta import DeltaPlan, NewHeader
 from ckpt_tui.convert.digest import Digest
-from ckpt_tui.convert.headers import END, header
+from ckpt_tui.convert.header_writer import END, header
 from ckpt_tui.convert.record import Bytes, DeltaRecord, FromLayer, Piece, Zeros
 from ckpt_tui.convert.unpacking import TarEntry
 from ckpt_tui.core.errors import DamagedInput
@@ -164,7 +164,7 @@ def write_delta(
     position = 0
     edges = sorted(edge for e in entries if e.member.size >= FRAME_SIZE for edge in (e.data, e.end))
     for part in plan.parts:
-        if isinstance(part, Made):
+        if isinstance(part, NewHeader):
             block = header(part.member)
             write(block)
             position += len(block)

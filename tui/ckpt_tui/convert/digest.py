@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+T = TypeVar("T", bytes, memoryview)
 
 MAX_WAITING = 16
 """Pieces that wait to be hashed, of 1 MiB at most. What is slow to compress and what is slow to
@@ -59,3 +63,10 @@ class Known:
 
     def value(self) -> str:
         return self._value
+
+
+def hashed(pieces: Iterable[T], digest: Digest) -> Iterator[T]:
+    """Pass bytes on, and their digest to `digest`."""
+    for piece in pieces:
+        digest.update(piece)
+        yield piece

@@ -13,7 +13,7 @@ from itertools import count
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
 from ckpt_tui.archive.names import ROOT, clean_name, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import ancestors, inside, real_name
+from ckpt_tui.convert.delta_names import ancestors, inside, real_name
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.destination import Destination, sink_of
-from ckpt_tui.convert.layers import OwnLayer, write_own_layer
+from ckpt_tui.convert.layer_writer import OwnLayer, write_own_layer
 from ckpt_tui.convert.roles import (
     CONFIG_DUMP,
     CRIU,

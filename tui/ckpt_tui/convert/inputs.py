@@ -12,7 +12,7 @@ from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree, PartTree
 from ckpt_tui.archive.tree import Tree, WindowTree
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.roles import CONFIG_DUMP, DIFF_TAR, IMAGES, PARENT_IMAGES, SPEC_DUMP
 from ckpt_tui.convert.source import Feed, Source, archive_source, tree_source, unchanged

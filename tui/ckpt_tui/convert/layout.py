@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.headers import END, header, padding
+from ckpt_tui.convert.header_writer import END, header, padding
 from ckpt_tui.convert.staging import Blob, BlobSink, dump, locked
 from ckpt_tui.convert.verify import check_blob
 from ckpt_tui.core.document import read_object, text_at
@@ -35,15 +34,10 @@ class _FileSink(BlobSink):
         self._checked: dict[str, Future[None]] = {}
         self._checking = Progress(cancelled=lambda: self._ended)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ended = True
         self._checker.shutdown(cancel_futures=True)
-        super().__exit__(kind, error, trace)
+        super().__exit__(*error)
 
     def _take(self, digest: str, blob: Blob, needed: bool) -> None:
         if self.holds(digest, blob.size):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.checkpoint.model import ContainerFacts
-from ckpt_tui.convert.layers import WrittenLayer
+from ckpt_tui.convert.layer_writer import WrittenLayer
 from ckpt_tui.convert.record import FORMAT_VERSION
 from ckpt_tui.convert.staging import Staging, dump
 from ckpt_tui.core.document import text_at, value_at

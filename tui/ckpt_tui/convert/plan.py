@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.base import BaseImage, BaseName, architecture_of
 from ckpt_tui.convert.base_check import STATUS_DUMP, BaseCheck, BaseVerdict, check_base
+from ckpt_tui.convert.base_image import BaseImage, BaseName, architecture_of
 from ckpt_tui.convert.delta import DeltaPlan, plan_delta
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.manifests import (
@@ -19,7 +19,6 @@ from ckpt_tui.convert.manifests import (
     default_tag,
     local_repository,
 )
-from ckpt_tui.convert.nested import Diff, read_diff
 from ckpt_tui.convert.remarks import (
     RecordedFile,
     delta_warnings,
@@ -41,6 +40,7 @@ from ckpt_tui.convert.roles import (
     PlannedLayer,
     plan_layers,
 )
+from ckpt_tui.convert.rootfs_diff import Diff, read_diff
 from ckpt_tui.convert.source import Source, SourceName
 from ckpt_tui.convert.upper import plan_upper
 from ckpt_tui.core.document import read_object

@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from ckpt_tui.convert.layout import ASK_S
@@ -54,16 +53,11 @@ class RegistrySink(BlobSink):
         self._wanted = progress
         self._uploading = Progress(cancelled=lambda: self._ended)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ended = True
         self._sender.shutdown(cancel_futures=True)
         self._store.close()
-        super().__exit__(kind, error, trace)
+        super().__exit__(*error)
 
     def begin(self, near: Iterable[str]) -> None:
         self._near = tuple(_references(near))

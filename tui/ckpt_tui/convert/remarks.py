@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.delta import DeltaPlan
+from ckpt_tui.convert.delta_names import real_name
 from ckpt_tui.convert.destination import Destination
 from ckpt_tui.convert.layout import names
-from ckpt_tui.convert.names import real_name
 from ckpt_tui.convert.roles import CONFIG_DUMP, IMAGES, PARENT_IMAGES, RECORD, SPEC_DUMP
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError

@@ -13,7 +13,7 @@ from typing import Any
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layers import LayerWriter, WrittenLayer
+from ckpt_tui.convert.layer_writer import LayerWriter, WrittenLayer
 from ckpt_tui.convert.manifests import ROOTFS_ROLE, base_image_values
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
 from ckpt_tui.convert.staging import Staging, dump

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from ckpt_tui.archive.layers import overlay
+from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
-from ckpt_tui.convert.base import read_image
+from ckpt_tui.convert.base_image import read_image
 from ckpt_tui.convert.base_search import Search, search_base
 from ckpt_tui.convert.destination import Destination, destination_of, writing
 from ckpt_tui.convert.first_pass import FirstPass
@@ -192,7 +192,7 @@ def _tree_of(image: OpenedImage, closing: ExitStack, progress: Progress) -> Tree
     for layer in image_layers(image):
         layers.append(layer.open_tree(progress))
         closing.callback(layers[-1].close)
-    return overlay(layers)
+    return LayeredTree(layers)
 
 
 def _options(opened: OpenCheckpoint, request: Request) -> Options:

@@ -12,19 +12,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ckpt_tui.archive.compression import decompressed, sniff
+from ckpt_tui.archive.compression import plain_pieces
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta_stream import rebuild
-from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.layers import LayerWriter
+from ckpt_tui.convert.header_writer import END, header, padding
+from ckpt_tui.convert.layer_writer import LayerWriter
 from ckpt_tui.convert.record import DeltaRecord, FromLayer, Record, read_record
 from ckpt_tui.convert.roles import DIFF_TAR, RECORD, tar_size
 from ckpt_tui.convert.staging import Staging
 from ckpt_tui.core.document import MAX_DOCUMENT
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
-from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+from ckpt_tui.core.window import ByteWindow, chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,9 @@ class _Copy:
             if any(isinstance(piece, FromLayer) for piece in delta.pieces) or delta.whole_blob:
                 raise _no_delta()
             return rebuild(delta, ())
-        return chunks(self._delta) if delta.whole_blob else rebuild(delta, self._plain(self._delta))
-
-    def _plain(self, blob: ByteWindow) -> Iterator[bytes]:
-        compression = sniff(blob.read(0, 4))
-        stream = decompressed(blob, compression, quiet(), "the delta layer")
-        buffer = memoryview(bytearray(CHUNK))
-        while length := stream.readinto(buffer):
-            yield bytes(buffer[:length])
+        if delta.whole_blob:
+            return chunks(self._delta)
+        return rebuild(delta, map(bytes, plain_pieces(self._delta, quiet(), "the delta layer")))
 
     def _write_again(self, member: Member, delta: DeltaRecord) -> None:
         """Write a tar of what the delta layer has, without what the conversion added to it."""

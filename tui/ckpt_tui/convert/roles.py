@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.delta import DELETED, DIFF
-from ckpt_tui.convert.headers import END, header, padding
-from ckpt_tui.convert.names import ancestors, sort_key
+from ckpt_tui.convert.delta_names import ancestors, sort_key
+from ckpt_tui.convert.header_writer import END, header, padding
 
 METADATA, CRIU, PAGES, DEVSHM, VOLUMES = "metadata", "criu", "pages", "devshm", "volumes"
 CRIU_PARENT = "criu-parent"

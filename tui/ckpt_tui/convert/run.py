@@ -8,19 +8,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.base import BaseImage
+from ckpt_tui.convert.base_image import BaseImage
 from ckpt_tui.convert.delta_output import DeltaOutput
 from ckpt_tui.convert.destination import sink_of, writing
+from ckpt_tui.convert.digest import hashed
 from ckpt_tui.convert.inputs import Inputs
 from ckpt_tui.convert.jsonedit import with_values
-from ckpt_tui.convert.layers import (
+from ckpt_tui.convert.layer_writer import (
     NESTED,
     LayerWriter,
     OwnLayer,
     WrittenLayer,
     compress_layer,
     copy_blob,
-    hashed,
     write_own_layer,
 )
 from ckpt_tui.convert.manifests import (

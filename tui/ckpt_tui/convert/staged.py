@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.convert.layers import compress_layer
+from ckpt_tui.convert.layer_writer import compress_layer
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
 from ckpt_tui.convert.staging import Staging, dump
 from ckpt_tui.core.document import parse_document, read_document, text_at, texts_at, value_at

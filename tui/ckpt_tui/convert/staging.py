@@ -19,15 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from ckpt_tui.convert.digest import Digest, Known
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import FileWindow
-from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor
-
-LAYER = LAYER_PREFIX + "v1.tar"
+from ckpt_tui.sources.base import Descriptor
 
 DIGEST_THREADS = 2
 """Threads that hash: the bytes of a layer and those of its blob, which are two digests."""
@@ -97,13 +94,7 @@ class Staging:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *error: object) -> None:
         self._ended = True
         for pool in self._pools:
             pool.shutdown(cancel_futures=True)

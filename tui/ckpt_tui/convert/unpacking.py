@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.names import ROOT, clean_name, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.names import ancestors, real_name, refusal, sort_key
+from ckpt_tui.convert.delta_names import ancestors, real_name, refusal, sort_key
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 

@@ -5,20 +5,20 @@ What its marks mean, those of the kernel and those of fuse-overlayfs, is in `upp
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ckpt_tui.archive.directory import open_beneath, open_folder, unreachable
-from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, overlay
+from ckpt_tui.archive.directory import FOLDER, open_beneath, open_folder, unreachable
+from ckpt_tui.archive.layers import OPAQUE, WHITEOUT, LayeredTree
 from ckpt_tui.archive.names import ROOT, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta import DeltaFacts, DeltaPlan
+from ckpt_tui.convert.delta_names import inside, refusal, sort_key
+from ckpt_tui.convert.digest import Digest, hashed
 from ckpt_tui.convert.filetree import XATTR, Content
-from ckpt_tui.convert.layers import LayerWriter
-from ckpt_tui.convert.names import inside, refusal, sort_key
+from ckpt_tui.convert.layer_writer import LayerWriter
 from ckpt_tui.convert.upper_marks import UpperEntry
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -41,8 +41,6 @@ _CARRIED = ("user.", "security.capability", "security.ima")
 
 _LABEL = "security.selinux"
 """The label is the engine's: it labels every container anew."""
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UpperFolder:
@@ -158,7 +156,7 @@ class UpperFolder:
         for mark, why in _REFUSED.items():
             self._refuse(found.name, why if found.mark(mark) else "")
         if stat.S_ISDIR(found.status.st_mode):
-            inner = os.open(os.fsencode(found.last), _FOLDER, dir_fd=folder)
+            inner = os.open(os.fsencode(found.last), FOLDER, dir_fd=folder)
             try:
                 self._enter(found, inner, depth + 1)
             finally:
@@ -243,7 +241,7 @@ def plan_upper(upper: UpperFolder, base: Mapping[str, Member] | None) -> DeltaPl
         parts=(),
         members=members,
         sources=(None,) * len(members),
-        tree=overlay([Tree(below), Tree(upper.members)]).members,
+        tree=LayeredTree([Tree(below), Tree(upper.members)]).members,
         facts=DeltaFacts(
             added=added,
             changed=changed,
@@ -283,15 +281,9 @@ def write_upper(upper: UpperFolder, writer: LayerWriter) -> list[Content]:
         if member.kind is not MemberKind.FILE or not member.size:
             writer.add(member, ())
             is_file = member.kind is MemberKind.FILE
-            contents.append((member, hashlib.sha256().hexdigest() if is_file else ""))
+            contents.append((member, Digest().hexdigest() if is_file else ""))
             continue
-        found = hashlib.sha256()
-        writer.add(member, _hashed(upper.pieces(name, CHUNK), found))
+        found = Digest()
+        writer.add(member, hashed(upper.pieces(name, CHUNK), found))
         contents.append((member, found.hexdigest()))
     return contents
-
-
-def _hashed(pieces: Iterator[bytes], found: hashlib._Hash) -> Iterator[bytes]:
-    for piece in pieces:
-        found.update(piece)
-        yield piece

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ckpt_tui.archive.directory import KINDS
 from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.tree import MemberKind
 
@@ -50,16 +51,6 @@ _TYPES = {
     b"socket": MemberKind.SOCKET,
     b"block": MemberKind.BLOCK,
     b"char": MemberKind.CHARACTER,
-}
-
-_KINDS = {
-    stat.S_IFREG: MemberKind.FILE,
-    stat.S_IFDIR: MemberKind.DIRECTORY,
-    stat.S_IFLNK: MemberKind.SYMLINK,
-    stat.S_IFIFO: MemberKind.FIFO,
-    stat.S_IFSOCK: MemberKind.SOCKET,
-    stat.S_IFCHR: MemberKind.CHARACTER,
-    stat.S_IFBLK: MemberKind.BLOCK,
 }
 
 
@@ -112,7 +103,7 @@ class UpperEntry:
     def seen(self) -> Seen | None:
         """Return what the container saw; None where `override_stat` is not to be understood."""
         status = self.status
-        kind = _KINDS[stat.S_IFMT(status.st_mode)]
+        kind = KINDS[stat.S_IFMT(status.st_mode)]
         is_device = kind in (MemberKind.CHARACTER, MemberKind.BLOCK)
         rdev = status.st_rdev if is_device else 0
         device = os.major(rdev), os.minor(rdev)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ckpt_tui.archive.compression import decompressed, sniff
-from ckpt_tui.archive.tar import walk
+from ckpt_tui.archive.tar import Walk
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.filetree import Content, FileTree, apply_layer, apply_legacy, differences
 from ckpt_tui.convert.unpacking import TarEntry
@@ -101,7 +101,7 @@ def read_contents(
     A member that is equal to one of `known` is given as that one, which saves its memory.
     """
     stream = decompressed(layer, sniff(layer.read(0, 4)), progress, "the delta layer")
-    members = walk(stream, "the delta layer")
+    members = Walk(stream, "the delta layer")
     for read, reader in members:
         there = known.get(read.name)
         member = there if there is not None and there == read else read

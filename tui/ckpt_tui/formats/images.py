@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree
-from ckpt_tui.archive.layers import overlay
+from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
 from ckpt_tui.checkpoint.model import Delta, Note, StoredPart
@@ -105,7 +105,7 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
             if len(blobs) == 1:
                 raise
             notes.append(Note(f"layer {short_digest(blob.descriptor.digest)}", str(error)))
-    tree = overlay([*trees.values()])
+    tree = LayeredTree([*trees.values()])
     hidden = dict(zip(trees, tree.hidden_bytes, strict=True))
     layers = tuple(
         _layer(blob, trees.get(number), "checkpoint", hidden.get(number, 0))

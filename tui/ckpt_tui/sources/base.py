@@ -19,6 +19,7 @@ MEDIA_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER_PREFIX = "application/vnd.oci.image.layer."
 """What the media type of every layer begins with."""
+MEDIA_LAYER = LAYER_PREFIX + "v1.tar"
 
 BASE_NAME = "org.opencontainers.image.base.name"
 """Annotation with the reference of the base image, whose layers may be mounted from there."""

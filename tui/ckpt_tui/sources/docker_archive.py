@@ -20,6 +20,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.sources.base import (
     MEDIA_CONFIG,
+    MEDIA_LAYER,
     MEDIA_MANIFEST,
     Descriptor,
     OpenedImage,
@@ -31,8 +32,6 @@ LIST = "manifest.json"
 """Member that lists the images of the archive."""
 
 MAX_IMAGES = 1000
-
-LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 class DockerArchiveStore:
@@ -59,7 +58,8 @@ class DockerArchiveStore:
             "mediaType": MEDIA_MANIFEST,
             "config": self._keep(config, MEDIA_CONFIG).document(),
             "layers": [
-                Descriptor(LAYER, digest, self.blob(digest).size).document() for digest in diff_ids
+                Descriptor(MEDIA_LAYER, digest, self.blob(digest).size).document()
+                for digest in diff_ids
             ],
         }
         self.document: Mapping[str, Any] = document

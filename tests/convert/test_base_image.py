@@ -13,17 +13,17 @@ import pytest
 from layouts import repacked
 
 from ckpt_tui.convert import base_search, request
-from ckpt_tui.convert.base import BaseImage, read_base, read_image
+from ckpt_tui.convert.base_image import BaseImage, read_base, read_image
 from ckpt_tui.convert.base_search import find_base
 from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.convert.request import Request, base_tree, prepare
 from ckpt_tui.convert.source import Source
-from ckpt_tui.convert.staging import LAYER
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_INDEX, MEDIA_MANIFEST, OpenedImage
+from ckpt_tui.sources.base import MEDIA_LAYER as LAYER
 from ckpt_tui.sources.oci import LayerBlob, image_layers
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
 
-from ckpt_tui.archive.compression import Compression, decompressed, sniff
+from ckpt_tui.archive.compression import Compression, plain_pieces, sniff
 from ckpt_tui.archive.seekable import FRAME_SIZE, SeekableZstdWriter
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.digest import Digest
-from ckpt_tui.convert.headers import END, header, padding
+from ckpt_tui.convert.digest import Digest, hashed
+from ckpt_tui.convert.header_writer import END, header, padding
 from ckpt_tui.convert.roles import DELTA, DEVSHM, VOLUMES, PlannedLayer
-from ckpt_tui.convert.staging import LAYER, BlobSink, Staging
+from ckpt_tui.convert.staging import BlobSink, Staging
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, counted
-from ckpt_tui.core.window import CHUNK, ByteWindow, chunks
+from ckpt_tui.core.window import ByteWindow, chunks
 from ckpt_tui.formats.images import LAYER_ROLE_KEY
-from ckpt_tui.sources.base import Descriptor
+from ckpt_tui.sources.base import MEDIA_LAYER, Descriptor
 
 LEVEL = 1
 """Of zstd. Memory pages compress little better at 3, and take twice as long."""
@@ -52,14 +50,9 @@ class LayerWriter:
     def __enter__(self) -> LayerWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._zstd:
-            self._zstd.__exit__(kind, error, trace)
+            self._zstd.__exit__(*error)
 
     def write(self, data: bytes | memoryview) -> None:
         """Add bytes of the tar."""
@@ -111,7 +104,7 @@ class LayerWriter:
             self.write(END)
         if self._zstd:
             self._zstd.close()
-        media_type = LAYER + ("+zstd" if self._zstd else "")
+        media_type = MEDIA_LAYER + ("+zstd" if self._zstd else "")
         digest, size = self._staging.keep(self._blob, needed=self._role == DELTA)
         roles = {LAYER_ROLE_KEY: self._role} if self._role else {}
         diff_id = self._digest.value()
@@ -144,13 +137,6 @@ def write_own_layer(
     return OwnLayer(planned.members, layer, digest.value() if digest else "")
 
 
-def hashed(pieces: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
-    """Pass bytes on, and their digest to `digest`."""
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
-
-
 def pass_through(
     staging: Staging, pieces: Iterable[bytes], role: str, progress: Progress
 ) -> WrittenLayer:
@@ -164,23 +150,19 @@ def pass_through(
         blob.write(piece)
     digest, size = staging.keep(blob, needed=True)
     with staging.window(digest) as window:
-        compression = sniff(window.read(0, 4))
-        diff_id, plain_size = plain_digest(window, compression, progress)
-    descriptor = Descriptor(LAYER + _SUFFIXES[compression], digest, size, {LAYER_ROLE_KEY: role})
+        media_type = MEDIA_LAYER + _SUFFIXES[sniff(window.read(0, 4))]
+        diff_id, plain_size = plain_digest(window, progress)
+    descriptor = Descriptor(media_type, digest, size, {LAYER_ROLE_KEY: role})
     return WrittenLayer(descriptor, diff_id, plain_size)
 
 
-def plain_digest(
-    window: ByteWindow, compression: Compression, progress: Progress
-) -> tuple[str, int]:
+def plain_digest(window: ByteWindow, progress: Progress) -> tuple[str, int]:
     """Return the digest and the size of the decompressed bytes."""
-    stream = decompressed(window, compression, progress, "the layer")
-    plain, size = hashlib.sha256(), 0
-    buffer = memoryview(bytearray(CHUNK))
-    while length := stream.readinto(buffer):
-        plain.update(buffer[:length])
-        size += length
-    return "sha256:" + plain.hexdigest(), size
+    plain, size = Digest(), 0
+    for piece in plain_pieces(window, progress, "the layer"):
+        plain.update(piece)
+        size += len(piece)
+    return plain.value(), size
 
 
 def copy_blob(sink: BlobSink, descriptor: Descriptor, blob: ByteWindow, progress: Progress) -> None:

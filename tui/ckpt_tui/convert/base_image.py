@@ -8,24 +8,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ckpt_tui.archive.compression import PlainStream, decompressed, sniff
-from ckpt_tui.archive.layers import overlay
-from ckpt_tui.archive.tar import walk
+from ckpt_tui.archive.blocks import PieceStream
+from ckpt_tui.archive.compression import plain_pieces
+from ckpt_tui.archive.layers import LayeredTree
+from ckpt_tui.archive.tar import Walk
 from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import Member, Tree
-from ckpt_tui.convert.staging import LAYER
+from ckpt_tui.convert.digest import Digest, hashed
 from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.window import CHUNK, ByteWindow
-from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.sources.base import MEDIA_LAYER, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.oci import image_layers
 
 _LAYER_TYPES = {
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER + "+gzip",
-    "application/vnd.docker.image.rootfs.diff.tar": LAYER,
-    "application/vnd.docker.image.rootfs.diff.tar.zstd": LAYER + "+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": MEDIA_LAYER + "+gzip",
+    "application/vnd.docker.image.rootfs.diff.tar": MEDIA_LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": MEDIA_LAYER + "+zstd",
 }
 """Docker's media types of layers, and what OCI calls the same bytes."""
 
@@ -126,42 +127,25 @@ def read_base(
             BaseLayer(_LAYER_TYPES.get(media_type, media_type), digest, size, diff_id, blob)
             for (media_type, digest, size, blob), diff_id in zip(found, diff_ids, strict=True)
         ),
-        overlay(trees).members,
+        LayeredTree(trees).members,
         tuple(digests),
     )
 
 
-class _Hashed:
-    """A stream and the digest of all of it."""
-
-    def __init__(self, stream: PlainStream) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        length = self._stream.readinto(buffer)
-        self._hash.update(buffer[:length])
-        return length
-
-    def digest(self) -> str:
-        """Read what is left; return sha256:… of everything."""
-        rest = memoryview(bytearray(CHUNK))
-        while self.readinto(rest):
-            pass
-        return "sha256:" + self._hash.hexdigest()
-
-
 def _headers(blob: ByteWindow, diff_id: str, name: str, progress: Progress) -> Tree:
-    plain = _Hashed(decompressed(blob, sniff(blob.read(0, 4)), progress, name))
-    members = walk(plain, name)
+    plain = Digest()
+    pieces = hashed(plain_pieces(blob, progress, name), plain)
+    members = Walk(PieceStream(pieces), name)
     found = TarIndex(members.note_list)
     for member, _ in members:
         if not found.add(member.name, member.link, members.header):
             raise CkptError(f"{name} cannot be read:", "it has too many members.")
-    if plain.digest() != diff_id:
+    for _ in pieces:  # those that the walk has left
+        pass
+    if plain.value() != diff_id:
         raise CkptError(
             f"{name} is damaged:",
-            f"decompressed it has the digest {plain.digest()}, and should have {diff_id}.",
+            f"decompressed it has the digest {plain.value()}, and should have {diff_id}.",
             "Pull the image again.",
         )
     return Tree(found, members.notes)
