@@ -31,7 +31,7 @@ class Shell:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._process = subprocess.Popen(
-            [LAB, "run", "bash"],
+            [LAB, "run", "unshare", "--net", "bash"],
             env=lab.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -40,7 +40,7 @@ class Shell:
             errors="replace",
         )
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{CLOSE_INHERITED}\n")
+        self._process.stdin.write(f"ip link set lo up; {CLOSE_INHERITED}\n")
 
     def run(self, command: str) -> tuple[int, str]:
         """Run lines in the shell; return the exit code of the last one and what all printed."""
@@ -163,3 +163,43 @@ def _run(shell: Shell, commands: list[str]) -> None:
         else:
             code, said = shell.run(command)
             assert code == 0, (command, said)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A restore that podman refuses. In all commands $D is a folder of the case's own, and
+    `run OPTION ...` starts a container that counts."""
+
+    cause: str
+    made: str
+    """How the checkpoint $D/a.tar.zst comes about, and what is broken then."""
+    restore: str = "podman container restore --import $D/a.tar.zst"
+    target: str = ""
+    """The checkpoint, where `diagnose` is told."""
+
+
+def try_podman_fix(shell: Shell, name: str, case: Refused) -> dict[str, Any]:
+    """Break, see the restore fail, run the printed commands, see it work."""
+    folder = f"/host/fixes/{name}"
+    start = "podman run -d --network none \"$@\" localhost/bb:1 sh -c 'while :; do sleep 1; done'"
+    shell.run(f"D={folder}; rm -rf $D; mkdir -p $D; cd $D; run() {{ {start}; }}")
+    try:
+        code, said = shell.run(case.made)
+        assert code == 0, said
+        assert shell.run(f"{case.restore} >$D/said 2>&1")[0] != 0
+        cause = diagnosed(shell.lab, f"{folder}/said", case.target.replace("$D", folder))[
+            "root_cause"
+        ]
+        assert cause["id"] == case.cause, cause
+        assert cause["commands"], cause
+        for command in cause["commands"]:
+            code, said = shell.run(command)
+            assert code == 0, (command, said)
+        if "restore" not in cause["commands"][-1]:
+            code, said = shell.run(case.restore)
+            assert code == 0, (cause["commands"], said)
+        assert shell.run('[ -n "$(podman ps --quiet)" ]')[0] == 0
+        return cause  # type: ignore[no-any-return]
+    finally:
+        clean = "podman rm -af -t 0; podman volume rm -af"
+        shell.run(f"{clean}; cd /; rm -rf {folder}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from fixing import SLEEP, Broken, Shell, python, try_fix
+from fixing import SLEEP, Broken, Refused, Shell, diagnosed, python, try_fix, try_podman_fix
 from lab import Lab
 
 from ckpt_tui.diagnose.rules import rules
@@ -77,6 +77,34 @@ CASES = {
     "restore-fifo": Broken("fifo-kind", FIFO, broken="rm $D/ff; touch $D/ff"),
     "restore-folder": Broken("file-missing", FOLDER, broken="rmdir $D/here"),
     "restore-pid": Broken("pid-in-use", PLAIN, broken=HOLDER),
+    "dump-no-proc": Broken(
+        "proc-missing",
+        PLAIN,
+        restore=None,
+        broken="umount --lazy /proc",
+        mended="mountpoint -q /proc || mount -t proc proc /proc",
+    ),
+    "restore-lazy": Broken("lazy-pages", PLAIN, restore="--lazy-pages"),
+}
+
+EXPORT = "podman container checkpoint --export $D/a.tar.zst c && podman rm -f c"
+
+REFUSED = {
+    "volume": Refused("rt-podman-volume-exists", f"run --name c -v vol:/data && {EXPORT}"),
+    "mount": Refused(
+        "rt-mount-source",
+        f"mkdir $D/src && run --name c -v $D/src:/data && {EXPORT} && rmdir $D/src",
+        target="$D/a.tar.zst",
+    ),
+    "name": Refused(
+        "rt-name-in-use",
+        f"run --name c && {EXPORT} && run --name c",
+    ),
+    "runtime": Refused(
+        "rt-other-runtime",
+        f"run --name c && {EXPORT}",
+        "podman --runtime crun container restore --import $D/a.tar.zst",
+    ),
 }
 
 
@@ -90,9 +118,48 @@ def shell(lab: Lab) -> Iterator[Shell]:
 @pytest.mark.parametrize("name", CASES)
 def test_printed_commands_make_it_work(shell: Shell, name: str) -> None:
     cause = try_fix(shell, name, CASES[name])
-    assert cause["commands_tried"], f"{cause['id']} is not marked as tried with criu"
+    assert cause["commands_tried"], f"{cause['id']} is not marked as tried"
 
 
-def test_nothing_is_marked_as_tried_that_is_not() -> None:
-    tried = {case.cause for case in CASES.values()}
-    assert {rule.id for rule in rules() if "criu" in rule.tried} == tried
+@pytest.mark.parametrize("name", REFUSED)
+def test_printed_commands_make_podman_restore_it(lab: Lab, shell: Shell, name: str) -> None:
+    lab.checkpoint("counter")
+    lab.restock()
+    cause = try_podman_fix(shell, name, REFUSED[name])
+    assert cause["commands_tried"], f"{cause['id']} is not marked as tried"
+
+
+def test_podman_s_own_command_comes_from_the_checkpoint(lab: Lab, shell: Shell) -> None:
+    lab.checkpoint("web")
+    lab.restock()
+    keep = "podman container restore --keep --import /host/web.tar.zst"
+    log = "$(podman inspect --latest --format '{{.StaticDir}}')/restore.log"
+    assert shell.run(keep)[0] != 0
+    assert shell.run(f"cp {log} /host/web.restore.log; podman rm -af -t 0")[0] == 0
+    cause = diagnosed(lab, "/host/web.restore.log", "/host/web.tar.zst")["root_cause"]
+    restore = "podman container restore --tcp-established --import /host/web.tar.zst"
+    assert (cause["commands"], cause["commands_tried"]) == ([restore], True)
+    assert shell.run(restore)[0] == 0
+    shell.run("podman rm -af -t 0")
+
+
+@pytest.mark.parametrize("level", range(5))
+def test_healthy_log_at_any_verbosity_is_no_failure(lab: Lab, shell: Shell, level: int) -> None:
+    shell.run("D=/host/fixes/healthy; rm -rf $D; mkdir -p $D/img; cd $D")
+    started = PLAIN.replace("{D}", "/host/fixes/healthy")
+    shell.run(f"{started}\nuntil [ -e $D/ready ]; do sleep .05; done")
+    options = f"--images-dir $D/img --work-dir $D -v{level}"
+    for work in (f"dump --tree $P {options} -o dump.log", f"restore {options} -o restore.log -d"):
+        code, said = shell.run(f"criu {work} 2>>$D/said")
+        assert code == 0, said
+        name = f"/host/fixes/healthy/{work.split()[0]}.log"
+        if shell.run(f"[ -s {name} ]")[0] == 0:  # at -v0 there is nothing to read
+            found = diagnosed(lab, name)
+            assert found["root_cause"] is None
+            assert found["attempt"]["outcome"] == ("succeeded" if level > 2 else "unknown")
+    shell.run("kill -9 $P; cd /; rm -rf $D")
+
+
+def test_what_is_marked_as_tried_is_tried_here() -> None:
+    cases = {case.cause for case in (*CASES.values(), *REFUSED.values())}
+    assert {rule.id for rule in rules() if rule.tried} == cases

@@ -39,7 +39,9 @@ def context_of_log(diagnosis: LogDiagnosis, path: str = "") -> FixContext:
     if attempt.header.pid:
         values["root_pid"] = str(attempt.header.pid)
     if is_plain_criu and path and os.path.isfile(path):
-        values["folder"] = shlex.quote(os.path.dirname(os.path.abspath(path)))
+        values["log_folder"] = shlex.quote(os.path.dirname(os.path.abspath(path)))
+        if attempt.action != "restore":  # one lies where the work folder is
+            values["folder"] = values["log_folder"]
     return FixContext("criu" if is_plain_criu else "", values)
 
 

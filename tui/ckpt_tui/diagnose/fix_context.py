@@ -19,17 +19,20 @@ _TO_FILL_IN = re.compile(
 
 
 def context_of_checkpoint(
-    log: LogDiagnosis, facts: Facts, restore: tuple[EngineRestore, ...]
+    log: LogDiagnosis, path: str, facts: Facts, restore: tuple[EngineRestore, ...]
 ) -> FixContext:
-    """Return what a checkpoint tells: its engine, its folder, and how it is restored."""
+    """Return what a checkpoint and the log of it at `path` tell: engine, folders, names, and how it
+    is restored."""
     checkpoint = facts.checkpoint
     engine = checkpoint.format.engine
-    values = {**context_of_log(log).values}
+    values = {**context_of_log(log, path).values}
     own = next((way for way in restore if way.engine == engine), None)
     commands = own.commands if own else ()
     if commands and not any(_TO_FILL_IN.search(command) for command in commands):
         values["restore"] = " && ".join(commands)
         values["quoted_restore"] = shlex.quote(values["restore"])
+    if checkpoint.container.name:
+        values["container"] = shlex.quote(checkpoint.container.name)
     if engine == "criu" and checkpoint.format.name.endswith("directory"):
         values["folder"] = shlex.quote(os.path.abspath(checkpoint.source))
     if engine == "criu" and not checkpoint.mounts:

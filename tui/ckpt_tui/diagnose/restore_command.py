@@ -383,7 +383,7 @@ ENGINES: dict[str, Callable[[Facts, Sequence[Finding]], EngineRestore]] = {
         "status.dump",
         _containerd_refusal,
         (
-            "containerd 2.1 and 2.2 restore it, and 2.3 with "
+            "containerd 2.1 to 2.3 restore it, from 2.2.7 and 2.3.4 on only with "
             f"`{SWITCH}` in the CRI plugin's configuration; 2.4 no longer does.",
         ),
     ),

@@ -68,7 +68,7 @@ def diagnose_opened(
     findings = (*unreadable, *run_checks(facts, progress))
     restore = restore_commands(facts, findings)
     if found is not None:
-        found = with_commands(found, context_of_checkpoint(found, facts, restore))
+        found = with_commands(found, context_of_checkpoint(found, name, facts, restore))
     return TargetDiagnosis(
         log_name=name,
         log=found,

@@ -30,7 +30,7 @@ LOG_PLACES = (
         _RUNC_CONFIG,
         "`podman inspect --format '{{.State.RestoreLog}}' NAME` names it. It goes after a success "
         "unless --keep is given; with --import also after a failure, with the container. With crun "
-        "the configuration is /etc/criu/crun.conf, and libcriu must be 4.2.",
+        "the file is /etc/criu/crun.conf, and libcriu must be 4.2; crun 1.21 reads none.",
     ),
     LogPlace(
         "CRI-O",
@@ -58,7 +58,7 @@ LOG_PLACES = (
         "runc",
         ("WORK_PATH/restore.log", "IMAGE_PATH/restore.log"),
         "/etc/criu/crun.conf",
-        "The configuration is read with libcriu 4.2 and later; where it is absent, runc.conf is.",
+        "crun later than 1.21 reads it with libcriu 4.2 and later; without it, runc.conf.",
     ),
     LogPlace(
         "Docker",

@@ -27,7 +27,7 @@ SHOWN_NOTES = 12
 QUIET = (
     "No failure is told, but the log has errors and warnings only, and not how the attempt ended. "
     "To have the rest: -v4 for criu; the line verbosity 4 in /etc/criu/runc.conf for runc and all "
-    "engines that use it (podman, containerd, CRI-O, Docker); crun with CRIU 4.2 reads "
+    "engines that use it (podman, containerd, CRI-O, Docker); newer crun with CRIU 4.2 reads "
     "/etc/criu/crun.conf instead."
 )
 """What a log at CRIU's default verbosity leaves open."""
