@@ -27,7 +27,7 @@ def test_log_is_read_from_a_file_and_proved_by_the_checkpoint(
     assert found.document["log"] == str(log)
     assert found.document["root_cause"]["id"] == "file-bad-size"
     assert found.document["root_cause"]["proof"][0]["link"] == "process:1"
-    assert found.document["verdict"]["text"] == "whole"
+    assert found.document["verdict"]["text"] == "intact"
 
 
 @pytest.mark.parametrize("target", [COUNTER, ""])

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from ran import Run
 
+from ckpt_tui.archive.archive_tree import open_archive
+from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.text import human_bytes
+from ckpt_tui.core.window import BytesWindow
 from crafted import ARCHIVES, unpacked
 
 OPTIMIZED = Path(__file__).parents[2] / "tui/ckpt_tui/demo/counter-optimized.oci.tar"
@@ -50,6 +54,52 @@ def test_of_several_each_has_a_line_and_the_worst_code_counts(run: Run, tmp_path
     assert found.code == 3
 
 
+def test_damaged_metadata_of_an_image_is_not_taken_for_a_bare_dump(
+    run: Run, tmp_path: Path
+) -> None:
+    layout = unpacked(OPTIMIZED, tmp_path / "layout")
+    blobs = layout / "blobs/sha256"
+    documents = [json.loads(p.read_bytes()) for p in blobs.iterdir() if p.read_bytes()[:1] == b"{"]
+    layers = [layer for document in documents for layer in document.get("layers", ())]
+    (digest,) = {la["digest"] for la in layers if "metadata" in la.get("annotations", {}).values()}
+    blob = blobs / digest[7:]
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+    found = run("inspect", layout, "--json")
+    assert found.code == 1
+    assert found.document["format"]["name"] == "damaged image"
+    assert found.document["format"]["engine"] == "podman"
+    assert [note["where"] for note in found.document["notes"] if note["damaged"]] == [
+        f"metadata layer {digest[7:19]}"
+    ]
+    diagnosed = run("diagnose", layout, "--json")
+    assert (diagnosed.code, diagnosed.document["verdict"]["sign"]) == (1, "fails")
+    assert "layer-damaged" in {one["id"] for one in diagnosed.document["findings"]}
+
+
+def test_what_was_not_read_is_not_called_intact(run: Run, tmp_path: Path) -> None:
+    folder = unpack(COUNTER, tmp_path / "counter")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    pages = (folder / "checkpoint/pages-1.img").stat().st_size
+    text = run("diagnose", folder, "--json").document["verdict"]["text"]
+    assert text.startswith("intact as far as read: ")
+    assert text.endswith(f" of {human_bytes(size)}; ckpt-tui verify reads all")
+    assert size > pages > 0
+    assert run("diagnose", COUNTER, "--json").document["verdict"]["text"] == "intact"
+    assert "every image could be read" not in run("inspect", folder).out
+
+
 def test_a_target_that_cannot_be_reached_is_an_error(run: Run) -> None:
     found = run("verify", "/nowhere")
     assert (found.code, found.out) == (3, "")
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Write the files of an archive to a folder; return that."""
+    tree = open_archive(BytesWindow(archive.read_bytes()), archive.name, quiet())
+    for name, data in ((n, tree.window(n)) for n, m in tree.members.items() if m.kind.value == "-"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data.read(0, data.size))
+    tree.close()
+    return folder

@@ -18,7 +18,7 @@ from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.diagnose import checks
 from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks
-from ckpt_tui.diagnose.finding import Finding, verdict
+from ckpt_tui.diagnose.finding import Extent, Finding, verdict
 from ckpt_tui.diagnose.integrity_archive import archive_notes
 from ckpt_tui.diagnose.integrity_pages import page_runs
 from ckpt_tui.diagnose.integrity_records import records
@@ -40,9 +40,9 @@ HEALTHY = (
 def test_healthy_archive_has_no_problem(archive: Path, tmp_path: Path) -> None:
     found = findings(unpack(archive, tmp_path / "checkpoint"))
     assert problems(found) == set()
-    assert verdict(found).text == "whole"
-    assert verdict(found, "here").text == "restores here on its image"
-    assert verdict(found, "there", with_base=True).text == "restores there"
+    assert verdict(found, Extent(9, 9)).text == "intact"
+    assert verdict(found, Extent(9, 9), "here", ["x"]).text == "restores here as far as looked at"
+    assert verdict(found, Extent(9, 9), "there").text == "restores there"
 
 
 @pytest.mark.parametrize("name", ["counter", "kinds", "sockets"])
@@ -175,7 +175,7 @@ def expect(found: tuple[Finding, ...], wanted: str) -> None:
     worst = {f.id for f in found if f.severity == "fails"} or problems(found)
     assert wanted in worst, found
     assert not any(f.id == "check-failed" for f in found)
-    assert verdict(found).sign != "good"
+    assert verdict(found, Extent(9, 9)).sign != "good"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_loss_that_criu_does_not_notice_is_no_certain_failure(counter: Path, nam
     (counter / "checkpoint" / name).unlink()
     found = findings(counter)
     assert problems(found) == {"img-missing"}
-    assert verdict(found).text == "may be damaged: 1 reason"
+    assert verdict(found, Extent(9, 9)).text == "may be damaged: 1 reason"
 
 
 def test_bytes_that_are_no_page_harm_nobody(counter: Path) -> None:

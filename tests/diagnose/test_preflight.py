@@ -23,7 +23,7 @@ from ckpt_tui.criu.values import Host
 from ckpt_tui.diagnose.checks import left_out, run_checks
 from ckpt_tui.diagnose.elf import build_id
 from ckpt_tui.diagnose.facts import Facts
-from ckpt_tui.diagnose.finding import Finding, verdict
+from ckpt_tui.diagnose.finding import Extent, Finding, verdict
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.restore_command import restore_commands
 from ckpt_tui.formats.opened import open_checkpoint
@@ -133,7 +133,7 @@ def test_executable_that_differs_from_the_dump_is_foreseen(
     assert {f.id for f in found} == {wanted}
     assert found[0].evidence[0].text == "executable of process 1"
     assert found[0].evidence[0].link == Ref.process(1)
-    assert verdict(found).text == "will fail: 1 reason"
+    assert verdict(found, Extent(9, 9)).text == "will fail: 1 reason"
 
 
 def test_root_folder_of_another_mode_is_foreseen(counter: Path) -> None:

@@ -12,7 +12,7 @@ from ckpt_tui.convert.copying import copy
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.diagnose.checks import run_checks
 from ckpt_tui.diagnose.facts import Facts
-from ckpt_tui.diagnose.finding import verdict
+from ckpt_tui.diagnose.finding import Extent, verdict
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.formats.opened import open_checkpoint
 from crafted import ARCHIVES, DATA
@@ -191,7 +191,7 @@ def test_image_of_ctr_is_brought_to_containerd_from_where_it_is(
 def test_link_keeps_containerd_alone_from_restoring(tmp_path: Path) -> None:
     folder = unpack(ARCHIVES / "cri-containerd-cri.tar", tmp_path / "containerd")
     (folder / "checkpoint" / "link").symlink_to("core-1.img")
-    assert verdict(findings(folder)).text == "will fail: 1 reason"
+    assert verdict(findings(folder), Extent(9, 9)).text == "will fail: 1 reason"
     engines = engines_of(folder)
     assert "checkpoint/link is neither" in engines["containerd"].refusal
     assert engines["runc"].commands

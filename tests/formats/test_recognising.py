@@ -341,7 +341,7 @@ def test_an_image_without_one_of_its_layers_shows_the_others(tmp_path: Path) -> 
     assert [(la.role, la.digest) for la in found.sizes.layers] == [
         (la.role, la.digest) for la in whole.sizes.layers
     ]
-    assert any(n.where.startswith("layer ") for n in found.notes)
+    assert any(n.where.startswith("pages layer ") and n.damaged for n in found.notes)
     assert any("The page image is missing" in n.text for n in found.notes)
 
 

@@ -221,7 +221,7 @@ async def test_a_checkpoint_without_faults_says_that_nothing_is_wrong(
     monkeypatch.setattr(checkpoint, "this_host", lambda: None)
     async with shown(COUNTER, "0") as pilot:
         text = screen_text(pilot.app)  # type: ignore[arg-type]
-        assert "whole" in text.split("\n")[0]
+        assert "intact" in text.split("\n")[0]
 
 
 async def test_the_first_page_says_what_it_is() -> None:

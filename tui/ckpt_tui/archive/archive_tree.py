@@ -70,6 +70,8 @@ class ArchiveTree(Tree):
         """The archive as it is stored."""
         self.plain_size = plain.size
         """Bytes of the archive without its compression."""
+        self.was_read = isinstance(plain, RereadWindow)
+        """Whether opening it has read all of it and compared it with a checksum or digest."""
 
     @property
     def packed_size(self) -> int:
@@ -90,11 +92,6 @@ class ArchiveTree(Tree):
         """Return a nested archive without the data of its members, where a read of it would
         spill and its headers were kept."""
         return self._headers.get(name)
-
-    @property
-    def was_read(self) -> bool:
-        """Whether opening it has read all of it, checksums included; else only headers."""
-        return isinstance(self._plain, RereadWindow)
 
     def spills(self, name: str) -> bool:
         """Return whether a read of this file makes a spill file of all large members."""

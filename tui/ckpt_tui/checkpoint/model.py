@@ -24,6 +24,8 @@ class Note:
     """The image, member or part it is about."""
     text: str
     """One sentence."""
+    damaged: bool = False
+    """Whether bytes are other than they were, or not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +396,11 @@ class Checkpoint:
     def has_changes(self) -> bool:
         """Whether all entries of the delta have been read."""
         return isinstance(self.state, Loaded) or not self.state.changes
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether damage was met where something was read; what was not read may be damaged."""
+        return any(n.damaged for n in self.notes) or any(i.problem for i in self.images)
 
     @property
     def is_loaded(self) -> bool:

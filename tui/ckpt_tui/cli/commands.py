@@ -133,7 +133,7 @@ def serve(target: str, **options: Any) -> None:
 @JSON
 @REVEAL
 @reads_checkpoints
-def inspect(target: str, as_json: bool, reveal: bool) -> None:
+def inspect(target: str, as_json: bool, reveal: bool) -> int:
     """Print all facts about a checkpoint.
 
     \b
@@ -142,7 +142,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> None:
     """
     from ckpt_tui.cli.reports import inspect as run
 
-    run(target, as_json, reveal)
+    return run(target, as_json, reveal)
 
 
 @cli.command()
@@ -389,10 +389,16 @@ def core(target: str, pid: int | None, every: bool, output: str, as_json: bool) 
     "--base",
     help="The base image of the container, if it is not found automatically.",
 )
+@click.option("--strict", is_flag=True, help="Exit with 1 also if a restore may fail.")
 @JSON
 @reads_checkpoints
 def diagnose(
-    target: str | None, log: tuple[str, ...], host: str | None, base: str | None, as_json: bool
+    target: str | None,
+    log: tuple[str, ...],
+    host: str | None,
+    base: str | None,
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Find out why a dump or restore failed or would fail.
 
@@ -406,7 +412,7 @@ def diagnose(
     """
     from ckpt_tui.cli.diagnosis import diagnose as run
 
-    run(target, log, host, base, as_json)
+    run(target, log, host, base, as_json, strict)
 
 
 @cli.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json
+from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_line
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import CkptError, UsageError
@@ -46,8 +46,10 @@ def diagnose(
     host: str | None,
     base: str | None,
     as_json: bool,
+    strict: bool = False,
 ) -> None:
-    """Print what the logs and the checks say; leave with 1 if something fails or has failed."""
+    """Print what the logs and the checks say; leave with 1 if something fails or has failed, with
+    `strict` also if something may fail."""
     if target is None and not logs:
         raise UsageError(
             "Nothing to diagnose is named.",
@@ -70,7 +72,8 @@ def diagnose(
     else:
         _print(diagnosis)
     failed = diagnosis.log is not None and diagnosis.log.root_cause is not None
-    if failed or diagnosis.verdict.sign == "fails":
+    bad = ("fails", "may-fail") if strict else ("fails",)
+    if failed or diagnosis.verdict.sign in bad:
         sys.exit(FINDINGS)
 
 
@@ -168,6 +171,7 @@ def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
         "findings": [
             plain(f) | {"evidence": [e.document() for e in f.evidence]} for f in diagnosis.findings
         ],
+        "requirements": plain(diagnosis.requirements),
         "restore": plain(diagnosis.restore),
         "left_out": [{"id": c.id, "needs": c.needs} for c in diagnosis.left_out],
         "log_places": plain(diagnosis.log_places),
@@ -178,7 +182,10 @@ def _print(diagnosis: TargetDiagnosis) -> None:
     failed = diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded"
     if failed:
         _print_sections(sections_of(diagnosis, LOG))
-    print(f"\n{diagnosis.verdict.text.upper()}")
+    text = diagnosis.verdict.text
+    print_line(f"\n{text[0].upper()}{text[1:]}.")
+    if diagnosis.verdict.unseen:
+        print(f"Not looked at: {', '.join(diagnosis.verdict.unseen)}.")
     for finding in diagnosis.findings:
         print()
         _print_sections(finding_sections(finding), headings=False)

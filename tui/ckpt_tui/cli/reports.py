@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ckpt_tui.checkpoint.export import checkpoint_document, plain
+from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.checkpoint.secret_values import masked_checkpoint
 from ckpt_tui.cli.tables import (
@@ -47,15 +48,20 @@ def opened_target(target: str) -> Iterator[tuple[OpenCheckpoint, Progress]]:
     tell_transferred(opened.transferred)
 
 
-def inspect(target: str, as_json: bool, reveal: bool) -> None:
-    """Print everything known of a checkpoint."""
+def inspect(target: str, as_json: bool, reveal: bool) -> int:
+    """Print everything known of a checkpoint; return 1 if damage was met."""
     with opened_target(target) as (opened, progress):
         checkpoint = opened.load(progress)
     if as_json:
         document = checkpoint_document(masked_checkpoint(checkpoint, reveal))
         fetched = {} if opened.transferred is None else {"transferred": opened.transferred}
         print_json({**document, **fetched})
-        return
+    else:
+        _print_checkpoint(checkpoint, reveal)
+    return int(checkpoint.is_damaged)
+
+
+def _print_checkpoint(checkpoint: Checkpoint, reveal: bool) -> None:
     print_sections(overview_sections(checkpoint))
     print_heading("Processes")
     print_table(processes.COLUMNS, processes.process_rows(checkpoint))

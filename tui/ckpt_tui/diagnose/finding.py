@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.core.text import printable
+from ckpt_tui.core.text import human_bytes, printable
 
 Severity = Literal["fails", "may-fail", "advice"]
 """A restore fails; it may fail; it goes well if the advice is heeded."""
@@ -64,6 +64,24 @@ class Verdict:
 
     sign: Literal["good", "may-fail", "fails"]
     text: str
+    unseen: tuple[str, ...] = ()
+    """What was not looked at, a phrase each, where that leaves open whether it restores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a checkpoint was read, in bytes as stored."""
+
+    read: int
+    size: int
+
+    @property
+    def text(self) -> str:
+        """Return what may be said of a checkpoint in which no damage was found."""
+        if self.read >= self.size:
+            return "intact"
+        amount = f"{human_bytes(self.read)} of {human_bytes(self.size)}"
+        return f"intact as far as read: {amount}; ckpt-tui verify reads all"
 
 
 def sort_key(finding: Finding) -> tuple[int, int, str, str]:
@@ -76,10 +94,13 @@ def sort_key(finding: Finding) -> tuple[int, int, str, str]:
     )
 
 
-def verdict(findings: Sequence[Finding], place: str = "", *, with_base: bool = False) -> Verdict:
+def verdict(
+    findings: Sequence[Finding], extent: Extent, place: str = "", unseen: Sequence[str] = ()
+) -> Verdict:
     """Return the verdict on a checkpoint by its findings; advice does not count.
 
-    `place` is where it shall run: `here`, `there`, or nothing where no host was looked at.
+    `place` is where it shall run: `here`, `there`, or nothing where no host was looked at; `unseen`
+    is what was not looked at there.
     """
     failing = [f for f in findings if f.severity == "fails"]
     doubtful = [f for f in findings if f.severity == "may-fail"]
@@ -92,8 +113,10 @@ def verdict(findings: Sequence[Finding], place: str = "", *, with_base: bool = F
     if doubtful:
         return Verdict("may-fail", f"may fail: {_reasons(len(doubtful))}")
     if not place:
-        return Verdict("good", "whole")
-    return Verdict("good", f"restores {place}" + ("" if with_base else " on its image"))
+        return Verdict("good", extent.text)
+    if unseen:
+        return Verdict("good", f"restores {place} as far as looked at", tuple(unseen))
+    return Verdict("good", f"restores {place}")
 
 
 def _reasons(count: int) -> str:

@@ -71,7 +71,9 @@ class HostProfile:
     cgroup_controllers: tuple[str, ...] = ()
     lsms: tuple[str, ...] | None = None
     apparmor_profiles: tuple[str, ...] | None = None
-    capabilities: tuple[str, ...] = ()
+    uid: int | None = None
+    """User id of whoever took the profile."""
+    capabilities: tuple[str, ...] | None = None
     """Effective, of whoever took the profile."""
     modules: tuple[str, ...] = ()
     """Of `MODULES`, those loaded or built in."""
@@ -81,12 +83,21 @@ class HostProfile:
     """Folder of `STORAGE` to free bytes."""
     pids: tuple[int, ...] = ()
     pid_max: int = 0
-    ports: tuple[str, ...] = ()
+    ports: tuple[str, ...] | None = None
     """`tcp 8080`, `udp 53`: bound in the host's network namespace."""
     max_map_count: int = 0
     aio_max: int = 0
     namespaces: tuple[str, ...] = ()
     """Kinds of namespaces the kernel has."""
+
+    @property
+    def may_restore(self) -> bool | None:
+        """Whether whoever took the profile has a capability that CRIU accepts (criu/util.c,
+        has_cap_checkpoint_restore); None where that is not known: another user may restore."""
+        if self.capabilities is None:
+            return None
+        has = bool({"SYS_ADMIN", "CHECKPOINT_RESTORE"}.intersection(self.capabilities))
+        return has if has or self.uid == 0 else None
 
 
 def this_host(
@@ -114,13 +125,14 @@ def this_host(
         cgroup_controllers=tuple(_text(base / "sys/fs/cgroup/cgroup.controllers").split()),
         lsms=_lsms(base),
         apparmor_profiles=_apparmor(base),
+        uid=os.geteuid(),
         capabilities=_capabilities(_text(base / "proc/self/status")),
         modules=_modules(base),
         memory_free=_memory(_text(base / "proc/meminfo")),
         disk_free=dict(_disks(base)),
         pids=_pids(base),
         pid_max=_number(base / "proc/sys/kernel/pid_max"),
-        ports=tuple(_ports(base)),
+        ports=tuple(_ports(base)) if (base / "proc/net/tcp").exists() else None,
         max_map_count=_number(base / "proc/sys/vm/max_map_count"),
         aio_max=_number(base / "proc/sys/fs/aio-max-nr"),
         namespaces=_names(base / "proc/self/ns"),
@@ -262,9 +274,11 @@ def _apparmor(base: Path) -> tuple[str, ...] | None:
     return tuple(line.rpartition(" (")[0] for line in text.splitlines()) if text else None
 
 
-def _capabilities(status: str) -> tuple[str, ...]:
+def _capabilities(status: str) -> tuple[str, ...] | None:
     found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", status, re.MULTILINE)
-    value = int(found.group(1), 16) if found else 0
+    if found is None:
+        return None
+    value = int(found.group(1), 16)
     return capability_names([value & 0xFFFFFFFF, value >> 32])
 
 

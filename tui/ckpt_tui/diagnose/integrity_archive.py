@@ -34,6 +34,25 @@ NEEDED = {
 """Members without which an engine does not begin to restore its own archive."""
 
 
+def layers(facts: Facts) -> Iterator[Finding]:
+    """Each layer of the image that was opened is the one its manifest names."""
+    for note in facts.checkpoint.notes:
+        if note.damaged and (" layer" in f" {note.where}" or note.where == "rootfs image"):
+            title = f"The {note.where} is damaged or missing"
+            why = "What is in it cannot be restored."
+            problem = (Evidence(note.text),)
+            yield Finding(
+                "layer-damaged",
+                "fails",
+                "certain",
+                title,
+                why,
+                "Copy the image again: `ckpt-tui copy SRC DST`.",
+                note.where,
+                problem,
+            )
+
+
 def documents(facts: Facts) -> Iterator[Finding]:
     """The engine's JSON documents can be read."""
     for name in (*DOCUMENTS, facts.images.member_name("descriptors.json")):

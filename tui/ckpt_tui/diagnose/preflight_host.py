@@ -289,7 +289,7 @@ def ports(facts: Facts) -> Iterator[Finding]:
         message = found.message
         protocol = {6: "tcp", 17: "udp"}.get(message.proto, "")
         listening = (message.proto, message.state) in ((6, 10), (17, 7))
-        if listening and f"{protocol} {message.src_port}" in _host(facts).ports:
+        if listening and f"{protocol} {message.src_port}" in (_host(facts).ports or ()):
             link = facts.file_evidence(found.id).link
             taken.append(Evidence(f"{protocol} {message.src_port}", link))
     if taken:
@@ -327,16 +327,7 @@ def helpers(facts: Facts) -> Iterator[Finding]:
     host = _host(facts)
     if host.helpers is None:
         return
-    asked = {
-        "tar": facts.images.named(NEEDS_TAR),
-        "ip": facts.images.named("ifaddr-"),
-        "iptables-restore": tuple(
-            n for n in facts.images.named("iptables-") if facts.images.size(n)
-        ),
-        "nft": facts.images.named("nftables-"),
-        "apparmor_parser": facts.images.named("apparmor.img"),
-    }
-    for program, names in asked.items():
+    for program, names in helper_images(facts).items():
         if names and program not in host.helpers:
             yield _host_finding(
                 "helper-exec",
@@ -347,6 +338,19 @@ def helpers(facts: Facts) -> Iterator[Finding]:
                 f"Install {program}.",
                 (Evidence(names[0], Ref.image(names[0])),),
             )
+
+
+def helper_images(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Return the programs that CRIU calls at restore, and for which images."""
+    return {
+        "tar": facts.images.named(NEEDS_TAR),
+        "ip": facts.images.named("ifaddr-"),
+        "iptables-restore": tuple(
+            n for n in facts.images.named("iptables-") if facts.images.size(n)
+        ),
+        "nft": facts.images.named("nftables-"),
+        "apparmor_parser": facts.images.named("apparmor.img"),
+    }
 
 
 def devices(facts: Facts) -> Iterator[Finding]:
@@ -363,10 +367,7 @@ def devices(facts: Facts) -> Iterator[Finding]:
             "`modprobe tun` on the host.",
             some(facts.file_evidence(found.id) for found in tunnels),
         )
-    requests = 0
-    for task in facts.live:
-        mm = facts.images.message(f"mm-{task.pid}.img")
-        requests += sum(ring.nr_req for ring in mm.aios) if mm is not None else 0
+    requests = needed_slots(facts)
     if requests and 0 < host.aio_max < requests:
         yield _host_finding(
             "mem-aio",
@@ -375,4 +376,24 @@ def devices(facts: Facts) -> Iterator[Finding]:
             f"{requests} slots for asynchronous I/O are needed, the host allows {host.aio_max}",
             "The kernel refuses to set up more.",
             f"`sysctl fs.aio-max-nr={2 * requests}` on the host.",
+        )
+
+
+def needed_slots(facts: Facts) -> int:
+    """Return the slots for asynchronous I/O of all processes."""
+    images = (facts.images.message(f"mm-{task.pid}.img") for task in facts.live)
+    return sum(ring.nr_req for mm in images if mm is not None for ring in mm.aios)
+
+
+def capabilities(facts: Facts) -> Iterator[Finding]:
+    """Root on this host has the capability that CRIU asks for: in a container it may not."""
+    host = _host(facts)
+    if host.uid == 0 and host.may_restore is False:
+        yield _host_finding(
+            "not-root",
+            "fails",
+            "likely",
+            "Root lacks CAP_SYS_ADMIN on the host",
+            "CRIU refuses to restore without it or CAP_CHECKPOINT_RESTORE.",
+            "Restore outside of the container that this is, or give it the capability.",
         )

@@ -12,12 +12,13 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.diagnose.checks import Check, left_out, run_checks
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.facts import Facts
-from ckpt_tui.diagnose.finding import Evidence, Finding, Verdict, verdict
+from ckpt_tui.diagnose.finding import Evidence, Extent, Finding, Verdict, verdict
 from ckpt_tui.diagnose.fix_commands import with_commands
 from ckpt_tui.diagnose.fix_context import context_of_checkpoint
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.proof import proof
+from ckpt_tui.diagnose.requirements import RequirementState, requirement_states, unseen
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.diagnose.where import LogPlace, log_places
 from ckpt_tui.formats.log_files import LogBytes
@@ -42,6 +43,8 @@ class TargetDiagnosis:
     """What the images show of the root cause in the log."""
     log_places: tuple[LogPlace, ...] = ()
     """Where a log of a restore would be, where none was found."""
+    requirements: tuple[RequirementState, ...] = ()
+    """What it needs of the host that was looked at."""
 
 
 def diagnose_opened(
@@ -66,6 +69,8 @@ def diagnose_opened(
     progress.start("checking")
     facts = Facts.of(opened, checkpoint, host=host, base=base, progress=progress)
     findings = (*unreadable, *run_checks(facts, progress))
+    extent = Extent(opened.checked_size, opened.source_size)
+    states = requirement_states(facts, findings)
     restore = restore_commands(facts, findings)
     if found is not None:
         found = with_commands(found, context_of_checkpoint(found, name, facts, restore))
@@ -73,9 +78,10 @@ def diagnose_opened(
         log_name=name,
         log=found,
         findings=findings,
-        verdict=verdict(findings, place if host else "", with_base=base is not None),
+        verdict=verdict(findings, extent, place if host else "", unseen(facts, states)),
         restore=restore,
         left_out=left_out(facts),
+        requirements=states,
         proof=_proof(found, facts, findings),
         log_places=() if found else log_places(checkpoint.format.engine),
     )

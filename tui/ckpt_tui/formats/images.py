@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree
 from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Member, Tree
@@ -47,6 +48,8 @@ class ImageContents:
     packed: int
     """Bytes as stored: of the archive, of a directory's files, of an image's own blobs without
     those of the base image."""
+    checked: int = 0
+    """Bytes of these that were read and compared with a digest or checksum."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[StoredPart, ...] = ()
     optimized: bool = False
@@ -54,6 +57,10 @@ class ImageContents:
     delta_blob: LayerBlob | None = None
     """The layer that `delta` was read from."""
     notes: tuple[Note, ...] = ()
+
+
+def _checked(tree: Tree) -> bool:
+    return isinstance(tree, ArchiveTree) and tree.was_read
 
 
 def is_delta(layer: Descriptor) -> bool:
@@ -69,7 +76,8 @@ def read_source(image: Opened, progress: Progress) -> ImageContents:
         CkptError: a layer is missing or damaged.
     """
     if not isinstance(image, OpenedImage):
-        return ImageContents(image.tree, image.packed_size)
+        checked = image.packed_size if _checked(image.tree) else 0
+        return ImageContents(image.tree, image.packed_size, checked)
     annotations = strings_at(image.document, "annotations")
     if any(d.media_type == CTR_CRIU for d in children_of(image)):
         return _ctr(image, annotations, progress)
@@ -104,7 +112,7 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
         except CkptError as error:
             if len(blobs) == 1:
                 raise
-            notes.append(Note(f"layer {short_digest(blob.descriptor.digest)}", str(error)))
+            notes.append(_damage(blob, str(error)))
     tree = LayeredTree([*trees.values()])
     hidden = dict(zip(trees, tree.hidden_bytes, strict=True))
     layers = tuple(
@@ -116,9 +124,15 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
         annotations=annotations,
         layers=layers,
         packed=sum(layer.size for layer in layers),
+        checked=sum(blobs[number].descriptor.size for number in trees if _checked(trees[number])),
         optimized=optimized,
         notes=tuple(notes),
     )
+
+
+def _damage(blob: LayerBlob, why: str) -> Note:
+    role = blob.descriptor.annotations.get(LAYER_ROLE_KEY, "")
+    return Note(f"{role} layer {short_digest(blob.descriptor.digest)}".lstrip(), why, damaged=True)
 
 
 def _layer(blob: LayerBlob, tree: Tree | None, role: str, hidden: int = 0) -> StoredPart:
@@ -157,40 +171,43 @@ def _with_rootfs(
     """Add the layers of the rootfs image and its delta. Only the delta layer is read: base layers
     may be large, or absent from a sparse layout."""
     layers, notes = [*contents.layers], [*contents.notes]
-    packed, delta, delta_blob = contents.packed, Delta("none"), None
+    packed, checked = contents.packed, contents.checked
+    delta, delta_blob = Delta("none"), None
     try:
         blobs = image_layers(open_image(image.target, image.store, descriptor))
     except CkptError as error:
-        return replace(contents, notes=(*notes, Note("rootfs image", str(error))))
+        return replace(contents, notes=(*notes, Note("rootfs image", str(error), damaged=True)))
     for blob in blobs:
         one = blob.descriptor
         if not is_delta(one):
             layers.append(StoredPart(one.digest, one.media_type, one.size, None, "base"))
             continue
         try:
-            layer, delta = _read_delta(blob, progress)
+            layer, delta, is_checked = _read_delta(blob, progress)
         except CkptError as error:
-            notes.append(Note("delta layer", str(error)))
+            notes.append(Note("delta layer", str(error), damaged=True))
             continue
         layers.append(layer)
         packed, delta_blob = packed + layer.size, blob
+        checked += layer.size * is_checked
     return replace(
         contents,
         layers=tuple(layers),
         packed=packed,
+        checked=checked,
         delta=delta,
         delta_blob=delta_blob,
         notes=tuple(notes),
     )
 
 
-def _read_delta(blob: LayerBlob, progress: Progress) -> tuple[StoredPart, Delta]:
-    """Return a layer of what the container changed, and its entries."""
+def _read_delta(blob: LayerBlob, progress: Progress) -> tuple[StoredPart, Delta, bool]:
+    """Return a layer of what the container changed, its entries, and whether it was verified."""
     tree = blob.open_tree(progress)
     entries = tuple(layer_entries(_without_parents(tree.members), None))
     layer = _layer(blob, tree, "delta")
     tree.close()
-    return layer, Delta("layer", entries, layer.size)
+    return layer, Delta("layer", entries, layer.size), _checked(tree)
 
 
 def _without_parents(members: Mapping[str, Member]) -> dict[str, Member]:
@@ -211,20 +228,22 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
     (containerd client/container_checkpoint_opts.go)."""
     parts: list[tuple[str, Tree]] = []
     layers: list[StoredPart] = []
-    delta, delta_blob = Delta("none"), None
+    delta, delta_blob, checked = Delta("none"), None, 0
     for one in children_of(image):
         blob = LayerBlob(one, image.store)
         if one.media_type == CTR_CRIU:
             tree = blob.open_tree(progress)
             parts.append(("checkpoint/", tree))
             layers.append(_layer(blob, tree, "criu"))
+            checked += one.size * _checked(tree)
         elif one.media_type == CTR_SPEC:
             spec = _any_value(image.store.blob(one.digest))
             parts.append(("", MemoryTree({"spec.dump": spec})))
             layers.append(StoredPart(one.digest, one.media_type, one.size, len(spec), "metadata"))
         elif one.media_type.startswith(LAYER_PREFIX):
-            layer, changes = _read_delta(blob, progress)
+            layer, changes, is_checked = _read_delta(blob, progress)
             layers.append(layer)
+            checked += one.size * is_checked
             if delta_blob is None:
                 delta, delta_blob = changes, blob
         else:
@@ -235,6 +254,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
         annotations=annotations,
         layers=tuple(layers),
         packed=sum(layer.size for layer in layers if layer.role != "base"),
+        checked=checked,
         delta=delta,
         delta_blob=delta_blob,
     )

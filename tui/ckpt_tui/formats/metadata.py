@@ -77,7 +77,7 @@ def read_metadata(tree: Tree, annotations: Mapping[str, str], images: str) -> Me
         try:
             documents[name] = read_document(tree.window(name), name)
         except CkptError as error:
-            notes.append(Note(name, str(error)))
+            notes.append(Note(name, str(error), damaged=True))
         except KeyError:
             notes.append(Note(name, "It is not a regular file."))
     if "spec.dump" not in documents and (spec := _bundle_spec(tree)):

@@ -16,7 +16,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.fetching import ASK_ABOVE, BeforeFetching, fetch_size
 from ckpt_tui.formats.images import ImageContents, read_source
 from ckpt_tui.formats.metadata import Metadata, read_metadata
-from ckpt_tui.formats.table import Format, Found, recognise
+from ckpt_tui.formats.table import ENGINE_KEY, Format, Found, recognise
 from ckpt_tui.sources.base import Opened, OpenedImage, RemoteStore
 from ckpt_tui.sources.table import resolve
 
@@ -38,9 +38,10 @@ class OpenCheckpoint:
             if isinstance(source, OpenedImage)
             else (source.kind, source.compression)
         )
+        lost = any(note.where.startswith("metadata layer") for note in contents.notes)
         self.format = FormatFacts(
-            name=f"{self.kind.title} {shape}",
-            engine=self.kind.engine,
+            name=f"damaged {shape}" if lost else f"{self.kind.title} {shape}",
+            engine=contents.annotations.get(ENGINE_KEY, "unknown") if lost else self.kind.engine,
             optimized=contents.optimized,
             compression=compression,
         )
@@ -89,6 +90,22 @@ class OpenCheckpoint:
     def source_size(self) -> int:
         """Bytes as stored, see `ImageContents`."""
         return self._contents.packed
+
+    @property
+    def checked_size(self) -> int:
+        """Bytes of these that opening and decoding it reads in full: parts that were compared with
+        a digest or checksum, else the metadata and the CRIU images without the memory pages."""
+        contents = self._contents
+        if contents.checked or contents.layers:
+            return contents.checked
+        images = self.kind.images
+        return sum(
+            member.size
+            for name, member in self.tree.members.items()
+            if (name.startswith(images) or "/" not in name)
+            and not name.endswith(".tar")
+            and not name.removeprefix(images).startswith("pages-")
+        )
 
     @property
     def transferred(self) -> int | None:

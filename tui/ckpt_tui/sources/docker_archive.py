@@ -12,11 +12,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ckpt_tui.archive.archive_tree import open_archive
 from ckpt_tui.archive.names import clean_name
 from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.sources.base import (
     MEDIA_CONFIG,
@@ -26,7 +28,7 @@ from ckpt_tui.sources.base import (
     OpenedImage,
     checked_digest,
 )
-from ckpt_tui.sources.oci import MAX_MANIFEST, layer_archive, missing_blob
+from ckpt_tui.sources.oci import MAX_MANIFEST, missing_blob
 
 LIST = "manifest.json"
 """Member that lists the images of the archive."""
@@ -74,7 +76,10 @@ class DockerArchiveStore:
         return self._tree.window(self._members[digest])
 
     def layer_tree(self, layer: Descriptor, progress: Progress) -> Tree:
-        return layer_archive(self, layer, progress)
+        # `docker load` takes compressed layers, too, whose digest is that of the plain tar
+        return open_archive(
+            self.blob(layer.digest), f"layer {short_digest(layer.digest)}", progress
+        )
 
     def close(self) -> None:
         self._tree.close()

@@ -15,7 +15,7 @@ from ckpt_tui.core.document import parse_document, text_at, value_at
 from ckpt_tui.core.errors import DamagedInput, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
-from ckpt_tui.core.window import ByteWindow, chunks
+from ckpt_tui.core.window import BytesWindow, ByteWindow, chunks
 from ckpt_tui.sources.base import (
     MEDIA_INDEX,
     MEDIA_MANIFEST,
@@ -29,6 +29,9 @@ from ckpt_tui.sources.digests import check_bytes, verified
 
 MAX_MANIFEST = 4 << 20
 """Bytes of a manifest or index: what registries take at most (distribution-spec, "Push")."""
+
+MAX_VERIFIED = 4 << 20
+"""Bytes up to which a layer is verified when it is opened; a larger one would cost too long."""
 
 MAX_DEPTH = 8
 """Indexes in each other."""
@@ -83,8 +86,21 @@ def missing_blob(digest: str) -> SourceUnreachable:
 
 
 def layer_archive(store: BlobStore, layer: Descriptor, progress: Progress) -> Tree:
-    """Open a layer whose blob is a tar archive."""
-    return open_archive(store.blob(layer.digest), f"layer {short_digest(layer.digest)}", progress)
+    """Open a layer whose blob is a tar archive; a small one is read whole and verified.
+
+    Raises:
+        DamagedInput: it has another size or, if it is small, another digest than its descriptor.
+    """
+    window, name = store.blob(layer.digest), f"layer {short_digest(layer.digest)}"
+    if window.size != layer.size:
+        raise DamagedInput(name, 0, f"it has {window.size:,} bytes instead of {layer.size:,}.")
+    if window.size > MAX_VERIFIED:
+        return open_archive(window, name, progress)
+    data = window.read(0, window.size)
+    check_bytes(data, layer.digest, name)
+    tree = open_archive(BytesWindow(data), name, progress)
+    tree.was_read = True
+    return tree
 
 
 def is_layout(tree: Tree) -> bool:

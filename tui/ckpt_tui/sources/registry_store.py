@@ -66,7 +66,9 @@ class RegistryStore:
         with self._reading(layer, progress) as blob:
             if not _by_headers(blob):
                 blob.spool()
-            return open_archive(blob, f"layer {short_digest(layer.digest)}", progress)
+            tree = open_archive(blob, f"layer {short_digest(layer.digest)}", progress)
+            tree.was_read = tree.was_read or layer.size <= WHOLE  # fetched at once and verified
+            return tree
 
     def pass_size(self, layer: Descriptor, progress: Progress) -> int:
         """Return the bytes that opening a layer has to fetch, apart from a few headers."""

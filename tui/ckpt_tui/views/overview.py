@@ -48,7 +48,7 @@ def overview_sections(checkpoint: Checkpoint, now: datetime | None = None) -> li
         Section(
             "Notes",
             note_facts(checkpoint.notes, SHOWN_NOTES),
-            empty="none: every image could be read",
+            empty="none: every image that was read could be decoded",
         ),
     ]
 

@@ -1,0 +1,108 @@
+"""What a checkpoint needs of a host is met, unmet or unknown; unknown never counts as met."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from breakage import facts_of, findings
+
+from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.diagnose.requirements import REQUIREMENTS, requirement_states, unseen
+
+ROOT = HostProfile(
+    kernel="6.12.0",
+    machine="x86_64",
+    page_size=4096,
+    criu="4.2",
+    helpers=("tar", "ip", "iptables-restore", "nft", "apparmor_parser"),
+    plugins=(),
+    cpu_flags=("fpu", "sse", "avx", "avx2", "avx512f", "xsave"),
+    cgroup="hybrid",
+    lsms=(),
+    apparmor_profiles=(),
+    uid=0,
+    capabilities=("SYS_ADMIN",),
+    modules=("tun",),
+    memory_free=1 << 40,
+    disk_free={"/var/tmp": 1 << 40},
+    pids=(1,),
+    pid_max=1 << 22,
+    ports=(),
+    max_map_count=65530,
+    aio_max=65536,
+    namespaces=("net", "time"),
+)
+
+
+def states(folder: Path, host: HostProfile) -> dict[str, str]:
+    facts = facts_of(folder, host=host)
+    found = requirement_states(facts, findings(folder, host=host))
+    return {one.title: one.state for one in found}
+
+
+def test_without_a_host_nothing_is_said(counter: Path) -> None:
+    assert requirement_states(facts_of(counter), ()) == ()
+
+
+def test_all_is_met_on_a_host_that_has_all(counter: Path, kinds: Path) -> None:
+    for folder in (counter, kinds):
+        found = states(folder, ROOT)
+        assert {title for title, state in found.items() if state != "met"} == set()
+        assert len(found) >= 10
+
+
+@pytest.mark.parametrize(
+    ("title", "field"),
+    [
+        ("processor architecture", "machine"),
+        ("page size", "page_size"),
+        ("processor features", "cpu_flags"),
+        ("release of the kernel", "kernel"),
+        ("capabilities of who restores", "capabilities"),
+        ("version of cgroups", "cgroup"),
+        ("free memory", "memory_free"),
+        ("free disk space", "disk_free"),
+        ("number of mappings", "max_map_count"),
+        ("largest pid", "pid_max"),
+    ],
+)
+def test_what_the_profile_does_not_say_is_unknown(title: str, field: str, counter: Path) -> None:
+    empty = next(one for one in fields(HostProfile) if one.name == field)
+    value = getattr(HostProfile(), empty.name)
+    host = replace(ROOT, **{field: value})
+    found = states(counter, host)
+    assert [name for name, state in found.items() if state == "unknown"] == [title]
+    assert title in unseen(
+        facts_of(counter, host=host), requirement_states(facts_of(counter, host=host), ())
+    )
+
+
+def test_of_an_empty_profile_nothing_is_met_but_a_missing_criu_is_unmet(kinds: Path) -> None:
+    found = states(kinds, HostProfile())
+    assert {title for title, state in found.items() if state == "unmet"} == {"release of CRIU"}
+    assert "met" not in found.values()
+
+
+def test_root_without_the_capability_is_told(counter: Path) -> None:
+    bounded = replace(ROOT, capabilities=("CHOWN",))
+    assert states(counter, bounded)["capabilities of who restores"] == "unmet"
+    assert "not-root" in {f.id for f in findings(counter, host=bounded)}
+    user = replace(ROOT, uid=1000, capabilities=())
+    assert states(counter, user)["capabilities of who restores"] == "unknown"
+    assert "not-root" not in {f.id for f in findings(counter, host=user)}
+
+
+def test_files_that_were_not_looked_at_are_named(counter: Path, kinds: Path) -> None:
+    for folder, words in (
+        (counter, "files of the base image (--base)"),
+        (kinds, "files that CRIU opens on the host"),
+    ):
+        facts = facts_of(folder, host=ROOT)
+        assert unseen(facts, requirement_states(facts, ())) == (words,)
+
+
+def test_every_requirement_has_a_title_of_its_own() -> None:
+    titles = [one.title for one in REQUIREMENTS]
+    assert len(titles) == len(set(titles))

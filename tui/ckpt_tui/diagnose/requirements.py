@@ -1,0 +1,150 @@
+"""REQUIREMENTS: what a checkpoint needs of a host, and whether the host has it; one table.
+
+What a profile of the host does not say is unknown, and never counts as met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ckpt_tui.diagnose.facts import Facts
+from ckpt_tui.diagnose.finding import Finding
+from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.diagnose.preflight_host import helper_images, needed_slots
+
+State = Literal["met", "unmet", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One property of a host."""
+
+    title: str
+    needed: Callable[[Facts], object]
+    """Whether this checkpoint needs it; anything that is true will do."""
+    known: Callable[[HostProfile], object]
+    """Whether the profile says it."""
+    findings: tuple[str, ...]
+    """Ids of the findings that tell that the host lacks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementState:
+    """A requirement of one checkpoint, on one host."""
+
+    title: str
+    state: State
+
+
+def _always(_facts: Facts) -> bool:
+    return True
+
+
+def _lsm(facts: Facts) -> bool:
+    return facts.checkpoint.criu.lsm in ("SELINUX", "APPARMOR")
+
+
+REQUIREMENTS: tuple[Requirement, ...] = (
+    Requirement("processor architecture", _always, lambda h: h.machine, ("arch-mismatch",)),
+    Requirement("page size", lambda f: f.page_maps, lambda h: h.page_size, ("host-page-size",)),
+    Requirement(
+        "processor features",
+        lambda f: f.checkpoint.criu.architecture == "x86_64",
+        lambda h: h.cpu_flags,
+        ("cpu-fpu-missing", "mem-shstk", "cpu-capabilities", "mem-high-region"),
+    ),
+    Requirement(
+        "release of CRIU",
+        _always,
+        lambda h: h.criu != "unknown",
+        ("rt-criu-missing", "img-version", "vdso-rt-bounds"),
+    ),
+    Requirement(
+        "release of the kernel",
+        _always,
+        lambda h: h.kernel,
+        ("vdso-rt-bounds", "rseq-restore-kernel"),
+    ),
+    Requirement("capabilities of who restores", _always, lambda h: h.may_restore, ("not-root",)),
+    Requirement(
+        "time namespaces",
+        lambda f: f.images.named("timens-"),
+        lambda h: h.namespaces,
+        ("timens",),
+    ),
+    Requirement(
+        "version of cgroups",
+        lambda f: f.images.named("cgroup.img"),
+        lambda h: h.cgroup,
+        ("cgroup-path-missing",),
+    ),
+    Requirement("security module", _lsm, lambda h: h.lsms is not None, ("lsm-mismatch",)),
+    Requirement(
+        "AppArmor profiles",
+        lambda f: f.checkpoint.criu.lsm == "APPARMOR",
+        lambda h: h.apparmor_profiles is not None,
+        ("lsm-profile-write",),
+    ),
+    Requirement("free memory", lambda f: f.page_maps, lambda h: h.memory_free, ("mem-enomem",)),
+    Requirement("free disk space", _always, lambda h: h.disk_free, ("storage-nospace",)),
+    Requirement(
+        "number of mappings",
+        lambda f: f.checkpoint.memory,
+        lambda h: h.max_map_count,
+        ("mem-enomem-mapping",),
+    ),
+    Requirement("largest pid", lambda f: f.tasks, lambda h: h.pid_max, ("pid-max",)),
+    Requirement("free pids", lambda f: f.shares_host("pid"), lambda h: h.pids, ("pid-in-use",)),
+    Requirement(
+        "free ports",
+        lambda f: f.shares_host("net"),
+        lambda h: h.ports is not None,
+        ("inet-bind-addr-in-use",),
+    ),
+    Requirement(
+        "CRIU plugins",
+        lambda f: f.checkpoint.criu.plugins,
+        lambda h: h.plugins is not None,
+        ("plugin-missing",),
+    ),
+    Requirement(
+        "programs that CRIU calls",
+        lambda f: any(helper_images(f).values()),
+        lambda h: h.helpers is not None,
+        ("helper-exec",),
+    ),
+    Requirement(
+        "TUN device", lambda f: any(f.of_type("TUNF")), lambda h: h.modules, ("tun-device",)
+    ),
+    Requirement("slots for asynchronous I/O", needed_slots, lambda h: h.aio_max, ("mem-aio",)),
+)
+
+
+def requirement_states(facts: Facts, findings: Iterable[Finding]) -> tuple[RequirementState, ...]:
+    """Return what the checkpoint needs of the host, and whether it has it; nothing without a
+    host."""
+    host, ids = facts.host, {finding.id for finding in findings}
+    if host is None:
+        return ()
+
+    def state(one: Requirement) -> State:
+        if ids.intersection(one.findings):
+            return "unmet"
+        return "met" if one.known(host) else "unknown"
+
+    return tuple(
+        RequirementState(one.title, state(one)) for one in REQUIREMENTS if one.needed(facts)
+    )
+
+
+def unseen(facts: Facts, states: Sequence[RequirementState]) -> tuple[str, ...]:
+    """Return what was not looked at, a phrase each, and yet a restore depends on it."""
+    unknown = [one.title for one in states if one.state == "unknown"]
+    if facts.base is None:
+        is_bare = not {"spec.dump", "config.dump"} & facts.documents.keys()
+        unknown.append(
+            "files that CRIU opens on the host" if is_bare else "files of the base image (--base)"
+        )
+    return tuple(unknown)
