@@ -73,6 +73,22 @@ class Lab:
         """Run lines of bash inside; the first that fails ends them."""
         return self.run("bash", "-euo", "pipefail", "-c", text, check=check, timeout_s=timeout_s)
 
+    @contextmanager
+    def running(self, text: str) -> Iterator[None]:
+        """Run lines of bash inside while the context lasts, which waits for their end."""
+        process = subprocess.Popen(
+            [LAB, "run", "bash", "-euo", "pipefail", "-c", text],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            yield
+            process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
+
     def checkpoint(self, name: str) -> Path:
         """Return `NAME.tar.zst` of lab/make-checkpoints, made on the first call."""
         archive = self.host / f"{name}.tar.zst"

@@ -1,0 +1,189 @@
+"""`serve`: real programs run before their memory has come, and find every byte of it right."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from converting import BUNDLE, convert
+from lab import Lab
+
+from lazy_dumps import Program, serve_program
+
+NAMES = ("parent", "one", "two")
+
+VERIFIED = """
+all() { [ -s "$1".parent ] && [ -s "$1".one ] && [ -s "$1".two ]; }
+await() { for _ in $(seq 600); do ! all "$1" || return 0; sleep 0.05; done; return 1; }
+verified() {  # verified FOLDER: what each process finds wrong in its memory
+    await "$1"/tick
+    touch "$1"/CHECK
+    await "$1"/bad
+    while pgrep -x criu >/dev/null; do sleep 0.05; done  # it has the last pages then
+    cat "$1"/bad.parent "$1"/bad.one "$1"/bad.two
+}
+"""
+
+DUMPED = """
+cd /host
+rm -rf ticks dump; mkdir ticks dump
+cp /lab/programs/forks.py /root
+cat >/root/alone.py <<'PYTHON'
+import os, sys
+os.closerange(3, 256)  # nothing of the machine outside
+os.setsid()
+os.execv("/usr/bin/python3", ["python3", "/root/forks.py", *sys.argv[1:]])
+PYTHON
+echo 5000 >/proc/sys/kernel/ns_last_pid  # away from those that a shell has when it restores
+(cd /root; python3 alone.py /host/ticks SIZE </dev/null >/dev/null 2>&1 & echo $! >/tmp/pid)
+until [ -s ticks/tick.one ] && [ -s ticks/tick.two ]; do sleep 0.05; done
+criu dump -t "$(cat /tmp/pid)" -D dump --log-file dump.log --manage-cgroups=ignore ||
+    { grep -a Error dump/dump.log >&2; exit 1; }
+rm ticks/*
+"""
+"""Shell that dumps the program to /host/dump; SIZE is MiB of each of its processes."""
+
+
+def pasted(lab: Lab, program: Program) -> str:
+    """Return the printed commands as shell for the lab; if they fail, their errors are shown."""
+    lines = "\n".join(program.document["commands"]).replace(str(lab.host), "/host")
+    return f"trap 'grep -a Error /host/*/*.log >&2' ERR; cd /; {lines}"
+
+
+@pytest.fixture
+def dump(lab: Lab) -> Path:
+    lab.script(DUMPED.replace("SIZE", "64"))
+    return lab.host / "dump"
+
+
+def fresh(lab: Lab, name: str, tmp_path: Path) -> Path:
+    """Return a folder of this test that the lab sees as well."""
+    return lab.host / f"{name}-{tmp_path.name}"
+
+
+def test_a_program_finds_its_memory_right(lab: Lab, dump: Path, tmp_path: Path) -> None:
+    images = fresh(lab, "images", tmp_path)
+    with serve_program(f"dir:{dump}", "--images", images, "--once") as program:
+        assert program.document["lazy"] > 3 * 64 << 20
+        printed = lab.script(
+            f"""
+            {VERIFIED}
+            cd /
+            {pasted(lab, program)} --manage-cgroups=ignore
+            verified /host/ticks
+            """
+        ).stdout
+        code, errors = program.end()
+    assert printed.split()[-1] == "000"
+    assert (code, errors.strip().endswith("Done.")) == (0, True)
+    assert program.document["written"] < 16 << 20
+
+
+def test_a_recorded_working_set_is_used(lab: Lab, dump: Path, tmp_path: Path) -> None:
+    record = tmp_path / "set.json"
+    for number, more in enumerate((["--record", record], ["--working-set", record])):
+        images = fresh(lab, f"images{number}", tmp_path)
+        with serve_program(f"dir:{dump}", "--images", images, "--once", *more) as program:
+            lab.script("rm -f /host/ticks/*")
+            restored = f"{VERIFIED} {pasted(lab, program)} --manage-cgroups=ignore"
+            printed = lab.script(f"{restored}\nverified /host/ticks").stdout
+            assert program.end()[0] == 0
+        assert printed.split()[-1] == "000"
+
+
+def test_a_server_that_ends_too_early_says_what_that_means(
+    lab: Lab, dump: Path, tmp_path: Path
+) -> None:
+    images = fresh(lab, "images", tmp_path)
+    with serve_program(f"dir:{dump}", "--images", images) as program:
+        stopped = lab.host / "stopped"
+        stopped.unlink(missing_ok=True)
+        with lab.running(
+            f"{pasted(lab, program)} --manage-cgroups=ignore;"
+            " touch /host/running; until [ -e /host/stopped ]; do sleep 0.05; done"
+        ):
+            await_file(lab.host / "running")
+            code, errors = program.end(signal.SIGTERM)
+            stopped.touch()
+    assert code == 1
+    assert "Memory that has not arrived reads as zeros" in errors
+
+
+def await_file(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} does not come"
+        time.sleep(0.01)
+
+
+def test_a_restore_without_lazy_pages_does_not_start_the_program(
+    lab: Lab, dump: Path, tmp_path: Path
+) -> None:
+    images = fresh(lab, "images", tmp_path)
+    with serve_program(f"dir:{dump}", "--images", images):
+        done = lab.script(
+            f"""
+            timeout -s KILL 5 criu restore -d -D /host/{images.name} --manage-cgroups=ignore || :
+            pkill -KILL -x criu || :
+            ls /host/ticks
+            """
+        )
+    assert done.stdout.strip() == ""
+
+
+def bundle(lab: Lab) -> str:
+    """Return shell that makes the bundle of the container in $1, as a mount."""
+    lab.checkpoint("forks")
+    return f"""
+        bundle=$1
+        podman image exists localhost/py:1 || podman load -q -i /host/base-py.oci.tar >&2
+        lower=$(podman image mount localhost/py:1)
+        mkdir -p "$bundle"; mount -t tmpfs bundle "$bundle"
+        mkdir "$bundle"/rootfs "$bundle"/upper "$bundle"/work
+        tar -xO --zstd -f /host/forks.tar.zst rootfs-diff.tar | tar -xC "$bundle"/upper
+        rm -f "$bundle"/upper/tmp/tick.*
+        chmod 555 "$bundle"/upper
+        mount -t overlay overlay "$bundle"/rootfs \\
+            -o "lowerdir=$lower,upperdir=$bundle/upper,workdir=$bundle/work"
+        tar -xO --zstd -f /host/forks.tar.zst spec.dump >"$bundle"/spec.dump
+        ip netns add restored 2>/dev/null || :
+        python3 - "$bundle" "$bundle"/spec.dump <<'PYTHON'
+{BUNDLE}
+PYTHON
+    """
+
+
+@pytest.fixture(params=["archive", "layout", "registry"])
+def target(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> str:
+    """The container of three processes, in each place."""
+    archive = lab.checkpoint("forks")
+    if request.param == "archive":
+        return str(archive)
+    place = f"oci:{tmp_path / 'layout'}:1"
+    if request.param == "registry":
+        place = f"docker://{request.getfixturevalue('registry')}/forks:1"
+    base = f"oci-archive:{lab.host / 'base-py.oci.tar'}"
+    return str(convert(str(archive), place, "--base", base)["destination"])
+
+
+def test_a_container_finds_its_memory_right(lab: Lab, target: str, tmp_path: Path) -> None:
+    images, folder = fresh(lab, "images", tmp_path), fresh(lab, "bundle", tmp_path)
+    words = ("--images", images, "--bundle", folder, "--name", "lazily", "--once")
+    with serve_program(target, *words) as program:
+        printed = lab.script(
+            f"""
+            {VERIFIED}
+            set -- {shlex.quote(f"/host/{folder.name}")}
+            {bundle(lab)}
+            {pasted(lab, program)} </dev/null >&2 ||
+                {{ grep -a Error "$bundle"/*.log >&2; exit 1; }}
+            verified "$bundle"/rootfs/tmp
+            runc delete -f lazily >&2
+            """
+        ).stdout
+        code, errors = program.end()
+    assert printed.split()[-1] == "000"
+    assert (code, errors.strip().endswith("Done.")) == (0, True)
