@@ -10,7 +10,7 @@ import struct
 import threading
 from array import array
 from bisect import bisect_right
-from collections import OrderedDict, deque
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,6 +18,7 @@ from typing import Protocol
 
 import zstandard
 
+from ckpt_tui.core.byte_cache import ByteCache
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.window import ByteWindow
 
@@ -92,9 +93,7 @@ class SeekableZstdWindow:
         self._window = window
         self._table = table
         self._name = name
-        self._frames: OrderedDict[int, bytes] = OrderedDict()
-        self._cached = 0
-        self._lock = threading.Lock()
+        self._frames = ByteCache[int](CACHE_SIZE)
 
     @property
     def size(self) -> int:
@@ -112,23 +111,13 @@ class SeekableZstdWindow:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _frame(self, number: int) -> bytes:
-        with self._lock:
-            if (frame := self._frames.get(number)) is not None:
-                self._frames.move_to_end(number)
-                return frame
-        frame = self._decoded(number)
-        with self._lock:
-            if number not in self._frames:
-                self._frames[number] = frame
-                self._cached += len(frame)
-            while self._cached > CACHE_SIZE:
-                self._cached -= len(self._frames.popitem(last=False)[1])
+        frame = self._frames.get(number)
+        if frame is None:
+            start, end = self._table.packed[number : number + 2]
+            size = self._table.plain[number + 1] - self._table.plain[number]
+            frame = decoded_frame(self._window.read(start, end - start), size, self._name, start)
+            self._frames.put(number, frame)
         return frame
-
-    def _decoded(self, number: int) -> bytes:
-        start, end = self._table.packed[number : number + 2]
-        size = self._table.plain[number + 1] - self._table.plain[number]
-        return decoded_frame(self._window.read(start, end - start), size, self._name, start)
 
 
 def decoded_frame(packed: bytes, size: int, name: str, start: int) -> bytes:

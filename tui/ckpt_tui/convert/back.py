@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ckpt_tui.convert.restore_archive import RestoredArchive, restore_archive
+from ckpt_tui.convert.rootfs import own_image
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.formats.images import ROLE_KEY, is_delta
+from ckpt_tui.formats.images import is_delta
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.sources.base import OpenedImage
-from ckpt_tui.sources.oci import image_layers, manifests, open_image
+from ckpt_tui.sources.oci import image_layers
 
 
 def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive:
@@ -36,12 +36,8 @@ def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive
 
 def _delta_blob(opened: OpenCheckpoint) -> ByteWindow | None:
     """Return the blob of the delta layer in the rootfs image beside the checkpoint image."""
-    image = opened.source
-    if not isinstance(image, OpenedImage) or not image.is_index:
-        return None
-    for one in manifests(image.store, image.document, "the index"):
-        if one.annotations.get(ROLE_KEY) == "rootfs":
-            for layer in image_layers(open_image(image.target, image.store, one)):
-                if is_delta(layer.descriptor):
-                    return image.store.blob(layer.descriptor.digest)
+    image = own_image(opened.source)
+    for layer in image_layers(image) if image else ():
+        if is_delta(layer.descriptor):
+            return layer.store.blob(layer.descriptor.digest)
     return None

@@ -7,7 +7,6 @@ keeps unpacked are compressed.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,7 @@ from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.base import Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
-from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
+from ckpt_tui.sources.reference import SCHEME, TAG, Reference, parse_reference
 from ckpt_tui.sources.table import resolve
 from ckpt_tui.sources.transfer import BlobState, BlobStep, CopyTotals, Pieces, copy_image
 
@@ -156,4 +155,4 @@ def _tag_of(source: str) -> str:
     if source.startswith(SCHEME):
         return parse_reference(source).tag
     tag = source.rpartition(":")[2]
-    return tag if source.count(":") > 1 and re.fullmatch(r"\w[\w.-]{0,127}", tag) else ""
+    return tag if source.count(":") > 1 and TAG.fullmatch(tag) else ""

@@ -20,6 +20,7 @@ from ckpt_tui.convert.roles import CONFIG_DUMP, IMAGES, PARENT_IMAGES, RECORD, S
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import human_count
+from ckpt_tui.sources.reference import TAG
 
 MAX_NAMED = 20
 """Names listed one by one under a heading; the rest is counted."""
@@ -28,7 +29,6 @@ _REPOSITORY = re.compile(
     r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::\d+)?(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+"
 )
 """HOST[:PORT]/PATH as registries want it (distribution-spec, "Pulling manifests")."""
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def place_problems(destination: Destination, repository: str, tag: str) -> list[
         problems.append(f"{destination.path} exists already: remove it, or name another file.")
     if not _REPOSITORY.fullmatch(repository):
         problems.append(f"{repository!r} is no repository name: HOST/PATH in small letters.")
-    if not _TAG.fullmatch(tag):
+    if not TAG.fullmatch(tag):
         problems.append(f"{tag!r} is no tag: letters, digits, `_`, `.` and `-`.")
     return problems
 

@@ -36,7 +36,7 @@ def rootfs_layers(
     Raises:
         CkptError: it was not found, or a layer cannot be read.
     """
-    own = _own_image(opened.source)
+    own = own_image(opened.source)
     if own is not None and not named:
         return stacked(_layers_of(own, progress))
     with ExitStack() as closing:
@@ -99,7 +99,7 @@ def _first(image: OpenedImage) -> OpenedImage:
     raise NotACheckpoint(f"{image.target} is an index of nothing.")
 
 
-def _own_image(source: Opened) -> OpenedImage | None:
+def own_image(source: Opened) -> OpenedImage | None:
     """Return the rootfs image of an optimized pair."""
     if not isinstance(source, OpenedImage) or not source.is_index:
         return None

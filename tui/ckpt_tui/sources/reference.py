@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ckpt_tui.core.errors import UsageError
+from ckpt_tui.sources.base import DIGEST
 
 SCHEME = "docker://"
 
@@ -29,8 +30,7 @@ _HOST = re.compile(
 _REPOSITORY = re.compile(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 )
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 
 _HINT = "Write docker://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]."
 
@@ -116,10 +116,10 @@ def _parsed(target: str) -> Reference:
         host, path = DOCKER_HUB, rest
     host = _checked_host(target, host)
     path, at, digest = path.partition("@")
-    if at and not _DIGEST.fullmatch(digest):
+    if at and not DIGEST.fullmatch(digest):
         raise UsageError(f"{target} has a digest that is none.", "", _HINT)
     repository, colon, tag = path.partition(":")
-    if colon and not _TAG.fullmatch(tag):
+    if colon and not TAG.fullmatch(tag):
         raise UsageError(f"{target} has a tag that no registry takes.", "", _HINT)
     if host == DOCKER_HUB and repository and "/" not in repository:
         repository = f"library/{repository}"

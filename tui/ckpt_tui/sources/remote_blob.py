@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 
 from ckpt_tui.archive.spill import unlinked_file
+from ckpt_tui.core.byte_cache import ByteCache
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress, Uncounted, quiet
 from ckpt_tui.core.text import short_digest
@@ -94,27 +94,11 @@ def _rest(
             known = max(0, known - len(piece))
 
 
-class BlockCache:
-    """Blocks last read, of all blobs of a store."""
+class BlockCache(ByteCache[tuple[str, int]]):
+    """Blocks last read, of all blobs of a store: by the digest of the blob, and their number."""
 
     def __init__(self) -> None:
-        self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-
-    def get(self, digest: str, number: int) -> bytes | None:
-        with self._lock:
-            block = self._blocks.get((digest, number))
-            if block is not None:
-                self._blocks.move_to_end((digest, number))
-            return block
-
-    def put(self, digest: str, number: int, block: bytes) -> None:
-        with self._lock:
-            self._size += len(block) - len(self._blocks.pop((digest, number), b""))
-            self._blocks[digest, number] = block
-            while self._size > MAX_CACHED:
-                self._size -= len(self._blocks.popitem(last=False)[1])
+        super().__init__(MAX_CACHED)
 
 
 class RemoteBlob:
@@ -204,7 +188,7 @@ class RemoteBlob:
         """
         with self._changed:
             while True:
-                known = {n: self._cache.get(self._blob.digest, n) for n in wanted}
+                known = {n: self._cache.get((self._blob.digest, n)) for n in wanted}
                 blocks = {n: block for n, block in known.items() if block is not None}
                 missing = [n for n in wanted if n not in blocks]
                 if not self._fetching.intersection(missing):
@@ -234,7 +218,7 @@ class RemoteBlob:
             return None
         blocks = {n: data[n * size - start : (n + 1) * size - start] for n in request}
         for number, block in blocks.items():
-            self._cache.put(self._blob.digest, number, block)
+            self._cache.put((self._blob.digest, number), block)
         return blocks
 
     def _range(self, start: int, stop: int) -> bytes | None:
