@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from ckpt_tui.archive.joined import MemoryTree
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.build import MAX_NOTES, Parts, build_checkpoint
-from ckpt_tui.checkpoint.export import checkpoint_document, to_json
+from ckpt_tui.checkpoint.export import checkpoint_document
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
+from ckpt_tui.core.json_form import to_json
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu import decode

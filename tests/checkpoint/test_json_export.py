@@ -9,15 +9,9 @@ from typing import Any
 
 import pytest
 
-from ckpt_tui.checkpoint.export import (
-    SCHEMA_VERSION,
-    Many,
-    checkpoint_document,
-    json_pieces,
-    plain,
-    to_json,
-)
+from ckpt_tui.checkpoint.export import SCHEMA_VERSION, checkpoint_document
 from ckpt_tui.checkpoint.model import ContainerFacts, OpenFile, Process
+from ckpt_tui.core.json_form import Many, json_pieces, plain, to_json
 from crafted import ARCHIVES, IMAGES, loaded
 
 TOP = {
@@ -118,7 +112,7 @@ def test_pieces_are_what_json_writes_at_once(document: object) -> None:
 def test_long_lists_are_written_item_by_item(monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoint = loaded(IMAGES / "sockets")
     whole = to_json(checkpoint_document(checkpoint))
-    monkeypatch.setattr("ckpt_tui.checkpoint.export.AT_ONCE", 3)
+    monkeypatch.setattr("ckpt_tui.core.json_form.AT_ONCE", 3)
     document = checkpoint_document(checkpoint)
     assert isinstance(document["files"], Many)
     assert to_json(document) == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ckpt_tui.formats.opened import open_checkpoint
 def lines(folder: Path, name: str) -> list[str]:
     opened = open_checkpoint(str(folder), quiet())
     try:
-        image = RawImage(name, opened.images, opened.load(quiet()))
+        image = RawImage(name, opened.images, partial(opened.load, quiet()))
         return raw_lines(image, quiet())
     finally:
         opened.close()

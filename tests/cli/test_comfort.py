@@ -54,7 +54,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
     ("word", "offered"),
     [
         ("ins", ["inspect"]),
-        ("co", ["compare", "convert", "copy"]),
+        ("co", ["compare", "convert", "copy", "core"]),
         ("web.t", [""]),
         ("", sorted(name for name, command in cli.commands.items() if not command.hidden)),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ckpt_tui.cli.reports import decode
+from ckpt_tui.cli.decode import Shape, decode
 from crafted import copied, first, rewrite
 
 
@@ -31,7 +31,7 @@ def images(tmp_path: Path) -> Path:
 
 def printed(capsys: pytest.CaptureFixture[str], images: Path, name: str, **how: bool) -> str:
     options = {"as_json": False, "crit": False, "pretty": False, "reveal": False, **how}
-    decode(str(images), name, **options)
+    decode(str(images), name, Shape(**options))
     return capsys.readouterr().out
 
 

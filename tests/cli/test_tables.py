@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ckpt_tui.cli import tables
-from ckpt_tui.cli.tables import print_facts
+from ckpt_tui.cli import output
+from ckpt_tui.cli.output import print_facts
 
 SENTENCE = "CRIU compares the size of every open or mapped file with that of the dump."
 COMMAND = "podman container restore --tcp-established --import /srv/a-long/path/web.tar.zst"
@@ -19,8 +19,8 @@ def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_sentences_are_wrapped_to_a_terminal_and_commands_are_not(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables.sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(tables, "width", lambda: 40)
+    monkeypatch.setattr(output.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(output, "width", lambda: 40)
     lines = printed(capsys)
     assert lines[:2] == [
         "why   CRIU compares the size of every",

@@ -13,8 +13,8 @@ from breakage import facts_of, findings, problems, unpack, whole_images
 
 from ckpt_tui.archive.joined import MemoryTree
 from ckpt_tui.checkpoint import image_directory
-from ckpt_tui.checkpoint.export import plain, to_json
 from ckpt_tui.core.errors import Cancelled
+from ckpt_tui.core.json_form import plain, to_json
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.diagnose import checks
 from ckpt_tui.diagnose.checks import CHECKS, Check, run_checks

@@ -34,7 +34,7 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.archive.joined import MemoryTree
     from ckpt_tui.archive.tree import MemberKind
     from ckpt_tui.checkpoint.build import Parts, build_checkpoint
-    from ckpt_tui.checkpoint.export import checkpoint_document, to_json
+    from ckpt_tui.checkpoint.export import checkpoint_document
     from ckpt_tui.checkpoint.image_directory import ImageDirectory
     from ckpt_tui.checkpoint.memory import MemoryReader
     from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
@@ -42,6 +42,7 @@ with atheris.instrument_imports(include=["ckpt_tui"]):
     from ckpt_tui.checkpoint.recovered import recover
     from ckpt_tui.checkpoint.ref import Ref
     from ckpt_tui.core.errors import CkptError
+    from ckpt_tui.core.json_form import to_json
     from ckpt_tui.core.progress import quiet
     from ckpt_tui.core.window import BytesWindow
     from ckpt_tui.criu.crit import to_crit
@@ -113,7 +114,7 @@ def model(data: bytes) -> None:
         item.window.read(0, 4096)
     found.close()
     if has_lines(name):
-        raw_lines(RawImage(name, images, checkpoint), quiet())
+        raw_lines(RawImage(name, images, lambda: checkpoint), quiet())
     facts = Facts(checkpoint, images, tree, {})
     for check in (check for check in CHECKS if check.can_run(facts)):
         deque(check.run(facts), maxlen=0)

@@ -14,6 +14,7 @@ from ckpt_tui.criu.schema import mounts_pb2, process_pb2
 from ckpt_tui.criu.values import Host
 from ckpt_tui.views import decoded
 from ckpt_tui.views.decoded import LEFT_OUT, DecodedRows
+from ckpt_tui.views.field_text import value_text
 from ckpt_tui.views.meanings import OPEN, SHUT
 from ckpt_tui.views.table import plain
 from crafted import IMAGES, image_of
@@ -138,6 +139,6 @@ def test_fields_that_look_like_secrets_are_covered_until_revealed() -> None:
 
 def test_bytes_that_look_like_secrets_are_covered_byte_by_byte() -> None:
     view = FieldView("raw", 1, b"token=abcd!".hex(" "), "bytes", data=b"token=abcd!")
-    covered = decoded.value_text(view, reveal=False)
+    covered = value_text(view, reveal=False)
     assert covered == "74 6f 6b 65 6e 3d" + " ••" * 5
-    assert decoded.value_text(view, reveal=True) == view.value_text
+    assert value_text(view, reveal=True) == view.value_text

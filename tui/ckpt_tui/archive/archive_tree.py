@@ -71,7 +71,6 @@ class ArchiveTree(Tree):
         self.plain_size = plain.size
         """Bytes of the archive without its compression."""
         self.was_read = isinstance(plain, RereadWindow)
-        """Whether opening it has read all of it and compared it with a checksum or digest."""
 
     @property
     def packed_size(self) -> int:

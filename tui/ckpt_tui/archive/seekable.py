@@ -11,16 +11,18 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import zstandard
 
 from ckpt_tui.core.byte_cache import ByteCache
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.window import ByteWindow
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 FRAME_SIZE = 1 << 20
 """Plain bytes of a frame, by default: small enough to read one page quickly, large enough to cost
@@ -167,6 +169,8 @@ class SeekableZstdWriter:
     ) -> None:
         if not 0 < frame_size <= MAX_FRAME:
             raise ValueError(f"a frame has 1 to {MAX_FRAME} bytes")
+        from concurrent.futures import ThreadPoolExecutor  # 7 ms with logging, only to write
+
         self._sink = sink
         self._level = level
         self._frame_size = frame_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
@@ -51,8 +52,7 @@ class Member:
     """PAX records as the archive has them, extended attributes included (`SCHILY.xattr.…`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(NamedTuple):
     """A range of one member that is about to be read."""
 
     name: str
@@ -72,6 +72,8 @@ class Tree:
         """In the order in which they are stored."""
         self.notes = notes
         """What was odd about the tree, a sentence each; foreign text in them is not cleaned."""
+        self.was_read = False
+        """Whether opening it has read all of it and compared it with a checksum or digest."""
 
     def window(self, name: str) -> ByteWindow:
         """Return the bytes of one regular file.

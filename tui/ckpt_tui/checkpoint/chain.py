@@ -7,8 +7,7 @@ have a `parent` of its own. podman keeps the two side by side as `checkpoint` an
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.archive.tree import MemberKind, Tree
@@ -24,8 +23,7 @@ MAX_CHAIN = 32
 """Dumps of one chain that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the images of one dump are."""
 
     tree: Tree

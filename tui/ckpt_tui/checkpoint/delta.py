@@ -13,13 +13,13 @@ from ckpt_tui.archive.nested import read_nested
 from ckpt_tui.archive.tar_index import TarIndex
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.checkpoint.model import Delta, DeltaEntry, Note
+from ckpt_tui.checkpoint.records import DIFF as DIFF
 from ckpt_tui.checkpoint.slots import Made
 from ckpt_tui.core.document import read_document
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 
-DIFF = "rootfs-diff.tar"
 DELETED = "deleted.files"
 
 DEVSHM = "devshm-checkpoint.tar"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ckpt_tui.archive.tree import ByteRange, Tree
 from ckpt_tui.checkpoint.chain import LINK, MAX_CHAIN, Place
-from ckpt_tui.checkpoint.model import ImageFile, Note
+from ckpt_tui.checkpoint.records import ImageFile, Note
 from ckpt_tui.core.errors import CkptError, DamagedInput
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow, ByteWindow
@@ -19,7 +19,6 @@ from ckpt_tui.criu.extras import parse
 from ckpt_tui.criu.frames import read_frames
 from ckpt_tui.criu.kinds import RECORDS, Payload, kind_of
 from ckpt_tui.criu.reader import BUFFER
-from ckpt_tui.criu.schema import process_pb2
 from ckpt_tui.criu.values import ANY_HOST, Host
 
 MAX_KEPT = 4 << 20
@@ -131,7 +130,7 @@ class ImageDirectory:
         if core is None:
             return ANY_HOST
         message: Any = core.first
-        arch = process_pb2.core_entry.march.Name(message.mtype).lower()
+        arch = message.march.Name(message.mtype).lower()
         return Host(arch, core.head.byte_order)
 
     @property
@@ -139,6 +138,11 @@ class ImageDirectory:
         """Names of the files with page contents: the bulk of a checkpoint."""
         names = self.named("pages-")
         return tuple(n for n in names if n.endswith(".img") and self._is_file(n))
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Names of the images that are regular files, page contents included."""
+        return tuple(filter(self._is_file, self.names))
 
     def preload_pages(self, progress: Progress) -> None:
         """Have all page contents at hand after one pass over a compressed archive."""

@@ -10,19 +10,13 @@ from typing import Any
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.model import CriuFacts, Note
+from ckpt_tui.checkpoint.records import VERSION_KEYS
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.criu.decode import decode_image, unknown_fields
 from ckpt_tui.criu.pages import page_size_of
 from ckpt_tui.criu.schema import inventory_pb2
 from ckpt_tui.criu.values import text, value_name
-
-VERSION_KEYS = (
-    "io.podman.annotations.checkpoint.criu.version",
-    "io.kubernetes.cri-o.annotations.checkpoint.criu.version",
-    "org.criu.checkpoint.criu.version",
-)
-"""Annotations in which the engines leave the release of CRIU."""
 
 COMPRESS_FIELD = 15
 """inventory_entry.compress of CRIU's development tree of 2026: page images are LZ4."""

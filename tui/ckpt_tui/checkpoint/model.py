@@ -8,59 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from ckpt_tui.checkpoint.isolation import Cgroup as Cgroup
 from ckpt_tui.checkpoint.isolation import CgroupDirectory as CgroupDirectory
 from ckpt_tui.checkpoint.isolation import Mount as Mount
 from ckpt_tui.checkpoint.isolation import Namespace as Namespace
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something damaged, missing, unknown or left out."""
-
-    where: str
-    """The image, member or part it is about."""
-    text: str
-    """One sentence."""
-    damaged: bool = False
-    """Whether bytes are other than they were, or not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class FormatFacts:
-    """What kind of container the checkpoint came in."""
-
-    name: str
-    """`archive`, `image`, `directory`, `layout` … for people: "podman archive"."""
-    engine: str
-    """podman, cri-o, containerd, runc, … or "unknown"."""
-    optimized: bool
-    compression: str
-    """zstd, gzip or plain: of the archive as a whole; of an image "per layer"."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerFacts:
-    """What the engine's metadata says of the container."""
-
-    id: str = ""
-    name: str = ""
-    image: str = ""
-    image_id: str = ""
-    """Digest of the image config, 64 hex digits, where the engine recorded it."""
-    runtime: str = ""
-    created: datetime | None = None
-    checkpointed: datetime | None = None
-    pod: str = ""
-    namespace: str = ""
-    command: tuple[str, ...] = ()
-    environment: tuple[str, ...] = ()
-    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Network name to addresses."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    """Of the runtime spec and, for images, of the manifest."""
+from ckpt_tui.checkpoint.records import ContainerFacts as ContainerFacts
+from ckpt_tui.checkpoint.records import FormatFacts as FormatFacts
+from ckpt_tui.checkpoint.records import ImageFile as ImageFile
+from ckpt_tui.checkpoint.records import Note as Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,21 +242,6 @@ class Delta:
     entries: Sequence[DeltaEntry] = ()
     bytes: int = 0
     """Of the nested tar or layer, as it is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """One file of the CRIU image directory."""
-
-    name: str
-    kind: str
-    """Name in KINDS, or "unknown"."""
-    size: int
-    entries: int | None
-    """Records in it; None for raw files and unreadable ones."""
-    unknown_fields: int = 0
-    description: str = ""
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class RawImage:
 
     name: str
     images: ImageDirectory
-    checkpoint: Checkpoint
+    load: Callable[[], Checkpoint]
+    """Only page contents need the checkpoint."""
 
 
 def has_lines(name: str) -> bool:
@@ -120,9 +121,10 @@ def _permissions(mode: int) -> str:
 
 def _pages(image: RawImage, _kind: Kind, progress: Progress) -> Iterator[str]:
     """Yield whose pages these are and, after reading all of them, how many are worth keeping."""
-    window, criu = image.images.window(image.name), image.checkpoint.criu
+    window, checkpoint = image.images.window(image.name), image.load()
+    criu = checkpoint.criu
     pages_id = int((kind_of(image.name) or (None, "0"))[1] or 0)
-    for memory in image.checkpoint.memory:
+    for memory in checkpoint.memory:
         if memory.pages_id == pages_id:
             yield f"memory of process {memory.pid}"
     for name in image.images.named("pagemap-shmem-"):

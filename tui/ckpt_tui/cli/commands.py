@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from ckpt_tui.cli.options import (
     reaches_registries,
     reads_checkpoints,
 )
+from ckpt_tui.core.paths import config_path
 
 
 @click.group(
@@ -31,6 +33,10 @@ def cli() -> None:
 
     Without a command, `ckpt-tui [TARGET]...` opens the terminal interface.
     """
+    try:
+        os.stat(config_path())
+    except FileNotFoundError:
+        return  # most people have no settings, and reading them costs 10 ms
     from ckpt_tui.core.config import load_config
     from ckpt_tui.core.masks import choose_masks
 
@@ -162,22 +168,33 @@ def images(target: str, as_json: bool) -> None:
 
 @cli.command()
 @TARGET
-@click.argument("image")
+@click.argument("image", required=False)
+@click.option("--all", "every", is_flag=True, help="Print all images but page contents.")
 @JSON
 @click.option("--crit", is_flag=True, help="Print the JSON that `crit decode` prints.")
 @click.option("--pretty", is_flag=True, help="With --crit: print like `crit decode --pretty`.")
 @REVEAL
 @reads_checkpoints
-def decode(target: str, image: str, as_json: bool, crit: bool, pretty: bool, reveal: bool) -> None:
+def decode(
+    target: str,
+    image: str | None,
+    every: bool,
+    as_json: bool,
+    crit: bool,
+    pretty: bool,
+    reveal: bool,
+) -> int:
     """Print one CRIU image, decoded. IMAGE is its name, such as core-1.img.
 
     \b
       ckpt-tui decode web.tar.zst files.img
       ckpt-tui decode dir:/tmp/dump core-1.img --crit --pretty
+      ckpt-tui decode web.tar.zst --all --json        one JSON document a line
     """
-    from ckpt_tui.cli.reports import decode as run
+    from ckpt_tui.cli.decode import Shape
+    from ckpt_tui.cli.decode import decode as run
 
-    run(target, image, as_json, crit, pretty, reveal)
+    return run(target, image, Shape(as_json, crit, pretty, reveal, every))
 
 
 @cli.command()

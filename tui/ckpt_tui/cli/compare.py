@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ckpt_tui.checkpoint.differences import Change, ProcessPair
-from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.checkpoint.file_differences import FilePair
 from ckpt_tui.checkpoint.page_differences import RegionPair
-from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_table
+from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json
+from ckpt_tui.cli.tables import print_table
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.text import human_bytes, human_count, printable
 from ckpt_tui.formats.comparing import (
     Difference,

@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import print_json, print_sections
+from ckpt_tui.cli.output import print_json, print_sections
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.views.conversion import LOSSES, WARNINGS, plan_sections, result_sections
 

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import narrate, print_json
+from ckpt_tui.cli.opened import opened_target
+from ckpt_tui.cli.output import narrate, print_json
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.saving import new_file

@@ -9,11 +9,10 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_line
+from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json, print_line
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
-from ckpt_tui.convert.request import base_tree
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import printable
@@ -145,6 +144,8 @@ def _diagnosed(
     base: str,
     progress: Progress,
 ) -> TargetDiagnosis:
+    from ckpt_tui.convert.base_tree import base_tree  # 40 ms, and a log does without
+
     opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
     try:
         with _one_log(log, progress) if log else nullcontext() as given:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.checkpoint.forms import forms
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, pulls, ways
-from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import print_heading, print_json, print_sections, print_table, width
+from ckpt_tui.cli.opened import opened_target
+from ckpt_tui.cli.output import print_heading, print_json, print_sections, width
+from ckpt_tui.cli.tables import print_table
 from ckpt_tui.convert.measure import Measured, Measurement
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.views.formats import columns, pull_sections, way_rows
 from ckpt_tui.views.forms import form_section
 

@@ -13,16 +13,17 @@ from typing import Any
 from ckpt_tui import __version__
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.tree import MemberKind
-from ckpt_tui.checkpoint.export import checkpoint_document, plain, to_json
+from ckpt_tui.checkpoint.export import checkpoint_document
 from ckpt_tui.checkpoint.model import Checkpoint, Share
 from ckpt_tui.checkpoint.secret_values import masked_checkpoint
 from ckpt_tui.cli.diagnosis import document as diagnosis_document
+from ckpt_tui.cli.opened import opened_target
+from ckpt_tui.cli.output import narrate
 from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
-from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import narrate
-from ckpt_tui.convert.request import base_tree
+from ckpt_tui.convert.base_tree import base_tree
 from ckpt_tui.convert.rootfs import Origin, layer_origins
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.json_form import plain, to_json
 from ckpt_tui.core.masks import masked
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.saving import save_window

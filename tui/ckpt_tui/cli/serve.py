@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from ckpt_tui.cli.tables import print_json
+from ckpt_tui.cli.output import print_json
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.text import human_bytes, printable

@@ -7,15 +7,16 @@ from contextlib import ExitStack
 from heapq import nsmallest
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
 from ckpt_tui.checkpoint.layerstack import StackLayer
 from ckpt_tui.checkpoint.model import Checkpoint, Share, StoredPart
 from ckpt_tui.checkpoint.pagecount import Dump, PageCounts, count_checkpoint
-from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import narrate, print_heading, print_json, print_table
+from ckpt_tui.cli.opened import opened_target
+from ckpt_tui.cli.output import narrate, print_heading, print_json
+from ckpt_tui.cli.tables import print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.convert.rootfs import Origin, image_stack, layer_origins, rootfs_layers
 from ckpt_tui.core.errors import CkptError, NotACheckpoint
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.formats.opened import OpenCheckpoint

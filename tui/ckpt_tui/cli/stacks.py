@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.reports import opened_target
-from ckpt_tui.cli.tables import narrate, print_heading, print_json
-from ckpt_tui.convert.request import base_tree
+from ckpt_tui.cli.opened import opened_target
+from ckpt_tui.cli.output import narrate, print_heading, print_json
+from ckpt_tui.convert.base_tree import base_tree
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import narrate, print_json, print_line, print_table
+from ckpt_tui.cli.output import narrate, print_json, print_line
+from ckpt_tui.cli.tables import print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
 from ckpt_tui.formats.catalogue import children, place_at

@@ -6,13 +6,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from ckpt_tui.core.errors import Cancelled
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.formats.fetching import BeforeFetching
+
+if TYPE_CHECKING:
+    from ckpt_tui.formats.fetching import BeforeFetching
 
 CLEAR_LINE = "\r\x1b[K"
 

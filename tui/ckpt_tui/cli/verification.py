@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ckpt_tui.checkpoint.export import plain
-from ckpt_tui.cli.tables import narrate, print_facts, print_heading, print_json, print_line
+from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json, print_line
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.diagnose.verification import Problem, Verification, verify_target
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ckpt_tui.archive.layers import LayeredTree
-from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.inventory import build_criu_facts
 from ckpt_tui.checkpoint.places import build_mounts
@@ -25,8 +22,6 @@ from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.fetching import BeforeFetching
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
-from ckpt_tui.sources.base import OpenedImage
-from ckpt_tui.sources.oci import image_layers
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64": "ppc64le", "arm": "arm"}
 """CRIU's names of architectures to those of OCI platforms; others are the same."""
@@ -161,38 +156,6 @@ def _repository(named: str, destination: Destination) -> str:
     if named and named != place:
         raise UsageError(f"The result goes to {place} and cannot be for {named}.")
     return place
-
-
-@contextmanager
-def base_tree(opened: OpenCheckpoint, named: str, progress: Progress) -> Iterator[Tree | None]:
-    """Lend the files of the image a checkpoint's container ran from: `named`, in podman's local
-    store, or beside the checkpoint; None, and checks that need one are left out.
-
-    Of a layer in the store, a plain one and one with a seek table only the headers are read.
-
-    Raises:
-        CkptError: the named one cannot be read, or is no image.
-    """
-    with ExitStack() as closing:
-        try:
-            source = source_of(opened, NOTHING_BESIDE, closing, progress)
-            found = search_base(source, opened, named, progress, reach_out=False).found
-            base = _tree_of(found.image, closing, progress) if found else None
-        except CkptError:
-            if named:
-                raise
-            base = None
-        yield base
-
-
-def _tree_of(image: OpenedImage, closing: ExitStack, progress: Progress) -> Tree:
-    """Return the merged layers of an image; what to close with them goes to `closing`."""
-    closing.callback(image.close)
-    layers = []
-    for layer in image_layers(image):
-        layers.append(layer.open_tree(progress))
-        closing.callback(layers[-1].close)
-    return LayeredTree(layers)
 
 
 def _options(opened: OpenCheckpoint, request: Request) -> Options:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ckpt_tui.core.errors import UsageError
-from ckpt_tui.core.paths import config_dir
+from ckpt_tui.core.paths import config_path
 
 MAX_CONFIG = 64 << 10
 """Bytes. Nobody writes more settings than that by hand."""
@@ -42,7 +42,7 @@ class Config:
 
 def config_file() -> Path:
     """Return where the settings are."""
-    return config_dir() / "config.toml"
+    return Path(config_path())
 
 
 def load_config() -> Config:

@@ -31,8 +31,7 @@ MAX_UNKNOWN = 1000
 """Unknown fields listed of one message; more are counted only."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownField:
+class UnknownField(NamedTuple):
     """A field that the schema does not have: written by a newer CRIU, or damage."""
 
     path: str

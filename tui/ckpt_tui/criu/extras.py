@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
@@ -25,8 +24,7 @@ MAX_MESSAGE = 64 << 20
 million mappings."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExtraPart:
+class ExtraPart(NamedTuple):
     """One piece of what follows a message."""
 
     label: str

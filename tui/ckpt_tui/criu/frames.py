@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ckpt_tui.core.errors import DamagedInput
@@ -48,8 +47,7 @@ class HeadForm(enum.Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The beginning of an image."""
 
     form: HeadForm

@@ -10,7 +10,6 @@ from typing import Any
 from google.protobuf.message import Message
 
 from ckpt_tui.core.text import human_count, printable
-from ckpt_tui.criu.bpf import Instruction, disassemble, instructions_of, instructions_of_words
 from ckpt_tui.criu.decode import UnknownField, own_unknown
 from ckpt_tui.criu.names import by_value
 from ckpt_tui.criu.shown import Shown, shown
@@ -46,8 +45,8 @@ class Program:
 
     count: int
     """Instructions in it."""
-    instructions: Callable[[], Sequence[Instruction]]
-    """The first `MAX_INSTRUCTIONS` of them."""
+    stored: bytes | Sequence[int]
+    """Its instructions: bytes in the byte order of the host, or words."""
     host: Host = ANY_HOST
     seccomp: bool = False
 
@@ -60,7 +59,16 @@ class Program:
     def lines(self) -> list[str]:
         """The instructions in words."""
         arch, order = self.host.arch, self.host.byte_order
-        found = disassemble(self.instructions(), arch, seccomp=self.seccomp, order=order)
+        # 4 ms, and few fields hold a program
+        from ckpt_tui.criu.bpf import disassemble, instructions_of, instructions_of_words
+
+        stored = self.stored
+        program = (
+            instructions_of(stored, order)
+            if isinstance(stored, bytes)
+            else instructions_of_words(stored)
+        )
+        found = disassemble(program, arch, seccomp=self.seccomp, order=order)
         lines = [line.text for line in found]
         more = self.count - len(lines)
         return lines + ([f"… and {more:,} more, which no kernel takes"] if more > 0 else [])
@@ -68,11 +76,9 @@ class Program:
 
 PROGRAMS: Mapping[str, Callable[[Any, Host], Program]] = {
     "ckpt_tui.criu.seccomp_filter.filter": lambda value, host: Program(
-        len(value) // 8, lambda: instructions_of(value, host.byte_order), host, seccomp=True
+        len(value) // 8, value, host, seccomp=True
     ),
-    "ckpt_tui.criu.sk_opts_entry.so_filter": lambda value, _host: Program(
-        len(value), lambda: instructions_of_words(value)
-    ),
+    "ckpt_tui.criu.sk_opts_entry.so_filter": lambda value, _host: Program(len(value), value),
 }
 """Full name of a field that holds a program to how it is read."""
 

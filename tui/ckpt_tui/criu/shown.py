@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -15,8 +15,7 @@ _INTEGERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """A field of the schema and its `Show` option."""
 
     name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 COLUMNS = {
     "x86_64": 1,
@@ -38,7 +38,7 @@ class Syscall:
 
 @functools.cache
 def _table(column: int) -> dict[int, Syscall]:
-    text = resources.files("ckpt_tui.criu").joinpath("syscalls.tsv").read_text("utf-8")
+    text = Path(__file__).with_name("syscalls.tsv").read_text("utf-8")
     rows = (line.split("\t") for line in text.splitlines()[1:])
     return {
         int(row[column]): Syscall(row[0], tuple(row[ARGUMENTS].split()))

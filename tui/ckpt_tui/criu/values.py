@@ -7,10 +7,9 @@ as the number.
 from __future__ import annotations
 
 import functools
-import socket
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ckpt_tui.criu.names import bits_of, by_value, table_of
 from ckpt_tui.criu.reader import ByteOrder
@@ -22,8 +21,7 @@ HUGE_SHIFT = 26
 """Lowest of the six mmap flag bits that hold the logarithm of a huge page's size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """What values depend on: the host that was dumped."""
 
     arch: str = ""
@@ -82,6 +80,7 @@ def value_name(table: str, value: int, arch: str = "") -> str:
     return " | ".join([names.get(value, str(value)), *added])
 
 
+@functools.cache
 def is_flags(table: str) -> bool:
     """Tell whether the table holds bits and no values."""
     names = table_of(table)
@@ -185,6 +184,7 @@ def file_mode(mode: int) -> str:
 def control_characters(words: Sequence[int], host: Host = ANY_HOST) -> dict[str, str]:
     """Return the control characters of a terminal by name, without those that are off: `^C`, and of
     VMIN and VTIME the number."""
+
     data = b"".join((word & 0xFFFFFFFF).to_bytes(4, host.byte_order) for word in words)
     found: dict[str, str] = {}
     for place, name in sorted(by_value("tty.cc", host.arch).items()):
@@ -240,6 +240,8 @@ def ip_address(words: Sequence[int], byte_order: ByteOrder = "little", family: i
 
     `family` 2 takes the first word alone: v0.1 stored four of them.
     """
+    import socket  # 2 ms, and few images have addresses
+
     data = b"".join((word & 0xFFFFFFFF).to_bytes(4, byte_order) for word in words)
     if len(data) == 4 or (family == 2 and data):
         return socket.inet_ntop(socket.AF_INET, data[:4])

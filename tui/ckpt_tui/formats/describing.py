@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ckpt_tui.checkpoint.inventory import VERSION_KEYS
+from ckpt_tui.checkpoint.records import VERSION_KEYS
 from ckpt_tui.core.document import strings_at, text_at, value_at
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.formats.entries import Entry, Kind

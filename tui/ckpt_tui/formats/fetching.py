@@ -49,7 +49,7 @@ def fetch_size(image: OpenedImage, progress: Progress) -> int:
 
 
 def _read_layers(image: OpenedImage) -> Iterator[Descriptor]:
-    """Yield the layers that `read_source` opens: of the checkpoint, and the delta of its rootfs."""
+    """Yield the layers that `read_image` opens: of the checkpoint, and the delta of its rootfs."""
     yield from descriptors_of(image.document, "layers", "the manifest")
     children = descriptors_of(image.document, "manifests", "the index")
     manifests = [child for child in children if is_manifest_type(child.media_type)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree
 from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Member, Tree
@@ -16,8 +15,9 @@ from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
-from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, Opened, OpenedImage
+from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import (
     LayerBlob,
     children_of,
@@ -40,44 +40,18 @@ CTR_CRIU = CTR_PREFIX + "criu.checkpoint.criu.tar"
 CTR_SPEC = CTR_PREFIX + "checkpoint.config.v1+proto"
 
 
-@dataclass(frozen=True, slots=True)
-class ImageContents:
-    """What was found in an image, an archive or a directory."""
-
-    tree: Tree
-    packed: int
-    """Bytes as stored: of the archive, of a directory's files, of an image's own blobs without
-    those of the base image."""
-    checked: int = 0
-    """Bytes of these that were read and compared with a digest or checksum."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    layers: tuple[StoredPart, ...] = ()
-    optimized: bool = False
-    delta: Delta | None = None
-    delta_blob: LayerBlob | None = None
-    """The layer that `delta` was read from."""
-    notes: tuple[Note, ...] = ()
-
-
-def _checked(tree: Tree) -> bool:
-    return isinstance(tree, ArchiveTree) and tree.was_read
-
-
 def is_delta(layer: Descriptor) -> bool:
     """Return whether a layer of the rootfs image holds what the container changed."""
     return layer.annotations.get(LAYER_ROLE_KEY) == "delta"
 
 
-def read_source(image: Opened, progress: Progress) -> ImageContents:
-    """Return the checkpoint in an image; an archive or a directory is one itself.
+def read_image(image: OpenedImage, progress: Progress) -> Contents:
+    """Return the checkpoint in an image.
 
     Raises:
         NotACheckpoint: the image holds none, or one of a newer format.
         CkptError: a layer is missing or damaged.
     """
-    if not isinstance(image, OpenedImage):
-        checked = image.packed_size if _checked(image.tree) else 0
-        return ImageContents(image.tree, image.packed_size, checked)
     annotations = strings_at(image.document, "annotations")
     if any(d.media_type == CTR_CRIU for d in children_of(image)):
         return _ctr(image, annotations, progress)
@@ -101,7 +75,7 @@ def _check_version(annotations: Mapping[str, str]) -> bool:
     return True
 
 
-def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
+def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> Contents:
     optimized = _check_version(annotations)
     trees: dict[int, Tree] = {}
     notes: list[Note] = []
@@ -119,12 +93,12 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
         _layer(blob, trees.get(number), "checkpoint", hidden.get(number, 0))
         for number, blob in enumerate(blobs)
     )
-    return ImageContents(
+    return Contents(
         tree=trees[0] if len(blobs) == 1 else tree,
         annotations=annotations,
         layers=layers,
         packed=sum(layer.size for layer in layers),
-        checked=sum(blobs[number].descriptor.size for number in trees if _checked(trees[number])),
+        checked=sum(blobs[number].descriptor.size for number in trees if trees[number].was_read),
         optimized=optimized,
         notes=tuple(notes),
     )
@@ -147,7 +121,7 @@ def _layer(blob: LayerBlob, tree: Tree | None, role: str, hidden: int = 0) -> St
     )
 
 
-def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
+def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> Contents:
     optimized = _check_version(annotations)
     found = list(manifests(image.store, image.document, "the index"))
     by_role = {d.annotations.get(ROLE_KEY, ""): d for d in reversed(found)}
@@ -166,8 +140,8 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
 
 
 def _with_rootfs(
-    contents: ImageContents, image: OpenedImage, descriptor: Descriptor, progress: Progress
-) -> ImageContents:
+    contents: Contents, image: OpenedImage, descriptor: Descriptor, progress: Progress
+) -> Contents:
     """Add the layers of the rootfs image and its delta. Only the delta layer is read: base layers
     may be large, or absent from a sparse layout."""
     layers, notes = [*contents.layers], [*contents.notes]
@@ -207,7 +181,7 @@ def _read_delta(blob: LayerBlob, progress: Progress) -> tuple[StoredPart, Delta,
     entries = tuple(layer_entries(_without_parents(tree.members), None))
     layer = _layer(blob, tree, "delta")
     tree.close()
-    return layer, Delta("layer", entries, layer.size), _checked(tree)
+    return layer, Delta("layer", entries, layer.size), tree.was_read
 
 
 def _without_parents(members: Mapping[str, Member]) -> dict[str, Member]:
@@ -223,7 +197,7 @@ def _above(name: str) -> Iterator[str]:
         name = name.rpartition("/")[0]
 
 
-def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> ImageContents:
+def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> Contents:
     """Return a `ctr` checkpoint: an index whose descriptors are blobs, not manifests
     (containerd client/container_checkpoint_opts.go)."""
     parts: list[tuple[str, Tree]] = []
@@ -235,7 +209,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
             tree = blob.open_tree(progress)
             parts.append(("checkpoint/", tree))
             layers.append(_layer(blob, tree, "criu"))
-            checked += one.size * _checked(tree)
+            checked += one.size * tree.was_read
         elif one.media_type == CTR_SPEC:
             spec = _any_value(image.store.blob(one.digest))
             parts.append(("", MemoryTree({"spec.dump": spec})))
@@ -249,7 +223,7 @@ def _ctr(image: OpenedImage, annotations: dict[str, str], progress: Progress) ->
         else:
             role = "base" if is_manifest_type(one.media_type) else "metadata"
             layers.append(StoredPart(one.digest, one.media_type, one.size, None, role))
-    return ImageContents(
+    return Contents(
         tree=JoinedTree(parts),
         annotations=annotations,
         layers=tuple(layers),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.checkpoint.model import ContainerFacts, Note
+from ckpt_tui.checkpoint.records import ContainerFacts, Note
 from ckpt_tui.core.document import (
     read_document,
     read_object,

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from ckpt_tui.archive.archive_tree import Taker, open_archive
 from ckpt_tui.archive.tree import Tree
-from ckpt_tui.checkpoint.build import Parts, build_checkpoint
-from ckpt_tui.checkpoint.delta import DIFF, SoFar
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
-from ckpt_tui.checkpoint.memory import MemoryReader
-from ckpt_tui.checkpoint.model import Checkpoint, FormatFacts, Note
+from ckpt_tui.checkpoint.records import DIFF, FormatFacts, Note
 from ckpt_tui.core.errors import NotACheckpoint
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.formats.fetching import ASK_ABOVE, BeforeFetching, fetch_size
-from ckpt_tui.formats.images import ImageContents, read_source
+from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.metadata import Metadata, read_metadata
 from ckpt_tui.formats.table import ENGINE_KEY, Format, Found, recognise
 from ckpt_tui.sources.base import Opened, OpenedImage, RemoteStore
 from ckpt_tui.sources.table import resolve
 
+if TYPE_CHECKING:
+    from ckpt_tui.archive.archive_tree import Taker
+    from ckpt_tui.checkpoint.delta import SoFar
+    from ckpt_tui.checkpoint.memory import MemoryReader
+    from ckpt_tui.checkpoint.model import Checkpoint
+    from ckpt_tui.formats.fetching import BeforeFetching
+
 
 class OpenCheckpoint:
     """One checkpoint whose bytes are within reach. Close it when done."""
 
-    def __init__(self, target: str, source: Opened, contents: ImageContents) -> None:
+    def __init__(self, target: str, source: Opened, contents: Contents) -> None:
         self.target = target
         self.source = source
         self.tree: Tree = contents.tree
         self._contents = contents
         self.kind, self.metadata = _recognised(self.tree, contents.annotations, target)
         self.images = ImageDirectory(self.tree, self.kind.images)
-        self.memory = MemoryReader(self.images)
-        self._delta_so_far = SoFar(None) if DIFF in self.tree.members else None
         shape, compression = (
             ("image", "per layer")
             if isinstance(source, OpenedImage)
@@ -46,19 +48,35 @@ class OpenCheckpoint:
             compression=compression,
         )
 
+    @cached_property
+    def memory(self) -> MemoryReader:
+        """Reads memory of processes, and keeps their page maps."""
+        from ckpt_tui.checkpoint.memory import MemoryReader  # 10 ms, as in `_build`
+
+        return MemoryReader(self.images)
+
+    @cached_property
+    def _delta_so_far(self) -> SoFar | None:
+        from ckpt_tui.checkpoint.delta import SoFar  # 5 ms, as in `_build`
+
+        return SoFar(None) if DIFF in self.tree.members else None
+
     def load(self, progress: Progress) -> Checkpoint:
         """Decode everything but page contents; see `build_checkpoint`."""
-        return build_checkpoint(self._parts(), progress)
+        return self._build(progress)
 
     def load_first(self, progress: Progress) -> Checkpoint:
         """Decode what is quickly decoded, which is everything but where it says that it is not
         whole; see `build_checkpoint`."""
-        return build_checkpoint(self._parts(), progress, at_first=True)
+        return self._build(progress, at_first=True)
 
-    def _parts(self) -> Parts:
+    def _build(self, progress: Progress, *, at_first: bool = False) -> Checkpoint:
+        # 60 ms, with the model; who reads one image does without
+        from ckpt_tui.checkpoint.build import Parts, build_checkpoint
+
         contents = self._contents
         notes = [Note("archive", note) for note in self.tree.notes]
-        return Parts(
+        parts = Parts(
             source=self.target,
             tree=self.tree,
             images=self.images,
@@ -72,6 +90,7 @@ class OpenCheckpoint:
             delta_so_far=self._delta_so_far,
             memory=self.memory,
         )
+        return build_checkpoint(parts, progress, at_first=at_first)
 
     def open_delta(self, progress: Progress) -> Tree | None:
         """Open what the container changed on its root filesystem, None if there is nothing; close
@@ -84,11 +103,14 @@ class OpenCheckpoint:
             return self._contents.delta_blob.open_tree(progress)
         if DIFF not in self.tree.members:
             return None
+        # 35 ms; images in a folder do without
+        from ckpt_tui.archive.archive_tree import open_archive
+
         return open_archive(self.tree.window(DIFF), DIFF, progress)
 
     @property
     def source_size(self) -> int:
-        """Bytes as stored, see `ImageContents`."""
+        """Bytes as stored, see `Contents`."""
         return self._contents.packed
 
     @property
@@ -137,6 +159,8 @@ def open_checkpoint(
     source = resolve(target, progress, taker)
     try:
         if isinstance(source, OpenedImage) and before_fetching is not None:
+            from ckpt_tui.formats.fetching import ASK_ABOVE, fetch_size  # 30 ms, as `read_image`
+
             size = fetch_size(source, progress)
             if size > ASK_ABOVE:
                 before_fetching(target, size)
@@ -153,12 +177,17 @@ def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
         NotACheckpoint: there is none in it.
         CkptError: a layer is missing or damaged.
     """
-    contents = read_source(source, progress)
+    if not isinstance(source, OpenedImage):
+        checked = source.packed_size if source.tree.was_read else 0
+        contents = Contents(source.tree, source.packed_size, checked)
+        return OpenCheckpoint(source.target, source, contents)
+    from ckpt_tui.formats.images import read_image  # 30 ms; archives and folders do without
+
+    contents = read_image(source, progress)
     try:
         return OpenCheckpoint(source.target, source, contents)
     except BaseException:
-        if isinstance(source, OpenedImage):
-            contents.tree.close()
+        contents.tree.close()
         raise
 
 

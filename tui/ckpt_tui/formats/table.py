@@ -8,10 +8,10 @@ constants of checkpointctl.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ckpt_tui.archive.tree import MemberKind, Tree
-from ckpt_tui.checkpoint.model import ContainerFacts
+from ckpt_tui.checkpoint.records import ContainerFacts
 from ckpt_tui.formats.metadata import (
     Metadata,
     bare_facts,
@@ -32,8 +32,7 @@ GVISOR_MAGIC = bytes.fromhex("67 56 69 73 6f 72 53 46")
 """First bytes of a gVisor state file (pkg/state/statefile)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A tree with what its root says about the engine."""
 
     tree: Tree
@@ -51,8 +50,7 @@ class Found:
         return self.metadata.spec_annotations.get("io.container.manager", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """One way to keep a checkpoint. `images` is the folder of the CRIU images, with its slash;
     `decoded` is False for what is only recognised and named, `why_not` says why."""
 

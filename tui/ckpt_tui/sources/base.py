@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.core.errors import DamagedInput
@@ -102,8 +102,7 @@ class RemoteStore(BlobStore, Protocol):
         """Return the bytes that opening a layer has to fetch, apart from a few headers."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedTree:
+class OpenedTree(NamedTuple):
     """A checkpoint archive or a directory."""
 
     target: str
@@ -142,8 +141,7 @@ class OpenedImage:
 Opened = OpenedTree | OpenedImage
 
 
-@dataclass(frozen=True, slots=True)
-class SourceKind:
+class SourceKind(NamedTuple):
     """One kind of place that checkpoints are in."""
 
     syntax: str

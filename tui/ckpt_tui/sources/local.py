@@ -1,8 +1,7 @@
-"""Files, directories and standard input: what they hold is told by their content."""
+"""Files, layouts and standard input: what they hold is told by their content."""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
@@ -10,12 +9,12 @@ from ckpt_tui.archive.archive_tree import ArchiveTree, Taker, open_archive
 from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.directory import DirectoryTree, unreachable
 from ckpt_tui.archive.spill import unlinked_file
-from ckpt_tui.archive.tree import MemberKind
-from ckpt_tui.core.errors import NotACheckpoint, SourceUnreachable, UsageError
+from ckpt_tui.core.errors import NotACheckpoint, UsageError
 from ckpt_tui.core.log_heads import HEAD, is_log
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import CHUNK, FileWindow
 from ckpt_tui.sources.base import Opened, OpenedImage, OpenedTree
+from ckpt_tui.sources.directory import HINT, status_of
 from ckpt_tui.sources.docker_archive import is_docker_archive, open_docker_image
 from ckpt_tui.sources.oci import LayoutStore, choose, is_layout, open_image
 
@@ -29,18 +28,14 @@ _FOREIGN = (
 )
 """First bytes of files that people confuse with checkpoints, and what to tell them."""
 
-_HINT = "A checkpoint is a tar archive, perhaps packed with zstd or gzip, a folder, or an image."
-
 _USTAR = slice(257, 262)
 
 
 def open_path(target: str, progress: Progress, taker: Taker | None = None) -> Opened:
-    """Open a file or a directory by what is in it; a file's members are offered to `taker`."""
-    found = _stat(target)
+    """Open a file by what is in it, or an OCI layout; members of an archive go to `taker` too."""
+    found = status_of(target)
     if stat.S_ISDIR(found.st_mode):
-        if os.path.lexists(os.path.join(target, "oci-layout")):
-            return open_layout(target, target, "", progress)
-        return open_directory(target, target, progress)
+        return open_layout(target, target, "", progress)
     if stat.S_ISFIFO(found.st_mode):
         return _opened(target, _spooled(_descriptor(target), progress), "", progress)
     return open_file(target, target, "", progress, taker)
@@ -50,19 +45,9 @@ def open_file(
     target: str, path: str, wanted: str, progress: Progress, taker: Taker | None = None
 ) -> Opened:
     """Open a regular file; `wanted` names an image where it is an archive of a layout."""
-    if not stat.S_ISREG(_stat(path).st_mode):
+    if not stat.S_ISREG(status_of(path).st_mode):
         raise NotACheckpoint(f"{path} is no checkpoint.", "It is neither a file nor a folder.")
     return _opened(target, FileWindow(_descriptor(path)), wanted, progress, taker)
-
-
-def open_directory(target: str, path: str, progress: Progress) -> OpenedTree:
-    """Open a directory with an unpacked checkpoint or CRIU images in it."""
-    tree = DirectoryTree(path, progress)
-    if not tree.members:
-        tree.close()
-        raise NotACheckpoint(f"{path} is empty.", "", _HINT)
-    files = (one.size for one in tree.members.values() if one.kind is MemberKind.FILE)
-    return OpenedTree(target, tree, sum(files), "plain", "directory")
 
 
 def open_layout(target: str, path: str, wanted: str, progress: Progress) -> OpenedImage:
@@ -139,36 +124,23 @@ def _tree_or_image(target: str, tree: ArchiveTree, wanted: str) -> Opened:
     if is_docker_archive(tree):
         return open_docker_image(target, tree, wanted)
     if wanted:
-        raise NotACheckpoint(f"{target} is no archive of images.", "", _HINT)
+        raise NotACheckpoint(f"{target} is no archive of images.", "", HINT)
     return OpenedTree(target, tree, tree.packed_size, tree.compression, "archive")
 
 
 def _expect_archive(target: str, file: FileWindow) -> None:
     head = file.read(0, 512)
     if not head:
-        raise NotACheckpoint(f"{target} is empty.", "It has no bytes.", _HINT)
+        raise NotACheckpoint(f"{target} is empty.", "It has no bytes.", HINT)
     if sniff(head) != "plain" or head[_USTAR] == b"ustar":
         return
     for magic, why in _FOREIGN:
         if head.startswith(magic):
-            raise NotACheckpoint(f"{target} is no checkpoint.", why, _HINT)
+            raise NotACheckpoint(f"{target} is no checkpoint.", why, HINT)
     if is_log(file.read(0, HEAD)):
         why = "It is a log of CRIU or an engine."
         hint = f"`ckpt-tui diagnose {target}` says what went wrong."
         raise NotACheckpoint(f"{target} is no checkpoint.", why, hint)
-
-
-def _stat(path: str) -> os.stat_result:
-    try:
-        return os.stat(path)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOENT:
-            raise SourceUnreachable(
-                f"{path} cannot be read.",
-                "There is no such file or folder.",
-                "See `ckpt-tui --help` for how images in stores are named." if ":" in path else "",
-            ) from error
-        raise unreachable(path, error) from error
 
 
 def _descriptor(path: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -132,6 +131,8 @@ def store_at(path: str) -> Store | None:
 
 def locations() -> Iterator[Location]:
     """Yield where this user's podman would look for stores, and the system's; not all exist."""
+    import tomllib  # 3 ms, and most targets are in no store
+
     roots: list[Path] = []
     for path in _config_files():
         with suppress(OSError, ValueError):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator
 
-from ckpt_tui.core.masks import BLOT, masked, secret_byte_spans
+from ckpt_tui.core.masks import masked
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.decode import DecodedImage, Entry
-from ckpt_tui.criu.render import MAX_BYTES, FieldView, fields, summary
+from ckpt_tui.criu.render import FieldView, fields, summary
 from ckpt_tui.criu.values import ANY_HOST, Host
+from ckpt_tui.views.field_text import value_text
 from ckpt_tui.views.meanings import OPEN, SHUT
 from ckpt_tui.views.table import Column, Row
 
@@ -22,9 +23,6 @@ COLUMNS = (
 
 OPEN_AT_FIRST = 40
 """Records of an image that are shown open; with more of them only the first is."""
-
-LOOKED_THROUGH = 4096
-"""Bytes of a field that are looked through for secrets: more than are shown."""
 
 LEFT_OUT = "left out"
 """Key of the row that tells how many records there are besides."""
@@ -151,17 +149,6 @@ class DecodedRows:
         meaning = "unknown" if view.kind == "unknown" else ""
         value = value_text(view, self.reveal)
         return Row(key=path, cells=(label, value, view.kind), meaning=meaning)
-
-
-def value_text(view: FieldView, reveal: bool) -> str:
-    """Return the value of a field, printable, what looks like a secret covered."""
-    if not view.data or reveal:
-        return masked(printable(view.value_text), reveal)
-    words = view.value_text.split(" ")
-    for start, stop in secret_byte_spans(view.data[:LOOKED_THROUGH]):
-        for index in range(start, min(stop, MAX_BYTES)):
-            words[index] = 2 * BLOT
-    return " ".join(words)
 
 
 def _record_of(key: Hashable) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ckpt_tui.checkpoint.model import Note
+from ckpt_tui.checkpoint.records import Note
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.styled import Cell, Styled, cell_len, styled
 from ckpt_tui.core.text import printable

@@ -98,7 +98,7 @@ class ImagesPane(ListPane):
             self._read_raw()
 
     def _raw_image(self) -> RawImage:
-        return RawImage(self._name, self.opened.images, self.checkpoint)
+        return RawImage(self._name, self.opened.images, lambda: self.checkpoint)
 
     def _read_raw(self) -> None:
         image = self._raw_image()

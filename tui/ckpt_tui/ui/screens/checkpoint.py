@@ -14,7 +14,7 @@ from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.convert.request import base_tree
+from ckpt_tui.convert.base_tree import base_tree
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable

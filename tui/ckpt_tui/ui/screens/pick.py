@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -15,8 +15,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
-from ckpt_tui.views.links import Lead
 from ckpt_tui.views.table import Column, LazyRows, Row
+
+if TYPE_CHECKING:  # 60 ms before the first frame
+    from ckpt_tui.views.links import Lead
 
 SHOWN = 14
 """Lines of a pick list; the rest scrolls."""
