@@ -164,7 +164,7 @@ def test_no_engine_is_told_that_it_could_restore_a_checkpoint_of_ctr(
     found = layout.document(result.digest)["annotations"]
     assert not [k for k in found if k.startswith(("io.podman", "io.kubernetes"))]
     assert "org.criu.checkpoint.container.name" not in found
-    assert found["org.criu.checkpoint.format.version"] == "0.1"
+    assert found["org.criu.checkpoint.format.version"] == "0.2"
 
 
 def test_another_base_than_the_index_of_ctr_names_is_refused(data: Path, tmp_path: Path) -> None:
@@ -185,6 +185,7 @@ def test_a_folder_of_images_without_a_base_is_a_checkpoint_image_alone(
     assert set(tree.members) - {"."} == {
         "checkpoint",
         "conversion.json",
+        "frames.bin",
         *(f"checkpoint/{name}" for name in names),
     }
     assert any("config.json" in warning for warning in plan.warnings)

@@ -175,7 +175,7 @@ def test_config_dump_names_the_repository_that_it_was_sent_to(data: Path, server
     result = sent(data, server)
     manifest = json.loads(server.manifests["app/c", result.checkpoint][1])
     assert result.repository == f"{server.host}/app/c"
-    assert manifest["annotations"]["org.criu.checkpoint.format.version"] == "0.1"
+    assert manifest["annotations"]["org.criu.checkpoint.format.version"] == "0.2"
 
 
 def test_an_upload_under_way_ends_when_nobody_wants_it(

@@ -34,6 +34,9 @@ from ckpt_tui.core.window import BytesWindow
 
 REPOSITORY = "registry.example/app/counter"
 
+MADE = {"conversion.json", "frames.bin"}
+"""Members of the metadata layer that are not the source's."""
+
 
 def planned(source: Source, base: BaseImage | None, target: Path, **options: bool) -> Plan:
     return make_plan(source, base, Destination(target, "opt"), REPOSITORY, Options(**options))
@@ -74,7 +77,7 @@ def test_every_engine_finds_its_trigger_on_manifest_and_index(
         assert annotations["io.podman.annotations.checkpoint.name"] == "counter"
         assert annotations["io.kubernetes.cri-o.annotations.checkpoint.name"] == "counter"
         assert annotations["org.criu.checkpoint.container.name"] == "counter"
-        assert annotations["org.criu.checkpoint.format.version"] == "0.1"
+        assert annotations["org.criu.checkpoint.format.version"] == "0.2"
 
 
 def test_every_image_of_criu_is_there_byte_for_byte_and_nothing_else_is(
@@ -83,7 +86,7 @@ def test_every_image_of_criu_is_there_byte_for_byte_and_nothing_else_is(
     result, layout = converted(counter, base_bb, tmp_path / "out")
     tree = layout.tree(result.checkpoint)
     before, after = dict(contents(counter.tree)), dict(contents(tree))
-    assert set(after) == set(before) - {"rootfs-diff.tar"} | {"conversion.json"}
+    assert set(after) == set(before) - {"rootfs-diff.tar"} | {"conversion.json", "frames.bin"}
     changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
     assert changed == {"config.dump"}
     assert tree.members["checkpoint"].mode == 0o700
@@ -237,7 +240,7 @@ def test_the_half_step_keeps_the_delta_and_config_dump_and_needs_no_base(
     result = run(plan, Inputs(rootfs), quiet())
     layout = Layout(tmp_path / "out")
     before, after = dict(contents(rootfs.tree)), dict(contents(layout.tree(result.digest)))
-    assert {name: data for name, data in after.items() if name != "conversion.json"} == before
+    assert {name: data for name, data in after.items() if name not in MADE} == before
     assert result.rootfs == ""
     annotations = layout.document(result.digest)["annotations"]
     assert "org.criu.checkpoint.format.version" not in annotations

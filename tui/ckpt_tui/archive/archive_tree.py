@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ckpt_tui.archive.compression import Compression, PlainStream, decompressed, sniff
 from ckpt_tui.archive.header_window import HeaderWindow, keep_headers
-from ckpt_tui.archive.seekable import SeekableZstdWindow, seek_table
+from ckpt_tui.archive.seekable import Digests, SeekableZstdWindow, seek_table
 from ckpt_tui.archive.spill import RereadWindow, Span
 from ckpt_tui.archive.tar import MemberReader, Walk, index
 from ckpt_tui.archive.tar_index import Extent, TarIndex
@@ -91,6 +91,12 @@ class ArchiveTree(Tree):
         """Return a nested archive without the data of its members, where a read of it would
         spill and its headers were kept."""
         return self._headers.get(name)
+
+    def prove(self, digests: Digests) -> None:
+        """Compare each zstd frame that is read with its digest, see `SeekableZstdWindow.prove`; of
+        an archive that is stored otherwise there is nothing to compare."""
+        if isinstance(self._plain, SeekableZstdWindow):
+            self._plain.prove(digests)
 
     def spills(self, name: str) -> bool:
         """Return whether a read of this file makes a spill file of all large members."""

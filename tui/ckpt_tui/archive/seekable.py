@@ -6,11 +6,13 @@ zstd decoder reads the file as an ordinary one. Numbers are little endian.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import threading
 from array import array
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
@@ -88,6 +90,12 @@ def seek_table(window: ByteWindow) -> SeekTable | None:
     )
 
 
+Digests = Callable[[], bytes]
+"""Gives the SHA-256 digests of the frames of a file, one after the other."""
+
+_DIGEST_SIZE = 32
+
+
 class SeekableZstdWindow:
     """The plain bytes of a seekable zstd file; a read decodes only the frames that it touches."""
 
@@ -96,10 +104,20 @@ class SeekableZstdWindow:
         self._table = table
         self._name = name
         self._frames = ByteCache[int](CACHE_SIZE)
+        self._load_digests: Digests | None = None
+        self._digests: bytes | None = None
+        self._unproven: set[int] = set()
 
     @property
     def size(self) -> int:
         return self._table.plain_size
+
+    def prove(self, digests: Digests) -> None:
+        """Compare every frame that is read with its digest; `digests` is asked when a frame is read
+        next, and then also for the frames that were read before. If it gives none, nothing is
+        compared."""
+        self._load_digests = digests
+        self._frames = ByteCache[int](CACHE_SIZE)  # without the frames that were not compared
 
     def read(self, offset: int, length: int) -> bytes:
         end = min(offset + length, self.size)
@@ -117,9 +135,34 @@ class SeekableZstdWindow:
         if frame is None:
             start, end = self._table.packed[number : number + 2]
             size = self._table.plain[number + 1] - self._table.plain[number]
-            frame = decoded_frame(self._window.read(start, end - start), size, self._name, start)
+            packed = self._window.read(start, end - start)
+            self._check(number, packed)
+            frame = decoded_frame(packed, size, self._name, start)
             self._frames.put(number, frame)
         return frame
+
+    def _check(self, number: int, packed: bytes) -> None:
+        if self._load_digests is None:
+            self._unproven.add(number)
+            return
+        if self._digests is None:
+            digests = self._load_digests()
+            if not digests:
+                return
+            if len(digests) != _DIGEST_SIZE * (len(self._table.packed) - 1):
+                raise DamagedInput(self._name, 0, "it has another number of frames than digests.")
+            self._digests = digests
+        for earlier in [*self._unproven]:
+            start, end = self._table.packed[earlier : earlier + 2]
+            self._compare(earlier, self._window.read(start, end - start), self._digests)
+            self._unproven.discard(earlier)
+        self._compare(number, packed, self._digests)
+
+    def _compare(self, number: int, packed: bytes, digests: bytes) -> None:
+        expected = digests[number * _DIGEST_SIZE : (number + 1) * _DIGEST_SIZE]
+        if hashlib.sha256(packed).digest() != expected:
+            start = self._table.packed[number]
+            raise DamagedInput(self._name, start, f"frame {number} does not have its digest.")
 
 
 def decoded_frame(packed: bytes, size: int, name: str, start: int) -> bytes:
@@ -155,6 +198,8 @@ class Totals:
     packed_size: int
     plain_size: int
     frames: int
+    digests: bytes
+    """SHA-256 of each frame as it is stored, one after the other."""
 
 
 class SeekableZstdWriter:
@@ -178,7 +223,8 @@ class SeekableZstdWriter:
         self._pool = ThreadPoolExecutor(threads, "zstd")
         self._local = threading.local()
         self._buffer = bytearray()
-        self._pending: deque[tuple[int, Future[bytes]]] = deque()
+        self._pending: deque[tuple[int, Future[tuple[bytes, bytes]]]] = deque()
+        self._digests = bytearray()
         self._entries = bytearray()
         self._packed_size = self._plain_size = 0
 
@@ -219,7 +265,8 @@ class SeekableZstdWriter:
             self._sink.write(table)
         finally:
             self._pool.shutdown(cancel_futures=True)
-        return Totals(self._packed_size + len(table), self._plain_size, frames)
+        packed_size = self._packed_size + len(table)
+        return Totals(packed_size, self._plain_size, frames, bytes(self._digests))
 
     def __enter__(self) -> SeekableZstdWriter:
         return self
@@ -234,16 +281,17 @@ class SeekableZstdWriter:
 
     def _write_first(self) -> None:
         plain_size, future = self._pending.popleft()
-        packed = future.result()
+        packed, digest = future.result()
+        self._digests += digest
         self._sink.write(packed)
         self._entries += _ENTRY.pack(len(packed), plain_size)
         self._packed_size += len(packed)
         self._plain_size += plain_size
 
-    def _compress(self, frame: bytes | bytearray | memoryview) -> bytes:
+    def _compress(self, frame: bytes | bytearray | memoryview) -> tuple[bytes, bytes]:
         compressor = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = zstandard.ZstdCompressor(self._level, write_checksum=True)
             self._local.compressor = compressor
         packed: bytes = compressor.compress(frame)
-        return packed
+        return packed, hashlib.sha256(packed).digest()

@@ -34,6 +34,8 @@ class WrittenLayer:
     descriptor: Descriptor
     diff_id: str
     plain_size: int
+    frames: bytes = b""
+    """SHA-256 of each zstd frame, one after the other; empty where it is stored otherwise."""
 
 
 class LayerWriter:
@@ -102,13 +104,13 @@ class LayerWriter:
         """Write the end mark, unless it is there already, and stage the blob."""
         if end:
             self.write(END)
-        if self._zstd:
-            self._zstd.close()
+        frames = self._zstd.close().digests if self._zstd else b""
         media_type = MEDIA_LAYER + ("+zstd" if self._zstd else "")
         digest, size = self._staging.keep(self._blob, needed=self._role == DELTA)
         roles = {LAYER_ROLE_KEY: self._role} if self._role else {}
         diff_id = self._digest.value()
-        return WrittenLayer(Descriptor(media_type, digest, size, roles), diff_id, self.size)
+        descriptor = Descriptor(media_type, digest, size, roles)
+        return WrittenLayer(descriptor, diff_id, self.size, frames)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ from ckpt_tui.convert.upper import plan_upper
 from ckpt_tui.core.document import read_object
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
+from ckpt_tui.formats.frame_digests import FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ def _layers(source: Source, base: BaseImage | None, whole: bool) -> tuple[Planne
     members = dict(source.tree.members)
     if source.bare and base and whole:
         members.setdefault(CONFIG_DUMP, Member(CONFIG_DUMP, MemberKind.FILE, 0, mode=0o600))
-    members[RECORD] = Member(RECORD, MemberKind.FILE, 0, mode=0o600)
+    for name in (RECORD, FRAMES):
+        members[name] = Member(name, MemberKind.FILE, 0, mode=0o600)
     return tuple(plan_layers(members, (DIFF_TAR, DELETED_FILES) if whole else ()))
 
 

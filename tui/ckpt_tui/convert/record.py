@@ -21,7 +21,7 @@ from ckpt_tui.core.errors import DamagedInput
 VERSION = 1
 """Version of this record; a reader refuses a higher one."""
 
-FORMAT_VERSION = "0.1"
+FORMAT_VERSION = "0.2"
 """Version of the optimized format that is written."""
 
 _DEFAULT = Member("", MemberKind.FILE, 0, mode=0)

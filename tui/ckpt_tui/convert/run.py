@@ -44,6 +44,7 @@ from ckpt_tui.convert.roles import (
     DELETED_FILES,
     DELTA,
     DIFF_TAR,
+    METADATA,
     PAGES,
     RECORD,
     PlannedLayer,
@@ -55,6 +56,7 @@ from ckpt_tui.convert.staging import BlobSink
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
+from ckpt_tui.formats.frame_digests import FRAMES, encode
 from ckpt_tui.sources.base import BASE_NAME, Descriptor
 
 
@@ -278,13 +280,22 @@ class _Conversion:
         return changes
 
     def _write_layers(self, changes: Mapping[str, bytes]) -> list[WrittenLayer]:
-        """Write the layers of small files; return all of the checkpoint image in order."""
-        return [
-            self._written[planned.members[-1].name].layer
-            if planned.alone
-            else self._write_small(planned, changes)
-            for planned in self._plan.layers
-        ]
+        """Write the layers of small files, the metadata last, which has the digests of the frames
+        of the others; return all of the checkpoint image in order."""
+        metadata: list[int] = []
+        written: dict[int, WrittenLayer] = {}
+        for number, planned in enumerate(self._plan.layers):
+            if planned.alone:
+                written[number] = self._written[planned.members[-1].name].layer
+            elif planned.role == METADATA:
+                metadata.append(number)
+            else:
+                written[number] = self._write_small(planned, changes)
+        frames = encode((la.diff_id, la.frames) for la in written.values() if la.frames)
+        for number in metadata:
+            planned = self._plan.layers[number]
+            written[number] = self._write_small(planned, {**changes, FRAMES: frames})
+        return [written[number] for number in range(len(written))]
 
     def _write_small(self, planned: PlannedLayer, changes: Mapping[str, bytes]) -> WrittenLayer:
         plain = self._is_plain(planned)

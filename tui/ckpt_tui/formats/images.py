@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
+from ckpt_tui.archive.archive_tree import ArchiveTree, open_archive
 from ckpt_tui.archive.joined import JoinedTree, MemoryTree
 from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
 from ckpt_tui.checkpoint.model import Delta, Note, StoredPart
-from ckpt_tui.core.document import strings_at
+from ckpt_tui.core.document import strings_at, texts_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
-from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import short_digest
-from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.formats.contents import Contents
+from ckpt_tui.formats.frame_digests import FRAMES, MAX_FRAMES_FILE, decode
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
 from ckpt_tui.sources.oci import (
     LayerBlob,
     children_of,
+    image_config,
     image_layers,
     is_manifest_type,
     manifests,
     open_image,
 )
+from ckpt_tui.sources.transfer import verified_pieces
 
 ROLE_KEY = "org.criu.checkpoint.role"
 """Annotation on the two manifests of an optimized pair: checkpoint or rootfs."""
@@ -88,6 +93,7 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
                 raise
             notes.append(_damage(blob, str(error)))
     tree = LayeredTree([*trees.values()])
+    _prove_frames(image, blobs, trees)
     hidden = dict(zip(trees, tree.hidden_bytes, strict=True))
     layers = tuple(
         _layer(blob, trees.get(number), "checkpoint", hidden.get(number, 0))
@@ -102,6 +108,49 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
         optimized=optimized,
         notes=tuple(notes),
     )
+
+
+def _prove_frames(
+    image: OpenedImage, blobs: Sequence[LayerBlob], trees: Mapping[int, Tree]
+) -> None:
+    """Compare each frame of a layer that is read from now on with its digest in frames.bin, which
+    images have from version 0.2 of the format on. It is read when the first frame is."""
+    at = next((number for number, tree in trees.items() if FRAMES in tree.members), None)
+    if at is None:
+        return
+
+    @cache
+    def known() -> tuple[tuple[str, ...], dict[str, bytes]]:
+        diff_ids = texts_at(image_config(image), "rootfs", "diff_ids")
+        return diff_ids, read_frame_digests(blobs[at], trees[at])
+
+    def digests(number: int) -> bytes:
+        diff_ids, frames = known()
+        found = frames.get(diff_ids[number], b"") if number < len(diff_ids) else b""
+        role = blobs[number].descriptor.annotations.get(LAYER_ROLE_KEY)
+        if not found and role == "pages":
+            raise DamagedInput(FRAMES, 0, "it does not have the digests of a layer of pages.")
+        return found
+
+    for number, tree in trees.items():
+        if number != at and isinstance(tree, ArchiveTree) and not tree.was_read:
+            tree.prove(partial(digests, number))
+
+
+def read_frame_digests(blob: LayerBlob, tree: Tree) -> dict[str, bytes]:
+    """Return the digests of frames by the diff id of their layer; `tree` is the metadata layer
+    `blob` opened. A blob that was not verified when it was opened is read again and verified.
+
+    Raises:
+        DamagedInput: the layer or the file in it is damaged.
+    """
+    if not tree.was_read:
+        data = b"".join(verified_pieces(blob.store, blob.descriptor, quiet()))
+        tree = open_archive(BytesWindow(data), FRAMES, quiet())
+    window = tree.window(FRAMES)
+    if window.size > MAX_FRAMES_FILE:
+        raise DamagedInput(FRAMES, 0, f"it has {window.size:,} bytes, more than one ever has.")
+    return decode(window.read(0, window.size))
 
 
 def _damage(blob: LayerBlob, why: str) -> Note:

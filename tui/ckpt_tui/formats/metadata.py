@@ -23,6 +23,7 @@ from ckpt_tui.core.document import (
 )
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.formats.entries import file_time
+from ckpt_tui.formats.frame_digests import FRAMES
 from ckpt_tui.sources.base import REF_NAME
 
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
@@ -40,6 +41,7 @@ FILES = (
     "pod.options",
     "pod.dump",
     "conversion.json",
+    FRAMES,
     "config.json",
 )
 """Every metadata file that an engine or a conversion is known to write at the root."""

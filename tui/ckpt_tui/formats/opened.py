@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.records import DIFF, FormatFacts, Note
-from ckpt_tui.core.errors import NotACheckpoint
+from ckpt_tui.core.errors import CkptError, NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.metadata import Metadata, read_metadata
@@ -186,8 +186,15 @@ def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
     contents = read_image(source, progress)
     try:
         return OpenCheckpoint(source.target, source, contents)
-    except BaseException:
+    except BaseException as error:
         contents.tree.close()
+        damage = next((note for note in contents.notes if note.damaged), None)
+        if damage is not None and isinstance(error, NotACheckpoint):
+            raise CkptError(
+                f"{source.target} cannot be read, it is damaged:",
+                f"{damage.where}. {damage.text}",
+                "Copy the image again.",
+            ) from error
         raise
 
 

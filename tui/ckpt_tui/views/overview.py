@@ -164,4 +164,5 @@ def _verdict(diagnosis: TargetDiagnosis) -> Styled:
     if diagnosis.log is not None and diagnosis.log.root_cause is not None:
         failed = f"{diagnosis.log.attempt.action or 'restore'} failed"
         verdict = signed("fails", failed) + "   "
-    return verdict + signed(diagnosis.verdict.sign, diagnosis.verdict.text)
+    short = diagnosis.verdict.text.partition(";")[0]
+    return verdict + signed(diagnosis.verdict.sign, short)
