@@ -17,6 +17,9 @@ FILES = {
     "proc/sys/kernel/pid_max": "4194304\n",
     "proc/sys/vm/max_map_count": "65530\n",
     "proc/sys/fs/aio-max-nr": "65536\n",
+    "proc/sys/fs/nr_open": "1048576\n",
+    "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages": "12\n",
+    "etc/criu/runc.conf": "# of ours\n--tcp-established\nlog-file x.log # here\n\n",
     "proc/cpuinfo": "model name\t: Test CPU\nflags\t\t: fpu sse avx\n\nmodel name\t: Test CPU\n",
     "proc/meminfo": "MemTotal:  8000 kB\nMemAvailable:     4000 kB\n",
     "proc/self/status": "Name:\tx\nCapEff:\t0000000000200001\n",
@@ -148,3 +151,19 @@ def test_version_is_that_of_the_program_in_path(
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert version_of("criu") == "4.2.1"
     assert version_of("no-such-program") == ""
+
+
+def test_limits_huge_pages_and_configured_options_are_read(root: Path) -> None:
+    host = read(root)
+    assert (host.nr_open, host.hugepages) == (1048576, {"2048": 12})
+    assert host.criu_options == (
+        "/etc/criu/runc.conf tcp-established",
+        "/etc/criu/runc.conf log-file",
+    )
+    assert from_json(json.dumps(to_json(host)).encode(), "x") == host
+
+
+def test_of_a_host_that_tells_nothing_everything_is_unknown(tmp_path: Path) -> None:
+    host = read(tmp_path)
+    assert (host.capabilities, host.ports, host.hugepages, host.lsms) == (None, None, None, None)
+    assert (host.nr_open, host.pid_max, host.criu_options) == (0, 0, ())

@@ -32,6 +32,8 @@ ROOT = HostProfile(
     ports=(),
     max_map_count=65530,
     aio_max=65536,
+    nr_open=1 << 30,
+    hugepages={"2048": 0},
     namespaces=("net", "time"),
 )
 
@@ -65,6 +67,7 @@ def test_all_is_met_on_a_host_that_has_all(counter: Path, kinds: Path) -> None:
         ("free memory", "memory_free"),
         ("free disk space", "disk_free"),
         ("number of mappings", "max_map_count"),
+        ("limit of open files", "nr_open"),
         ("largest pid", "pid_max"),
     ],
 )

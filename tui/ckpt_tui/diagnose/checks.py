@@ -21,6 +21,7 @@ from ckpt_tui.diagnose import preflight_base as base
 from ckpt_tui.diagnose import preflight_cpu as cpu
 from ckpt_tui.diagnose import preflight_engine as engine
 from ckpt_tui.diagnose import preflight_host as host
+from ckpt_tui.diagnose import preflight_limits as limits
 from ckpt_tui.diagnose import preflight_restore as restore
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding, Topic, sort_key
@@ -149,7 +150,10 @@ CHECKS: tuple[Check, ...] = (
     _host("ports", "Are the ports free?", host.ports),
     _host("host-plugins", "Are the plugins installed?", host.plugins),
     _host("helpers", "Are the programs there that CRIU calls?", host.helpers),
-    _host("capabilities", "May root here do what CRIU does?", host.capabilities),
+    _host("capabilities", "May root here do what CRIU does?", limits.capabilities),
+    _host("open-files", "May processes open as many files?", limits.open_files),
+    _host("huge-memory", "Are there enough huge pages?", limits.huge_memory),
+    _host("configured", "What do CRIU's configuration files say?", limits.configured),
     _host("devices", "Are the devices there?", host.devices),
     _host("registers", "Has the processor all registers in use?", cpu.registers),
     _host("shadow-stacks", "Has the processor shadow stacks?", cpu.shadow_stacks),

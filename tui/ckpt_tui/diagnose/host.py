@@ -36,6 +36,8 @@ STORAGE = ("var/lib/containers", "var/lib/containerd", "var/lib/docker", "var/tm
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin"
 """Where criu and runc are, which the PATH of a user may lack."""
 
+CRIU_CONFIGS = ("etc/criu/default.conf", "etc/criu/runc.conf", "etc/criu/crun.conf")
+
 TIMEOUT_S = 3.0
 """Seconds a program may take to say its version."""
 MAX_PIDS = 100_000
@@ -87,6 +89,12 @@ class HostProfile:
     """`tcp 8080`, `udp 53`: bound in the host's network namespace."""
     max_map_count: int = 0
     aio_max: int = 0
+    nr_open: int = 0
+    """Highest limit of open files that the kernel gives a process."""
+    hugepages: Mapping[str, int] | None = None
+    """Size of huge pages in KiB to how many are free."""
+    criu_options: tuple[str, ...] | None = None
+    """Options in CRIU's configuration files: `/etc/criu/runc.conf tcp-established`."""
     namespaces: tuple[str, ...] = ()
     """Kinds of namespaces the kernel has."""
 
@@ -135,6 +143,9 @@ def this_host(
         ports=tuple(_ports(base)) if (base / "proc/net/tcp").exists() else None,
         max_map_count=_number(base / "proc/sys/vm/max_map_count"),
         aio_max=_number(base / "proc/sys/fs/aio-max-nr"),
+        nr_open=_number(base / "proc/sys/fs/nr_open"),
+        hugepages=_huge_pages(base / "sys/kernel/mm/hugepages"),
+        criu_options=tuple(_criu_options(base)),
         namespaces=_names(base / "proc/self/ns"),
     )
 
@@ -302,6 +313,22 @@ def _disks(base: Path) -> Iterator[tuple[str, int]]:
         except OSError:
             continue
         yield f"/{folder}", found.f_bavail * found.f_frsize
+
+
+def _huge_pages(folder: Path) -> dict[str, int] | None:
+    names = [n for n in _names(folder) if re.fullmatch(r"hugepages-\d{1,9}kB", n)]
+    if not names:
+        return None
+    return {n[10:-2]: _number(folder / n / "free_hugepages") for n in names}
+
+
+def _criu_options(base: Path) -> Iterator[str]:
+    """Yield file and option of each line; the files are those of criu(8) and of the runtimes."""
+    for name in CRIU_CONFIGS:
+        for line in _text(base / name).splitlines():
+            option = line.partition("#")[0].strip().removeprefix("--")
+            if option:
+                yield f"/{name} {option.split()[0]}"
 
 
 def _pids(base: Path) -> tuple[int, ...]:

@@ -383,17 +383,3 @@ def needed_slots(facts: Facts) -> int:
     """Return the slots for asynchronous I/O of all processes."""
     images = (facts.images.message(f"mm-{task.pid}.img") for task in facts.live)
     return sum(ring.nr_req for mm in images if mm is not None for ring in mm.aios)
-
-
-def capabilities(facts: Facts) -> Iterator[Finding]:
-    """Root on this host has the capability that CRIU asks for: in a container it may not."""
-    host = _host(facts)
-    if host.uid == 0 and host.may_restore is False:
-        yield _host_finding(
-            "not-root",
-            "fails",
-            "likely",
-            "Root lacks CAP_SYS_ADMIN on the host",
-            "CRIU refuses to restore without it or CAP_CHECKPOINT_RESTORE.",
-            "Restore outside of the container that this is, or give it the capability.",
-        )

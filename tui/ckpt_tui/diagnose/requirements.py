@@ -13,6 +13,7 @@ from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.preflight_host import helper_images, needed_slots
+from ckpt_tui.diagnose.preflight_limits import descriptor_limits, huge_pages
 
 State = Literal["met", "unmet", "unknown"]
 
@@ -95,6 +96,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         lambda h: h.max_map_count,
         ("mem-enomem-mapping",),
     ),
+    Requirement("limit of open files", descriptor_limits, lambda h: h.nr_open, ("rlimit-restore",)),
+    Requirement("huge pages", huge_pages, lambda h: h.hugepages is not None, ("mem-hugepages",)),
     Requirement("largest pid", lambda f: f.tasks, lambda h: h.pid_max, ("pid-max",)),
     Requirement("free pids", lambda f: f.shares_host("pid"), lambda h: h.pids, ("pid-in-use",)),
     Requirement(
