@@ -19,7 +19,9 @@ push      into an empty registry on this machine: a copy of what was converted a
           image of it: from podman's store, where it lies then, and of the same bytes without any
           compression in a folder. Both are packed on the way, by zstd -1 as ours
 huge      64 GiB of memory, all zeros, in a plain tar: opened and, once, converted
-decode    every image of a checkpoint as the JSON that crit prints, against `crit decode` on each
+decode    every image of a checkpoint as the JSON that crit prints, against `crit decode` on each;
+          and in one process for each image, by its CPU time, as a loop in a shell does
+start     `inspect` and `diagnose` of a small checkpoint
 restore   runc from the mounted images, overlay mount included, against podman from the archive:
           all of it, and what is left without the time that CRIU itself says it took. CRIU copies
           the memory of the process in both, and no format can spare it that
@@ -48,7 +50,7 @@ sys.path[:0] = [str(TESTS.parent / "tui"), str(TESTS), str(TESTS / "e2e")]
 import converting  # noqa: E402
 import lab as lab_module  # noqa: E402
 from lab import Lab  # noqa: E402
-from measuring import HEAD, Command, Row, Table, rest, told  # noqa: E402
+from measuring import HEAD, Command, Row, Table, cpu, rest, told  # noqa: E402
 
 from archive import write_archive, write_huge  # noqa: E402
 
@@ -279,7 +281,22 @@ def decode_rows(lab: Lab) -> Iterator[Row]:
     names = sorted(path.name for path in images.iterdir())
     ours = python(DECODE_ALL, *(images / name for name in names))
     crit = Command("for i in /host/kinds/*; do crit decode -i $i; done", lab=lab)
-    yield Row(f"decode {len(names)} images", Command(ours), "crit decode on each", crit, 0.1)
+    name = "crit decode on each"
+    yield Row(f"decode {len(names)} images", Command(ours), name, crit, 0.1)
+    every = Command(program("decode", f"dir:{images}", "--all", "--crit"))
+    yield Row("the same, `decode --all`", every, name, crit, 0.2)
+    one = (
+        f"for i in {images}/*; do {program('decode', f'dir:{images}')} $(basename $i) --crit; done"
+    )
+    yield Row("the same, a process for each", Command(one), name, crit, 1.2, cpu)
+
+
+def start_rows(lab: Lab) -> Iterator[Row]:
+    """What a person waits for where there is little to read."""
+    del lab
+    for command in ("inspect", "diagnose"):
+        started = Command(program(command, TESTS / "data/archives/counter.tar.zst"))
+        yield Row(f"{command} a small archive", started, "", None, 0.2, cpu)
 
 
 def restore_rows(lab: Lab) -> Iterator[Row]:
@@ -325,6 +342,7 @@ PARTS: tuple[Callable[[Lab], Iterator[Row]], ...] = (
     registry_rows,
     huge_rows,
     decode_rows,
+    start_rows,
     restore_rows,
 )
 
