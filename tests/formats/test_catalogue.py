@@ -15,7 +15,8 @@ from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats import roots
 from ckpt_tui.formats.catalogue import PLACES, children, place_at
-from ckpt_tui.formats.entries import Entry, Kind, file_time
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.formats.metadata import file_time
 from ckpt_tui.formats.places.image import look_inside
 from ckpt_tui.formats.places.registry import Tags
 from ckpt_tui.sources.access import KnownRegistry, known_registries, remember

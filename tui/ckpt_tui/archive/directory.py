@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ckpt_tui.archive.notes import Notes
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
@@ -81,8 +81,7 @@ def unreachable(name: str, error: OSError | ValueError) -> SourceUnreachable:
     return SourceUnreachable(f"{name} cannot be read.", f"{why}.", hint)
 
 
-@dataclass(frozen=True, slots=True)
-class FileBeneath:
+class FileBeneath(NamedTuple):
     """A file that is opened for each read: a tree may have more files than descriptors."""
 
     folder: int

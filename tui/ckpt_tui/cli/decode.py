@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_json
 from ckpt_tui.core.errors import CkptError, UsageError
-from ckpt_tui.core.masks import masked, masked_bytes
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.decode import DecodedImage
@@ -97,6 +96,7 @@ def _lines(
     if image.kind is None or image.kind.format in RECORDS:
         return []
     from ckpt_tui.checkpoint.raw import RawImage, raw_lines  # with the model: 90 ms
+    from ckpt_tui.core.masks import masked
 
     raw = RawImage(image.name, opened.images, partial(opened.load, progress))
     return [masked(printable(line), reveal) for line in raw_lines(raw, progress)]
@@ -105,6 +105,7 @@ def _lines(
 def _document(
     opened: OpenCheckpoint, image: DecodedImage, lines: list[str], reveal: bool
 ) -> dict[str, Any]:
+    from ckpt_tui.core.masks import masked, masked_bytes  # 2 ms, and crit's form covers nothing
     from ckpt_tui.criu.render import Rendering, to_plain
 
     form = Rendering(

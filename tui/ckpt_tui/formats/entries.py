@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.sources.base import Descriptor
@@ -92,11 +92,3 @@ class Entry:
         yield self
         for part in self.parts or ():
             yield from part.flat()
-
-
-def file_time(mtime: float) -> datetime | None:
-    """Return a file's time of modification, None if that is not a date."""
-    try:
-        return datetime.fromtimestamp(mtime, UTC) if mtime else None
-    except (OverflowError, ValueError, OSError):
-        return None

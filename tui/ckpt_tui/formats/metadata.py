@@ -22,7 +22,6 @@ from ckpt_tui.core.document import (
     value_at,
 )
 from ckpt_tui.core.errors import CkptError
-from ckpt_tui.formats.entries import file_time
 from ckpt_tui.formats.frame_digests import FRAMES
 from ckpt_tui.sources.base import REF_NAME
 
@@ -99,6 +98,14 @@ def _bundle_spec(tree: Tree) -> dict[str, Any] | None:
     except (CkptError, KeyError):
         return None
     return found if "ociVersion" in found else None
+
+
+def file_time(mtime: float) -> datetime | None:
+    """Return a file's time of modification, None if that is not a date."""
+    try:
+        return datetime.fromtimestamp(mtime, UTC) if mtime else None
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def time_of(text: str) -> datetime | None:

@@ -11,7 +11,8 @@ from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.directory import unreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import natural_key
-from ckpt_tui.formats.entries import Entry, Kind, file_time
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.formats.metadata import file_time
 from ckpt_tui.sources.stores import MARKS
 
 _HEAD = 512

@@ -18,7 +18,8 @@ from ckpt_tui.archive.directory import unreachable
 from ckpt_tui.core.document import parse_document, text_at, texts_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.formats.entries import Entry, Kind, file_time
+from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.formats.metadata import file_time
 from ckpt_tui.sources.containers import read_list
 from ckpt_tui.sources.stores import CONTAINERD_ROOT, CONTAINERD_STATE, Location
 
