@@ -80,7 +80,7 @@ def test_a_damaged_image_is_narrated_beside_the_list(run: Run, tmp_path: Path) -
     images = copied("counter", tmp_path)
     (images / "mm-1.img").write_bytes((images / "mm-1.img").read_bytes()[:40])
     found = run("images", images)
-    assert found.code == 0
+    assert found.code == 1
     assert found.err.startswith("mm-1.img: mm-1.img is damaged at byte")
 
 

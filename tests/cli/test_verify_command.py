@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from ran import Run
 
 from ckpt_tui.archive.archive_tree import open_archive
@@ -88,6 +89,35 @@ def test_what_was_not_read_is_not_called_intact(run: Run, tmp_path: Path) -> Non
     assert size > pages > 0
     assert run("diagnose", COUNTER, "--json").document["verdict"]["text"] == "intact"
     assert "every image could be read" not in run("inspect", folder).out
+
+
+def test_a_damaged_image_leaves_with_1_wherever_it_is_read(run: Run, tmp_path: Path) -> None:
+    folder = unpack(COUNTER, tmp_path / "counter")
+    for command in ("inspect", "images", "diagnose"):
+        assert run(command, folder).code == 0
+    image = folder / "checkpoint/core-1.img"
+    image.write_bytes(image.read_bytes()[:100])
+    for command in ("inspect", "images", "diagnose", "verify"):
+        assert run(command, folder).code == 1
+
+
+def test_what_was_not_looked_at_on_the_host_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unpack(COUNTER, tmp_path / "counter")
+    host = tmp_path / "host.json"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    profile = {"schema_version": 1, "criu": "4.2", "machine": "x86_64"}
+    host.write_text(json.dumps(profile))
+    found = run("diagnose", folder, "--host", host, "--json")
+    assert found.document["verdict"]["text"] == "restores there as far as looked at"
+    assert "largest pid" in found.document["verdict"]["unseen"]
+    assert "NOT LOOKED AT" in run("diagnose", folder, "--host", host).out
+    low = {**profile, "pid_max": 1}
+    host.write_text(json.dumps(low))
+    for words, code in (((), 0), (("--strict",), 1)):
+        found = run("diagnose", folder, "--host", host, "--json", *words)
+        assert (found.document["verdict"]["sign"], found.code) == ("may-fail", code)
 
 
 def test_a_target_that_cannot_be_reached_is_an_error(run: Run) -> None:

@@ -155,7 +155,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> int:
 @TARGET
 @JSON
 @reads_checkpoints
-def images(target: str, as_json: bool) -> None:
+def images(target: str, as_json: bool) -> int:
     """List the CRIU images of a checkpoint.
 
     \b
@@ -163,7 +163,7 @@ def images(target: str, as_json: bool) -> None:
     """
     from ckpt_tui.cli.reports import images as run
 
-    run(target, as_json)
+    return run(target, as_json)
 
 
 @cli.command()

@@ -185,8 +185,6 @@ def _print(diagnosis: TargetDiagnosis) -> None:
         _print_sections(sections_of(diagnosis, LOG))
     text = diagnosis.verdict.text
     print_line(f"\n{text[0].upper()}{text[1:]}.")
-    if diagnosis.verdict.unseen:
-        print(f"Not looked at: {', '.join(diagnosis.verdict.unseen)}.")
     for finding in diagnosis.findings:
         print()
         _print_sections(finding_sections(finding), headings=False)

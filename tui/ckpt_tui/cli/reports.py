@@ -62,14 +62,15 @@ def _print_checkpoint(checkpoint: Checkpoint, reveal: bool) -> None:
         print_facts(values)
 
 
-def images(target: str, as_json: bool) -> None:
-    """List the CRIU images."""
+def images(target: str, as_json: bool) -> int:
+    """List the CRIU images; return 1 if one is damaged."""
     with opened_target(target) as (opened, progress):
         listing = opened.images.listing(progress)
     if as_json:
         print_json({"schema_version": 1, "source": target, "images": plain(listing)})
-        return
-    print_table(tables.IMAGE_COLUMNS, tables.listing_rows(listing))
-    for image in listing:
-        if image.problem:
-            narrate(f"{image.name}: {image.problem}")
+    else:
+        print_table(tables.IMAGE_COLUMNS, tables.listing_rows(listing))
+    damaged = [image for image in listing if image.problem]
+    for image in damaged:
+        narrate(f"{image.name}: {image.problem}")
+    return int(bool(damaged))

@@ -196,7 +196,9 @@ def restore_sections(diagnosis: TargetDiagnosis) -> list[Section]:
         if way.refusal:
             facts.append(Fact("", signed("fails", printable(way.refusal.replace("`", "")))))
         sections.append(Section(f"With {way.engine}", facts))
+    unseen = [Fact("", printable(text)) for text in diagnosis.verdict.unseen]
     return [
+        *([Section("Not looked at", unseen)] if unseen else []),
         *sections,
         *(Section(f"The log of {p.engine}", _place(p)) for p in diagnosis.log_places),
     ]

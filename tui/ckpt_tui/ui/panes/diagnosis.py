@@ -27,7 +27,7 @@ from ckpt_tui.views.diagnosis import (
 from ckpt_tui.views.table import ListRows, plain
 
 CHECKING = "Checking …"
-WHOLE = "Nothing is wrong: every check passed, and no log tells of a failure"
+WHOLE = "No check found a problem in what was read, and no log tells of a failure"
 
 
 class DiagnosisPane(Pane):
