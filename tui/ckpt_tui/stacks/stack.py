@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.filetable import file_table
@@ -19,6 +20,7 @@ from ckpt_tui.stacks.core_file import task_of
 from ckpt_tui.stacks.core_notes import Task
 from ckpt_tui.stacks.demangle import demangled
 from ckpt_tui.stacks.modules import Modules, RootFiles
+from ckpt_tui.stacks.python_frames import PythonFrame, read_python
 from ckpt_tui.stacks.unwind import RawFrame, Unwinder
 
 C_LIBRARY = ("libc.so", "libc-", "libpthread", "ld-", "[vdso]")
@@ -72,13 +74,16 @@ class ThreadStack:
     frames: tuple[Frame, ...]
     note: str = ""
     """Why the stack ends early, one sentence."""
+    has_gil: bool = False
+    """It holds the lock without which no thread runs Python."""
 
     @property
     def where(self) -> str:
-        """The innermost function with a name outside of the C library; else inside of it."""
+        """The innermost named function: of Python, else outside of the C library, else any."""
         named = [frame for frame in self.frames if frame.function]
+        python = (one for one in named if one.kind == "python")
         own = (one for one in named if not one.module.rpartition("/")[2].startswith(C_LIBRARY))
-        return next(own, named[0] if named else NOWHERE).function
+        return next(python, next(own, named[0] if named else NOWHERE)).function
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class ProcessStacks:
     """What is missing, one sentence each."""
     bytes_read: int
     """Bytes of dumped pages that were read for it."""
+    python: str = ""
+    """Version of CPython that ran in it, as 3.13; empty where none was found."""
 
 
 def root_files(
@@ -133,12 +140,21 @@ class _Process:
         known = {thread.tid: thread for thread in process.threads}
         threads = []
         progress.start("reading stacks", len(self._task.cores))
+        python = read_python(self._memory, self._modules)
         for tid, core in self._task.cores:
-            frames = tuple(self._frames(core, progress))
+            native = list(self._frames(core, progress))
             thread = known[tid]
-            is_end = frames and frames[-1].function in OUTERMOST
-            note = "" if is_end else self._unwinder.note
-            threads.append(ThreadStack(tid, thread.comm, thread.blocked_in, frames, note))
+            is_end = native and native[-1].function in OUTERMOST
+            notes = ["" if is_end else self._unwinder.note]
+            found = python.of(tid, _thread_pointer(core)) if python else None
+            if found is not None:
+                native = list(_woven(native, found.frames))
+                notes.append(found.note)
+            note = " ".join(filter(None, notes))
+            has_gil = found is not None and found.has_gil
+            threads.append(
+                ThreadStack(tid, thread.comm, thread.blocked_in, tuple(native), note, has_gil)
+            )
             progress.tick(1)
         return ProcessStacks(
             process.pid,
@@ -146,9 +162,10 @@ class _Process:
             tuple(threads),
             tuple(self._files.problems.values()),
             self._memory.bytes_read,
+            ".".join(map(str, python.version)) if python else "",
         )
 
-    def _frames(self, core: object, progress: Progress) -> Iterator[Frame]:
+    def _frames(self, core: Any, progress: Progress) -> Iterator[Frame]:
         how = "registers"
         for raw in self._unwinder.walk(registers(core)):
             progress.tick(0)
@@ -180,3 +197,32 @@ class _Process:
             how,
             symbol="" if name == symbol.name else symbol.name,
         )
+
+
+EVALUATES = "_PyEval_EvalFrame"
+"""Start of the names of the C function that runs Python functions."""
+
+
+def _thread_pointer(core: Any) -> int:
+    """Return what the thread's own memory is found by."""
+    if core.HasField("ti_aarch64"):
+        return int(core.ti_aarch64.tls)
+    return registers(core).get("fs_base", 0)
+
+
+def _woven(native: Sequence[Frame], python: Sequence[PythonFrame]) -> Iterator[Frame]:
+    """Put Python frames before the C function that runs them, all that it runs at once: it goes on
+    to the next by itself where one Python function calls another."""
+    rest = iter(python)
+    for frame in native:
+        if frame.function.startswith(EVALUATES):
+            for one in rest:
+                yield _of_python(one)
+                if one.is_entry:
+                    break
+        yield frame
+    yield from map(_of_python, rest)
+
+
+def _of_python(one: PythonFrame) -> Frame:
+    return Frame("python", None, one.function, None, one.file, None, "Python", one.line)

@@ -104,24 +104,23 @@ class SymbolTable:
                 open_ended = number
         return None if open_ended is None else self._symbol(open_ended)
 
-    def names_of(self, address: int) -> frozenset[str]:
-        """Return all names of the function that begins at an address."""
-        first = bisect_right(self._addresses, address - 1)
-        last = bisect_right(self._addresses, address)
-        return frozenset(self._symbol(number).name for number in range(first, last))
-
-    def named(self, name: str) -> Symbol | None:
-        """Return the symbol of a name; looks at all of them."""
-        wanted = name.encode()
-        for number, (*_, table, place) in enumerate(self._entries):
-            if self._texts[table].startswith(wanted + b"\0", place):
-                return self._symbol(number)
-        return None
-
     def _symbol(self, number: int) -> Symbol:
         address, _, size, table, place = self._entries[number]
         text = self._texts[table][place : place + MAX_NAME].split(b"\0")[0]
         return Symbol(text.decode("utf-8", "surrogateescape"), address, size)
+
+
+def address_of_symbol(elf: ElfFile, name: bytes) -> int | None:
+    """Return the address of what a name is for, of data too; None where no table has it."""
+    wanted = name + b"\0"
+    for table, names in _tables(elf):
+        if wanted not in names:
+            continue
+        usable = table[: min(len(table) // SYMBOL, MAX_SYMBOLS) * SYMBOL]
+        for place, _, _, section, value, _ in struct.iter_unpack("<IBBHQQ", usable):
+            if section != SHN_UNDEF and names.startswith(wanted, place):
+                return int(value)
+    return None
 
 
 def _tables(elf: ElfFile) -> Iterator[tuple[bytes, bytes]]:

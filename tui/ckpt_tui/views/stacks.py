@@ -11,7 +11,8 @@ from ckpt_tui.stacks.stack import Frame, ThreadStack
 def thread_title(thread: ThreadStack) -> str:
     """Return what a thread is and what it waits for."""
     waits = f"  in {printable(thread.blocked_in)}" if thread.blocked_in else ""
-    return f"thread {thread.tid}  {printable(thread.comm)}{waits}"
+    gil = "  holds the GIL" if thread.has_gil else ""
+    return f"thread {thread.tid}  {printable(thread.comm)}{gil}{waits}"
 
 
 def frame_lines(thread: ThreadStack) -> Iterator[str]:
@@ -26,7 +27,9 @@ def frame_text(frame: Frame) -> str:
     """Return the place of a frame: function and module, or a line of a source file."""
     if frame.kind == "python":
         line = f":{frame.line}" if frame.line else ""
-        return f"{printable(frame.function or '?')}  {printable(frame.module)}{line}"
+        return (
+            f"{'Python':<18}  {printable(frame.function or '??')}  {printable(frame.module)}{line}"
+        )
     function = printable(frame.function) or "??"
     if frame.function and frame.offset is not None:
         function += f"+{frame.offset:#x}"
