@@ -190,6 +190,10 @@ class Program:
         self.document = json.loads("".join(lines))
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def address(self) -> tuple[str, int]:
         return self.document["address"], self.document["port"]
 

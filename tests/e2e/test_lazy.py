@@ -11,7 +11,8 @@ import pytest
 from converting import BUNDLE, convert
 from lab import Lab
 
-from lazy_dumps import Program, serve_program
+from fault_server import Answer, FaultServer
+from lazy_dumps import Program, in_registry, serve_program
 
 NAMES = ("parent", "one", "two")
 
@@ -110,6 +111,50 @@ def test_a_server_that_ends_too_early_says_what_that_means(
             stopped.touch()
     assert code == 1
     assert "Memory that has not arrived reads as zeros" in errors
+
+
+def test_a_registry_goes_away_and_comes_back(
+    lab: Lab, dump: Path, server: FaultServer, tmp_path: Path
+) -> None:
+    target = in_registry(server, dump)
+    images = fresh(lab, "images", tmp_path)
+    with serve_program(target, "--images", images, "--once") as program:
+        server.on("GET", "/blobs/", *[Answer(404)] * 12)
+        printed = lab.script(
+            f"""
+            {VERIFIED}
+            {pasted(lab, program)} --manage-cgroups=ignore
+            verified /host/ticks
+            """
+        ).stdout
+        code, errors = program.end()
+    assert printed.split()[-1] == "000"
+    assert (code, errors.strip().endswith("Done.")) == (0, True)
+
+
+def test_a_program_waits_for_pages_that_cannot_be_had(
+    lab: Lab, dump: Path, server: FaultServer, tmp_path: Path
+) -> None:
+    target = in_registry(server, dump)
+    images = fresh(lab, "images", tmp_path)
+    with serve_program(target, "--images", images, "--patience", "0") as program:
+        known = len(server.seen)
+        server.rules.append(lambda _: Answer(404) if len(server.seen) > known + 4 else None)
+        printed = lab.script(
+            f"""
+            ({pasted(lab, program)} --manage-cgroups=ignore) &
+            touch /host/ticks/CHECK
+            sleep 3
+            ls /host/ticks
+            """,
+            timeout_s=60,
+        ).stdout.split()
+        code, errors = program.end(signal.SIGTERM)
+    assert not [name for name in printed if name.startswith("bad.")]
+    assert "CHECK" in printed
+    assert code == 1
+    assert "has no blob" in errors
+    assert "The container waits for pages. Stop it before this server." in errors
 
 
 def await_file(path: Path) -> None:

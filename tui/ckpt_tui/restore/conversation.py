@@ -29,7 +29,7 @@ COMMAND_BITS = 16
 CLOSED = struct.pack("=i", 0)
 """What a page server answers before it closes: no error."""
 
-MAX_WAITING = 16 << 20
+MAX_WAITING = 8 << 20
 """Bytes of the answers of one connection that wait for their turn; more is not read meanwhile."""
 
 MAX_RECEIVED = 64 << 10
