@@ -66,7 +66,7 @@ def test_several_logs_give_a_verdict_each_and_the_worst_exit_code(
     worse = run("diagnose", "--log", log, "--log", empty)
     assert worse.code == 2
     assert "has bad size" in worse.out
-    assert "empty.log is no log. It is empty." in worse.err
+    assert "empty.log is not a log. It is empty." in worse.err
     assert run("diagnose", "--log", good, "--log", good).code == 0
 
 

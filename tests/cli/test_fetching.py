@@ -12,7 +12,7 @@ from ckpt_tui.cli import telling
 from fault_server import FaultServer
 from served import legacy
 
-QUESTION = "has to be fetched before it can be read: "
+QUESTION = "must be downloaded before it can be read: "
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_without_a_terminal_the_size_is_said_and_the_work_goes_on(
 ) -> None:
     ran = run(*words, legacy(server, "gzip"))
     assert f"{QUESTION}3." in ran.err
-    assert "MiB came over the wire." in ran.err
+    assert "MiB downloaded." in ran.err
     assert ran.out
     if "--json" in words:
         assert 3 << 20 < json.loads(ran.out)["transferred"] < 4 << 20

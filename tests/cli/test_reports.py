@@ -129,7 +129,7 @@ def test_an_image_that_is_not_there_names_those_that_are(run: Run) -> None:
     found = run("decode", IMAGES / "kinds", "core-77.img")
     assert found.code == 2
     assert found.out == ""
-    assert "There are: core-1.img, core-10.img" in found.err
+    assert "Available images: core-1.img, core-10.img" in found.err
 
 
 def test_an_image_that_cannot_be_read_is_a_failure(run: Run, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_pages_of_another_checkpoint_are_told_apart(run: Run, data: Path) -> Non
     assert 0 < pages["shared"] < pages["bytes"], "the text of busybox is the same"
     itself = run("sizes", crio, "--with", crio, "--json").document["pages"]
     assert itself["unique"] == itself["duplicate"] == 0
-    assert "in the other, too" in run("sizes", crio, "--with", podman).out
+    assert "in the other checkpoint" in run("sizes", crio, "--with", podman).out
 
 
 def test_layers_of_an_image_are_listed_with_roles(capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,7 +113,7 @@ def test_each_verdict_is_said_alike_in_json_and_in_words(
 
     unknown = plan_of(dataclasses.replace(counter, engine="containerd"), base_bb)
     assert shown(unknown)[0] == "unrecorded"
-    assert shown(unknown)[1].endswith("? no digest was recorded to know it by")
+    assert shown(unknown)[1].endswith("? no digest recorded to compare with")
     assert unknown.problems == ()
     assert any("No digest" in warning for warning in unknown.warnings)
 

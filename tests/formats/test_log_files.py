@@ -83,7 +83,7 @@ def test_folder_gives_each_log_below_it_and_nothing_else(tmp_path: Path) -> None
         (b"<!DOCTYPE html><html><body>404</body>", "HTML"),
         (b"\x7fELF" + b"x" * 100, "a program"),
         (gzip.compress(gzip.compress(LOG)), "an archive in an archive"),
-        (tar(name="dump.img"), "holds no logs"),
+        (tar(name="dump.img"), "No logs found"),
     ],
     ids=["empty", "blank", "binary", "page", "program", "twice packed", "no logs in it"],
 )

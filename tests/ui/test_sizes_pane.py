@@ -104,7 +104,7 @@ async def test_pages_of_another_checkpoint_are_counted(data: Path) -> None:
         line.value = str(archives / "cri-podman.tar")
         await pilot.press("enter")
         await settle(app, pilot)
-        assert "▇ in the other, too" in screen_text(app)
+        assert "▇ in the other checkpoint" in screen_text(app)
 
 
 async def test_the_layers_of_the_root_filesystem_are_read_when_asked_for() -> None:

@@ -283,13 +283,13 @@ def test_only_what_is_small_and_may_be_a_checkpoint_is_looked_into(
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        (HERE, "/here\nEnter lists what is in it."),
+        (HERE, "/here\nEnter lists its entries."),
         (Entry(Kind.REGISTRIES, "registries", "docker://", note="none", parts=()), "none"),
-        (Entry(Kind.FOLDER, "a", "/a", parts=()), "/a\nNo checkpoint in it."),
+        (Entry(Kind.FOLDER, "a", "/a", parts=()), "/a\nNo checkpoints found."),
         (Entry(Kind.FOLDER, "a", "/a", parts=(HERE, HERE)), "/a\n2 entries"),
         (archive("big.tar", 1 << 30), "big.tar\nLarge: enter opens it"),
         (archive("a.tar"), "a.tar"),
-        (Entry(Kind.IMAGE, "v1", "/l", "oci:/l:v1", "image"), "Nothing on it says"),
+        (Entry(Kind.IMAGE, "v1", "/l", "oci:/l:v1", "image"), "Not marked as a checkpoint"),
         (Entry(Kind.IMAGE, "@x", "/l", descriptor=Descriptor("t", "sha256:x", 1)), "sha256:x\nt"),
         (Entry(Kind.PROBLEM, "bad", problem=CkptError("bad")), "bad"),
     ],

@@ -43,4 +43,4 @@ def test_what_is_damaged_or_not_compared_has_a_sign() -> None:
     facts = [
         str(fact.value) for section in link_sections(link("b", 1, 1)) for fact in section.facts
     ]
-    assert any(text.startswith("▲ Not all could be compared") for text in facts)
+    assert any(text.startswith("▲ Not everything could be compared") for text in facts)

@@ -53,7 +53,7 @@ def test_arguments_that_were_written_over_are_not_told_one_by_one() -> None:
     arguments = ref_sections(checkpoint, Ref.process(1), False)[1]
     assert [str(fact.value) for fact in arguments.facts] == [
         "redis *:6379",
-        "45 empty ones: the process wrote over its arguments",
+        "45 empty arguments: the process overwrote its command line",
     ]
     few = process(1, 0, b"printf", b"%s", b"", b"")
     assert command_line(few) == "printf %s '' ''"

@@ -99,7 +99,7 @@ async def test_a_folder_that_is_empty_or_unreadable_says_so(
         await go_to(pilot, "bare")
         await pilot.press("enter")
         await settle(pilot)
-        assert "No checkpoint in it." in card(app)
+        assert "No checkpoints found." in card(app)
 
         def refuse(*_: object) -> Any:
             raise SourceUnreachable("more cannot be read.", "Permission denied.")

@@ -82,7 +82,7 @@ async def test_the_card_says_how_to_look_into_one_that_is_no_checkpoint(folder: 
     async with app.run_test(size=(120, 40)) as pilot:
         await go_to(pilot, "base-bb.oci.tar")
         await settle(pilot)
-        assert "holds no checkpoint" in words(app)
+        assert "No checkpoint found" in words(app)
         assert words(app).endswith("→ lists the images in it.")
 
 

@@ -242,7 +242,7 @@ async def test_a_large_layer_is_not_fetched_for_the_card(server: FaultServer) ->
     async with app.run_test(size=(120, 40)) as pilot:
         await browse(pilot, server)
         await go_to(pilot, "gzip")
-        assert "has to be fetched before it can be read: 3.19 MiB" in " ".join(card(app).split())
+        assert "must be downloaded before it can be read: 3.19 MiB" in " ".join(card(app).split())
         assert all("Range" in s.headers for s in server.seen if "/blobs/" in s.path)
 
 

@@ -129,7 +129,7 @@ async def test_what_is_no_checkpoint_is_said(data: Path) -> None:
     archives = data / "archives"
     async with CkptApp((), archives).run_test(size=(80, 24)) as pilot:
         app = await comparing(pilot, archives / "cri-crio.tar", archives / "base-bb.oci.tar")
-        assert "holds no checkpoint" in " ".join(screen_text(app).split())
+        assert "No checkpoint found" in " ".join(screen_text(app).split())
         assert "Comparing memory" not in screen_text(app)
         await pilot.press("q")
         await settle(app, pilot)
@@ -186,7 +186,7 @@ async def test_a_step_that_failed_is_not_taken_for_the_first(data: Path) -> None
         said = []
         for number in range(3):
             await go_to(app, pilot, number)
-            said.append("compared with nothing" in screen_text(app))
+            said.append("has no predecessor" in screen_text(app))
         assert said == [True, False, False]
 
 

@@ -257,12 +257,12 @@ async def test_without_a_base_it_cannot_start_but_the_half_step_can(
     app = ConvertDemo(lonely / "web.tar.zst", f"oci:{store}:web")
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        assert "It cannot start" in screen_text(app)
+        assert "Cannot convert" in screen_text(app)
         await press(pilot, "enter")
         assert files_in(store) == []
         await press(pilot, "k")
         text = screen_text(app)
-        assert "It cannot start" not in text
+        assert "Cannot convert" not in text
         assert "not needed: no delta becomes a layer" in text
         await press(pilot, "enter")
         assert "✔ Written and verified" in screen_text(app)

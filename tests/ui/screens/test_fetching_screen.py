@@ -27,7 +27,7 @@ async def test_a_layer_that_comes_as_a_whole_is_asked_for_with_its_size(
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert isinstance(app.screen, ConfirmScreen)
-        assert "fetched" in screen_text(app)
+        assert "downloaded" in screen_text(app)
         assert "3.19 MiB" in screen_text(app)
         await press(pilot, "enter")
         await settle(pilot)

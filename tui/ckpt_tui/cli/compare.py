@@ -88,7 +88,7 @@ def _print(difference: Difference, reveal: bool) -> None:
     comparison, memory, files = difference.comparison, difference.memory, difference.files
     print_facts([("", summary(comparison, files))])
     if difference.one_dump:
-        print_facts([("formats", f"{ONE_DUMP}; `ckpt-tui formats` tells what each costs")])
+        print_facts([("formats", f"{ONE_DUMP}; `ckpt-tui formats` shows what each costs")])
     if memory is not None:
         states = [(f, name) for f, _, name in PAGE_STATES if memory.total(f)]
         said = ", ".join(f"{human_bytes(memory.total(f))} {name}" for f, name in states)

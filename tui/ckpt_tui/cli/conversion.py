@@ -112,7 +112,9 @@ def _back(source: str, destination: str | None, as_json: bool) -> None:
     from ckpt_tui.convert.back import convert_back
 
     if not destination:
-        raise UsageError("The way back needs a file to write.", hint="Name it after the source.")
+        raise UsageError(
+            "Conversion to an archive needs a destination file.", hint="Name it after the source."
+        )
     with told_progress() as progress:
         written = convert_back(source, Path(destination), progress)
     if as_json:

@@ -14,7 +14,7 @@ from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_json
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import printable
+from ckpt_tui.core.text import human_count, printable
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.kinds import RECORDS, Payload, kind_of
 from ckpt_tui.formats.opened import OpenCheckpoint
@@ -70,8 +70,8 @@ def _decode(opened: OpenCheckpoint, name: str, shape: Shape, progress: Progress)
     if name not in opened.images:
         near = [n for n in opened.images.names if n.split("-")[0] == name.split("-")[0]]
         raise UsageError(
-            f"There is no image {name} in {opened.target}.",
-            hint=f"There are: {', '.join(near or opened.images.names[:12])}.",
+            f"Image {name} not found in {opened.target}.",
+            hint=f"Available images: {', '.join(near or opened.images.names[:12])}.",
         )
     image = opened.images.image(name, progress)
     if image is None:
@@ -143,12 +143,12 @@ def _print(opened: OpenCheckpoint, image: DecodedImage, lines: list[str], shape:
     for line in lines:
         print(f"  {line}")
     for index, entry in enumerate(image.entries):
-        print(f"\n[{index}] at byte {entry.offset}, {entry.size} bytes")
+        print(f"\n[{index}] at byte {entry.offset}, {human_count(entry.size, 'byte')}")
         if entry.message is not None:
             for depth, view in walk(fields(entry.message, opened.images.host)):
                 print(f"  {'  ' * depth}{printable(view.name)}  {value_text(view, shape.reveal)}")
         if entry.extra[1]:
-            print(f"  and {entry.extra[1]} bytes of its own at byte {entry.extra[0]}")
+            print(f"  and {human_count(entry.extra[1], 'byte')} of data at byte {entry.extra[0]}")
     if image.left_out:
         narrate(f"{image.left_out:,} more records of {image.name} are not decoded.")
     if image.problem:

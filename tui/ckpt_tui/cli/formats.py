@@ -13,7 +13,7 @@ from ckpt_tui.cli.output import print_heading, print_json, print_sections, width
 from ckpt_tui.cli.tables import print_table
 from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.core.json_form import plain
-from ckpt_tui.views.formats import columns, pull_sections, way_rows
+from ckpt_tui.views.formats import are_timed, columns, pull_sections, way_rows
 from ckpt_tui.views.forms import form_section
 
 LINE = 120
@@ -38,7 +38,7 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
     if as_json:
         print_json(formats_document(checkpoint, found, done))
         return
-    shown = columns(min(width(), LINE))
+    shown = columns(min(width(), LINE), are_timed(found, done))
     print_table(shown, way_rows(found, done, shown[1].width))
     print_sections(pull_sections(checkpoint))
     trees = form_section(checkpoint, min(width(), LINE))

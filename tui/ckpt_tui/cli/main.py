@@ -39,23 +39,23 @@ def main(args: list[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_BROKEN_PIPE)
     except OSError as error:
-        _show(CkptError("The system refused:", f"{error.strerror or error}."))
+        _show(CkptError("I/O error:", f"{error.strerror or error}."))
         sys.exit(1)
     except Exception as error:
         if os.environ.get("CKPT_TUI_TRACEBACK"):
             raise
         _show(
             CkptError(
-                "Something unforeseen happened:",
+                "Unexpected error:",
                 f"{type(error).__name__}: {error}.",
-                "Set CKPT_TUI_TRACEBACK=1 for the details that a report of this bug needs.",
+                "Set CKPT_TUI_TRACEBACK=1 to print a traceback for a bug report.",
             )
         )
         sys.exit(1)
 
 
 def _prepare_streams() -> None:
-    """Give streams that the caller closed to nobody, and print on a terminal of any encoding."""
+    """Replace streams that the caller closed, and print on a terminal of any encoding."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the program runs

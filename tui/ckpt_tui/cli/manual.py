@@ -39,7 +39,7 @@ def manual(group: click.Group) -> str:
     lines = [
         f'.TH CKPT\\-TUI 1 "{REVISED}" "ckpt\\-tui {__version__}" "User Commands"',
         ".SH NAME",
-        "ckpt\\-tui \\- look into CRIU container checkpoints, diagnose and convert them",
+        "ckpt\\-tui \\- inspect, diagnose and convert CRIU container checkpoints",
         ".SH SYNOPSIS",
         ".B ckpt\\-tui",
         _text("[TARGET]..."),

@@ -23,7 +23,7 @@ WIDE = 200
 
 
 def width() -> int:
-    """Return the columns of the terminal, or a generous number where there is none."""
+    """Return the columns of the terminal, or a generous number without one."""
     if not sys.stdout.isatty():
         return WIDE
     import shutil  # 3 ms, with the compressions that it knows

@@ -12,7 +12,7 @@ from ckpt_tui.cli.main import main as run
 
 DESCRIBE = "--plugin-description"
 DESCRIBED = 42
-DESCRIPTION = "Look into a checkpoint on the screen, see why it does not restore, convert it"
+DESCRIPTION = "Inspect, diagnose and convert checkpoints in the terminal"
 
 
 def main() -> None:

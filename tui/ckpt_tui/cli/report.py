@@ -76,9 +76,7 @@ def report(target: str, output: str | None, reveal: bool) -> None:
     """Write a report; its form goes by the suffix of `output`, Markdown on stdout without one."""
     suffix = os.path.splitext(output)[1] if output else ".md"
     if suffix not in FORMS:
-        raise UsageError(
-            f"{output} has no suffix of a report.", hint=f"There are {', '.join(FORMS)}."
-        )
+        raise UsageError(f"{output} has an unknown suffix.", hint=f"Use {', '.join(FORMS)}.")
     with opened_target(target) as (opened, progress):
         gathered = gather(opened, progress, reveal)
         text = _rendered(gathered, suffix)

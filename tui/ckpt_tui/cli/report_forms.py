@@ -34,7 +34,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole report."""
+    """A report."""
 
     title: str
     facts: Sequence[tuple[str, str]]

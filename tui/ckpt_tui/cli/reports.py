@@ -15,7 +15,7 @@ from ckpt_tui.views.overview import overview_sections
 
 LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
-calls are told once."""
+calls are printed once."""
 
 
 def inspect(target: str, as_json: bool, reveal: bool) -> int:

@@ -36,7 +36,7 @@ def open_comparison(targets: Sequence[str]) -> None:
 
 
 def open_demo() -> None:
-    """Run the app on the checkpoints that come along."""
+    """Run the app on the bundled checkpoints."""
     require_terminal()
     from ckpt_tui.demo import demo_folder
     from ckpt_tui.ui.settings import load_settings
@@ -53,10 +53,10 @@ def _run(app: App[None]) -> None:
 
 
 def require_terminal() -> None:
-    """Raise a `UsageError` where nobody could see or steer the screens."""
+    """Raise a `UsageError` without a terminal for the screens."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             "The screens need a terminal.",
-            "Standard input or standard error is none.",
+            "Standard input or standard error is not a terminal.",
             "Try `ckpt-tui inspect TARGET`, which prints the same; --json for programs.",
         )

@@ -80,7 +80,7 @@ def sizes(
         if layers or base:
             try:
                 stack = rootfs_layers(opened, checkpoint, base, progress)
-            except CkptError as error:  # the rest is told all the same
+            except CkptError as error:  # the rest is printed all the same
                 problem = error
         origins = layer_origins(opened.source) if checkpoint.sizes.layers else {}
     if as_json:
@@ -115,7 +115,7 @@ def sizes_document(
     counts: PageCounts | None,
     stack: Stack | None = None,
 ) -> dict[str, Any]:
-    """Return the sizes as JSON; `pages` is None where nobody counted, `rootfs` where nobody asked.
+    """Return the sizes as JSON; `pages` is None if not counted, `rootfs` if not asked for.
     All numbers are bytes; `origins` are those of layers by digest."""
     pages = None
     if counts is not None:
@@ -207,7 +207,7 @@ def _print_counts(counts: PageCounts) -> None:
         if part.problem:
             narrate(f"{part.label}: {part.problem}")
     if not counts.complete:
-        narrate("More contents than are remembered: some duplicates count as unique.")
+        narrate("Too many distinct pages to remember: some duplicates count as unique.")
 
 
 def _pages(part: object, kind: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CLEAR_LINE = "\r\x1b[K"
 
 YES = "ckpt_tui.yes"
-"""Key in click's context: whether nobody is to be asked."""
+"""Key in click's context: whether to skip questions."""
 
 
 def asking_before_fetching() -> BeforeFetching:
@@ -39,11 +39,11 @@ def asking_before_fetching() -> BeforeFetching:
 
 
 def _ask(target: str, size: int, unasked: bool) -> None:
-    text = f"{printable(target)} has to be fetched before it can be read: {human_bytes(size)}."
+    text = f"{printable(target)} must be downloaded before it can be read: {human_bytes(size)}."
     LINE.take_away()
     if unasked:
         click.echo(text, err=True)
-    elif not click.confirm(f"{text} Fetch it?", default=True, err=True):
+    elif not click.confirm(f"{text} Download it?", default=True, err=True):
         raise Cancelled
 
 
@@ -55,7 +55,7 @@ def somebody_is_there() -> bool:
 def tell_transferred(size: int | None) -> None:
     """Say how much came over the wire, if it is a matter of a network at all."""
     if size is not None:
-        click.echo(f"{human_bytes(size)} came over the wire.", err=True)
+        click.echo(f"{human_bytes(size)} downloaded.", err=True)
 
 
 class ProgressLine:

@@ -185,7 +185,7 @@ def compare_chain(
     """Compare each of several checkpoints with the one before; at most two are open at a time.
 
     Raises:
-        Cancelled: nobody wants more. What cannot be opened is a link with a problem.
+        Cancelled: it was stopped. What cannot be opened is a link with a problem.
         TooMuchUnasked: of `before_fetching`.
     """
     before: Loaded | None = None

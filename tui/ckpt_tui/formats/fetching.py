@@ -19,18 +19,18 @@ BeforeFetching = Callable[[str, int], None]
 
 
 class TooMuchUnasked(CkptError):
-    """Reading a checkpoint would fetch much, and nobody has been asked."""
+    """Reading a checkpoint would download much, which was not confirmed."""
 
     def __init__(self, target: str, size: int) -> None:
         super().__init__(
-            f"{target} has to be fetched before it can be read: {human_bytes(size)}.",
-            "Its layer is compressed as a whole, so that no part of it can be read alone.",
+            f"{target} must be downloaded before it can be read: {human_bytes(size)}.",
+            "Its layer is one compressed stream, so no part of it can be read alone.",
         )
         self.target, self.size = target, size
 
 
 def raise_unasked(target: str, size: int) -> None:
-    """Be a `BeforeFetching` that lets somebody be asked."""
+    """Be a `BeforeFetching` that raises, so that the caller can ask."""
     raise TooMuchUnasked(target, size)
 
 

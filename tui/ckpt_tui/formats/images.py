@@ -291,4 +291,4 @@ def _any_value(window: ByteWindow) -> bytes:
     try:
         return AnyMessage.FromString(window.read(0, window.size)).value
     except DecodeError:
-        raise DamagedInput("the container's spec", 0, "it is no protobuf message.") from None
+        raise DamagedInput("the container's spec", 0, "it is not a protobuf message.") from None

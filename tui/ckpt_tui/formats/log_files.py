@@ -69,7 +69,7 @@ def each_log(path: str, progress: Progress) -> Generator[tuple[str, LogBytes]]:
     before the next one is asked for.
 
     Raises:
-        UsageError: there is no log in it.
+        UsageError: no log was found in it.
         SourceUnreachable: it may not be read.
     """
     found = _in_folder(path, progress) if os.path.isdir(path) else _in_file(path, path, progress)
@@ -80,7 +80,7 @@ def each_log(path: str, progress: Progress) -> Generator[tuple[str, LogBytes]]:
             return
         yield name, log
     if not count:
-        raise UsageError(f"{path} holds no logs.", "", _HINT)
+        raise UsageError(f"No logs found in {path}.", "", _HINT)
 
 
 def holds_log(path: str, progress: Progress) -> bool:
@@ -98,7 +98,7 @@ def stream_of(stream: io.BufferedIOBase, name: str) -> StreamedLog:
     """Return a stream as a log.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a log.
     """
     head = stream.read(HEAD)
     _expect_log(head, name)
@@ -107,7 +107,7 @@ def stream_of(stream: io.BufferedIOBase, name: str) -> StreamedLog:
 
 def _expect_log(head: bytes, name: str) -> None:
     if why := why_no_log(head):
-        raise UsageError(f"{name} is no log.", why, _HINT)
+        raise UsageError(f"{name} is not a log.", why, _HINT)
 
 
 def _in_folder(path: str, progress: Progress) -> Iterator[tuple[str, LogBytes]]:

@@ -1,7 +1,7 @@
 """What the engines write beside the CRIU images, read into the facts of a container.
 
 The file names are those of checkpointctl's library (lib/metadata.go); podman's config.dump is its
-whole container configuration, that of CRI-O and containerd the small record of checkpointctl.
+complete container configuration, that of CRI-O and containerd the small record of checkpointctl.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Metadata:
     annotations: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     dumped: datetime | None = None
-    """When inventory.img was written: the time of the dump where nobody recorded it."""
+    """When inventory.img was written: the time of the dump if it was not recorded."""
 
     def text(self, document: str, *path: str) -> str:
         """Return a string of one document, "" where it has none."""

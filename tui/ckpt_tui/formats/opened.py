@@ -67,7 +67,7 @@ class OpenCheckpoint:
 
     def load_first(self, progress: Progress) -> Checkpoint:
         """Decode what is quickly decoded, which is everything but where it says that it is not
-        whole; see `build_checkpoint`."""
+        complete; see `build_checkpoint`."""
         return self._build(progress, at_first=True)
 
     def _build(self, progress: Progress, *, at_first: bool = False) -> Checkpoint:
@@ -154,7 +154,7 @@ def open_checkpoint(
 
     Raises:
         SourceUnreachable, UsageError: as `sources.table.resolve`.
-        NotACheckpoint: it can be read, but there is no checkpoint in it.
+        NotACheckpoint: it can be read, but no checkpoint was found in it.
     """
     source = resolve(target, progress, taker)
     try:
@@ -174,7 +174,7 @@ def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
     """Return the checkpoint in what was opened; closing it closes `source`, too.
 
     Raises:
-        NotACheckpoint: there is none in it.
+        NotACheckpoint: no checkpoint was found in it.
         CkptError: a layer is missing or damaged.
     """
     if not isinstance(source, OpenedImage):
@@ -204,8 +204,8 @@ def _recognised(tree: Tree, annotations: Mapping[str, str], target: str) -> tupl
     found = recognise(Found(tree, metadata))
     if found is None:
         raise NotACheckpoint(
-            f"{target} holds no checkpoint.",
-            "There is no inventory.img, and no config.dump with a checkpoint folder.",
+            f"No checkpoint found in {target}.",
+            "It has neither inventory.img nor config.dump with a checkpoint directory.",
             "Name an archive made by `podman container checkpoint --export`, a CRIU directory, "
             "or an image with a checkpoint in it.",
         )

@@ -74,7 +74,7 @@ def line_sections(line: Line) -> list[Section]:
     if not entry.target and entry.kind in LEADING:
         first = "" if entry.kind is Kind.REGISTRIES else entry.path, _branch_text(line)
     elif entry.target and entry.content in ("image", "index"):
-        first = ("Nothing on it says that it is a checkpoint: enter looks for one.",)
+        first = ("Not marked as a checkpoint: enter looks for one.",)
     elif entry.target and (entry.size or 0) > PREVIEW_LIMIT:
         first = entry.name, "Large: enter opens it, with progress and a way to stop."
     elif entry.target and not rest:
@@ -114,6 +114,6 @@ def _branch_text(line: Line) -> str:
     if line.note and line.children is not None:
         return printable(line.note)
     if line.children is None:
-        return "Enter lists what is in it."
+        return "Enter lists its entries."
     count = human_count(len(line.children), "entry", "entries")
-    return count if line.children else "No checkpoint in it."
+    return count if line.children else "No checkpoints found."

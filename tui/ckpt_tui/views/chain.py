@@ -114,7 +114,9 @@ def link_sections(link: Link) -> list[Section]:
     for label, counts in (("processes", link.counts.processes), ("files", link.counts.files)):
         facts.append(Fact(label, signs(counts)))
     if not link.counts.complete:
-        facts.append(Fact("", signed("may-fail", "Not all could be compared: enter says what")))
+        facts.append(
+            Fact("", signed("may-fail", "Not everything could be compared: enter shows what"))
+        )
     return [Section("Step", facts)]
 
 
@@ -128,4 +130,4 @@ def no_memory(link: Link) -> str:
     """Return what is said where no pages of a step were compared."""
     if link.problem:
         return ""
-    return "No page was compared" if link.counts else "The first one is compared with nothing"
+    return "No page was compared" if link.counts else "The first checkpoint has no predecessor"

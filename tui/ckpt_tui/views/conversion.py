@@ -19,14 +19,14 @@ BAR = 12
 
 BASE_VERDICTS = {
     BaseVerdict.VERIFIED: ("good", "the image of the dump"),
-    BaseVerdict.UNRECORDED: ("unknown", "no digest was recorded to know it by"),
+    BaseVerdict.UNRECORDED: ("unknown", "no digest recorded to compare with"),
     BaseVerdict.MOVED: ("fails", "another image"),
     BaseVerdict.MISSING: ("fails", "not found: name it with b, or --base"),
     BaseVerdict.UNNEEDED: ("good", "not needed: no delta becomes a layer"),
 }
 """What is known of the base image: a meaning and words."""
 
-LOSSES, WARNINGS = "Lost already at the dump", "To know"
+LOSSES, WARNINGS = "Lost in the dump", "Warnings"
 """Titles of what a result says, too."""
 
 NAMED = 2
@@ -41,13 +41,13 @@ def plan_sections(plan: Plan) -> list[Section]:
             known(
                 ("from", printable(f"{plan.source.label}  ({plan.source.kind})")),
                 ("to", printable(plan.destination.named(plan.tag))),
-                ("to live in", printable(plan.repository)),
+                ("repository", printable(plan.repository)),
                 ("base", _base(plan)),
             ),
         ),
         Section("Layers", list(_layers(plan))),
         Section("Before and after", list(_figures(plan))),
-        Section("It cannot start", [_signed("fails", p) for p in plan.problems]),
+        Section("Cannot convert", [_signed("fails", p) for p in plan.problems]),
         Section(LOSSES, [_signed("may-fail", p) for p in plan.losses]),
         Section(WARNINGS, [_signed("may-fail", w) for w in plan.warnings]),
     ]
@@ -88,7 +88,7 @@ def _figures(plan: Plan) -> Iterator[Fact]:
     for label, then, now in (
         ("bytes, unpacked", before.plain, after.plain),
         ("in nested tars", before.nested, after.nested),
-        ("read to list it", before.listing, after.listing),
+        ("read to list", before.listing, after.listing),
     ):
         yield Fact(label, f"{human_bytes(then)} → {human_bytes(now)}")
 
@@ -112,11 +112,11 @@ def result_sections(plan: Plan, result: ConvertedImage, seconds: float) -> list[
         ("digest", result.digest),
     )
     first = _bar_fact("before", before, scale, plan.source.kind)
-    last = Fact("in all", f"{human_bytes(result.stored_size)}, without the base image")
+    last = Fact("total", f"{human_bytes(result.stored_size)}, without the base image")
     return [
         Section("", done),
         Section("Stored", [first, *layers, last]),
-        Section("Go on", [Fact("", command) for command in next_commands(plan, result)]),
+        Section("Next steps", [Fact("", command) for command in next_commands(plan, result)]),
     ]
 
 

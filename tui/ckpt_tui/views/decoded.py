@@ -25,7 +25,7 @@ OPEN_AT_FIRST = 40
 """Records of an image that are shown open; with more of them only the first is."""
 
 LEFT_OUT = "left out"
-"""Key of the row that tells how many records there are besides."""
+"""Key of the row with the number of records that were left out."""
 
 Path = tuple[int, ...]
 """Which record, then which field in each message on the way down."""
@@ -136,7 +136,7 @@ class DecodedRows:
         if self.image.kind is None and entry.unknown:
             text = f"{human_count(entry.unknown, 'field')} without a name here"
         mark = OPEN if path in self._open else SHUT
-        extra = f", and {entry.extra[1]} bytes of its own" if entry.extra[1] else ""
+        extra = f", and {human_count(entry.extra[1], 'byte')} of data" if entry.extra[1] else ""
         is_known = self.image.kind is not None and entry.message is not None
         name = type(entry.message).__name__ if is_known else "bytes"
         label = styled(f"{mark} ", (f"{record}", "heading"))

@@ -1,4 +1,4 @@
-"""One thing of a checkpoint in words: a process, a file, a socket, a region, a mount, an image."""
+"""One object of a checkpoint in words: a process, a file, a socket, a region, a mount, an image."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ IN_FILES = ", in the tab Files"
 
 
 def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> list[Section]:
-    """Return one process: who it is, what it was doing, arguments, environment, files, limits."""
+    """Return one process: its identity and state, arguments, environment, files, limits."""
     return [
         Section("", _identity(checkpoint, process, reveal)),
         Section("Arguments", list(_arguments(process.argv or (), reveal))),
@@ -68,7 +68,7 @@ def _arguments(argv: Sequence[bytes], reveal: bool) -> Iterator[Fact]:
         yield Fact("", text or "(empty)")
     if rest := len(argv) - len(shown):
         yield Fact(
-            "", styled((f"{rest} empty ones: the process wrote over its arguments", "muted"))
+            "", styled((f"{rest} empty arguments: the process overwrote its command line", "muted"))
         )
 
 
@@ -77,7 +77,10 @@ def _identity(checkpoint: Checkpoint, process: Process, reveal: bool) -> list[Fa
     who, leader = process.credentials, process.threads[0] if process.threads else None
     facts = known(
         ("command", shortened(command_line(process, reveal), SHOWN_COMMAND)),
-        ("parent", f"{process.ppid} {printable(parent.comm)}" if parent else "none here"),
+        (
+            "parent",
+            f"{process.ppid} {printable(parent.comm)}" if parent else "not in this checkpoint",
+        ),
         ("group, session", f"{process.pgid}, {process.sid}"),
     )
     if process.state == "zombie":
@@ -133,7 +136,7 @@ def _memory(checkpoint: Checkpoint, pid: int) -> list[Fact]:
         ("dumped", human_bytes(memory.dumped_bytes)),
         ("virtual", virtual),
         ("shared", some_bytes(memory.shared_bytes)),
-        ("in the dump before", some_bytes(memory.parent_bytes)),
+        ("in the parent dump", some_bytes(memory.parent_bytes)),
     )
 
 
@@ -155,7 +158,7 @@ def _short(names: Iterable[str], prefix: str) -> str:
 
 
 SHOWN_CALLS = 60
-"""System calls named for one action of a filter; of more only the number is told."""
+"""System calls named for one action of a filter; of more only the number is shown."""
 
 
 def _seccomp(checkpoint: Checkpoint, process: Process) -> Iterator[Fact]:
@@ -224,7 +227,7 @@ def _registers(process: Process) -> Iterator[Section]:
 
 
 def file_sections(checkpoint: Checkpoint, file: OpenFile, _: bool) -> list[Section]:
-    """Return one descriptor with everyone who holds the same open file."""
+    """Return one descriptor and the other holders of the same open file."""
     mount = index_of(checkpoint).mount_of(file)
     facts = known(
         ("kind", file.kind + (", path deleted" if file.deleted else "")),
@@ -255,8 +258,8 @@ def socket_sections(_: Checkpoint, socket: Socket, _reveal: bool) -> list[Sectio
         ("state", socket.state or "–"),
         ("local", printable(socket.local) or "(unnamed)"),
         ("remote", printable(socket.remote)),
-        ("other end", "process {} fd {}".format(*socket.peer) if socket.peer else ""),
-        ("in its queues", human_bytes(socket.queued)),
+        ("peer", "process {} fd {}".format(*socket.peer) if socket.peer else ""),
+        ("queued", human_bytes(socket.queued)),
         ("inode", str(socket.inode)),
     )
     options = [Fact(n, printable(v)) for n, v in socket.options.items()]
@@ -271,7 +274,7 @@ def region_sections(_: Checkpoint, region: Region, _reveal: bool) -> list[Sectio
         ("kind", f"{region.kind}, {region.protection}"),
         ("span", exact_bytes(region.end - region.start)),
         ("dumped", exact_bytes(region.dumped)),
-        ("in the dump before", some_bytes(region.parent)),
+        ("in the parent dump", some_bytes(region.parent)),
         ("left to lazy pages", some_bytes(region.lazy)),
         ("backed by", backing if region.path else ""),
         ("shared object", f"pagemap-shmem-{region.shared_id}.img" if region.shared_id else ""),
@@ -287,7 +290,7 @@ def mount_sections(checkpoint: Checkpoint, mount: Mount, reveal: bool) -> list[S
         ("mount point", printable(mount.mountpoint)),
         ("type", printable(mount.fstype)),
         ("source", masked(printable(mount.source), reveal)),
-        ("root in it", printable(mount.root)),
+        ("root", printable(mount.root)),
         ("device", mount.device),
         ("flags", " | ".join(mount.flags)),
         ("options", masked(printable(mount.options), reveal)),

@@ -25,7 +25,7 @@ SHOWN_NOTES = 12
 
 
 QUIET = (
-    "No failure is told, but the log has errors and warnings only, and not how the attempt ended. "
+    "No failure found, but the log has only errors and warnings, and not the end of the attempt. "
     "To have the rest: -v4 for criu; the line verbosity 4 in /etc/criu/runc.conf for runc and all "
     "engines that use it (podman, containerd, CRI-O, Docker); newer crun with CRIU 4.2 reads "
     "/etc/criu/crun.conf instead."
@@ -56,7 +56,7 @@ def log_sections(
     return [
         *sections,
         Section("Log", list(_attempt(name, diagnosis.attempt))),
-        Section("Followed from it" if cause else "Other errors", _notes(diagnosis.cascade)),
+        Section("Consequences" if cause else "Other errors", _notes(diagnosis.cascade)),
         Section("Noise: in healthy logs too", _notes(diagnosis.noise)),
     ]
 
@@ -79,7 +79,7 @@ def _no_cause(diagnosis: LogDiagnosis) -> Fact:
     if diagnosis.attempt.outcome == "succeeded":
         return Fact("", signed("good", "Nothing failed."))
     if diagnosis.attempt.outcome == "unfinished":
-        text = "The log just ends: CRIU was killed, the disk was full, or the copy is cut."
+        text = "The log ends early: CRIU was killed, the disk was full, or the copy is truncated."
         return Fact("last line", signed("may-fail", f"{text} {printable(diagnosis.last_line)}"))
     if diagnosis.attempt.is_quiet:
         return Fact("", signed("unknown", QUIET))
@@ -131,11 +131,11 @@ LOG = "log"
 """Key of the row that stands for the log."""
 
 RESTORE = "restore"
-"""Key of the row that tells how to restore."""
+"""Key of the row with the ways to restore."""
 
 
 def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -> list[Row]:
-    """Return one row for the log, if it tells of a failure, and one for each finding;
+    """Return one row for the log, if it has a failure, and one for each finding;
     `problems_only` leaves out advice and how to restore."""
     rows = []
     if diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded":
@@ -174,7 +174,7 @@ def problem_keys(diagnosis: TargetDiagnosis) -> frozenset[Ref]:
 
 
 def _mark(finding: Finding) -> Styled:
-    """Return the sign of a finding; advice is no verdict and has a mere dot."""
+    """Return the sign of a finding; advice has a dot."""
     return styled(("•", "muted")) if finding.severity == "advice" else signed(finding.severity)
 
 
@@ -215,7 +215,7 @@ def _place(place: LogPlace) -> list[Fact]:
 
 
 def finding_sections(finding: Finding) -> list[Section]:
-    """Return one finding: what, why, how sure, what proves it, what cures it."""
+    """Return one finding: what, why, confidence, evidence, the fix."""
     head = styled(_mark(finding), " ", (printable(finding.title), "strong"))
     return [
         Section("", [Fact("", head), Fact("", printable(finding.why))]),
@@ -233,7 +233,7 @@ def finding_sections(finding: Finding) -> list[Section]:
 
 
 def cure_of(diagnosis: TargetDiagnosis, key: object) -> str:
-    """Return the command that cures, to be copied: the first one if there are several."""
+    """Return the command that fixes it, to be copied: the first one if there are several."""
     if key == LOG and diagnosis.log is not None and diagnosis.log.root_cause is not None:
         cause = diagnosis.log.root_cause
         return cause.commands[0] if cause.commands else cause.fix

@@ -29,7 +29,7 @@ PAGE_STATES = (
     ("changed", "pages", "changed"),
     ("only_before", "volumes", "only before"),
     ("only_after", "delta", "only after"),
-    ("unknown", "metadata", "not at hand"),
+    ("unknown", "metadata", "not available"),
 )
 """What a page can be in two checkpoints, its meaning, its name for people."""
 
@@ -228,10 +228,10 @@ def line_sections(line: DiffLine, reveal: bool) -> list[Section]:
 def _pair_section(pair: ProcessPair) -> Section:
     facts = []
     for label, process in (("before", pair.before), ("after", pair.after)):
-        said = f"{process.pid}  {masked(command_line(process), False)}" if process else "not there"
+        said = f"{process.pid}  {masked(command_line(process), False)}" if process else "missing"
         facts.append(Fact(label, said))
     if pair.matched_by:
-        facts.append(Fact("known by", f"the same {pair.matched_by}"))
+        facts.append(Fact("matched by", f"the same {pair.matched_by}"))
     return Section("Process", [*facts, Fact("differences", str(len(pair.changes)))])
 
 

@@ -70,5 +70,5 @@ def fact_rows(sections: Sequence[Section]) -> ListRows:
 
 
 def line_rows(lines: Sequence[str]) -> ListRows:
-    """Return the lines of a view that is no list."""
+    """Return the lines of a view other than a list."""
     return ListRows([Row(number, (line,)) for number, line in enumerate(lines)])

@@ -1,4 +1,4 @@
-"""What is known of one thing: sections of labels and values, wrapped to a width."""
+"""Facts about one object: sections of labels and values, wrapped to a width."""
 
 from __future__ import annotations
 

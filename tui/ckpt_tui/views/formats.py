@@ -43,13 +43,18 @@ class Running:
     written: int
 
 
-def columns(width: int) -> tuple[Column, ...]:
+def are_timed(ways: Sequence[Way], done: Done) -> bool:
+    """Return whether all ways were measured, so that bars are times instead of bytes."""
+    return bool(ways) and all(way.id in done for way in ways)
+
+
+def columns(width: int, timed: bool = False) -> tuple[Column, ...]:
     """Return the columns for a table of `width` cells."""
     wide = width >= WIDE
     line = max(12, width - NAME - MOVED * (2 if wide else 1) - SECONDS - (10 if wide else 8))
     return (
         Column("WAY", width=NAME),
-        Column("STEPS, AS LONG AS THEY TAKE", width=line),
+        Column(f"STEPS (bar = {'time' if timed else 'bytes'})", width=line),
         Column("READ", width=MOVED, align="right", optional=True),
         Column("WRITTEN", width=MOVED, align="right"),
         Column("HERE", width=SECONDS, align="right"),
@@ -61,7 +66,7 @@ def way_rows(
 ) -> list[Row]:
     """Return one row a way; the lines have one scale: bytes, or seconds where all are measured.
     The one that is being run has what it wrote and took so far."""
-    timed = bool(ways) and all(way.id in done for way in ways)
+    timed = are_timed(ways, done)
     totals = [sum(_lengths(way, done, timed)) for way in ways]
     scale = max(totals, default=0)
     rows = []
@@ -89,7 +94,7 @@ def _lengths(way: Way, done: Done, timed: bool) -> list[int]:
 
 
 def seconds_text(way: Way, done: Done) -> str:
-    """Return how long a way took here, empty while nobody measured."""
+    """Return how long a way took here, empty while not measured."""
     if way.id not in done:
         return ""
     seconds = sum(measured.seconds for measured in done[way.id])
@@ -105,7 +110,7 @@ def time_line(way: Way, lengths: Sequence[int], total: int, scale: int, width: i
         if length:
             line += _segment(step, length)
     if not total:
-        line += (", ".join(f"{step.name}: nothing is moved" for step in way.steps), "muted")
+        line += (", ".join(f"{step.name}: no data moved" for step in way.steps), "muted")
     return line
 
 
@@ -141,9 +146,9 @@ def pull_sections(checkpoint: Checkpoint) -> list[Section]:
     facts = [
         Fact(label, f"{human_bytes(one)} legacy, {about}{human_bytes(other)} optimized")
         for label, one, other in (
-            ("to look into it", legacy.listing, optimized.listing),
-            ("to restore it", legacy.restore, optimized.restore),
-            ("the next one", legacy.next_one, optimized.next_one),
+            ("to inspect", legacy.listing, optimized.listing),
+            ("to restore", legacy.restore, optimized.restore),
+            ("the next checkpoint", legacy.next_one, optimized.next_one),
         )
     ]
     return [Section("To pull", facts)]

@@ -80,7 +80,7 @@ def covered_spans(window: ByteWindow, offset: int, data: bytes) -> list[Span]:
 def _margin(window: ByteWindow, start: int, end: int) -> bytes:
     try:
         return window.read(start, end - start) if start < end else b""
-    except CkptError:  # what lies beside cannot be read: what is here is told by itself
+    except CkptError:  # the bytes beside cannot be read: use those that were
         return b""
 
 

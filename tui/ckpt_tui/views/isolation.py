@@ -77,7 +77,7 @@ def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], deta
 
 
 def namespace_sections(checkpoint: Checkpoint, found: Namespace, reveal: bool) -> list[Section]:
-    """Return one namespace: what the images keep of it, and who is in it."""
+    """Return one namespace: its data in the images, and its processes."""
     return [
         Section(
             "",
@@ -87,18 +87,18 @@ def namespace_sections(checkpoint: Checkpoint, found: Namespace, reveal: bool) -
                 Fact("from", "the dump" if found.dumped else "the host that restores"),
             ],
         ),
-        _properties(found.properties, reveal, "nothing: the images say no more of it"),
+        _properties(found.properties, reveal, "none in the images"),
         _members(checkpoint, found.pids),
     ]
 
 
 def cgroup_sections(checkpoint: Checkpoint, found: CgroupDirectory, reveal: bool) -> list[Section]:
-    """Return one cgroup: its owner, its properties with their values, and who is in it."""
+    """Return one cgroup: its owner, its properties with their values, and its processes."""
     sets = [s for s in checkpoint.cgroups if s.paths.get(found.hierarchy) == found.path]
     facts = known(
         ("controllers", printable(found.hierarchy)),
         ("path", printable(found.path)),
-        ("from", "the dump" if found.dumped else "the host: it has to be there"),
+        ("from", "the dump" if found.dumped else "the host: it must exist"),
         ("threads", "may be in different cgroups" if found.threaded else ""),
         ("mode", "" if found.mode is None else file_mode(found.mode)),
         ("owner", "" if found.uid is None else f"user {found.uid}, group {found.gid}"),
@@ -123,7 +123,7 @@ def _members(checkpoint: Checkpoint, pids: Sequence[int]) -> Section:
         for pid in pids[:SHOWN_MEMBERS]
     ]
     shown += and_more(len(pids) - SHOWN_MEMBERS)
-    return Section("Processes", shown, empty="none of this checkpoint")
+    return Section("Processes", shown, empty="none in this checkpoint")
 
 
 def properties(checkpoint: Checkpoint, reveal: bool) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -11,6 +11,7 @@ from ckpt_tui.checkpoint.ref import Kind, Ref
 from ckpt_tui.checkpoint.relations import Relation
 from ckpt_tui.checkpoint.slots import Some
 from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.views.details import file_text
 from ckpt_tui.views.tables import socket_kind
 
 
@@ -74,7 +75,7 @@ def _socket(socket: Socket) -> str:
 
 NAMES: Mapping[Kind, Callable[..., str]] = {
     "process": lambda process: f"{process.pid} {process.comm}",
-    "file": lambda file: f"{file.fd}  {file.kind} {file.target}",
+    "file": lambda file: f"{file.fd}  {file_text(file)}",
     "socket": _socket,
     "region": _region,
     "mount": lambda mount: mount.mountpoint,

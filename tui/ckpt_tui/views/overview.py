@@ -1,4 +1,4 @@
-"""The first page of a checkpoint: what it is, where from, how big, what runs in it, is it whole."""
+"""The first page of a checkpoint: what it is, its origin and size, what runs in it, its damage."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ SHOWN_NOTES = 8
 """Notes on the first page; the tab Diagnosis has all."""
 
 STATS = (
-    ("freezing_time", "to stop the tasks"),
-    ("frozen_time", "stopped in all"),
-    ("memdump_time", "to collect memory"),
-    ("memwrite_time", "to write pages"),
+    ("freezing_time", "freezing time"),
+    ("frozen_time", "frozen time"),
+    ("memdump_time", "memory dump time"),
+    ("memwrite_time", "memory write time"),
 )
 """Fields of stats-dump that are times, in microseconds."""
 
 
 def overview_sections(checkpoint: Checkpoint, now: datetime | None = None) -> list[Section]:
-    """Return the facts of the first page; `now` is the time that ages are told by."""
+    """Return the facts of the first page; ages are counted from `now`."""
     return [
         Section("Container", _container(checkpoint, now or datetime.now(UTC))),
         Section("Dump", _dump(checkpoint)),

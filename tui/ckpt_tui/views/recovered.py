@@ -54,13 +54,13 @@ def number_from(items: Sequence[Item], image: str) -> int | None:
 
 
 def item_links(checkpoint: Checkpoint, item: Item) -> Sequence[Lead]:
-    """Return who holds an item, and the image that has it."""
+    """Return the holders of an item, and its image."""
     image = tuple(to_image(index_of(checkpoint), item.source))
     return labelled(checkpoint, joined((_holders(checkpoint, item)[:MOST], image)))
 
 
 def item_users(checkpoint: Checkpoint, item: Item) -> Sequence[Lead]:
-    """Return who holds an item."""
+    """Return the holders of an item."""
     return labelled(checkpoint, _holders(checkpoint, item))
 
 
@@ -71,7 +71,7 @@ def _holders(checkpoint: Checkpoint, item: Item) -> Sequence[Relation]:
 
 
 def item_sections(item: Item) -> list[Section]:
-    """Return one item with who holds it."""
+    """Return one item and its holders."""
     holders = [
         Fact(str(pid), f"fd {fd}", link=Ref.file(pid, fd))
         for pid, fd in item.holders[:SHOWN_HOLDERS]

@@ -25,7 +25,7 @@ COLUMNS = (
 PAGE_KINDS = (
     ("unique", "pages", "unique"),
     ("duplicate", "volumes", "duplicate"),
-    ("shared", "delta", "in the other, too"),
+    ("shared", "delta", "in the other checkpoint"),
     ("zero", "base", "zero"),
 )
 """What a page can be, the meaning whose colour it has, its name for people."""

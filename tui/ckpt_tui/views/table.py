@@ -24,7 +24,7 @@ class Column:
     share: int = 1
     """Weight among the columns without a width."""
     least: int = 14
-    """Cells below which such a column is no use: before that, optional ones go."""
+    """Cells below which such a column is useless: before that, optional ones go."""
     align: Literal["left", "right"] = "left"
     shrink: Literal["end", "middle"] = "end"
     """Where a cell that is too long is cut; `middle` for paths and digests."""
@@ -89,7 +89,7 @@ class LazyRows(Generic[KeyT]):
     """Rows made when they are seen: `keys` are usually indexes into the model, in the order shown.
 
     A million rows are `LazyRows(range(1_000_000), row_of)`. Rows whose `Row.key` is not their
-    element of `keys` need `number_of`, which tells the element by the key.
+    element of `keys` need `number_of`, which returns the element of a key.
     """
 
     def __init__(

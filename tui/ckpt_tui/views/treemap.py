@@ -46,7 +46,7 @@ def kept_apart(amounts: Sequence[int], width: int, height: int, more: int = 0) -
         return 0
     least = total * LEAST_AREA / (width * height)
     count = next((i for i, amount in enumerate(amounts) if amount < least), len(amounts))
-    alone = len(amounts) - count == 1 and not more  # one that would share a tile with nobody
+    alone = len(amounts) - count == 1 and not more  # it would have the shared tile for itself
     return len(amounts) if alone else max(1, count)
 
 

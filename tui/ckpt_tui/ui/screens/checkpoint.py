@@ -42,7 +42,7 @@ from ckpt_tui.views.links import Lead
 from ckpt_tui.views.problem import problem_sections
 
 FETCHED_S = 0.5
-"""Seconds between looking how many bytes came over the wire."""
+"""Seconds between looking how many bytes downloaded."""
 
 
 STOPPED = "The checks were stopped. Open the checkpoint anew to run them."

@@ -59,7 +59,7 @@ class AsksToFetch(JobScreen[ScreenResultType]):
                     self._leave()
 
             return self.app.push_screen(
-                ConfirmScreen("Fetch it?", sentences, "fetches it"), answered
+                ConfirmScreen("Download it?", sentences, "fetches it"), answered
             )
 
         start()

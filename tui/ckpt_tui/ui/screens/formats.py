@@ -30,6 +30,7 @@ from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.formats import (
     Done,
     Running,
+    are_timed,
     columns,
     conclusion,
     pull_sections,
@@ -127,7 +128,7 @@ class FormatsScreen(AsksToFetch[None]):
     def _refill(self) -> None:
         if not self.ways:
             return
-        self._list.table.set_columns(columns(self.size.width))
+        self._list.table.set_columns(columns(self.size.width, are_timed(self.ways, self.done)))
         self._fill_rows()
         self.query_one("#conclusion", Static).update(as_content(conclusion(self.ways, self.done)))
         self._show_detail()
