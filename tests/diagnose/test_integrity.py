@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,9 @@ from ckpt_tui.diagnose.finding import Extent, Finding, verdict
 from ckpt_tui.diagnose.integrity_archive import archive_notes
 from ckpt_tui.diagnose.integrity_pages import page_runs
 from ckpt_tui.diagnose.integrity_records import records
-from crafted import ARCHIVES, DATA, rewrite
+from ckpt_tui.diagnose.target import diagnose_opened
+from ckpt_tui.formats.opened import open_checkpoint
+from crafted import ARCHIVES, DATA, rewrite, tar_of
 
 Break = Callable[[Path], object]
 
@@ -406,3 +409,20 @@ def test_random_damage_never_breaks_a_check(counter: Path, seed: int) -> None:
         path.write_bytes(data)
     found = run_checks(facts_of(counter), quiet())
     assert not any(f.id == "check-failed" for f in found)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_that_an_archive_is_cut_comes_first(
+    counter: Path, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    paths = sorted(path for path in counter.rglob("*") if path.is_file())
+    data = pack(tar_of({str(p.relative_to(counter)): p.read_bytes() for p in paths}))
+    archive = tmp_path / "cut.tar"
+    archive.write_bytes(data[: len(data) * 3 // 4])
+    opened = open_checkpoint(str(archive), quiet())
+    try:
+        found = diagnose_opened(opened, opened.load(quiet()), quiet())
+    finally:
+        opened.close()
+    assert found.findings[0].id == "archive-cut"
+    assert found.verdict.text.startswith("damaged: ")

@@ -23,6 +23,9 @@ MAX_PATH = 4096
 _TRAILING = "are no padding follow the end mark"
 """Words of the note about what CRI-O leaves when it writes over a longer file."""
 
+_CUT = ("The archive is cut in", "What comes after it is not shown")
+"""Words of the notes about an archive that ends too early, and of one that cannot be read on."""
+
 FILES_DIALECT = ("podman", "cri-o")
 """Engines that write additions and a list of deletions; the others write a layer."""
 
@@ -240,6 +243,11 @@ def links(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def cut_notes(facts: Facts) -> list[str]:
+    """Return the notes of the archive by which members are missing at its end."""
+    return [note for note in facts.tree.notes if any(words in note for words in _CUT)]
+
+
 def archive_notes(facts: Facts) -> Iterator[Finding]:
     """What was odd about the archive: cut, trailing bytes, names that lead outside."""
     rest = [Evidence(note) for note in facts.tree.notes if _TRAILING in note]
@@ -254,7 +262,20 @@ def archive_notes(facts: Facts) -> Iterator[Finding]:
             "",
             some(rest),
         )
-    odd = [Evidence(note) for note in facts.tree.notes if _TRAILING not in note]
+    cut = cut_notes(facts)
+    if cut:
+        yield Finding(
+            "archive-cut",
+            "fails",
+            "certain",
+            "The archive is cut or damaged: what comes after is missing",
+            "Other images that are missing or too short follow from it.",
+            AGAIN,
+            "",
+            some(Evidence(note) for note in cut),
+        )
+    known = {*cut, *(evidence.text for evidence in rest)}
+    odd = [Evidence(note) for note in facts.tree.notes if note not in known]
     if odd:
         yield Finding(
             "rt-archive-bad",
