@@ -106,6 +106,20 @@ def in_registry(server: FaultServer, dump: Path) -> str:
     return f"docker://{server.host}/app:1"
 
 
+def certificates(folder: Path) -> tuple[Path, Path]:
+    """Make a key and a certificate for it that signs itself."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        (
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=x"),
+        ),
+        check=True,
+        capture_output=True,
+    )
+    return key, certificate
+
+
 def memory_of(folder: Path, name: str) -> Memory:
     """Read a page map that was written, and its page image."""
     found = PageMap.read(BytesWindow((folder / name).read_bytes()), name, quiet())

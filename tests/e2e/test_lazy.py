@@ -12,7 +12,7 @@ from converting import BUNDLE, convert
 from lab import Lab
 
 from fault_server import Answer, FaultServer
-from lazy_dumps import Program, in_registry, serve_program
+from lazy_dumps import Program, certificates, in_registry, serve_program
 
 NAMES = ("parent", "one", "two")
 
@@ -81,6 +81,22 @@ def test_a_program_finds_its_memory_right(lab: Lab, dump: Path, tmp_path: Path) 
     assert printed.split()[-1] == "000"
     assert (code, errors.strip().endswith("Done.")) == (0, True)
     assert program.document["written"] < 16 << 20
+
+
+def test_pages_come_over_tls(lab: Lab, dump: Path, tmp_path: Path) -> None:
+    images, secrets = fresh(lab, "images", tmp_path), fresh(lab, "secrets", tmp_path)
+    secrets.mkdir()
+    key, certificate = certificates(secrets)
+    words = ("--tls-key", key, "--tls-cert", certificate, "--tls-cacert", certificate)
+    with serve_program(f"dir:{dump}", "--images", images, "--once", "--tls", *words) as program:
+        inside = " ".join(map(str, words)).replace(str(lab.host), "/host")
+        shell = pasted(lab, program).replace(" --tls", f" --tls --tls-no-cn-verify {inside}")
+        printed = lab.script(
+            f"{VERIFIED} {shell} --manage-cgroups=ignore; verified /host/ticks"
+        ).stdout
+        code, errors = program.end()
+    assert printed.split()[-1] == "000"
+    assert (code, errors.strip().endswith("Done.")) == (0, True)
 
 
 def test_a_recorded_working_set_is_used(lab: Lab, dump: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from lazy_dumps import (
     PAGE,
     PRESENT,
     Client,
+    certificates,
     in_registry,
     page,
     pages,
@@ -216,20 +216,6 @@ def test_a_damaged_frame_is_refused(server: FaultServer, tmp_path: Path) -> None
     assert 0 < len(sent) < 3000 * PAGE
     assert sent == pages(8, 0x10000, len(sent) // PAGE)
     assert "damaged" in served.said[0].problem
-
-
-def certificates(folder: Path) -> tuple[Path, Path]:
-    """Make a key and a certificate for it that signs itself."""
-    key, certificate = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        (
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=x"),
-        ),
-        check=True,
-        capture_output=True,
-    )
-    return key, certificate
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")

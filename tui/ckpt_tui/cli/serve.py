@@ -197,9 +197,10 @@ def _show(
             }
         )
     else:
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
         click.echo(
             f"{printable(folder)} has {human_bytes(images.written)}; "
-            f"{human_bytes(images.lazy)} of pages are served on {address[0]}:{address[1]}."
+            f"{human_bytes(images.lazy)} of pages are served on {host}:{address[1]}."
         )
         click.echo("To restore:")
         for command in printed:
