@@ -14,7 +14,6 @@ WITH_RE = {
     "checkpoint/differences.py": "a blank and the digits behind it",
     "checkpoint/inventory.py": "begins at a line and with a sign that is not in what repeats",
     "checkpoint/sockets.py": "bounded, of a word taken as a whole",
-    "convert/copying.py": "bounded, of a name taken as a whole",
     "convert/jsonedit.py": "one class of blanks, from a given place",
     "convert/manifests.py": "one class of characters",
     "convert/remarks.py": "of an argument, taken as a whole",
@@ -40,6 +39,7 @@ WITH_RE = {
     "sources/registry.py": "bounded, taken as a whole",
     "sources/registry_http.py": "bounded, taken as a whole",
     "sources/stores.py": "of a target, which a person writes",
+    "stacks/python_frames.py": "bounded",
     "ui/widgets/painting.py": "one class of characters, of what the program drew",
     "views/export.py": "one character",
 }

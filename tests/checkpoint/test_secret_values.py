@@ -8,8 +8,10 @@ import pytest
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.secret_values import masked_checkpoint, secret_values
-from ckpt_tui.core.masks import COVER, KnownValues, secret_byte_spans
+from ckpt_tui.core.known_values import COVER, MOST_CLOSED, KnownValues, Secrets
+from ckpt_tui.core.masks import secret_byte_spans
 from ckpt_tui.core.progress import quiet
+from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import open_checkpoint
 from crafted import IMAGES
 
@@ -49,8 +51,43 @@ def test_a_known_value_is_found_in_any_bytes(form: str) -> None:
     data = b"\xff\x01" + "größe 12".encode(form) + b"\x02" + "short".encode(form)
     size = len("größe 12".encode(form))
     assert secret_byte_spans(data) == []
-    assert secret_byte_spans(data, known) == [(2, 2 + size)]
+    assert known.spans(data) == [(2, 2 + size)]
 
 
 def test_no_known_values_are_nowhere() -> None:
     assert KnownValues({"", "a"}).spans(b"a" * 9) == []
+
+
+def test_values_that_overlap_are_covered_to_the_end() -> None:
+    assert KnownValues({"abcabc", "bcabcX"}).spans(b"..abcabcabcX..") == [(2, 12)]
+
+
+def test_a_value_of_other_bytes_is_found_where_it_lies() -> None:
+    known = KnownValues({b"passw\xffrd".decode("utf-8", "surrogateescape"), "half \ud800 pair"})
+    assert known.spans(b"..passw\xffrd..") == [(2, 10)]
+    assert known.cover("a half \ud800 pair of it").startswith("a " + COVER)
+
+
+def test_a_value_that_is_cut_off_is_covered_at_both_ends() -> None:
+    known = KnownValues({"correct horse battery"})
+    assert known.spans(b"battery and correct ho") == [(0, 7), (12, 22)]
+    assert known.spans(b"attery and corre") == [(0, 6)]
+
+
+def test_texts_are_covered_until_they_are_revealed_or_forgotten() -> None:
+    secrets = Secrets()
+    secrets.know(lambda: ["correct horse"])
+    assert printable("a correct horse\n") == f"a {COVER}\\x0a"
+    assert printable("a correct horse", reveal=True) == "a correct horse"
+    secrets.reveal(True)
+    assert printable("a correct horse") == "a correct horse"
+    assert secret_byte_spans(b"\xff correct horse \xff") == [(2, 15)]
+    secrets.close()
+    secrets.reveal(False)
+    assert COVER in printable("a correct horse")
+    for _ in range(MOST_CLOSED + 1):
+        other = Secrets()
+        other.know(list)
+        other.close()
+    Secrets().know(list)
+    assert printable("a correct horse") == "a correct horse"

@@ -9,7 +9,7 @@ import pytest
 from ran import Run
 
 from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.core.masks import COVER
+from ckpt_tui.core.known_values import COVER
 from ckpt_tui.criu.schema import network_pb2
 from ckpt_tui.views.details import ref_sections
 from crafted import copied, first, image_of, loaded, rewrite

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ran import Run
 
-from ckpt_tui.core.masks import COVER
+from ckpt_tui.core.known_values import COVER
 from crafted import ARCHIVES, DATA, HOSTILE, IMAGES, copied, first, rewrite, set_bytes
 
 DEMO = Path(__file__).parent.parent.parent / "tui/ckpt_tui/demo"

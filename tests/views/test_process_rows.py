@@ -9,7 +9,8 @@ import pytest
 
 from ckpt_tui.checkpoint.model import Process
 from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.core.masks import COVER, covered, is_secret, masked, masked_arguments
+from ckpt_tui.core.known_values import COVER
+from ckpt_tui.core.masks import covered, is_secret, masked, masked_arguments
 from ckpt_tui.core.styled import Styled
 from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.processes import command_line, exit_text, process_rows

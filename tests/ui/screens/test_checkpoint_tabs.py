@@ -16,7 +16,7 @@ from textual.widgets import ContentSwitcher, Input
 
 from ckpt_tui.checkpoint.items import Recovered
 from ckpt_tui.checkpoint.ref import Ref
-from ckpt_tui.core.masks import COVER
+from ckpt_tui.core.known_values import COVER
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from ckpt_tui.checkpoint.container_secrets import container_secrets
 from ckpt_tui.checkpoint.model import CgroupDirectory, Checkpoint, Namespace
 from ckpt_tui.core.masks import (
     covered,
@@ -23,15 +24,15 @@ HasProperties = TypeVar("HasProperties", Namespace, CgroupDirectory)
 def secret_values(checkpoint: Checkpoint) -> frozenset[str]:
     """Return the values that look like secrets where they have a name or a form: in environments,
     arguments, annotations, mounts and properties. `KnownValues` finds them elsewhere."""
-    container, processes = checkpoint.container, checkpoint.processes
-    found: set[str] = set()
-    for environment in (container.environment, *(_texts(p.env) for p in processes)):
-        for variable in environment:
-            found.update(secrets_of(*variable.partition("=")[::2]))
-    for arguments in (container.command, *(_texts(p.argv) for p in processes)):
-        found.update(secret_arguments(arguments))
+    processes = checkpoint.processes
+    found = set(container_secrets(checkpoint.container))
+    variables = {one for process in processes for one in process.env or ()}
+    for variable in _texts(tuple(variables)):
+        found.update(secrets_of(*variable.partition("=")[::2]))
+    for process in processes:
+        found.update(secret_arguments(_texts(process.argv)))
     texts = [text for mount in checkpoint.mounts for text in (mount.source, mount.options)]
-    for text in (*container.annotations.values(), *texts):
+    for text in texts:
         found.update(secrets_in(text))
     namespaces, directories = checkpoint.namespaces, checkpoint.cgroup_directories
     for properties in (*(n.properties for n in namespaces), *(d.properties for d in directories)):

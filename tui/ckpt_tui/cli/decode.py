@@ -99,7 +99,8 @@ def _lines(
     from ckpt_tui.core.masks import masked
 
     raw = RawImage(image.name, opened.images, partial(opened.load, progress))
-    return [masked(printable(line), reveal) for line in raw_lines(raw, progress)]
+    lines = raw_lines(raw, progress)
+    return [masked(printable(line, reveal=reveal), reveal) for line in lines]
 
 
 def _document(

@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ckpt_tui.core.known_values import reveal_all
+
 
 def files(
     ctx: click.Context, param: click.Parameter | None, incomplete: str
@@ -80,4 +82,14 @@ def reads_checkpoints(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-REVEAL = click.option("--reveal", is_flag=True, help="Show values that look like secrets.")
+
+
+def _reveal(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    reveal_all(value)
+    context.call_on_close(partial(reveal_all, False))
+    return value
+
+
+REVEAL = click.option(
+    "--reveal", is_flag=True, callback=_reveal, help="Show values that look like secrets."
+)

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ckpt_tui.core.known_values import as_bytes, without_known
+
 AT_ONCE = 10_000
 """Items of a list that become JSON types before they are written."""
 
@@ -103,11 +105,6 @@ def _base64(text: str | bytes) -> str:
 
 
 def _raw(text: object) -> bytes:
-    """Return the bytes that a text was made of. Half a surrogate pair, as JSON documents of an
-    engine may hold one, is none of our escapes and becomes the three bytes that it has in UTF-8."""
-    if isinstance(text, bytes):
-        return text
-    try:
-        return str(text).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return str(text).encode("utf-8", "surrogatepass")
+    """Return the bytes that a text was made of, known values that are secret covered."""
+    text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text)
+    return as_bytes(without_known(text))

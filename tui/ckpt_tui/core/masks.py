@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-COVER = "••••••"
+from ckpt_tui.core.known_values import COVER, known_values, merged
 
 BLOT = "•"
 """In place of one character, where the others must stay in their places."""
@@ -72,7 +72,7 @@ def secret_spans(text: str) -> list[tuple[int, int]]:
     spans = [found.span(1) for found in _Chosen.pairs.finditer(text)]
     spans += [found.span() for found in _KEYS.finditer(text)]
     spans += [found.span() for found in _VALUES.finditer(text)]
-    return _merged(spans)
+    return merged(spans)
 
 
 def secrets_in(text: str) -> list[str]:
@@ -98,34 +98,6 @@ def _behind_options(arguments: Sequence[str]) -> Iterator[int]:
             yield number
 
 
-class KnownValues:
-    """Values known to be secret, found in any bytes whatever is beside them: as UTF-8 and as
-    UTF-16 of both orders."""
-
-    SHORTEST = 6
-    """Characters below which a value is too common to be covered everywhere."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        long = sorted((v for v in values if len(v) >= self.SHORTEST), key=len, reverse=True)
-        forms = ("utf-8", "utf-16-le", "utf-16-be")
-        known = [value.encode(form, "surrogatepass") for value in long for form in forms]
-        self._pattern = re.compile(b"|".join(map(re.escape, known))) if known else None
-
-    def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Return where the values are, in ascending order."""
-        return [found.span() for found in self._pattern.finditer(data)] if self._pattern else []
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, stop in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
-        else:
-            merged.append((start, stop))
-    return merged
-
-
 _STRINGS = re.compile(rb"[\t\n\r\x20-\x7e]{4,}")
 
 _WIDE = (
@@ -135,15 +107,14 @@ _WIDE = (
 """Strings in UTF-16, little-endian and big-endian, and where their letters are."""
 
 
-def secret_byte_spans(data: bytes, known: KnownValues | None = None) -> list[tuple[int, int]]:
+def secret_byte_spans(data: bytes) -> list[tuple[int, int]]:
     """Return where bytes have what looks like a secret: in a string, which anything but ASCII
     ends, or in the one behind an option such as `--password`; in UTF-16 of both orders as well.
-    Beside that, where they have one of the known values."""
-    spans = _spans_of(_STRINGS, data, slice(None))
-    spans += known.spans(data) if known else []
+    Beside that, where they have a known value."""
+    spans = _spans_of(_STRINGS, data, slice(None)) + known_values().spans(data)
     for strings, letters in _WIDE:
         spans += _spans_of(strings, data, letters)
-    return _merged(spans)
+    return merged(spans)
 
 
 def _spans_of(strings: re.Pattern[bytes], data: bytes, letters: slice) -> list[tuple[int, int]]:
@@ -179,6 +150,7 @@ def masked(text: str, reveal: bool) -> str:
     """Return running text in which what looks like a secret is covered."""
     if reveal:
         return text
+    text = known_values().cover(text)
     parts, end = [], 0
     for start, stop in secret_spans(text):
         parts.append(text[end:start] + COVER)

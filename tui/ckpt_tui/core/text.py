@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ckpt_tui.core.known_values import without_known
+
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -19,14 +21,16 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def printable(text: str | bytes) -> str:
+def printable(text: str | bytes, *, reveal: bool = False) -> str:
     r"""Return `text` with everything that could move a cursor or fool a reader escaped.
 
     C0, DEL and C1 controls become `\x1b`, bytes that are no UTF-8 become `\xe9`, bidirectional
     controls and lone surrogates `\u202e`. Newlines and tabs are escaped too: cells have one line.
+    Known values that are secret are covered unless they are to be revealed.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
+    text = text if reveal else without_known(text)
     return _UNSAFE.sub(_escape, text) if not (text.isascii() and text.isprintable()) else text
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.image_directory import ImageDirectory
 from ckpt_tui.checkpoint.records import DIFF, FormatFacts, Note
 from ckpt_tui.core.errors import CkptError, NotACheckpoint
+from ckpt_tui.core.known_values import Secrets
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.metadata import Metadata, read_metadata
@@ -35,6 +36,8 @@ class OpenCheckpoint:
         self._contents = contents
         self.kind, self.metadata = _recognised(self.tree, contents.annotations, target)
         self.images = ImageDirectory(self.tree, self.kind.images)
+        self.secrets = Secrets()
+        self.secrets.know(self._container_secrets)
         shape, compression = (
             ("image", "per layer")
             if isinstance(source, OpenedImage)
@@ -73,6 +76,7 @@ class OpenCheckpoint:
     def _build(self, progress: Progress, *, at_first: bool = False) -> Checkpoint:
         # 60 ms, with the model; who reads one image does without
         from ckpt_tui.checkpoint.build import Parts, build_checkpoint
+        from ckpt_tui.checkpoint.secret_values import secret_values
 
         contents = self._contents
         notes = [Note("archive", note) for note in self.tree.notes]
@@ -90,7 +94,15 @@ class OpenCheckpoint:
             delta_so_far=self._delta_so_far,
             memory=self.memory,
         )
-        return build_checkpoint(parts, progress, at_first=at_first)
+        checkpoint = build_checkpoint(parts, progress, at_first=at_first)
+        self.secrets.know(partial(secret_values, checkpoint))
+        return checkpoint
+
+    def _container_secrets(self) -> frozenset[str]:
+        """Return what can be known without the processes, for who reads one image."""
+        from ckpt_tui.checkpoint.container_secrets import container_secrets
+
+        return container_secrets(self.kind.container(self.metadata))
 
     def open_delta(self, progress: Progress) -> Tree | None:
         """Open what the container changed on its root filesystem, None if there is nothing; close
@@ -136,6 +148,7 @@ class OpenCheckpoint:
         return store.transferred if isinstance(store, RemoteStore) else None
 
     def close(self) -> None:
+        self.secrets.close()
         self.images.close()
         if isinstance(self.source, OpenedImage):
             self.tree.close()

@@ -39,7 +39,7 @@ def text_lines(data: bytes, reveal: bool) -> list[str]:
     lines = text.split("\n", MAX_LINES)[:MAX_LINES]
     if lines and not lines[-1]:
         lines.pop()
-    return [printable(line.removesuffix("\r").expandtabs(8)) for line in lines]
+    return [printable(line.removesuffix("\r").expandtabs(8), reveal=reveal) for line in lines]
 
 
 def _without_wide(data: bytes, reveal: bool) -> bytes:

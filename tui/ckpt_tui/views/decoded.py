@@ -132,7 +132,8 @@ class DecodedRows:
         if entry.message is None:
             text: Styled | str = styled((printable(entry.problem) or "not decoded", "fails"))
         else:
-            text = masked(printable(summary(entry.message, self._host)), self.reveal)
+            said = printable(summary(entry.message, self._host), reveal=self.reveal)
+            text = masked(said, self.reveal)
         if self.image.kind is None and entry.unknown:
             text = f"{human_count(entry.unknown, 'field')} without a name here"
         mark = OPEN if path in self._open else SHUT

@@ -47,7 +47,7 @@ def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> 
         Section("Arguments", list(_arguments(process.argv or (), reveal))),
         Section(
             "Environment",
-            [Fact("", covered(printable(v), reveal)) for v in process.env or ()],
+            [Fact("", covered(printable(v, reveal=reveal), reveal)) for v in process.env or ()],
         ),
         Section("Threads", [_thread(t) for t in process.threads]),
         Section("Files", list(_files(checkpoint, process.pid))),
@@ -64,7 +64,8 @@ def process_sections(checkpoint: Checkpoint, process: Process, reveal: bool) -> 
 
 def _arguments(argv: Sequence[bytes], reveal: bool) -> Iterator[Fact]:
     shown = written(argv)
-    for text in masked_arguments([printable(argument) for argument in shown], reveal):
+    arguments = [printable(argument, reveal=reveal) for argument in shown]
+    for text in masked_arguments(arguments, reveal):
         yield Fact("", text or "(empty)")
     if rest := len(argv) - len(shown):
         yield Fact(
@@ -289,11 +290,11 @@ def mount_sections(checkpoint: Checkpoint, mount: Mount, reveal: bool) -> list[S
     facts = known(
         ("mount point", printable(mount.mountpoint)),
         ("type", printable(mount.fstype)),
-        ("source", masked(printable(mount.source), reveal)),
+        ("source", masked(printable(mount.source, reveal=reveal), reveal)),
         ("root", printable(mount.root)),
         ("device", mount.device),
         ("flags", " | ".join(mount.flags)),
-        ("options", masked(printable(mount.options), reveal)),
+        ("options", masked(printable(mount.options, reveal=reveal), reveal)),
         ("external", printable(mount.external_key) or "no: CRIU mounts it itself"),
         ("in the image", some_bytes(mount.dumped_bytes) or "nothing"),
     )

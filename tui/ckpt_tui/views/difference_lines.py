@@ -157,8 +157,8 @@ def shown_values(change: Change, reveal: bool) -> tuple[str, str]:
 def _shown(change: Change, value: str, reveal: bool) -> str:
     name = change.what.removeprefix("environment ")
     if value and (change.area == "environment" or name != change.what):
-        return printable(covered(f"{name}={value}", reveal)[len(name) + 1 :])
-    return printable(masked(value, reveal))
+        return printable(covered(f"{name}={value}", reveal)[len(name) + 1 :], reveal=reveal)
+    return printable(masked(value, reveal), reveal=reveal)
 
 
 def line_rows(found: list[DiffLine], reveal: bool) -> LazyRows[int]:

@@ -13,7 +13,7 @@ LOOKED_THROUGH = 4096
 def value_text(view: FieldView, reveal: bool) -> str:
     """Return the value of a field, printable, what looks like a secret covered."""
     if not view.data or reveal:
-        return masked(printable(view.value_text), reveal)
+        return masked(printable(view.value_text, reveal=reveal), reveal)
     words = view.value_text.split(" ")
     for start, stop in secret_byte_spans(view.data[:LOOKED_THROUGH]):
         for index in range(start, min(stop, MAX_BYTES)):

@@ -141,7 +141,7 @@ def properties(checkpoint: Checkpoint, reveal: bool) -> Iterator[tuple[str, list
 def _told(found: Mapping[str, str], reveal: bool) -> list[tuple[str, str]]:
     """Return the lines of properties, the first of each with its name."""
     return [
-        (printable(name) if not number else "", printable(line) or "(empty)")
+        (printable(name) if not number else "", printable(line, reveal=reveal) or "(empty)")
         for name, value in masked_values(found, reveal).items()
         for number, line in enumerate(value.split("\n"))
     ]

@@ -41,7 +41,8 @@ def command_line(process: Process, reveal: bool = False) -> str:
         return f"{printable(process.comm)} (zombie, {exit_text(process.exit_code)})"
     if not process.argv:
         return printable(process.comm)
-    shown = masked_arguments([printable(argument) for argument in written(process.argv)], reveal)
+    arguments = [printable(argument, reveal=reveal) for argument in written(process.argv)]
+    shown = masked_arguments(arguments, reveal)
     return " ".join(map(quoted, shown))
 
 

@@ -168,7 +168,7 @@ def mount_rows(checkpoint: Checkpoint, reveal: bool = False) -> list[Row]:
             Ref.mount(mount.namespace, mount.id),
             ("  " * min(depth, 12) + printable(mount.mountpoint), mount.mountpoint),
             printable(mount.fstype),
-            (masked(printable(mount.source), reveal), mount.source),
+            (masked(printable(mount.source, reveal=reveal), reveal), mount.source),
             printable(mount.external_key),
             (some_bytes(mount.dumped_bytes), mount.dumped_bytes),
         )

@@ -115,10 +115,12 @@ class ImagesPane(ListPane):
         self._fill(RAW_COLUMNS, source, "There is nothing in it")
 
     def _line_row(self, number: int) -> Row:
-        return Row(number, (masked(printable(self._lines[number]), self._reveal),))
+        return Row(
+            number, (masked(printable(self._lines[number], reveal=self._reveal), self._reveal),)
+        )
 
     def reveal_secrets(self, reveal: bool) -> None:
-        self._reveal = reveal
+        self.cover_list(reveal)
         self.query_one(HexView).reveal_secrets(reveal)
         if self._lines:
             self._show_lines(self._lines)

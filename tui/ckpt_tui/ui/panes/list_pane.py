@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.core.known_values import known_values
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
@@ -34,8 +35,6 @@ class ListOf:
     """Index of the column that the copy key takes."""
     is_problem: Callable[[Checkpoint, Row], bool] | None = None
     """Whether a row has a problem, where rows of this list can have one."""
-    has_secrets: bool = False
-    """Whether the panel may show what looks like a secret."""
 
     def source(self, checkpoint: Checkpoint) -> RowSource:
         """Return the rows of a checkpoint as a table takes them."""
@@ -77,7 +76,7 @@ class ListPane(Pane):
         return Facts(classes="detail")
 
     def offers(self, action: str) -> bool:
-        return super().offers(action) or (action == "reveal" and self.shown.has_secrets)
+        return super().offers(action) or action == "reveal"
 
     @property
     def table(self) -> VirtualTable:
@@ -116,8 +115,18 @@ class ListPane(Pane):
     def go_to(self, key: Hashable) -> bool:
         return self.list_view.go_to(key)
 
-    def reveal_secrets(self, reveal: bool) -> None:
+    def source(self) -> RowSource:
+        """Return the rows of the list."""
+        return self.shown.source(self.checkpoint)
+
+    def cover_list(self, reveal: bool) -> None:
+        """Show or cover what the list has of known secrets."""
+        if reveal != self._reveal and known_values():
+            self.list_view.show(self.source())
         self._reveal = reveal
+
+    def reveal_secrets(self, reveal: bool) -> None:
+        self.cover_list(reveal)
         row = self.table.highlighted
         if row is not None:
             self.show_detail(row.key)

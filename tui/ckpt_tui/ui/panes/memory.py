@@ -227,7 +227,7 @@ class MemoryPane(ListPane):
             self.notify("Nothing to search for yet: / asks for it.", markup=False)
 
     def reveal_secrets(self, reveal: bool) -> None:
-        self._reveal = reveal
+        self.cover_list(reveal)
         self.bytes.reveal_secrets(reveal)
         if self._matches:
             self.found.set_rows(self.found.rows)

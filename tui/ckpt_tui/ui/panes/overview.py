@@ -50,6 +50,10 @@ class OverviewPane(Pane):
         for line in fact_lines(overview_sections(self.checkpoint), PAGER_WIDTH):
             yield line.text.plain
 
+    def reveal_secrets(self, reveal: bool) -> None:
+        del reveal  # the checkpoint's own values, which all texts have or have not
+        self.query_one(Facts).show(overview_sections(self.checkpoint))
+
     @on(VirtualTable.RowHighlighted)
     def _quiet(self, message: VirtualTable.RowHighlighted) -> None:
         message.stop()

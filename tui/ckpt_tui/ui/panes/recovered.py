@@ -35,6 +35,7 @@ from ckpt_tui.views.recovered import (
     number_from,
     number_of,
 )
+from ckpt_tui.views.table import RowSource
 
 LOOKING = "Looking for data …"
 STOPPED = "Stopped. Showing this tab again begins anew"
@@ -121,6 +122,9 @@ class RecoveredPane(ListPane):
         super().show_detail(key)
         if self.item is not None:
             self.query_one(HexView).show(self.item.window, empty="It has no bytes")
+
+    def source(self) -> RowSource:
+        return item_rows(self._recovered.items if self._recovered else ())
 
     def reveal_secrets(self, reveal: bool) -> None:
         self.query_one(HexView).reveal_secrets(reveal)

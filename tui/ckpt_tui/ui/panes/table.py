@@ -44,7 +44,6 @@ PROCESSES = ListOf(
     "No processes: pstree.img is missing or empty",
     copied_column=1,
     is_problem=problems.process_problem,
-    has_secrets=True,
 )
 FILES = ListOf(
     tables.file_rows,
@@ -77,14 +76,12 @@ MOUNTS = ListOf(
     tables.mount_rows,
     tables.MOUNT_COLUMNS,
     "No mounts: the processes share the mount namespace of the host",
-    has_secrets=True,
 )
 ISOLATION = ListOf(
     isolation.isolation_rows,
     isolation.COLUMNS,
     "No namespaces: no ids image",
     copied_column=1,
-    has_secrets=True,
 )
 IMAGES = ListOf(
     tables.image_rows, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem

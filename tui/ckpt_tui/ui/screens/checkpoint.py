@@ -313,6 +313,8 @@ class CheckpointScreen(AsksToFetch[None], PaneActions):
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
+        if self.opened is not None:
+            self.opened.secrets.reveal(self._reveal)
         for pane in self.query(Pane):
             pane.reveal_secrets(self._reveal)
 

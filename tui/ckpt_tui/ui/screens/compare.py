@@ -307,6 +307,8 @@ class CompareScreen(AsksToFetch[None]):
 
     def action_reveal(self) -> None:
         self._reveal = not self._reveal
+        for opened, _ in self._found.pair if self._found else ():
+            opened.secrets.reveal(self._reveal)
         for view in self.query(HexView):
             view.reveal_secrets(self._reveal)
         self._refill()
