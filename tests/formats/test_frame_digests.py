@@ -17,8 +17,9 @@ from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.window import BytesWindow
 from ckpt_tui.formats.frame_digests import FRAMES, MAGIC, decode, encode
 from ckpt_tui.formats.opened import open_checkpoint
-from ckpt_tui.sources import oci
+from ckpt_tui.sources import oci, registry_store, remote_blob
 from crafted import ARCHIVES, unpacked
+from fault_server import FaultServer
 
 ROLE = "org.criu.checkpoint.layer.role"
 PAGES = "checkpoint/pages-1.img"
@@ -88,8 +89,8 @@ def forge(blob: Path) -> None:
     raise AssertionError("no change keeps the size")
 
 
-def read_pages(layout: Path) -> bytes:
-    opened = open_checkpoint(str(layout), quiet())
+def read_pages(target: Path | str) -> bytes:
+    opened = open_checkpoint(str(target), quiet())
     try:
         window = opened.tree.window(PAGES)
         return window.read(0, window.size)
@@ -142,3 +143,31 @@ def test_frames_that_were_read_before_are_compared_too() -> None:
         with pytest.raises(DamagedInput, match="another number of frames"):
             other.read(0, 10)
     assert zstandard.decompress(packed[: table.packed[1]]) == (bytes(range(250)) * 20)[:1000]
+
+
+def served(layout: Path, server: FaultServer) -> str:
+    """Serve the image of a layout; the blobs may be others than their digests say."""
+    for path in (layout / "blobs/sha256").iterdir():
+        data = path.read_bytes()
+        document = json.loads(data) if data[:1] == b"{" else {}
+        if "manifests" in document or "layers" in document:
+            server.manifests["app", f"sha256:{path.name}"] = (document["mediaType"], data)
+        server.blobs["app", f"sha256:{path.name}"] = data
+    root = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
+    return f"docker://{server.host}/app@{root}"
+
+
+@pytest.mark.parametrize("role", ["", "pages", "metadata"])
+def test_frames_of_a_registry_are_compared_too(
+    role: str, layout: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (registry_store, remote_blob):
+        monkeypatch.setattr(module, "WHOLE", 0)  # as for layers that are fetched in parts
+    if role:
+        forge(blob_of(layout, role))
+    target = served(layout, server)
+    if not role:
+        assert len(read_pages(target)) > 4096
+        return
+    with pytest.raises(DamagedInput, match=r"not have (its|the) digest"):
+        read_pages(target)
