@@ -97,9 +97,9 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
     real = convert.run
 
-    def slow(plan: Any, progress: Progress) -> Any:
+    def slow(plan: Any, inputs: Any, progress: Progress) -> Any:
         gate.wait(progress)
-        return real(plan, progress)
+        return real(plan, inputs, progress)
 
     monkeypatch.setattr(convert, "run", slow)
     yield gate
