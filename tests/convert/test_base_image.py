@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from layouts import repacked
 
-from ckpt_tui.convert import base_search, request
+from ckpt_tui.convert import base_search
+from ckpt_tui.convert import base_tree as base_trees
 from ckpt_tui.convert.base_image import BaseImage, read_base, read_image
 from ckpt_tui.convert.base_search import find_base
+from ckpt_tui.convert.base_tree import base_tree
 from ckpt_tui.convert.layout import LayoutSink
-from ckpt_tui.convert.request import Request, base_tree, prepare
+from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import quiet
@@ -137,7 +139,7 @@ def test_an_image_beside_the_checkpoint_is_read_only_if_it_is_the_base(
         read.append(Path(image.target).name)
         return image_layers(image)
 
-    monkeypatch.setattr(request, "image_layers", reading)
+    monkeypatch.setattr(base_trees, "image_layers", reading)
     archives = data / "archives"
     opened = beside(tmp_path, archives / "counter.tar.zst", archives / "cri-base-bb.oci.tar")
     with base_tree(opened, "", quiet()) as files:
