@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -118,18 +117,56 @@ def test_a_full_disk_leaves_the_layout_as_it_was(
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
+def staged(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Staging:
+    """Begin to stage in a folder of that name; the one who holds it never lets go of it."""
+    path = folder / f".ckpt-tui-{name}"
+
+    def made(prefix: str, dir: Path) -> str:  # noqa: A002
+        del prefix, dir
+        path.mkdir()
+        return str(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ckpt_tui.convert.staging.tempfile.mkdtemp", made)
+        staging = Staging(folder).__enter__()
+    (path / "blob-1").write_bytes(b"x")
+    return staging
+
+
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".ckpt-tui-dead").mkdir()
-    (tmp_path / ".ckpt-tui-dead" / "blob-1").write_bytes(b"x")
-    (tmp_path / ".ckpt-tui-alive").mkdir()
-    held = os.open(tmp_path / ".ckpt-tui-alive", os.O_RDONLY)
-    fcntl.flock(held, fcntl.LOCK_EX)
+    dead = staged(tmp_path, "dead", monkeypatch)
+    alive = staged(tmp_path, "alive", monkeypatch)
+    os.close(dead._lock)
     publish(tmp_path, b"1", "one")
-    os.close(held)
     assert not (tmp_path / ".ckpt-tui-dead").exists()
-    assert (tmp_path / ".ckpt-tui-alive").exists()
+    assert (tmp_path / ".ckpt-tui-alive" / "blob-1").exists()
+    alive.__exit__()
+
+
+def test_what_others_call_so_is_left_alone(tmp_path: Path) -> None:
+    """A folder without a lock, with one of another program, with a FIFO or a link in its place;
+    and a link or a FIFO in place of the folder."""
+    layout_folder, outside = tmp_path / "layout", tmp_path / "outside"
+    for folder in (layout_folder, outside):
+        folder.mkdir()
+    (outside / "ckpt-tui.lock").write_bytes(b"staging of ckpt-tui\n")
+    (outside / "kept").touch()
+    for name in ("bare", "other", "fifo", "link"):
+        (layout_folder / f".ckpt-tui-{name}").mkdir()
+        (layout_folder / f".ckpt-tui-{name}" / "kept").touch()
+    (layout_folder / ".ckpt-tui-other" / "ckpt-tui.lock").write_text("mine")
+    os.mkfifo(layout_folder / ".ckpt-tui-fifo" / "ckpt-tui.lock")
+    (layout_folder / ".ckpt-tui-link" / "ckpt-tui.lock").symlink_to(outside / "ckpt-tui.lock")
+    (layout_folder / ".ckpt-tui-linked").symlink_to(outside)
+    os.mkfifo(layout_folder / ".ckpt-tui-pipe")
+    publish(layout_folder, b"1", "one")
+    assert sorted(path.name for path in layout_folder.glob(".ckpt-tui-*")) == [
+        *(".ckpt-tui-bare", ".ckpt-tui-fifo", ".ckpt-tui-link"),
+        *(".ckpt-tui-linked", ".ckpt-tui-other", ".ckpt-tui-pipe"),
+    ]
+    assert len([*layout_folder.glob(".ckpt-tui-*/kept")]) == 5
 
 
 def test_an_archive_is_a_layout_in_a_tar_and_always_the_same(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +31,10 @@ DIGEST_THREADS = 2
 """Threads that hash: the bytes of a layer and those of its blob, which are two digests."""
 
 _STAGING = ".ckpt-tui-"
+
+_LOCK = "ckpt-tui.lock"
+"""The file in a staging folder that is locked as long as its process runs, and what it holds."""
+_MARK = b"staging of ckpt-tui\n"
 
 
 def _create(path: Path) -> BinaryIO:
@@ -90,8 +95,10 @@ class Staging:
         with locked(self.folder):
             _remove_abandoned(self.folder)
             self._path = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
-            self._lock = os.open(self._path, os.O_RDONLY)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._lock = os.open(self._path / _LOCK, flags, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
+            os.write(self._lock, _MARK)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -100,7 +107,7 @@ class Staging:
             pool.shutdown(cancel_futures=True)
         for blob in self._open:
             blob.discard()
-        shutil.rmtree(self._path, ignore_errors=True)
+        _remove(self._path)
         os.close(self._lock)
         if self._made and not any(self.folder.iterdir()):
             self.folder.rmdir()
@@ -221,16 +228,51 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed process left: staging folders that nobody holds."""
+    """Remove what a killed process left: staging folders whose lock no process holds, or that are
+    empty. What only has such a name is left alone."""
     for path in folder.glob(_STAGING + "*"):
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except OSError:
+        lock = _open_lock(path)
+        if lock is None:
+            with suppress(OSError):
+                path.rmdir()  # the process was killed before it made the lock
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path)
         except BlockingIOError:
             pass
         finally:
-            os.close(descriptor)
+            os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    """Remove a staging folder, its lock last: a process may be killed meanwhile."""
+    with suppress(OSError):
+        for entry in os.scandir(path):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name != _LOCK:
+                os.unlink(entry)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_lock(path: Path) -> int | None:
+    """Open the lock of a staging folder of this user; None where it is not one. No link is
+    followed, and nothing waits for the other end of a FIFO."""
+    careful = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        inside = os.open(path, os.O_RDONLY | os.O_DIRECTORY | careful)
+    except OSError:
+        return None
+    try:
+        lock = os.open(_LOCK, os.O_RDWR | careful, dir_fd=inside)
+    except OSError:
+        return None
+    finally:
+        os.close(inside)
+    found = os.fstat(lock)
+    own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    if own and _MARK.startswith(os.read(lock, len(_MARK) + 1)):
+        return lock
+    os.close(lock)
+    return None
