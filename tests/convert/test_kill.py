@@ -40,7 +40,7 @@ def seen(event, arguments):
     if (writes or moves) and str(arguments[0]).startswith(target):
         changes += 1
         if changes == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), int(os.environ.get("WITH", signal.SIGKILL)))
 sys.addaudithook(seen)
 try:
     runpy.run_module("ckpt_tui", run_name="__main__", alter_sys=True)
@@ -184,3 +184,18 @@ def test_killed_before_any_change_what_was_there_stays_and_the_next_run_complete
     assert process.returncode == -signal.SIGKILL
     check_killed(folder, {"other"})
     check_next_run(data, folder, "counter", whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", [4, 7])
+def test_a_run_that_is_told_to_end_leaves_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int, number: int
+) -> None:
+    folder = tmp_path / "layout"
+    monkeypatch.setenv("WITH", str(int(number)))
+    python = ("-c", KILLED_BEFORE_CHANGE, str(moment), str(folder))
+    with started(data, folder, "counter", python) as process:
+        _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert "Interrupted." in told
+    assert [*tmp_path.rglob("*")] == []

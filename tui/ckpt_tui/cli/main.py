@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -22,6 +25,7 @@ EXIT_BROKEN_PIPE = 141
 def main(args: list[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code; never with a traceback."""
     _prepare_streams()
+    _end_as_interrupted()
     try:
         code = cli.main(args=args, prog_name="ckpt-tui", standalone_mode=False)
         sys.stdout.flush()
@@ -52,6 +56,21 @@ def main(args: list[str] | None = None) -> NoReturn:
             )
         )
         sys.exit(1)
+
+
+def _end_as_interrupted() -> None:
+    """Let SIGTERM and SIGHUP clean up as SIGINT does, in commands and on the screen. What the
+    caller ignores, as nohup does, stays ignored."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL, None):
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, interrupt)
 
 
 def _prepare_streams() -> None:
