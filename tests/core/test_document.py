@@ -3,6 +3,7 @@ import pytest
 from ckpt_tui.core.document import (
     MAX_DEPTH,
     MAX_DOCUMENT,
+    parse_document,
     read_document,
     read_object,
     text_at,
@@ -61,3 +62,9 @@ def test_lookups_survive_documents_of_another_shape() -> None:
     assert text_at(document, "a", "c") == ""
     assert texts_at(document, "a") == ("x",)
     assert texts_at(document, "b") == ()
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999", "-1e999"])
+def test_a_number_out_of_range_is_damage(number: str) -> None:
+    with pytest.raises(DamagedInput, match="not a number in range"):
+        parse_document(f'{{"size": {number}}}'.encode(), "config.dump")

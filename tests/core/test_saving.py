@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,18 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path: Path) -> None:
     with pytest.raises(CkptError, match="cannot be written"):
         save_window(BytesWindow(b"abc"), str(tmp_path / "no/out"), quiet())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_without_hard_links_gets_the_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: str, target: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", source, None, target)
+
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "saved"
+    save_window(BytesWindow(b"data"), str(path), quiet())
+    assert path.read_bytes() == b"data"
+    assert [one.name for one in tmp_path.iterdir()] == ["saved"]
+    with pytest.raises(CkptError, match="is there already"):
+        save_window(BytesWindow(b"other"), str(path), quiet())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from ckpt_tui.core.errors import DamagedInput
@@ -40,7 +41,7 @@ def read_object(window: ByteWindow, name: str) -> dict[str, Any]:
 def parse_document(data: bytes, name: str) -> Any:
     """Return the JSON value in `data`; see `read_document` for errors."""
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_float=_finite, parse_constant=_finite)
         if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(value):
             raise RecursionError
     except RecursionError:
@@ -50,6 +51,14 @@ def parse_document(data: bytes, name: str) -> Any:
     except ValueError as error:  # undecodable bytes, or an integer of absurd length
         raise DamagedInput(name, 0, f"it is not JSON: {error}.") from None
     return value
+
+
+def _finite(text: str) -> float:
+    """Return a number; JSON has no word for one that is infinite or none (RFC 8259, 6)."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not a number in range")
+    return number
 
 
 def _is_deep(value: object) -> bool:
