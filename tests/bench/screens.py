@@ -73,7 +73,7 @@ async def measure(folder: Path) -> None:
 
         def idle() -> bool:
             pane = screen.pane
-            return not screen.job_running and (pane is None or not pane.job_running)
+            return not screen.job_running and (pane is None or not pane.jobs.job_running)
 
         async def step(name: str, act: Callable[[], Awaitable[object] | object], done: Any) -> None:
             begun = time.perf_counter()
@@ -112,7 +112,7 @@ async def measure(folder: Path) -> None:
                 await asyncio.sleep(0.05)
 
             await step("scroll 100 pages and to the end", scroll, idle)
-            screen.pane.filter()
+            screen.pane.list_view.action_filter()
 
             async def typed(text: str) -> None:
                 for letter in text:
@@ -120,8 +120,8 @@ async def measure(folder: Path) -> None:
 
             await step("type a filter", lambda: typed("777"), idle)
             await step("and close it", lambda: pilot.press("escape"), idle)
-            await step("sort", lambda: screen.pane.sort(reverse=False), idle)
-            await step("sort by another column", lambda: screen.pane.sort(reverse=False), idle)
+            await step("sort", screen.pane.list_view.action_sort, idle)
+            await step("sort by another column", screen.pane.list_view.action_sort, idle)
         ticking.cancel()
 
 

@@ -13,7 +13,7 @@ import ckpt_tui.ui
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import human_bytes
-from ckpt_tui.ui.commands import CHECKPOINT, bindings_for
+from ckpt_tui.ui.commands import EVERYWHERE, bound
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.theme import ThemedApp
 from ckpt_tui.ui.widgets.facts import Facts
@@ -71,7 +71,10 @@ PARTS = (
 class Gallery(JobHost, Screen[None]):
     """Looks like the processes of a checkpoint."""
 
-    BINDINGS = [*bindings_for(CHECKPOINT)]  # noqa: RUF012
+    BINDINGS = [  # noqa: RUF012
+        *EVERYWHERE,
+        *bound("open address save go-to used-by problems filter count-pages"),
+    ]
     CSS = """
     Gallery Horizontal { height: 1fr; }
     Gallery .panel { width: 1fr; }
@@ -97,7 +100,7 @@ class Gallery(JobHost, Screen[None]):
             facts.border_title = "7 python3"
             yield facts
         yield JobBar()
-        yield KeyLine(CHECKPOINT)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         table = self.query_one(VirtualTable)

@@ -44,12 +44,12 @@ class Stopped(datetime):
 def stop_the_clock() -> None:
     """Let nothing of this host be in the pictures."""
     from ckpt_tui.diagnose import host
-    from ckpt_tui.ui.screens import checkpoint
+    from ckpt_tui.ui.screens import reading
     from ckpt_tui.views import browse, card, overview
 
     for module in (browse, card, overview):
         module.datetime = Stopped  # type: ignore[attr-defined]
-    for module in (checkpoint, host):
+    for module in (reading, host):
         module.this_host = lambda: None  # type: ignore[attr-defined]
 
 

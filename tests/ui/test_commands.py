@@ -2,64 +2,111 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from demo import screen_text
 from rich.cells import cell_len
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.screen import Screen
 
+from ckpt_tui.ui import screens
+from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.commands import (
-    BROWSER,
-    CHECKPOINT,
     COMMANDS,
-    CONVERT,
-    SCREENS,
-    bindings_for,
-    commands_for,
+    EVERYWHERE,
+    TAB_KEYS,
+    UNUSABLE,
+    bindings_of,
+    bound,
     help_text,
-    key_line_for,
     palette,
+    shown_key,
+    tab_bindings,
 )
+from ckpt_tui.ui.screens.table import SCREENS
 from ckpt_tui.ui.theme import ThemedApp
-from ckpt_tui.ui.widgets.key_line import MOST, Key, KeyLine, chosen
+from ckpt_tui.ui.widgets.key_line import Key, KeyLine, chosen
+
+Parts = tuple[type[DOMNode], ...]
+
+every_screen = pytest.mark.parametrize("parts", SCREENS, ids=lambda parts: parts[0].__name__)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_no_key_means_two_things_on_one_screen(screen: str) -> None:
-    keys = Counter(key for c in commands_for(screen) for key in c.keys.split(","))
-    assert [key for key, count in keys.items() if count > 1] == []
+def bound_on(parts: Parts) -> list[Binding]:
+    """Return what is bound on a screen, in it and in its parts."""
+    return [binding for part in parts for binding in bindings_of(part)]
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_every_screen_can_be_left_and_explains_itself(screen: str) -> None:
-    keys = {key for c in commands_for(screen) for key in c.keys.split(",")}
-    assert {"escape", "q", "?", ":"} <= keys
+@every_screen
+def test_no_key_means_two_things_on_one_screen(parts: Parts) -> None:
+    keys = {(key, b.id) for b in bound_on(parts) for key in b.key.split(",")}
+    counted = Counter(key for key, _ in keys)
+    assert [key for key, count in counted.items() if count > 1] == []
+
+
+@every_screen
+def test_every_screen_can_be_left_and_explains_itself(parts: Parts) -> None:
+    keys = {key for b in bindings_of(parts[0]) for key in b.key.split(",")}
+    assert {"escape", "q", "?"} <= keys
+    assert {":", "ctrl+q"} <= {key for b in bindings_of(CkptApp) for key in b.key.split(",")}
+
+
+def test_every_screen_with_a_name_is_in_the_table() -> None:
+    folder = Path(str(inspect.getsourcefile(screens))).parent
+    for file in folder.glob("*.py"):
+        importlib.import_module(f"{screens.__name__}.{file.stem}")
+    named = {kind for kind in _below(Screen) if "name_in_commands" in vars(kind)}
+    ours = {kind for kind in named if kind.__module__.startswith("ckpt_tui.")}
+    assert ours == {parts[0] for parts in SCREENS}
+
+
+def _below(kind: type) -> set[type]:
+    return {kind}.union(*(_below(below) for below in kind.__subclasses__()))
 
 
 def test_ids_are_unique_and_keys_reach_every_terminal() -> None:
     assert len({c.id for c in COMMANDS}) == len(COMMANDS)
     confused = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "shift+enter"}
     assert not confused & {key for c in COMMANDS for key in c.keys.split(",")}
-    assert all(set(c.screens) <= set(SCREENS) for c in COMMANDS)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_bindings_carry_what_keymap_and_tooltips_need(screen: str) -> None:
-    bindings = bindings_for(screen)
-    assert [b.id for b in bindings] == [c.id for c in commands_for(screen)]
-    assert all(b.tooltip and b.description for b in bindings)
+@every_screen
+def test_every_binding_comes_from_the_table_and_is_explained(parts: Parts) -> None:
+    known = {command.id for command in COMMANDS}
+    for binding in bound_on(parts):
+        assert binding.id in known or str(binding.id).startswith("tab-")
+        assert binding.tooltip
+        assert binding.description
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_the_key_line_fits_80_columns_with_every_key(screen: str) -> None:
-    keys = [Key(c.shown_key, c.footer) for c in key_line_for(screen)]
-    assert keys[-1] == Key("?", "help")
-    # a tab of a checkpoint hides what does nothing in it, a result what belongs to the plan
-    assert len(keys) <= MOST + 1 or screen in (CHECKPOINT, CONVERT)
-    assert len(chosen(keys, 78)) == min(len(keys), MOST)
+def test_every_command_is_bound_somewhere() -> None:
+    found = {binding.id for parts in SCREENS for binding in bound_on((*parts, CkptApp))}
+    assert {command.id for command in COMMANDS} - found == set()
+
+
+@every_screen
+def test_every_binding_has_an_action(parts: Parts) -> None:
+    for part in parts:
+        for binding in bindings_of(part):
+            name = binding.action.partition("(")[0]
+            owner = CkptApp if name.startswith("app.") else part
+            assert hasattr(owner, f"action_{name.removeprefix('app.')}"), (part, binding.id)
+
+
+def test_tabs_have_keys_in_their_order() -> None:
+    bindings = [b for b in tab_bindings(["Overview", "Files"]) if isinstance(b, Binding)]
+    assert [(b.key, b.action, b.id) for b in bindings] == [
+        ("1", "show_tab(1)", "tab-1"),
+        ("2", "show_tab(2)", "tab-2"),
+    ]
+    assert len(set(TAB_KEYS)) == len(TAB_KEYS) == 12
 
 
 @pytest.mark.parametrize("width", range(4, 80, 5))
@@ -71,30 +118,18 @@ def test_a_narrow_key_line_drops_whole_keys_and_keeps_help(width: int) -> None:
         assert kept[-1] == keys[-1]
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_help_has_every_command_on_lines_of_80_cells(screen: str) -> None:
-    text = help_text(screen)
-    assert max(cell_len(line) for line in text.split("\n")) <= 80
-    assert {line[11:12] for line in text.split("\n")} == {" "}, "titles stand below each other"
-    for command in commands_for(screen):
-        assert command.id.startswith("tab-") or command.title in text
-
-
-@pytest.mark.parametrize("screen", SCREENS)
-def test_help_promises_next_match_only_where_there_is_one(screen: str) -> None:
-    ids = {c.id for c in commands_for(screen)}
-    assert ("n and N step" in help_text(screen)) == ({"next", "previous"} <= ids)
-
-
 class Desk(Screen[None]):
-    BINDINGS = [*bindings_for(BROWSER)]  # noqa: RUF012
+    BINDINGS = [  # noqa: RUF012
+        *EVERYWHERE,
+        *bound("open convert diagnose mark copy-image search-lines", "log"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
         self.done: list[str] = []
 
     def compose(self) -> ComposeResult:
-        yield KeyLine(BROWSER, {"convert": "x"})
+        yield KeyLine()
 
     def action_open(self) -> None:
         self.done.append("open")
@@ -108,6 +143,9 @@ class Desk(Screen[None]):
 
 
 class Office(ThemedApp[None]):
+    BINDINGS = bound("", "quit palette", "quit")
+    own_keys = {"convert": "x"}  # noqa: RUF012
+
     def on_mount(self) -> None:
         self.push_screen(Desk())
 
@@ -132,7 +170,7 @@ async def test_the_palette_runs_what_the_screen_allows() -> None:
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, Desk)
-        offered = {command.title: command for command in palette(BROWSER, screen)}
+        offered = {command.title: command for command in palette(screen)}
         assert "Mark to compare" not in offered
         assert "Diagnose" not in offered
         await offered["Open"].callback()
@@ -149,10 +187,27 @@ async def test_a_users_keymap_names_commands_by_id() -> None:
         assert screen.done == ["convert"]
 
 
-def lines(screen_name: str) -> Any:
+async def test_help_has_every_command_on_lines_of_80_cells() -> None:
+    app = Office()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        text = help_text(app.screen)
+        here, _, rest = text.partition(UNUSABLE)
+        assert max(cell_len(line) for line in text.split("\n")) <= 80
+        assert {line[11:12] for line in here.split("\n") if line} == {" "}, "titles are aligned"
+        titles = {b.id: b.description for b in bindings_of(Desk)}
+        for command_id, title in titles.items():
+            assert (title in rest) == (command_id == "mark"), "the screen hides it"
+            assert (title in here) == (command_id != "mark")
+        assert f"\n{shown_key('x'):<11} Convert" in here
+
+
+def lines(*ids: str) -> Any:
     class Bare(Screen[None]):
+        BINDINGS = [*EVERYWHERE, *bound(" ".join(ids))]  # noqa: RUF012
+
         def compose(self) -> ComposeResult:
-            yield KeyLine(screen_name)
+            yield KeyLine()
 
     class Shown(ThemedApp[None]):
         def on_mount(self) -> None:
@@ -162,8 +217,10 @@ def lines(screen_name: str) -> Any:
 
 
 def test_key_line_looks_narrow(snap_compare: Any) -> None:
-    assert snap_compare(lines(BROWSER), terminal_size=(80, 24))
+    app = lines("open", "convert", "diagnose", "mark", "copy-image", "search-lines")
+    assert snap_compare(app, terminal_size=(80, 24))
 
 
 def test_key_line_looks_wide(snap_compare: Any) -> None:
-    assert snap_compare(lines(CHECKPOINT), terminal_size=(120, 40))
+    app = lines("open", "address", "save", "go-to", "used-by", "problems", "filter")
+    assert snap_compare(app, terminal_size=(120, 40))

@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.ui.jobs import JobDone, JobFailed, JobHost, JobProgress, Task, explained
+from ckpt_tui.ui.jobs import JobEnded, JobHost, JobProgress, Task, explained
 from ckpt_tui.ui.theme import ThemedApp
 from ckpt_tui.ui.widgets.job_bar import JobBar
 
@@ -111,8 +111,8 @@ async def test_a_stale_result_is_dropped(open_gate: threading.Event) -> None:
         screen.start("second", lambda progress: (open_gate.set(), "young")[1])
         await settle(app, pilot)
         # the abandoned thread has no worker to wait for; send what it would send
-        screen.post_message(JobDone(screen, 1, "first", "old"))
-        screen.post_message(JobFailed(screen, 1, "first", CkptError("old")))
+        screen.post_message(JobEnded(screen, 1, "first", "old"))
+        screen.post_message(JobEnded(screen, 1, "first", error=CkptError("old")))
         screen.post_message(JobProgress(screen, 1, "first", "old", 1, 2))
         await pilot.pause()
         assert screen.told == [("done", "young")]
@@ -187,7 +187,7 @@ async def test_what_a_result_holds_is_let_go_of_if_nobody_has_looked_at_it(
         real = screen.post_message
 
         def hold_back(message: Message) -> bool:
-            if not isinstance(message, JobDone):
+            if not isinstance(message, JobEnded):
                 return real(message)
             posted.set()
             return True
@@ -277,7 +277,7 @@ async def test_waiting_progress_is_replaced() -> None:
     app = Office()
     async with app.run_test() as pilot:
         screen = desk(app)
-        screen.latest_news = 5
+        screen.runner.latest_news = 5
         for done in range(200):
             screen.post_message(JobProgress(screen, 5, "x", "reading", done, 200))
         await pilot.pause()

@@ -90,7 +90,7 @@ async def test_own_keys_are_in_the_tab_line_the_palette_and_the_help(data: Path)
         assert "command" in screen_text(app), "clicks go to the tab that is drawn there"
         await pilot.press("question_mark")
         await settle(app, pilot)
-        assert "Show Sizes" in help_text("checkpoint", own)
+        assert "Show Sizes" in help_text(app.screen_stack[-2])
 
 
 def test_registries_of_the_settings_are_listed_after_those_added() -> None:

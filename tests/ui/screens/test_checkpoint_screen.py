@@ -15,7 +15,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats import opened as formats
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.panes.table import PANES
-from ckpt_tui.ui.screens import checkpoint
+from ckpt_tui.ui.screens import reading
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -54,20 +54,20 @@ def opening(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Gate:
         gate.wait(progress)
         return real(target, progress, **more)
 
-    monkeypatch.setattr(checkpoint, "open_checkpoint", slow)
+    monkeypatch.setattr(reading, "open_checkpoint", slow)
     return gate
 
 
 @pytest.fixture
 def checking(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Gate:
     """The checks wait at the gate."""
-    real = checkpoint.diagnose_opened
+    real = reading.diagnose_opened
 
     def slow(opened: Any, found: Any, progress: Progress, *more: Any) -> Any:
         gate.wait(progress)
         return real(opened, found, progress, *more)
 
-    monkeypatch.setattr(checkpoint, "diagnose_opened", slow)
+    monkeypatch.setattr(reading, "diagnose_opened", slow)
     return gate
 
 
@@ -198,7 +198,7 @@ async def test_checks_that_failed_say_why(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object) -> None:
         raise CkptError("The disk is gone.", "It was pulled out.", "Put it back.")
 
-    monkeypatch.setattr(checkpoint, "diagnose_opened", fail)
+    monkeypatch.setattr(reading, "diagnose_opened", fail)
     async with shown(WEB, "0") as pilot:
         text = screen_text(pilot.app)  # type: ignore[arg-type]
         assert "not checked" in text.split("\n")[0]
@@ -210,15 +210,14 @@ async def test_the_diagnosis_names_reason_proof_and_cure() -> None:
         text = screen_text(pilot.app)  # type: ignore[arg-type]
         assert "It failed because" in text
         assert "tcp-established" in text
-        pane = screen(pilot).pane
-        assert pane is not None
-        assert "--tcp-established" in pane.copy_text(whole_row=False)
+        await press(pilot, "y")
+        assert "--tcp-established" in pilot.app.clipboard
 
 
 async def test_a_checkpoint_without_faults_says_that_nothing_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(checkpoint, "this_host", lambda: None)
+    monkeypatch.setattr(reading, "this_host", lambda: None)
     async with shown(COUNTER, "0") as pilot:
         text = screen_text(pilot.app)  # type: ignore[arg-type]
         assert "intact" in text.split("\n")[0]

@@ -16,7 +16,7 @@ from ckpt_tui.checkpoint.items import Recovered
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.panes import recovered
-from ckpt_tui.ui.screens import convert
+from ckpt_tui.ui.screens import checkpoint, convert
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.compare import CompareScreen
@@ -90,7 +90,7 @@ async def let_go(pilot: Any, closed: list[object], count: int) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "screen", "count"),
     [
-        (CheckpointScreen, "_open", lambda: CheckpointScreen(COUNTER), 1),
+        (checkpoint, "open_target", lambda: CheckpointScreen(COUNTER), 1),
         (FormatsScreen, "_open", lambda: FormatsScreen(COUNTER), 1),
         (CompareScreen, "_open", lambda: CompareScreen(COUNTER, WEB), 2),
         (convert, "prepare", lambda: ConvertScreen(WEB), 1),

@@ -15,7 +15,7 @@ from driving import UI, press, without_pause
 
 from ckpt_tui.formats import roots
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.screens import checkpoint
+from ckpt_tui.ui.screens import reading
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.convert import ConvertScreen
@@ -48,8 +48,8 @@ def still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roots, "known_stores", lambda: iter(()))
     monkeypatch.setattr(BrowseCard, "set_timer", without_pause)
     monkeypatch.setattr("ckpt_tui.diagnose.host.this_host", lambda: None)
-    monkeypatch.setattr(checkpoint, "this_host", lambda: None)
-    monkeypatch.setattr(checkpoint, "base_tree", lambda *_: nullcontext())
+    monkeypatch.setattr(reading, "this_host", lambda: None)
+    monkeypatch.setattr(reading, "base_tree", lambda *_: nullcontext())
 
 
 def keys(*pressed: str) -> Callable[[Any], Any]:

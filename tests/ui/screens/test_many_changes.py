@@ -83,7 +83,7 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         assert shown.list_view.choice.needle == "t"
         await press(pilot, "escape", "escape")
         entries = screen.checkpoint.delta.entries
-        await _until(pilot, lambda: len(shown.table.rows) == len(entries))
+        await _until(pilot, lambda: len(shown.list_view.table.rows) == len(entries))
         assert shown.go_to(key)
         await press(pilot, "1")
         assert "the changes are being read" not in screen_text(app)
@@ -119,7 +119,7 @@ async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed
         assert screen.checkpoint.is_loaded
         shown, entries = screen.pane, screen.checkpoint.delta.entries
         assert isinstance(shown, DeltaPane)
-        await _until(pilot, lambda: len(shown.table.rows) == len(entries))
+        await _until(pilot, lambda: len(shown.list_view.table.rows) == len(entries))
 
 
 @pytest.mark.parametrize("tab", [1, 6])

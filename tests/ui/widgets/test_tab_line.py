@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from demo import screen_text
 from textual.app import ComposeResult
+from textual.screen import Screen
 
 from ckpt_tui.ui.panes.table import PANES
 from ckpt_tui.ui.theme import ThemedApp
@@ -13,7 +14,7 @@ from ckpt_tui.ui.widgets.tab_line import TabLine
 KEYS = "1234567890-="
 
 
-class Tabs(ThemedApp[None]):
+class Tabbed(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self.chosen: list[int] = []
@@ -21,16 +22,22 @@ class Tabs(ThemedApp[None]):
     def compose(self) -> ComposeResult:
         yield TabLine([(pane.name, pane.short) for pane in PANES])
 
-    def on_tab_line_tab_chosen(self, message: TabLine.TabChosen) -> None:
-        self.chosen.append(message.number)
+    def action_show_tab(self, number: int) -> None:
+        self.chosen.append(number)
+
+
+class Tabs(ThemedApp[None]):
+    def on_mount(self) -> None:
+        self.push_screen(Tabbed())
 
 
 @pytest.mark.parametrize("width", [45, 60, 79, 80, 120, 200])
 async def test_the_keys_of_all_tabs_fit_and_the_shown_one_has_its_name(width: int) -> None:
     app = Tabs()
     async with app.run_test(size=(width, 3)) as pilot:
+        await pilot.pause()
         for number, pane in enumerate(PANES, 1):
-            app.query_one(TabLine).show(number)
+            app.screen.query_one(TabLine).show(number)
             await pilot.pause()
             line = screen_text(app).split("\n")[0]
             words = line.split()
@@ -42,7 +49,10 @@ async def test_the_keys_of_all_tabs_fit_and_the_shown_one_has_its_name(width: in
 async def test_a_click_on_a_key_chooses_its_tab(width: int) -> None:
     app = Tabs()
     async with app.run_test(size=(width, 3)) as pilot:
+        await pilot.pause()
         line = screen_text(app).split("\n")[0]
         for key in KEYS:
             await pilot.click(TabLine, offset=(line.index(key), 0))
-        assert app.chosen == list(range(1, len(PANES) + 1))
+        screen = app.screen
+        assert isinstance(screen, Tabbed)
+        assert screen.chosen == list(range(1, len(PANES) + 1))

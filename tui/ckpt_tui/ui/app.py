@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from ckpt_tui.checkpoint.ref import Ref
@@ -17,7 +17,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui import collector
-from ckpt_tui.ui.commands import palette
+from ckpt_tui.ui.commands import bound, palette
 from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison, ShowLog
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.theme import DARK, ThemedApp
@@ -46,7 +46,7 @@ class ScreensApp(ThemedApp[None]):
             return
         self.push_screen(ViewScreen(message.path, window), lambda _: window.close())
 
-    def open_target(self, target: str, tab: int = 1, ref: Ref | None = None) -> None:
+    def open_target(self, target: str, tab: str = "Overview", ref: Ref | None = None) -> None:
         """Open one checkpoint, or a log, over what is shown; `tab` and `ref` as in
         `ShowCheckpoint`."""
         from ckpt_tui.formats.log_files import holds_log
@@ -71,10 +71,7 @@ class CkptApp(ScreensApp):
 
     TITLE = "ckpt-tui"
     CSS_PATH = "app.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-        Binding("colon", "command_palette", "Commands", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bound("", "quit palette", "quit")
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual types it
 
@@ -133,7 +130,7 @@ class CkptApp(ScreensApp):
 
         name = getattr(self.screen, "name_in_commands", "")
         if name:
-            self.push_screen(HelpScreen(name, self.own_keys))
+            self.push_screen(HelpScreen(name))
 
     def action_export_view(self) -> None:
         """Ask for a file and save what is shown."""
@@ -142,9 +139,8 @@ class CkptApp(ScreensApp):
         ask_to_export(self)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        name = getattr(screen, "name_in_commands", "")
-        if name:
-            yield from palette(name, screen)
+        if getattr(screen, "name_in_commands", ""):
+            yield from palette(screen)
         yield SystemCommand(
             "Change the theme", "Dark, light or the terminal's own", self.search_themes
         )

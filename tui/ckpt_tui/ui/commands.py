@@ -1,17 +1,17 @@
-"""What a user can tell the program: one table for keys, palette, help, key line and own keymaps."""
+"""What a user can tell the program: the words and keys of each command, which screens and widgets
+bind by its id. Key line, palette and help are made of what is bound where the focus is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import filterfalse
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 from textual.app import SystemCommand
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.widget import Widget
 
 BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, CHAIN, VIEW, COPY, FORMATS = (
     "browser",
@@ -26,29 +26,6 @@ BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, CHAIN, VIEW, COPY, FORMATS = (
 )
 """Names of the screens; `VIEW` is one thing in full: an image decoded, a file, bytes, a log."""
 
-SCREENS = (BROWSER, CHECKPOINT, DIAGNOSIS, CONVERT, COMPARE, CHAIN, VIEW, COPY, FORMATS)
-
-TABS = (
-    "Overview",
-    "Processes",
-    "Files",
-    "Sockets",
-    "Memory",
-    "Filesystem",
-    "Mounts",
-    "Images",
-    "Sizes",
-    "Diagnosis",
-    "Recovered",
-    "Namespaces",
-)
-"""Of a checkpoint, in the order of their keys 1 … 9, 0, -, =. Cgroups are beside namespaces."""
-
-DIAGNOSIS_TAB = TABS.index("Diagnosis") + 1
-"""Number of the tab, as its key counts."""
-
-_TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus", "equals_sign")
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -59,137 +36,119 @@ class Command:
     keys: str
     """As Textual spells them, comma between; the first one is shown."""
     action: str
-    """Runs on the screen unless it names `app.`."""
+    """Runs on the node that binds it, unless it names `app.`."""
     title: str
     """For palette and help; a verb first."""
     help: str
-    """One sentence for who does not know yet."""
+    """One sentence for a new user."""
     footer: str = ""
     """One or two words for the key line; empty: not worth a place there."""
-    screens: tuple[str, ...] = SCREENS
-    """Where it can be done."""
-    line: tuple[str, ...] = SCREENS
-    """Where the key line shows it, if it has a footer."""
 
-    @property
-    def shown_key(self) -> str:
-        """The first key as it is written on the screen."""
-        return shown_key(self.keys)
+    def binding(self, *, show: bool = False, priority: bool = False) -> Binding:
+        """Return a binding; with `show` it asks for a place on the key line."""
+        return Binding(
+            self.keys,
+            self.action,
+            self.title,
+            tooltip=self.help,
+            show=show,
+            id=self.id,
+            priority=priority,
+        )
 
-
-def tab_key(number: int) -> str:
-    """Return the key of a tab, as Textual spells it; tabs count from 1."""
-    return _TAB_KEYS[number - 1]
-
-
-_LISTS = (BROWSER, CHECKPOINT, COMPARE)
-_ROWS = (CHECKPOINT, COMPARE)
-_INSIDE = (CHECKPOINT, VIEW)
-_READING = (DIAGNOSIS, VIEW)
 
 COMMANDS: tuple[Command, ...] = (
     Command("open", "enter", "open", "Open", "Go into what is under the cursor.",
-            "open", (BROWSER, CHECKPOINT, DIAGNOSIS, COMPARE, CHAIN)),
-    Command("start", "enter", "start", "Start", "Write the new image.", "start", (CONVERT,)),
+            "open"),
+    Command("start", "enter", "start", "Start", "Write the new image.", "start"),
     Command("open-result", "o", "open_result", "Open the result", "Look into the new image.",
-            "open it", (CONVERT,)),
+            "open it"),
     Command("convert", "c", "convert", "Convert", "Plan another format; writes nothing yet.",
-            "convert", (BROWSER, CHECKPOINT), line=(BROWSER,)),
+            "convert"),
     Command("diagnose", "d", "diagnose", "Diagnose", "Why it failed, and what would fail here.",
-            "diagnose", (BROWSER, CHECKPOINT), line=(BROWSER,)),
+            "diagnose"),
     Command("log", "l", "app.read_log", "Read a log",
-            "Why it failed; a file, or paste its lines.", screens=(BROWSER, CHECKPOINT, DIAGNOSIS)),
+            "Why it failed; a file, or paste its lines."),
     Command("mark", "space", "mark", "Mark to compare", "Any number; esc unmarks all.",
-            "mark", (BROWSER,)),
+            "mark"),
     Command("compare", "C", "compare", "Compare what is marked",
-            "Two side by side, more as a time line.", screens=(BROWSER,)),
+            "Two side by side, more as a time line."),
     Command("add", "a", "add_checkpoint", "Add a checkpoint",
-            "Three and more are a time line.", "add one", (COMPARE, CHAIN)),
-    Command("formats", "t", "formats", "Ways to restore", "What each engine would read and write.",
-            screens=(BROWSER, CHECKPOINT, COMPARE)),
+            "Three and more are a time line.", "add one"),
+    Command("formats", "t", "formats", "Ways to restore", "What each engine would read and write."),
     Command("measure", "m", "measure", "Measure", "Run the data steps here and time them.",
-            "measure", (FORMATS,)),
+            "measure"),
     Command("copy-image", "p", "copy_image", "Copy to another place",
-            "To a registry, an OCI layout or an archive.", "copy to", (BROWSER,)),
+            "To a registry, an OCI layout or an archive.", "copy to"),
     Command("add-registry", "a", "add_registry", "Add a registry",
-            "Logins stay with docker and podman.", screens=(BROWSER,)),
+            "Logins stay with docker and podman."),
     Command("forget-registry", "delete", "forget_registry", "Forget the registry",
-            "Take it from the list.", screens=(BROWSER,)),
+            "Take it from the list."),
     Command("target", "t", "change_target", "Change the target", "Write to another place.",
-            "target", (CONVERT,)),
+            "target"),
     Command("base", "b", "change_base", "Change the base image", "Store what differs from it.",
-            "base", (CONVERT,)),
+            "base"),
     Command("repository", "f", "change_repository", "Change the repository",
-            "Say where the result will live: HOST/REPO.", "for", (CONVERT,)),
+            "Say where the result will live: HOST/REPO.", "for"),
     Command("keep-delta", "k", "keep_delta", "Keep the delta as a tar",
-            "The half step: needs no base image.", "half step", (CONVERT,)),
+            "The half step: needs no base image.", "half step"),
     Command("address", "a", "ask_address", "Go to an address", "Show the bytes at an address.",
-            "address", (CHECKPOINT,)),
+            "address"),
     Command("save", "w", "save", "Save the bytes", "Write what is under the cursor to a file.",
-            "save", _INSIDE),
+            "save"),
     Command("hex", "x", "toggle_hex", "Text or bytes", "Show the other of the two.",
-            "text or bytes", (VIEW,)),
+            "text or bytes"),
     Command("go-to", "g", "go_to", "Go to", "Follow a link to what it names.",
-            "go to", (CHECKPOINT,)),
+            "go to"),
     Command("used-by", "u", "used_by", "Used by", "List who refers to this.",
-            "used by", (CHECKPOINT,)),
+            "used by"),
     Command("problems", "z", "problems_only", "Problems only", "Hide what is as it should be.",
-            "problems", (CHECKPOINT, DIAGNOSIS)),
+            "problems"),
     Command("filter", "f", "filter", "Filter", "Show only rows with every word you type.",
-            "filter", _LISTS, line=(CHECKPOINT, COMPARE)),
+            "filter"),
     Command("count-pages", "p", "count_pages", "Count the pages",
-            "Tell zero and equal ones from the rest.", "count pages", (CHECKPOINT,)),
+            "Tell zero and equal ones from the rest.", "count pages"),
     Command("count-with", "P", "count_pages_with", "Pages in another one",
-            "Count what another checkpoint has, too.", screens=(CHECKPOINT,)),
+            "Count what another checkpoint has, too."),
     Command("breakdown", "b", "next_breakdown", "Divide another way",
-            "By component, memory, layer, file.", screens=(CHECKPOINT,)),
+            "By component, memory, layer, file."),
     Command("search", "/", "search", "Search", "Find text; n and N step through it.",
-            "search", (*_ROWS, *_READING), line=_READING),
+            "search"),
     Command("search-lines", "/", "search", "Search", "Show only lines that have the text.",
-            "search", (BROWSER,)),
-    Command("next", "n", "next_match", "Next match", "Go to the next place found.",
-            screens=(*_ROWS, *_READING)),
-    Command("previous", "N", "previous_match", "Previous match", "Go to the place found before.",
-            screens=(*_ROWS, *_READING)),
-    Command("sort", "s", "sort", "Sort by the next column", "A click on a title sorts by it.",
-            screens=(BROWSER, CHECKPOINT)),
-    Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round.",
-            screens=(BROWSER, CHECKPOINT)),
+            "search"),
+    Command("next", "n", "next_match", "Next match", "Go to the next place found."),
+    Command("previous", "N", "previous_match", "Previous match", "Go to the place found before."),
+    Command("sort", "s", "sort", "Sort by the next column", "A click on a title sorts by it."),
+    Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round."),
     Command("inside", "right", "look_inside", "Look inside",
-            "Images of an archive; layers of an image.", screens=(BROWSER,)),
-    Command("outside", "left", "close_branch", "Close the branch", "Or go to the one around it.",
-            screens=(BROWSER,)),
-    Command("copy-digest", "Y", "copy_digest", "Copy the digest", "Send it to the clipboard.",
-            screens=(BROWSER,)),
+            "Images of an archive; layers of an image."),
+    Command("outside", "left", "close_branch", "Close the branch", "Or go to the one around it."),
+    Command("copy-digest", "Y", "copy_digest", "Copy the digest", "Send it to the clipboard."),
     Command("copy", "y", "copy", "Copy the value", "Send it to the clipboard.",
-            "copy", (BROWSER, CHECKPOINT, CONVERT, COMPARE, CHAIN, FORMATS, *_READING),
-            line=(CONVERT, *_READING)),
-    Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard.",
-            screens=(*_ROWS, VIEW)),
+            "copy"),
+    Command("copy-row", "Y", "copy_row", "Copy the row", "Send the whole line to the clipboard."),
     Command("expand", "space", "toggle_branch", "Open or close a branch",
-            "Show or hide what is in it.", screens=(CHECKPOINT,)),
-    Command("reveal", "r", "reveal", "Show secrets", "Show what looks like a secret, or hide it.",
-            screens=(*_INSIDE, COMPARE)),
-    Command("pager", "v", "pager", "Open in $PAGER", "Control characters are escaped in it.",
-            screens=_INSIDE),
-    Command("refresh", "r,f5", "refresh_list", "Look again", "Read the list anew.",
-            screens=(BROWSER,)),
-    *(
-        Command(f"tab-{number}", tab_key(number), f"show_tab({number})", f"Show {name}",
-                f"Go to the tab {name}.", screens=(CHECKPOINT,))
-        for number, name in enumerate(TABS, 1)
-    ),
+            "Show or hide what is in it."),
+    Command("reveal", "r", "reveal", "Show secrets", "Show what looks like a secret, or hide it."),
+    Command("pager", "v", "pager", "Open in $PAGER", "Control characters are escaped in it."),
+    Command("refresh", "r,f5", "refresh_list", "Look again", "Read the list anew."),
     Command("export", "e", "app.export_view", "Save this view",
             "As .svg, or its list as .txt, .md, .json."),
     Command("back", "escape", "back", "Back", "Stop the work, close the panel, or go back.",
-            "back", line=(CONVERT, COMPARE, CHAIN, COPY, FORMATS, *_READING)),
+            "back"),
     Command("leave", "q", "leave", "Leave", "Go back; from the first screen, quit."),
     Command("quit", "ctrl+q", "app.quit", "Quit", "End the program."),
     Command("suspend", "ctrl+z", "app.suspend_process", "Suspend", "To the shell; fg returns."),
     Command("palette", ":,ctrl+p", "app.command_palette", "Commands", "Find a command by name."),
     Command("help", "?,f1", "app.show_help", "Help", "Show the keys of this screen.", "help"),
 )  # fmt: skip
-"""In the order of the key line and of the help."""
+"""In the order of the key line and of the help; tabs are beside."""
+
+_BY_ID = {command.id: command for command in COMMANDS}
+_ORDER = {command.id: number for number, command in enumerate(COMMANDS)}
+
+TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus", "equals_sign")
+"""Keys of the tabs of a checkpoint, in their order."""
 
 _KEY_NAMES = {
     "escape": "esc",
@@ -213,6 +172,31 @@ MOVING = (
 """Keys that every list answers to: shown key, title, help."""
 
 
+def bound(shown: str = "", hidden: str = "", first: str = "") -> list[BindingType]:
+    """Return `BINDINGS` of commands by their ids, blanks between. `shown` are those that ask for a
+    place on the key line. Those that are `first`, too, are handled before the next key is looked
+    at, so that what is typed behind one reaches the line that it opens."""
+    return [
+        _BY_ID[name].binding(show=show, priority=name in first.split())
+        for ids, show in ((shown, True), (hidden, False))
+        for name in ids.split()
+    ]
+
+
+def tab_bindings(names: Sequence[str]) -> list[BindingType]:
+    """Return the `BINDINGS` of a screen with these tabs; their numbers count from 1."""
+    return [
+        Command(
+            f"tab-{number}", key, f"show_tab({number})", f"Show {name}", f"Go to the tab {name}."
+        ).binding()
+        for number, (key, name) in enumerate(zip(TAB_KEYS, names, strict=False), 1)
+    ]
+
+
+EVERYWHERE = bound("help", "back export leave suspend")
+"""What every screen has that is not a question."""
+
+
 def shown_key(keys: str) -> str:
     """Return the first of some keys as it is written on the screen."""
     first = keys.split(",")[0]
@@ -222,76 +206,94 @@ def shown_key(keys: str) -> str:
 def own_key(app: object, command_id: str) -> str:
     """Return the first key of a command as it is written on the screen: the user's own, if the
     settings have one."""
-    default = next(command.keys for command in COMMANDS if command.id == command_id)
-    return shown_key(getattr(app, "own_keys", {}).get(command_id, default))
+    return shown_key(_own_keys(app, command_id))
 
 
-def commands_for(screen_name: str) -> tuple[Command, ...]:
-    """Return what can be done on a screen, in the order of the table."""
-    return tuple(command for command in COMMANDS if screen_name in command.screens)
+def _own_keys(app: object, command_id: str) -> str:
+    own: str | None = getattr(app, "own_keys", {}).get(command_id)
+    if own is not None:
+        return own
+    if command_id.startswith("tab-"):
+        return TAB_KEYS[int(command_id.removeprefix("tab-")) - 1]
+    return _BY_ID[command_id].keys
 
 
-def bindings_for(screen_name: str) -> list[Binding]:
-    """Return the `BINDINGS` of a screen."""
-    return [
-        Binding(
-            command.keys,
-            command.action,
-            command.title,
-            tooltip=command.help,
-            show=command in key_line_for(screen_name),
-            id=command.id,
-        )
-        for command in commands_for(screen_name)
-    ]
+class Active(NamedTuple):
+    """A command that can be done now."""
+
+    node: DOMNode
+    """What binds it."""
+    binding: Binding
+    enabled: bool
+    """False: greyed out."""
+
+    async def run(self) -> None:
+        """Do what its key does."""
+        await self.node.app.run_action(self.binding.action, self.node)
 
 
-def key_line_for(screen_name: str) -> tuple[Command, ...]:
-    """Return the commands that ask for a place on the key line, the important ones first."""
-    return tuple(c for c in commands_for(screen_name) if c.footer and screen_name in c.line)
+def active(screen: Screen[Any]) -> dict[str, Active]:
+    """Return what can be done where the focus is, by the id of the command, in the order of the
+    table: what the widgets around the focus bind and their `check_action` does not hide."""
+    found: dict[str, Active] = {}
+    for node in (screen.focused or screen).ancestors_with_self:
+        for binding in bindings_of(type(node)):
+            name = binding.action.partition("(")[0]
+            state = True if name.startswith("app.") else node.check_action(name, ())
+            if state is not False:
+                found.setdefault(binding.id or "", Active(node, binding, bool(state)))
+    return dict(sorted(found.items(), key=lambda item: _place(item[0])))
 
 
-def node_for(screen: Screen[Any], action: str) -> Widget:
-    """Return what answers the key of an action: the innermost widget around the focus that has it
-    and does not hide it, else the screen."""
-    name = action.partition("(")[0]
-    around = screen.focused.ancestors_with_self if screen.focused else (screen,)
-    able = (n for n in around if isinstance(n, Widget) and hasattr(n, f"action_{name}"))
-    return next((n for n in able if n.check_action(name, ()) is not False), screen)
+def _place(command_id: str) -> tuple[int, int]:
+    """Return what sorts commands; tabs come before what every screen has."""
+    if command_id.startswith("tab-"):
+        return _ORDER["export"] - 1, int(command_id.removeprefix("tab-"))
+    return _ORDER.get(command_id, len(_ORDER)), -1
 
 
-def allowed(command: Command, screen: Screen[Any]) -> bool | None:
-    """Return what the `check_action` of its widget says: None for greyed out, False for hidden."""
-    name = command.action.partition("(")[0]
-    return True if name.startswith("app.") else node_for(screen, name).check_action(name, ())
+def key_line(screen: Screen[Any]) -> Iterator[tuple[Command, Active]]:
+    """Yield what asks for a place on the key line, the important ones first."""
+    for command_id, found in active(screen).items():
+        command = _BY_ID.get(command_id)
+        if command is not None and command.footer and found.binding.show:
+            yield command, found
 
 
-def palette(screen_name: str, screen: Screen[Any]) -> Iterator[SystemCommand]:
+def palette(screen: Screen[Any]) -> Iterator[SystemCommand]:
     """Yield what the command palette offers on a screen, for `App.get_system_commands`."""
-    for command in commands_for(screen_name):
-        if allowed(command, screen):
-            yield SystemCommand(
-                command.title,
-                f"{command.help}  {own_key(screen.app, command.id)}",
-                partial(node_for(screen, command.action).run_action, command.action),
-            )
+    for command_id, found in active(screen).items():
+        if found.enabled:
+            words = f"{found.binding.tooltip}  {own_key(screen.app, command_id)}"
+            yield SystemCommand(found.binding.description, words, found.run)
 
 
-def help_text(
-    screen_name: str,
-    own_keys: Mapping[str, str] | None = None,
-    usable: Callable[[Command], bool] = lambda _: True,
-) -> str:
+def help_text(screen: Screen[Any]) -> str:
     """Return the keys of a screen as aligned lines of at most 80 cells; tabs share one line.
 
-    `own_keys` are the user's by the id of a command. What is not `usable` comes last, under a
-    heading.
+    What cannot be done where the focus is comes last, under a heading.
     """
-    commands = commands_for(screen_name)
-    lines = [*MOVING, *_help_lines(filter(usable, commands), own_keys or {})]
-    rest = [*_help_lines(filterfalse(usable, commands), own_keys or {})]
+    usable = active(screen)
+    lines = [*MOVING, *_help_lines(screen, (b.binding for b in usable.values()))]
+    others = {b.id: b for b in _bound_on(screen) if b.id and b.id not in usable}
+    rest = [*_help_lines(screen, sorted(others.values(), key=lambda b: _place(b.id or "")))]
     more = ["", UNUSABLE, *map(_aligned, rest)] if rest else []
     return "\n".join([*map(_aligned, lines), *more])
+
+
+def _bound_on(screen: Screen[Any]) -> Iterator[Binding]:
+    """Yield what is bound by any part of a screen, made or not: see `binders`."""
+    kinds: Iterable[type[DOMNode]] = getattr(screen, "binders", ())
+    for kind in kinds:
+        yield from bindings_of(kind)
+    for node in screen.walk_children(with_self=True):
+        yield from bindings_of(type(node))
+
+
+def bindings_of(kind: type[DOMNode]) -> Iterator[Binding]:
+    """Yield the commands that a class and its bases bind."""
+    declared = chain.from_iterable(vars(base).get("BINDINGS", ()) for base in kind.__mro__)
+    return (b for b in declared if isinstance(b, Binding) and b.id)
 
 
 def _aligned(line: tuple[str, str, str]) -> str:
@@ -299,16 +301,14 @@ def _aligned(line: tuple[str, str, str]) -> str:
     return f"{keys:<11} {title:<23} {help_line}"
 
 
-def _help_lines(
-    commands: Iterable[Command], own: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
+def _help_lines(screen: Screen[Any], bindings: Iterable[Binding]) -> Iterator[tuple[str, str, str]]:
     """Yield shown keys, title and help."""
-    for command in commands:
-        if command.id.startswith("tab-"):
-            if command.id in own:
-                yield shown_key(own[command.id]), command.title, command.help
-            elif command.id == "tab-1":
+    own = getattr(screen.app, "own_keys", {})
+    for binding in bindings:
+        command_id = binding.id or ""
+        if command_id.startswith("tab-") and command_id not in own:
+            if command_id == "tab-1":
                 yield "1 … 9 0 - =", "Show a tab", "In the order of the titles."
             continue
-        keys = "  ".join(shown_key(key) for key in own.get(command.id, command.keys).split(","))
-        yield keys, command.title, command.help
+        keys = "  ".join(map(shown_key, _own_keys(screen.app, command_id).split(",")))
+        yield keys, binding.description, str(binding.tooltip)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutine
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
-from textual import work
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.worker import active_worker, get_current_worker
@@ -37,8 +36,7 @@ class _Running:
 
     number: int
     name: str
-    then: Callable[[Any], object] | None
-    """None: a job of `start_job`, whose messages are handled by the screen."""
+    then: Callable[[Any], object]
     failed: Callable[[CkptError], object]
     stopped: Callable[[], object]
 
@@ -53,16 +51,13 @@ class JobMessage(Message, bubble=False, no_dispatch=None):
     name: str
     """As given to `JobHost.run`."""
 
-    _after: ClassVar[int] = 0
-    """How much later than its job the message is numbered."""
-
     @property
     def control(self) -> JobHost:
         return self.host
 
     @property
     def no_dispatch(self) -> bool:  # type: ignore[override] # Textual asks just before handling
-        return self.host.latest_news != self.job + self._after
+        return self.host.runner.latest_news != self.job
 
 
 @dataclass(eq=False)
@@ -80,33 +75,12 @@ class JobProgress(JobMessage, bubble=False, no_dispatch=None):
 
 
 @dataclass(eq=False)
-class JobDone(JobMessage, bubble=False, no_dispatch=None):
-    """The job returned `result`. Who reads that owns it, and does so before the next job starts:
-    what nobody has read is let go of then."""
+class JobEnded(JobMessage, bubble=False, no_dispatch=None):
+    """The job returned a result, or raised."""
 
-    returned: object
-    """The result, for `result` alone."""
-
-    @property
-    def result(self) -> object:
-        """What the task returned; the reader's from now on."""
-        self.host.take_over(self.job)
-        return self.returned
-
-
-@dataclass(eq=False)
-class JobFailed(JobMessage, bubble=False, no_dispatch=None):
-    """The job raised."""
-
-    error: CkptError
+    result: object = None
+    error: CkptError | None = None
     """Its sentences may hold foreign text: `printable` before they are shown."""
-
-
-@dataclass(eq=False)
-class JobCancelled(JobMessage, bubble=False, no_dispatch=None):
-    """`cancel_job` was called while the job ran; the thread stops within a moment."""
-
-    _after = 1
 
 
 def explained(name: str, error: Exception) -> CkptError:
@@ -134,25 +108,122 @@ def read_block(window: ByteWindow, offset: int, length: int) -> bytes | CkptErro
         return explained("Reading the bytes", error)
 
 
+class _Results:
+    """Results of jobs that nothing has been done with yet, and how to close what they hold open.
+
+    The thread stores one and then looks whether it is wanted, the loop outdates a job and then
+    sweeps: `pop` gives each to one of them only.
+    """
+
+    def __init__(self) -> None:
+        self._let_go: dict[int, Callable[[], object]] = {}
+
+    def keep(self, job: int, let_go: Callable[[], object]) -> None:
+        self._let_go[job] = let_go
+
+    def take_over(self, job: int) -> None:
+        """Leave the result of a job to the caller."""
+        self._let_go.pop(job, None)
+
+    def drop(self, *jobs: int) -> None:
+        """Close the results of these jobs, without any of all."""
+        for job in jobs or tuple(self._let_go):
+            if (let_go := self._let_go.pop(job, None)) is not None:
+                let_go()
+
+
+class _Runner:
+    """Runs the jobs of a host, and knows the present one."""
+
+    def __init__(self, host: JobHost) -> None:
+        self.latest_news = 0
+        """Number of the latest job, one more once it was cancelled."""
+        self.current: _Running | None = None
+        self._host = host
+        self._results = _Results()
+        self._given: dict[int, tuple[Task[Any], Callable[[Any], object] | None]] = {}
+        """What a job is to do, until its thread begins. Textual keeps the arguments of a worker
+        for as long as the collector of cycles does not look."""
+
+    def begin(
+        self, running: _Running, task: Task[Any], let_go: Callable[[Any], object] | None
+    ) -> None:
+        self._given = {running.number: (task, let_go)}
+        self.current = running
+        for bar in self._host.job_bars:
+            bar.begin(running.name)
+        work = partial(self._work, running.number, running.name)
+        self._host.run_worker(
+            work, thread=True, exclusive=True, group="job", exit_on_error=False, name=running.name
+        )
+
+    def end(self) -> None:
+        """Note that no job runs any more."""
+        self.current = None
+        for bar in self._host.job_bars:
+            bar.end()
+
+    def outdate(self) -> int:
+        """Let no news of the jobs so far be handled, and let go of the results among it; return
+        the number of the next job."""
+        self.latest_news += 1
+        self._results.drop()
+        return self.latest_news
+
+    def _work(self, job: int, name: str) -> None:
+        """Do the job in its thread."""
+        worker, given, host = get_current_worker(), self._given.pop(job, None), self._host
+        if given is None:  # another job came before this one began
+            return
+        task, let_go = given
+
+        def report(step: str, done: int, total: int | None) -> None:
+            host.post_message(JobProgress(host, job, name, step, done, total))
+
+        def unwanted() -> bool:
+            return worker.is_cancelled or self.latest_news != job
+
+        try:
+            result = task(Progress(report, unwanted))
+        except Cancelled:
+            return
+        except Exception as error:  # whatever it is becomes words on the screen, never a crash
+            host.post_message(JobEnded(host, job, name, error=explained(name, error)))
+            return
+        finally:
+            # the thread waits for its next job, and would keep this one's screen until then
+            active_worker.set(None)  # type: ignore[arg-type] # Textual has no word for none
+        if let_go is not None:
+            self._results.keep(job, partial(let_go, result))
+        host.post_message(JobEnded(host, job, name, result))
+        if self.latest_news != job:
+            self._results.drop(job)
+
+    async def follow_up(self, message: JobEnded) -> None:
+        """Do what comes after a job."""
+        current = self.current
+        if current is None or current.number != message.job:
+            return
+        self.end()
+        if message.error is not None:
+            called = current.failed(message.error)
+        else:
+            self._results.take_over(message.job)
+            called = current.then(message.result)
+        if iscoroutine(called):
+            await called
+        collector.keep_all()
+
+
 class JobHost(DOMNode):
     """Mixed into a screen, before `Screen`: runs one job at a time, a later one replaces it.
 
     A widget can be one, too. The job is shown in the `JobBar` below it if there is one.
     """
 
-    latest_news = 0
-    """Number of the latest job, one more once it was cancelled."""
-    _current: _Running | None = None
-
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._unclaimed: dict[int, Callable[[], object]] = {}
-        """By the number of a job, how to let go of its result; until it is handled. The thread
-        stores and then looks whether it is wanted, the loop outdates a job and then sweeps: `pop`
-        gives each to one of them only."""
-        self._given: dict[int, tuple[Task[Any], Callable[[Any], object] | None]] = {}
-        """What a job is to do, until its thread begins. Textual keeps the arguments of a worker
-        for as long as the collector of cycles does not look."""
+        self.runner = _Runner(self)
 
     @property
     def job_bars(self) -> Iterable[JobBar]:
@@ -162,7 +233,7 @@ class JobHost(DOMNode):
     @property
     def job_running(self) -> bool:
         """Whether a job has been started and has not ended."""
-        return self._current is not None
+        return self.runner.current is not None
 
     def run(
         self,
@@ -182,9 +253,8 @@ class JobHost(DOMNode):
         and `let_go` run in the loop of the screen and may start the next job; `then` and `failed`
         may be coroutines.
         """
-        self._begin(
-            name, task, let_go, then, failed or self.job_failed, stopped or self.job_stopped
-        )
+        follow = failed or self.job_failed, stopped or self.job_stopped
+        self.runner.begin(_Running(self.runner.outdate(), name, then, *follow), task, let_go)
 
     def job_failed(self, error: CkptError) -> None:
         """Show why a job failed, where its caller has no better place for it."""
@@ -193,128 +263,28 @@ class JobHost(DOMNode):
     def job_stopped(self) -> None:
         """Follow up on a cancelled job whose caller has nothing to do then."""
 
-    def start_job(
-        self, name: str, task: Task[Any], let_go: Callable[[Any], object] | None = None
-    ) -> None:
-        """Run `task` as `run` does; its end is a `JobDone`, `JobFailed` or `JobCancelled`."""
-        self._begin(name, task, let_go, None, self.job_failed, self.job_stopped)
-
-    def _begin(
-        self,
-        name: str,
-        task: Task[Any],
-        let_go: Callable[[Any], object] | None,
-        then: Callable[[Any], object] | None,
-        failed: Callable[[CkptError], object],
-        stopped: Callable[[], object],
-    ) -> None:
-        self._outdate()
-        self._given = {self.latest_news: (task, let_go)}
-        self._current = _Running(self.latest_news, name, then, failed, stopped)
-        for bar in self.job_bars:
-            bar.begin(name)
-        self._work(self.latest_news, name)
-
     def cancel_job(self) -> bool:
         """Ask the running job to stop, and follow up on that; return whether there was one."""
-        current = self._current
+        current = self.runner.current
         self.abandon_job()
         if current is None:
             return False
-        if current.then is None:
-            self.post_message(JobCancelled(self, current.number, current.name))
-        else:
-            current.stopped()
+        current.stopped()
         return True
 
     def abandon_job(self) -> None:
         """Ask the running job to stop, if there is one; nothing comes after it."""
-        if self._current is not None:
-            self._end_job()
-            self._outdate()
+        if self.job_running:
+            self.runner.end()
+            self.runner.outdate()
             self.workers.cancel_group(self, "job")
 
-    def take_over(self, job: int) -> None:
-        """Leave the result of a job to the caller."""
-        self._unclaimed.pop(job, None)
-
-    def _outdate(self) -> None:
-        """Let no news of the jobs so far be handled, and let go of the results among it."""
-        self.latest_news += 1
-        for job in tuple(self._unclaimed):
-            self._drop(job)
-
-    def _drop(self, job: int) -> None:
-        let_go = self._unclaimed.pop(job, None)
-        if let_go is not None:
-            let_go()
-
     def on_unmount(self) -> None:
-        self._outdate()
-
-    @work(thread=True, exclusive=True, group="job", exit_on_error=False)
-    def _work(self, job: int, name: str) -> None:
-        worker, given = get_current_worker(), self._given.pop(job, None)
-        if given is None:  # another job came before this one began
-            return
-        task, let_go = given
-
-        def report(step: str, done: int, total: int | None) -> None:
-            self.post_message(JobProgress(self, job, name, step, done, total))
-
-        def unwanted() -> bool:
-            return worker.is_cancelled or self.latest_news != job
-
-        try:
-            result = task(Progress(report, unwanted))
-        except Cancelled:
-            return
-        except Exception as error:  # whatever it is becomes words on the screen, never a crash
-            self.post_message(JobFailed(self, job, name, explained(name, error)))
-            return
-        finally:
-            # the thread waits for its next job, and would keep this one's screen until then
-            active_worker.set(None)  # type: ignore[arg-type] # Textual has no word for none
-        if let_go is not None:
-            self._unclaimed[job] = partial(let_go, result)
-        self.post_message(JobDone(self, job, name, result))
-        if self.latest_news != job:
-            self._drop(job)
-
-    def _end_job(self) -> None:
-        self._current = None
-        for bar in self.job_bars:
-            bar.end()
+        self.runner.outdate()
 
     def _on_job_progress(self, message: JobProgress) -> None:
-        if self._current is not None:
-            for bar in self.job_bars:
-                bar.advance(message.step, message.done, message.total)
+        for bar in self.job_bars if self.job_running else ():
+            bar.advance(message.step, message.done, message.total)
 
-    async def _on_job_done(self, message: JobDone) -> None:
-        current = self._current
-        if current is None or current.then is None or current.number != message.job:
-            self._settled(message)
-        else:
-            self._end_job()
-            await self._follow_up(current.then(message.result))
-
-    async def _on_job_failed(self, message: JobFailed) -> None:
-        current = self._current
-        if current is None or current.then is None or current.number != message.job:
-            self._settled(message)
-        else:
-            self._end_job()
-            await self._follow_up(current.failed(message.error))
-
-    @staticmethod
-    async def _follow_up(called: object) -> None:
-        if iscoroutine(called):
-            await called
-        collector.keep_all()
-
-    def _settled(self, message: JobMessage) -> None:
-        collector.keep_all()
-        # A handler of the screen ran before this one and may have started the next job.
-        if self._current is not None and self._current.number == message.job:
-            self._end_job()
+    async def _on_job_ended(self, message: JobEnded) -> None:
+        await self.runner.follow_up(message)

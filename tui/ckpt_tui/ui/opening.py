@@ -16,10 +16,10 @@ from ckpt_tui.checkpoint.ref import Ref
 
 @dataclass
 class ShowCheckpoint(Message):
-    """Open a checkpoint at one of its tabs, which count from 1, or at what `ref` refers to."""
+    """Open a checkpoint at the tab of that name, or at what `ref` refers to."""
 
     target: str
-    tab: int = 1
+    tab: str = "Overview"
     ref: Ref | None = None
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.theme import BUILTIN_THEMES
 
 from ckpt_tui.core.config import Config, config_file, load_config, wrong
-from ckpt_tui.ui.commands import COMMANDS, SCREENS, commands_for
+from ckpt_tui.ui.commands import bindings_of
 from ckpt_tui.ui.theme import DARK, THEMES
 
 THEME_NAMES = {theme.name.removeprefix("ckpt-"): theme.name for theme in THEMES}
@@ -30,12 +32,16 @@ def checked(config: Config, where: str) -> Config:
     theme = THEME_NAMES.get(config.theme, config.theme) or DARK.name
     if theme not in known:
         raise wrong(where, "theme", f"there is no {config.theme}", _listed([*THEME_NAMES, *known]))
-    ids = {command.id for command in COMMANDS}
-    for name in config.keys:
-        if name not in ids:
-            raise wrong(where, f"keys.{name}", "there is no such command", _listed(sorted(ids)))
-    for screen in SCREENS:
-        _check_keys(screen, config.keys, where)
+    if config.keys:  # the classes of all screens cost 200 ms
+        from ckpt_tui.ui.screens.table import SCREENS
+
+        ids = {binding.id or "" for parts in SCREENS for binding in _bindings(parts)}
+        for name in config.keys:
+            if name not in ids:
+                known_ids = sorted(ids)
+                raise wrong(where, f"keys.{name}", "there is no such command", _listed(known_ids))
+        for parts in SCREENS:
+            _check_keys(parts, config.keys, where)
     return replace(config, theme=theme)
 
 
@@ -43,13 +49,20 @@ def _listed(names: list[str]) -> str:
     return f"There are {', '.join(dict.fromkeys(names))}."
 
 
-def _check_keys(screen: str, own: Mapping[str, str], where: str) -> None:
-    """Refuse a key of the user's that another command of the screen has."""
+def _bindings(parts: Iterable[type[DOMNode]]) -> Iterator[Binding]:
+    """Yield the commands of a screen and what is on it."""
+    for part in parts:
+        yield from bindings_of(part)
+
+
+def _check_keys(parts: Iterable[type[DOMNode]], own: Mapping[str, str], where: str) -> None:
+    """Refuse a key of the user's that another command of the same screen has."""
     taken: dict[str, str] = {}
-    for command in commands_for(screen):
-        for key in own.get(command.id, command.keys).split(","):
-            other = taken.setdefault(key, command.id)
-            if other != command.id:
-                name = command.id if command.id in own else other
-                both = {other, command.id} - {name}
-                raise wrong(where, f"keys.{name}", f"{key} is the key of {both.pop()}, too")
+    for binding in _bindings(parts):
+        name = binding.id or ""
+        for key in own.get(name, binding.key).split(","):
+            other = taken.setdefault(key, name)
+            if other != name:
+                named = name if name in own else other
+                both = {other, name} - {named}
+                raise wrong(where, f"keys.{named}", f"{key} is the key of {both.pop()}, too")

@@ -24,7 +24,6 @@ from textual.widgets import Input, Static
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.config import Config
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.commands import TABS
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.widgets.key_line import KeyLine
@@ -38,12 +37,6 @@ PATIENCE_S = 60.0
 
 PAUSE_S = 0.02
 """Seconds between two looks at whether it has."""
-
-OVERVIEW, PROCESSES, DIAGNOSIS, RECOVERED = (
-    TABS.index(name) + 1 for name in ("Overview", "Processes", "Diagnosis", "Recovered")
-)
-"""Numbers of tabs."""
-
 
 KEYS = " n next   p back   esc ends the tour "
 
@@ -173,8 +166,9 @@ class DemoApp(CkptApp):
         await self.push_screen(screen)
         await self.idle()
 
-    async def tab(self, name: str, number: int, key: Hashable = None) -> CheckpointScreen:
+    async def tab(self, name: str, tab: str, key: Hashable = None) -> CheckpointScreen:
         """Show a tab of one of the bundled checkpoints, which may be open already."""
+        from ckpt_tui.ui.panes.table import tab_number
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
         target = str(self.demo / name)
@@ -185,7 +179,7 @@ class DemoApp(CkptApp):
             screen = CheckpointScreen(target)
             await self.open(screen)
         await self.until(lambda: screen.pane is not None)
-        await screen.action_show_tab(number, key).wait()
+        await screen.action_show_tab(tab_number(tab), key).wait()
         await self.idle()
         return screen
 
@@ -198,15 +192,15 @@ async def _checkpoints(app: DemoApp) -> None:
 
 
 async def _overview(app: DemoApp) -> None:
-    await app.tab("web.tar.zst", OVERVIEW)
+    await app.tab("web.tar.zst", "Overview")
 
 
 async def _secret(app: DemoApp, *, reveal: bool = False) -> None:
-    screen = await app.tab("web.tar.zst", PROCESSES, Ref.process(1))
-    if screen.reveals != reveal:
-        screen.action_reveal()
+    screen = await app.tab("web.tar.zst", "Processes", Ref.process(1))
+    if screen.switcher.reveals != reveal:
+        screen.switcher.action_reveal()
     if screen.pane is not None and screen.has_class("-narrow"):
-        screen.pane.choose()
+        await screen.pane.run_action("open")
 
 
 async def _revealed(app: DemoApp) -> None:
@@ -214,16 +208,16 @@ async def _revealed(app: DemoApp) -> None:
 
 
 async def _deleted_file(app: DemoApp) -> None:
-    screen = await app.tab("web.tar.zst", RECOVERED)
+    screen = await app.tab("web.tar.zst", "Recovered")
     pane = screen.pane
     assert pane is not None
-    await app.until(lambda: not pane.job_running)
-    pane.choose()
+    await app.until(lambda: not pane.list_view.job_running)
+    await pane.run_action("open")
     await app.until(lambda: app.screen is not screen or pane.has_class("-detail"))
 
 
 async def _diagnosis(app: DemoApp) -> None:
-    await app.tab("web.tar.zst", DIAGNOSIS)
+    await app.tab("web.tar.zst", "Diagnosis")
 
 
 async def _ways(app: DemoApp) -> None:

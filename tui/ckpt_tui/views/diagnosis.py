@@ -134,9 +134,9 @@ RESTORE = "restore"
 """Key of the row with the ways to restore."""
 
 
-def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -> list[Row]:
-    """Return one row for the log, if it has a failure, and one for each finding;
-    `problems_only` leaves out advice and how to restore."""
+def diagnosis_rows(diagnosis: TargetDiagnosis) -> list[Row]:
+    """Return one row for the log, if it has a failure, one for each finding, and one with the
+    ways to restore."""
     rows = []
     if diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded":
         cause = diagnosis.log.root_cause
@@ -149,13 +149,17 @@ def diagnosis_rows(diagnosis: TargetDiagnosis, *, problems_only: bool = False) -
             )
         )
     for index, finding in enumerate(diagnosis.findings):
-        if problems_only and finding.severity == "advice":
-            continue
         cells = (_mark(finding), printable(finding.title), printable(finding.where))
         rows.append(Row(key=index, cells=cells))
-    if not problems_only:
-        rows.append(Row(key=RESTORE, cells=("→", styled(("How to restore it", "strong")), "")))
+    rows.append(Row(key=RESTORE, cells=("→", styled(("How to restore it", "strong")), "")))
     return rows
+
+
+def is_problem(diagnosis: TargetDiagnosis, key: object) -> bool:
+    """Return whether a row tells of a problem, and not of advice or how to restore."""
+    if isinstance(key, int):
+        return diagnosis.findings[key].severity != "advice"
+    return key == LOG
 
 
 def evidence_of(diagnosis: TargetDiagnosis, key: object) -> tuple[Evidence, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.timer import Timer
 
 from ckpt_tui.archive.tree import Tree
@@ -13,6 +14,7 @@ from ckpt_tui.checkpoint.model import DeltaEntry
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.view import ViewScreen
@@ -26,7 +28,7 @@ class DeltaPane(ListPane):
     """The tab Filesystem. The archive of changes is opened when a file is first looked into; while
     it is read for the first time, the list grows."""
 
-    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"reveal", "save"}
+    BINDINGS: ClassVar[list[BindingType]] = bound("save")
 
     _tree: Tree | None = None
     _growing: Timer | None = None
@@ -53,26 +55,26 @@ class DeltaPane(ListPane):
         key = self.current_key
         return self.checkpoint.delta.entries[key.ids[0]] if isinstance(key, Ref) else None
 
-    def choose(self) -> None:
+    def action_open(self) -> None:
         """Show the bytes of a file; of anything else the panel says all there is."""
         entry = self._entry()
         if entry is None or not has_bytes(entry):
-            super().choose()
+            super().action_open()
             return
 
         def show(window: ByteWindow) -> None:
-            self.app.push_screen(ViewScreen(entry.path, window, reveal=self._reveal))
+            self.app.push_screen(ViewScreen(entry.path, window, reveal=self.reveals))
 
         self._read(entry, show)
 
-    def save(self) -> None:
+    def action_save(self) -> None:
         entry = self._entry()
         if entry is None or not has_bytes(entry):
             self.notify("Only a file has bytes to save.", markup=False)
             return
 
         def ask(window: ByteWindow) -> None:
-            ask_where_to_save(self, window, entry.path)
+            ask_where_to_save(self.list_view, window, entry.path)
 
         self._read(entry, ask)
 
@@ -96,7 +98,7 @@ class DeltaPane(ListPane):
             self._tree, window = found
             then(window)
 
-        self.run(f"Reading {entry.path}", read, show, lambda found: close_new(found[0]))
+        self.list_view.run(f"Reading {entry.path}", read, show, lambda found: close_new(found[0]))
 
     def on_unmount(self) -> None:
         if self._tree is not None:

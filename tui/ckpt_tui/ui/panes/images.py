@@ -6,10 +6,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import on
+from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widget import Widget
 
 from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.masks import masked
@@ -18,7 +19,9 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.criu.decode import DecodedImage
 from ckpt_tui.criu.kinds import Payload, kind_of
-from ckpt_tui.ui.panes.list_pane import ListPane
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.commands import bound
+from ckpt_tui.ui.panes.list_pane import ListOf, ListPane, cover_rows
 from ckpt_tui.ui.widgets.hex_view import HexView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.decoded import COLUMNS, DecodedRows
@@ -33,28 +36,22 @@ RAW_COLUMNS = (Column("CONTENTS", share=1),)
 class ImagesPane(ListPane):
     """The tab Images."""
 
-    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"toggle_branch", "reveal"}
+    BINDINGS: ClassVar[list[BindingType]] = bound("", "expand")
 
     _decoded: DecodedRows | None = None
     _name = ""
     _lines: Sequence[str] = ()
     """Of an image without records, as they are shown."""
 
-    def make_detail(self) -> Widget:
-        return Vertical(
-            VirtualTable(COLUMNS, empty="", id="records"),
-            HexView(BytesWindow(b""), id="bytes"),
-            classes="detail",
-        )
-
-    @property
-    def records(self) -> VirtualTable:
-        return self.query_one("#records", VirtualTable)
+    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint, shown: ListOf) -> None:
+        self.records = VirtualTable(COLUMNS, empty="", id="records")
+        detail = Vertical(self.records, HexView(BytesWindow(b""), id="bytes"))
+        super().__init__(opened, checkpoint, shown, detail)
 
     def show_detail(self, key: Hashable) -> None:
         self._name = key.ids[0] if isinstance(key, Ref) else ""
         self._decoded, self._lines = None, ()
-        self.cancel_job()
+        self.list_view.cancel_job()
         try:
             window: ByteWindow = self.opened.images.window(self._name)
         except KeyError:
@@ -68,7 +65,7 @@ class ImagesPane(ListPane):
         else:
             name = self._name
             self._fill(COLUMNS, ListRows(), "Decoding …")
-            self.run(
+            self.list_view.run(
                 f"Decoding {name}",
                 lambda progress: self.opened.images.image(name, progress),
                 self._show_records,
@@ -82,7 +79,7 @@ class ImagesPane(ListPane):
         host = self.opened.images.host
         self._decoded = DecodedRows(image, host) if image and image.entries else None
         if self._decoded is not None:
-            self._decoded.reveal = self._reveal
+            self._decoded.reveal = self.reveals
         self._fill(COLUMNS, self._decoded or ListRows(), self._why_empty(image))
 
     def _show_raw(self, window: ByteWindow, form: Payload) -> None:
@@ -103,7 +100,7 @@ class ImagesPane(ListPane):
     def _read_raw(self) -> None:
         image = self._raw_image()
         self._fill(RAW_COLUMNS, ListRows(), "Reading …")
-        self.run(
+        self.list_view.run(
             f"Reading {image.name}",
             lambda progress: raw_lines(image, progress),
             self._show_lines,
@@ -116,22 +113,21 @@ class ImagesPane(ListPane):
 
     def _line_row(self, number: int) -> Row:
         return Row(
-            number, (masked(printable(self._lines[number], reveal=self._reveal), self._reveal),)
+            number, (masked(printable(self._lines[number], reveal=self.reveals), self.reveals),)
         )
 
-    def reveal_secrets(self, reveal: bool) -> None:
-        self.cover_list(reveal)
-        self.query_one(HexView).reveal_secrets(reveal)
+    def watch_reveals(self) -> None:
+        cover_rows(self)
+        self.query_one(HexView).reveal_secrets(self.reveals)
         if self._lines:
             self._show_lines(self._lines)
         elif self._decoded is not None:
-            self._decoded.reveal = reveal
+            self._decoded.reveal = self.reveals
             self.records.set_rows(self._decoded)
 
     def page_lines(self) -> Iterator[str]:
         rows = self.records.rows
-        for number in range(len(rows)):
-            yield "  ".join(plain(cell) for cell in rows[number].cells[:2])
+        return ("  ".join(map(plain, rows[number].cells[:2])) for number in range(len(rows)))
 
     def _why_empty(self, image: DecodedImage | None) -> str:
         listed = index_of(self.checkpoint).image.get(self._name)
@@ -150,20 +146,15 @@ class ImagesPane(ListPane):
             view.mark([(entry.offset, entry.size)] if entry.size else [])
             view.goto(entry.offset)
 
-    @on(VirtualTable.RowChosen, "#records")
-    def _record_chosen(self, message: VirtualTable.RowChosen) -> None:
-        message.stop()
-        self.toggle()
-
-    def toggle(self) -> None:
+    def action_toggle_branch(self) -> None:
         row = self.records.highlighted
         if self._decoded is not None and row is not None:
             self._decoded.toggle(row.key)
             self.records.set_rows(self._decoded)
 
-    def choose(self) -> None:
+    def action_open(self) -> None:
         if self.records.has_focus and not self._is_unread:
-            self.toggle()
+            self.action_toggle_branch()
             return
         if self._is_unread:
             self._read_raw()
@@ -175,16 +166,16 @@ class ImagesPane(ListPane):
         """Whether this is a page image that nobody has asked to read."""
         found = kind_of(self._name)
         is_pages = found is not None and found[0].format is Payload.PAGES
-        return is_pages and not self._lines and not self.job_running
+        return is_pages and not self._lines and not self.list_view.job_running
 
     def back(self) -> bool:
-        if self.job_running and not len(self.records.rows):
-            self.cancel_job()
+        if self.list_view.job_running and not len(self.records.rows):
+            self.list_view.cancel_job()
             self._fill(RAW_COLUMNS, ListRows(), "Stopped")
             return True
         if super().back():
             return True
         if self.records.has_focus or self.query_one(HexView).has_focus:
-            self.table.focus()
+            self.list_view.table.focus()
             return True
         return False

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.widget import Widget
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.known_values import known_values
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.widgets.facts import Facts
@@ -20,7 +23,7 @@ from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.facts import Section, fact_lines
-from ckpt_tui.views.table import Column, ListRows, Row, RowSource, row_texts
+from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,50 +44,49 @@ class ListOf:
         rows = self.rows(checkpoint)
         return ListRows(rows) if isinstance(rows, list) else rows
 
+    def copied(self, row: Row) -> str:
+        """Return what the copy key takes of a row."""
+        return plain(row.cells[self.copied_column]).strip()
+
 
 class ListPane(Pane):
-    """A list, with a panel for the row under the cursor."""
+    """Rows that can be filtered and sorted, with a panel for the one under the cursor. Class
+    `-detail`: on a narrow terminal the panel takes the place of the list."""
 
-    ACTIONS: ClassVar[frozenset[str]] = frozenset(("open", "go_to", "used_by", "pager"))
-    without: ClassVar[tuple[str, ...]] = ()
-    """Actions of the list that the tab has itself, or not at all."""
+    BINDINGS: ClassVar[list[BindingType]] = bound("used-by", "pager")
+    not_offered: tuple[str, ...] = ()
+    """Actions of the list that mean something else in this tab, or nothing."""
 
-    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint, shown: ListOf) -> None:
-        super().__init__(opened, checkpoint)
+    def __init__(
+        self,
+        opened: OpenCheckpoint,
+        checkpoint: Checkpoint,
+        shown: ListOf,
+        detail: Widget | None = None,
+        below: Iterable[Widget] = (),
+    ) -> None:
+        """`detail` is the panel, facts by default; `below` is under the list or in its place."""
         self.shown = shown
-        self.list_view = ListView(
-            shown.columns,
-            shown.source(checkpoint),
-            empty=shown.empty,
-            copied=lambda row: row_texts(row)[shown.copied_column],
-            is_problem=self._is_problem,
-            without=self.without,
-            below=self.more_lists(),
+        self.detail = Facts() if detail is None else detail
+        self.detail.add_class("detail")
+        rows = shown.source(checkpoint)
+        super().__init__(
+            opened,
+            checkpoint,
+            ListView(
+                shown.columns,
+                rows,
+                empty=shown.empty,
+                copied=shown.copied,
+                is_problem=partial(_is_problem, self),
+                without=self.not_offered,
+                below=below,
+            ),
         )
-        self._reveal = False
 
     def compose(self) -> ComposeResult:
         with self.list_view:
-            yield self.make_detail()
-
-    def more_lists(self) -> Iterable[Widget]:
-        """Return widgets below the list, or in its place."""
-        return ()
-
-    def make_detail(self) -> Widget:
-        """Return the widget on the right."""
-        return Facts(classes="detail")
-
-    def offers(self, action: str) -> bool:
-        return super().offers(action) or action == "reveal"
-
-    @property
-    def table(self) -> VirtualTable:
-        return self.list_view.table
-
-    @property
-    def current_key(self) -> Hashable:
-        return self.list_view.current_key
+            yield self.detail
 
     def show_detail(self, key: Hashable) -> None:
         """Show the thing of this key on the right."""
@@ -92,69 +94,46 @@ class ListPane(Pane):
 
     def sections(self, key: Hashable) -> list[Section]:
         """Return what the panel says of a key."""
-        return ref_sections(self.checkpoint, key, self._reveal)
+        return ref_sections(self.checkpoint, key, self.reveals)
 
     @on(VirtualTable.RowHighlighted, "#rows")
     def _highlighted(self, message: VirtualTable.RowHighlighted) -> None:
         message.stop()
         self.show_detail(message.key)
 
-    @on(VirtualTable.RowChosen, "#rows")
-    def _chosen(self, message: VirtualTable.RowChosen) -> None:
-        message.stop()
-        self.choose()
-
-    @on(Facts.LinkChosen)
-    def _link(self, message: Facts.LinkChosen) -> None:
-        message.stop()
-        self.post_message(self.LinkFollowed(message.link))
-
-    def take_focus(self) -> None:
-        self.table.focus()
-
-    def go_to(self, key: Hashable) -> bool:
-        return self.list_view.go_to(key)
-
-    def source(self) -> RowSource:
-        """Return the rows of the list."""
-        return self.shown.source(self.checkpoint)
-
-    def cover_list(self, reveal: bool) -> None:
-        """Show or cover what the list has of known secrets."""
-        if reveal != self._reveal and known_values():
-            self.list_view.show(self.source())
-        self._reveal = reveal
-
-    def reveal_secrets(self, reveal: bool) -> None:
-        self.cover_list(reveal)
-        row = self.table.highlighted
+    def watch_reveals(self) -> None:
+        cover_rows(self)
+        row = self.list_view.table.highlighted
         if row is not None:
             self.show_detail(row.key)
 
-    def choose(self) -> None:
+    def action_open(self) -> None:
         """On a narrow terminal the panel takes the place of the list; else it gets the focus."""
         self.add_class("-detail")
-        detail = self.query(".detail").first()
-        if detail.can_focus:
-            detail.focus()
+        if self.detail.can_focus:
+            self.detail.focus()
 
     def back(self) -> bool:
-        if self.cancel_job() or self.list_view.back():
-            return True
-        if self.list_view.choice.problems_only:
-            self.list_view.action_problems_only()
+        if super().back():
             return True
         if self.has_class("-detail"):
             self.remove_class("-detail")
-            self.table.focus()
+            self.take_focus()
             return True
         return False
 
     def page_lines(self) -> Iterator[str]:
-        for line in fact_lines(self.sections(self.current_key), PAGER_WIDTH):
-            yield line.text.plain
+        lines = fact_lines(self.sections(self.current_key), PAGER_WIDTH)
+        return (line.text.plain for line in lines)
 
-    def _is_problem(self, row: Row) -> bool:
-        """Tell whether the diagnosis found something wrong with a row, or it shows by itself."""
-        asked = self.shown.is_problem
-        return row.key in self.problem_keys or (asked is not None and asked(self.checkpoint, row))
+
+def cover_rows(pane: ListPane) -> None:
+    """Make the rows anew, which may have known secrets."""
+    if known_values():
+        pane.list_view.show(pane.shown.source(pane.checkpoint))
+
+
+def _is_problem(pane: ListPane, row: Row) -> bool:
+    """Tell whether the diagnosis found something wrong with a row, or it shows by itself."""
+    asked = pane.shown.is_problem
+    return row.key in pane.problem_keys or (asked is not None and asked(pane.checkpoint, row))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.pager import PAGER_WIDTH
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.widgets.facts import Facts
+from ckpt_tui.ui.widgets.list_view import COPY_ONLY, ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.facts import fact_lines
@@ -22,48 +27,34 @@ from ckpt_tui.views.processes import COLUMNS, process_rows
 class OverviewPane(Pane):
     """Facts on the left; processes and sizes on the right."""
 
-    ACTIONS: ClassVar[frozenset[str]] = frozenset(("open", "go_to", "used_by", "pager"))
+    BINDINGS: ClassVar[list[BindingType]] = bound("used-by", "pager")
+
+    def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
+        shown = ListView(
+            COLUMNS[:3],
+            process_rows(checkpoint),
+            empty="No processes: pstree.img is missing or empty",
+            without=COPY_ONLY,
+        )
+        super().__init__(opened, checkpoint, shown)
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Facts(overview_sections(self.checkpoint), classes="facts")
             with Vertical(classes="inside"):
-                yield VirtualTable(
-                    COLUMNS[:3],
-                    process_rows(self.checkpoint),
-                    empty="No processes: pstree.img is missing or empty",
-                )
+                yield self.list_view
                 yield StackedBar(component_parts(self.checkpoint), empty="No bytes")
 
-    def take_focus(self) -> None:
-        self.query_one(VirtualTable).focus()
-
-    @property
-    def current_key(self) -> Hashable:
-        row = self.query_one(VirtualTable).highlighted
-        return row.key if row else None
-
-    def go_to(self, key: Hashable) -> bool:
-        return self.query_one(VirtualTable).go_to(key)
-
     def page_lines(self) -> Iterator[str]:
-        for line in fact_lines(overview_sections(self.checkpoint), PAGER_WIDTH):
-            yield line.text.plain
+        lines = fact_lines(overview_sections(self.checkpoint), PAGER_WIDTH)
+        return (line.text.plain for line in lines)
 
-    def reveal_secrets(self, reveal: bool) -> None:
-        del reveal  # the checkpoint's own values, which all texts have or have not
+    def watch_reveals(self) -> None:
         self.query_one(Facts).show(overview_sections(self.checkpoint))
 
     @on(VirtualTable.RowHighlighted)
     def _quiet(self, message: VirtualTable.RowHighlighted) -> None:
         message.stop()
 
-    @on(VirtualTable.RowChosen)
-    def _chosen(self, message: VirtualTable.RowChosen) -> None:
-        message.stop()
-        self.choose()
-
-    def choose(self) -> None:
-        row = self.query_one(VirtualTable).highlighted
-        if row is not None:
-            self.post_message(self.LinkFollowed(row.key))
+    def action_open(self) -> None:
+        self.follow(self.current_key)

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator
 from functools import partial
 from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widget import Widget
 
 from ckpt_tui.checkpoint.items import Item, Recovered
 from ckpt_tui.checkpoint.model import Checkpoint
@@ -15,6 +15,7 @@ from ckpt_tui.checkpoint.recovered import recover
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.panes.pane import Find
 from ckpt_tui.ui.saving import ask_where_to_save
@@ -35,7 +36,6 @@ from ckpt_tui.views.recovered import (
     number_from,
     number_of,
 )
-from ckpt_tui.views.table import RowSource
 
 LOOKING = "Looking for data …"
 STOPPED = "Stopped. Showing this tab again begins anew"
@@ -44,11 +44,12 @@ STOPPED = "Stopped. Showing this tab again begins anew"
 class RecoveredPane(ListPane):
     """The tab Recovered."""
 
-    ACTIONS: ClassVar[frozenset[str]] = ListPane.ACTIONS | {"save", "reveal"}
+    BINDINGS: ClassVar[list[BindingType]] = bound("save")
 
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
         nothing_yet = ListOf(lambda _: [], COLUMNS, LOOKING, copied_column=1)
-        super().__init__(opened, checkpoint, nothing_yet)
+        detail = Vertical(Facts(id="facts"), HexView(id="bytes"))
+        super().__init__(opened, checkpoint, nothing_yet, detail)
         self._recovered: Recovered | None = None
         self._wanted: Hashable = None
         """Key to go to once everything is found."""
@@ -58,12 +59,12 @@ class RecoveredPane(ListPane):
 
     def take_focus(self) -> None:
         super().take_focus()
-        if self._recovered is None and not self.job_running:
+        if self._recovered is None and not self.list_view.job_running:
             self._look()
 
     def back(self) -> bool:
-        if self.job_running and self._recovered is None:
-            self.cancel_job()
+        if self.list_view.job_running and self._recovered is None:
+            self.list_view.cancel_job()
             self.list_view.show(item_rows(()), STOPPED)
             return True
         return super().back()
@@ -76,7 +77,7 @@ class RecoveredPane(ListPane):
             return recover(opened.tree, opened.images, opened.memory, self.checkpoint, progress)
 
         name = "Looking for data outside of memory"
-        self.run(name, look, self._show_found, Recovered.close)
+        self.list_view.run(name, look, self._show_found, Recovered.close)
 
     def _show_found(self, found: Recovered) -> None:
         self._recovered = found
@@ -103,9 +104,6 @@ class RecoveredPane(ListPane):
         if self._recovered is not None:
             self._recovered.close()
 
-    def make_detail(self) -> Widget:
-        return Vertical(Facts(id="facts"), HexView(id="bytes"), classes="detail")
-
     @property
     def item(self) -> Item | None:
         """What is under the cursor."""
@@ -123,17 +121,14 @@ class RecoveredPane(ListPane):
         if self.item is not None:
             self.query_one(HexView).show(self.item.window, empty="It has no bytes")
 
-    def source(self) -> RowSource:
-        return item_rows(self._recovered.items if self._recovered else ())
+    def watch_reveals(self) -> None:
+        self.query_one(HexView).reveal_secrets(self.reveals)
+        self.list_view.show(item_rows(self._recovered.items if self._recovered else ()))
 
-    def reveal_secrets(self, reveal: bool) -> None:
-        self.query_one(HexView).reveal_secrets(reveal)
-        super().reveal_secrets(reveal)
-
-    def choose(self) -> None:
+    def action_open(self) -> None:
         item = self.item
         if item is not None:
-            self.app.push_screen(ViewScreen(item.name, item.window, reveal=self._reveal))
+            self.app.push_screen(ViewScreen(item.name, item.window, reveal=self.reveals))
 
     def leads_to(self) -> Find:
         return partial(item_links, self.checkpoint, self.item) if self.item else tuple
@@ -141,16 +136,15 @@ class RecoveredPane(ListPane):
     def used_by(self) -> Find:
         return partial(item_users, self.checkpoint, self.item) if self.item else tuple
 
-    def save(self) -> None:
+    def action_save(self) -> None:
         item = self.item
-        if item is None:
-            return
-        ask_where_to_save(self, item.window, item.name)
+        if item is not None:
+            ask_where_to_save(self.list_view, item.window, item.name)
 
     def page_lines(self) -> Iterator[str]:
-        item = self.item
-        if item is None:
+        if self.item is None:
             return iter(())
-        if is_text(item.window.read(0, 4096)):
-            return iter(text_lines(item.window.read(0, MAX_TEXT), self._reveal))
-        return dump_lines(item.window, reveal=self._reveal)
+        window = self.item.window
+        if is_text(window.read(0, 4096)):
+            return iter(text_lines(window.read(0, MAX_TEXT), self.reveals))
+        return dump_lines(window, reveal=self.reveals)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -24,15 +25,16 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.ui.commands import own_key
+from ckpt_tui.ui.commands import bound, own_key
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.screens.pick import AskScreen
+from ckpt_tui.ui.widgets.list_view import COPY_ONLY, ListView
 from ckpt_tui.ui.widgets.size_bars import StackedBar
 from ckpt_tui.ui.widgets.treemap import Treemap
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import MANY
 from ckpt_tui.views.size_rows import COLUMNS, about, count_parts, crumbs, node_rows, part_of
-from ckpt_tui.views.table import plain
+from ckpt_tui.views.table import Row, plain
 
 READING = "Reading the layers"
 """The job that reads an image."""
@@ -53,15 +55,13 @@ class SizesPane(Pane):
         & StackedBar { margin: 1; }
     }
     """
-    ACTIONS: ClassVar[frozenset[str]] = frozenset(
-        (
-            *("open", "copy", "copy_row", "pager", "go_to", "used_by"),
-            *("count_pages", "count_pages_with", "next_breakdown"),
-        )
+    BINDINGS: ClassVar[list[BindingType]] = bound(
+        "used-by count-pages", "pager copy copy-row count-with breakdown"
     )
 
     def __init__(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
-        super().__init__(opened, checkpoint)
+        shown = ListView(COLUMNS, empty="", copied=self._bytes_of, without=COPY_ONLY)
+        super().__init__(opened, checkpoint, shown)
         tree = opened.tree
         layers = [t.members for t in tree.trees] if isinstance(tree, LayeredTree) else []
         self._roots = size_trees(checkpoint, tree.members, opened.kind.images, layers, self._rootfs)
@@ -77,7 +77,7 @@ class SizesPane(Pane):
         with Horizontal():
             yield Treemap()
             with Vertical(classes="parts"):
-                yield VirtualTable(COLUMNS, empty="")
+                yield self.list_view
                 yield Static(id="about")
                 key = own_key(self.app, "count-pages")
                 yield StackedBar(empty=f"{key} counts zero and equal pages")
@@ -85,10 +85,9 @@ class SizesPane(Pane):
     def on_mount(self) -> None:
         self._enter()
 
-    def offers(self, action: str) -> bool:
-        if action in ("go_to", "used_by"):
-            return self.current_key is not None
-        return super().offers(action)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return action not in ("go_to", "used_by") or self.current_key is not None
 
     def take_focus(self) -> None:
         self.query_one(Treemap).focus()
@@ -96,8 +95,8 @@ class SizesPane(Pane):
     @property
     def node(self) -> SizeNode | None:
         """What is under the cursor."""
-        row = self.query_one(VirtualTable).highlighted
-        return self._inside[row.key] if row and isinstance(row.key, int) else None
+        key = self.list_view.current_key
+        return self._inside[key] if isinstance(key, int) else None
 
     @property
     def current_key(self) -> Hashable:
@@ -109,18 +108,23 @@ class SizesPane(Pane):
         if node is None or node.inside is None:
             self._show((), "")
         elif node.is_slow and self._layers is None:
+
+            def failed(error: CkptError) -> None:
+                self._show((), "", printable(str(error)))
+                self.list_view.job_failed(error)
+
             self._show((), "", f"{READING} …")
-            self.run(
+            self.list_view.run(
                 READING,
                 node.inside,
                 lambda nodes: self._show(nodes, chosen),
-                failed=self._not_read,
+                failed=failed,
                 stopped=lambda: self._show((), "", f"{READING} was stopped"),
             )
         elif not self.checkpoint.is_loaded or self._is_long:
             if node.component == "delta" and not self.checkpoint.has_changes:
                 self.notify("The changes are being read: these are some of them.", markup=False)
-            self.run("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
+            self.list_view.run("Adding up", node.inside, lambda nodes: self._show(nodes, chosen))
         else:
             self._show(node.inside(quiet()), chosen)
 
@@ -135,10 +139,6 @@ class SizesPane(Pane):
             self._layers = rootfs_layers(self.opened, self.checkpoint, "", progress)
         return self._layers
 
-    def _not_read(self, error: CkptError) -> None:
-        self._show((), "", printable(str(error)))
-        self.job_failed(error)
-
     def _show(self, nodes: Sequence[SizeNode], chosen: str, empty: str = "No bytes") -> None:
         """Show the parts, or in words why there are none."""
         self._inside = nodes
@@ -148,7 +148,7 @@ class SizesPane(Pane):
         self.query_one("#crumbs", Static).update(
             Content(crumbs(self._way, names, own_key(self.app, "breakdown")))
         )
-        table = self.query_one(VirtualTable)
+        table = self.list_view.table
         table.set_rows(node_rows(nodes))
         table.cursor = number
         self._show_about()  # the table tells of another row only if its key is another
@@ -167,40 +167,35 @@ class SizesPane(Pane):
     def _tile(self, message: Treemap.TileHighlighted) -> None:
         message.stop()
         if message.index >= 0:
-            self.query_one(VirtualTable).cursor = message.index
+            self.list_view.table.cursor = message.index
 
     @on(VirtualTable.RowHighlighted)
     def _row(self, message: VirtualTable.RowHighlighted) -> None:
         message.stop()
         self._show_about()
-        if self.query_one(VirtualTable).has_focus:
+        if self.list_view.table.has_focus:
             self.query_one(Treemap).chosen = message.index
 
     @on(Treemap.TileChosen)
     def _tile_chosen(self, message: Treemap.TileChosen) -> None:
         message.stop()
         if message.index < 0:
-            self.query_one(VirtualTable).focus()
+            self.list_view.table.focus()
         else:
-            self.choose()
+            self.action_open()
 
-    @on(VirtualTable.RowChosen)
-    def _row_chosen(self, message: VirtualTable.RowChosen) -> None:
-        message.stop()
-        self.choose()
-
-    def choose(self) -> None:
+    def action_open(self) -> None:
         node = self.node
         if node is None:
             return
         if node.inside is not None:
             self._way.append(node)
             self._enter()
-        elif node.ref is not None:
-            self.post_message(self.LinkFollowed(node.ref))
+        else:
+            self.follow(node.ref)
 
     def back(self) -> bool:
-        if self.cancel_job():
+        if self.list_view.back():
             return True
         if len(self._way) < 2:
             return False
@@ -211,22 +206,26 @@ class SizesPane(Pane):
             self._enter(left.name)
         return True
 
-    def next_breakdown(self) -> None:
+    def action_next_breakdown(self) -> None:
         if self._roots:
             number = self._roots.index(self._way[0])
             self._way = [self._roots[(number + 1) % len(self._roots)]]
             self._enter()
 
-    def count_pages(self) -> None:
+    def action_count_pages(self) -> None:
         dump = self.opened.images, self.checkpoint
-        self.run("Counting pages", lambda progress: count_checkpoint(dump, progress), self._counted)
+        self.list_view.run(
+            "Counting pages", lambda progress: count_checkpoint(dump, progress), self._counted
+        )
 
-    def count_pages_with(self) -> None:
+    def action_count_pages_with(self) -> None:
         """Ask for another checkpoint, and count what it has, too."""
 
         def count(target: str | None) -> None:
             if target:
-                self.run("Counting pages", partial(self._count_with, target), self._counted)
+                self.list_view.run(
+                    "Counting pages", partial(self._count_with, target), self._counted
+                )
 
         folder = os.path.dirname(self.opened.target)
         question = AskScreen("shared with", "a path or TARGET", f"{folder}/" if folder else "")
@@ -247,13 +246,15 @@ class SizesPane(Pane):
             said = "There were more contents than are remembered: some duplicates count as unique."
             self.notify(said, severity="warning", markup=False)
 
-    def copy_text(self, *, whole_row: bool) -> str:
-        row, node = self.query_one(VirtualTable).highlighted, self.node
-        if row is None or node is None:
-            return ""
-        return "\t".join(plain(c).strip() for c in row.cells) if whole_row else str(node.bytes)
+    def _bytes_of(self, row: Row) -> str:
+        return str(self._inside[row.key].bytes) if isinstance(row.key, int) else ""
+
+    async def action_copy(self) -> None:
+        await self.list_view.action_copy()
+
+    async def action_copy_row(self) -> None:
+        await self.list_view.action_copy_row()
 
     def page_lines(self) -> Iterator[str]:
         rows = node_rows(self._inside)
-        for number in range(len(rows)):
-            yield "  ".join(plain(cell) for cell in rows[number].cells)
+        return ("  ".join(map(plain, rows[number].cells)) for number in range(len(rows)))

@@ -20,22 +20,22 @@ from ckpt_tui.ui.panes.sizes import SizesPane
 from ckpt_tui.ui.panes.sockets import SocketsPane
 from ckpt_tui.views import isolation, problems, processes, tables
 
-Make = Callable[[OpenCheckpoint, Checkpoint], Pane]
-
 
 @dataclass(frozen=True, slots=True)
 class PaneEntry:
-    """One tab: its name, a short one for narrow terminals, how it is made, and which kinds of
-    `Ref` are shown in it."""
+    """One tab: its name, a short one for narrow terminals, what shows it, the list of a tab that is
+    one, and which kinds of `Ref` are shown in it."""
 
     name: str
     short: str
-    make: Make
+    kind: type[Pane]
+    shown: ListOf | None = None
     holds: tuple[str, ...] = ()
 
-
-def _list(shown: ListOf, kind: type[ListPane] = ListPane) -> Make:
-    return lambda opened, checkpoint: kind(opened, checkpoint, shown)
+    def make(self, opened: OpenCheckpoint, checkpoint: Checkpoint) -> Pane:
+        """Return the tab of a checkpoint."""
+        make: Callable[..., Pane] = self.kind
+        return make(opened, checkpoint, *(() if self.shown is None else (self.shown,)))
 
 
 PROCESSES = ListOf(
@@ -89,17 +89,17 @@ IMAGES = ListOf(
 
 PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Overview", "Over", OverviewPane),
-    PaneEntry("Processes", "Proc", _list(PROCESSES), holds=("process",)),
-    PaneEntry("Files", "Files", _list(FILES), holds=("file",)),
-    PaneEntry("Sockets", "Sock", _list(SOCKETS, SocketsPane), holds=("socket",)),
-    PaneEntry("Memory", "Mem", _list(MEMORY, MemoryPane), holds=("region",)),
-    PaneEntry("Filesystem", "FS", _list(FILESYSTEM, DeltaPane), holds=("delta",)),
-    PaneEntry("Mounts", "Mnt", _list(MOUNTS), holds=("mount",)),
-    PaneEntry("Images", "Img", _list(IMAGES, ImagesPane), holds=("image",)),
+    PaneEntry("Processes", "Proc", ListPane, PROCESSES, holds=("process",)),
+    PaneEntry("Files", "Files", ListPane, FILES, holds=("file",)),
+    PaneEntry("Sockets", "Sock", SocketsPane, SOCKETS, holds=("socket",)),
+    PaneEntry("Memory", "Mem", MemoryPane, MEMORY, holds=("region",)),
+    PaneEntry("Filesystem", "FS", DeltaPane, FILESYSTEM, holds=("delta",)),
+    PaneEntry("Mounts", "Mnt", ListPane, MOUNTS, holds=("mount",)),
+    PaneEntry("Images", "Img", ImagesPane, IMAGES, holds=("image",)),
     PaneEntry("Sizes", "Size", SizesPane),
     PaneEntry("Diagnosis", "Diag", DiagnosisPane),
     PaneEntry("Recovered", "Data", RecoveredPane, holds=("item", "recovered")),
-    PaneEntry("Namespaces", "NS", _list(ISOLATION), holds=("namespace", "cgroup")),
+    PaneEntry("Namespaces", "NS", ListPane, ISOLATION, holds=("namespace", "cgroup")),
 )
 
 
@@ -107,3 +107,8 @@ def pane_holding(key: object) -> int | None:
     """Return the index of the tab in which the thing of a row's key is shown."""
     kind = key.kind if isinstance(key, Ref) else ""
     return next((i for i, pane in enumerate(PANES) if kind in pane.holds), None)
+
+
+def tab_number(name: str) -> int:
+    """Return the number of a tab, as its key counts: from 1."""
+    return next(number for number, pane in enumerate(PANES, 1) if pane.name == name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +17,7 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.roots import add_registry, forget_registry, roots
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import BROWSER, DIAGNOSIS_TAB, bindings_for, own_key
+from ckpt_tui.ui.commands import BROWSER, EVERYWHERE, bound, own_key
 from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison, ShowLog
 from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.browse_list import BrowseList
@@ -37,9 +36,13 @@ class BrowseScreen(Screen[None]):
 
     CSS_PATH = "browse.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # handled before the next key is looked at: that one is typed into the line
-        replace(binding, priority=binding.action in TYPING)
-        for binding in bindings_for(BROWSER)
+        *EVERYWHERE,
+        *bound(
+            "open convert diagnose mark copy-image search-lines",
+            "log compare formats add-registry forget-registry filter sort reverse inside outside"
+            " copy-digest copy refresh",
+            "filter search-lines",
+        ),
     ]
     name_in_commands = BROWSER
 
@@ -55,7 +58,7 @@ class BrowseScreen(Screen[None]):
         with Horizontal():
             yield self.branches
             yield self.card
-        yield KeyLine(BROWSER)
+        yield KeyLine()
 
     @property
     def line(self) -> Line | None:
@@ -192,7 +195,7 @@ class BrowseScreen(Screen[None]):
     def action_diagnose(self) -> None:
         """Open what is under the cursor at its diagnosis."""
         if entry := self._checkpoint("diagnosed", "; a log opens with enter"):
-            self.app.post_message(ShowCheckpoint(entry.target, DIAGNOSIS_TAB))
+            self.app.post_message(ShowCheckpoint(entry.target, "Diagnosis"))
 
     def action_formats(self) -> None:
         if entry := self._checkpoint("restored"):

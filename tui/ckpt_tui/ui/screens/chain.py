@@ -15,7 +15,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count
 from ckpt_tui.formats.comparing import Link, compare_chain
-from ckpt_tui.ui.commands import CHAIN, bindings_for
+from ckpt_tui.ui.commands import CHAIN, bound
 from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.pick import AskScreen
@@ -35,7 +35,7 @@ class ChainScreen(AsksToFetch[None]):
     """Compares each target with the one before, in a job; enter shows the two of a step."""
 
     CSS_PATH = "chain.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(CHAIN)]
+    BINDINGS: ClassVar[list[BindingType]] = bound("open add")
     name_in_commands = CHAIN
 
     def __init__(self, targets: Sequence[str]) -> None:
@@ -52,7 +52,7 @@ class ChainScreen(AsksToFetch[None]):
             yield Facts()
             yield StackedBar(empty="")
         yield JobBar()
-        yield KeyLine(CHAIN)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._list.table.focus()

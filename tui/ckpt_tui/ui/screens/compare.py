@@ -20,14 +20,13 @@ from ckpt_tui.checkpoint.delta import file_window
 from ckpt_tui.checkpoint.differences import Comparison, compare_checkpoints
 from ckpt_tui.checkpoint.file_differences import FileComparison, FilePair
 from ckpt_tui.checkpoint.page_differences import MemoryComparison, RegionPair, compare_memory
-from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.regions import region_window
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_count, middle, printable
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.formats.comparing import Loaded, compare_deltas, is_one_dump, load_both, side
-from ckpt_tui.ui.commands import COMPARE, bindings_for
+from ckpt_tui.ui.commands import COMPARE, bound
 from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.formats import FormatsScreen
@@ -61,6 +60,18 @@ MOST_BYTES = 4 << 20
 """Bytes of changed pages looked through for the bytes in them that differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """The same region or file in both checkpoints."""
+
+    names: tuple[str, str]
+    """Printable."""
+    windows: tuple[ByteWindow, ByteWindow]
+    bases: tuple[int, int]
+    """Address of the first byte, 0 in a file."""
+    runs: tuple[Run, ...]
+
+
 class _Opened:
     """Both checkpoints, open, and what differs but for contents."""
 
@@ -75,6 +86,28 @@ class _Opened:
             self._deltas.append(self.pair[len(self._deltas)][0].open_delta(progress))
         return self._deltas
 
+    def region_bytes(self, pair: RegionPair, progress: Progress) -> _Bytes:
+        """Return a region of both; in a thread."""
+        assert pair.before is not None
+        assert pair.after is not None
+        progress.tick(0)
+        (one, _), (other, _) = self.pair
+        windows = region_window(one.memory, pair.before), region_window(other.memory, pair.after)
+        names = [f"process {r.pid}, {r.kind} {r.path}" for r in (pair.before, pair.after)]
+        return _Bytes(
+            (printable(names[0]), printable(names[1])),
+            windows,
+            (pair.before.start, pair.after.start),
+            tuple(changed_bytes(*windows, pair.places, MOST_BYTES)),
+        )
+
+    def file_bytes(self, pair: FilePair, progress: Progress) -> _Bytes:
+        """Return a file of both; in a thread."""
+        one, other = self.deltas(progress)
+        windows = file_window(one, pair.path), file_window(other, pair.path)
+        name = printable(pair.path)
+        return _Bytes((name, name), windows, (0, 0), pair.places)
+
     @property
     def is_one_dump(self) -> bool:
         return is_one_dump(self.pair[0][1], self.pair[1][1])
@@ -87,18 +120,6 @@ class _Opened:
             opened.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Bytes:
-    """The same region or file in both checkpoints."""
-
-    names: tuple[str, str]
-    """Printable."""
-    windows: tuple[ByteWindow, ByteWindow]
-    bases: tuple[int, int]
-    """Address of the first byte, 0 in a file."""
-    runs: tuple[Run, ...]
-
-
 class CompareScreen(AsksToFetch[None]):
     """Opens two targets, compares all but contents, then memory and files in jobs of their own.
 
@@ -106,7 +127,7 @@ class CompareScreen(AsksToFetch[None]):
     """
 
     CSS_PATH = "compare.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(COMPARE)]
+    BINDINGS: ClassVar[list[BindingType]] = bound("open add", "formats reveal next previous")
     name_in_commands = COMPARE
 
     def __init__(self, before: str, after: str) -> None:
@@ -137,24 +158,18 @@ class CompareScreen(AsksToFetch[None]):
             yield Static("", classes="heading", id="after-name")
             yield HexView(id="after")
         yield JobBar()
-        yield KeyLine(COMPARE)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._list.table.focus()
         before, after = self.query(HexView)
         for one, other in ((before, after), (after, before)):
-            self.watch(one, "scroll_y", partial(self._follow, other), init=False)
+            self.watch(one, "scroll_y", partial(_follow, other), init=False)
         self.run_opening("Comparing", self._open, self._opened, _Opened.close, failed=self._fail)
 
     def on_unmount(self) -> None:
         if self._found is not None:
             self._found.close()
-
-    @staticmethod
-    def _follow(view: HexView, line: float) -> None:
-        """Let one side scroll with the other."""
-        if view.scroll_y != line:
-            view.scroll_to(y=line, animate=False)
 
     @property
     def line(self) -> DiffLine | None:
@@ -190,11 +205,12 @@ class CompareScreen(AsksToFetch[None]):
         self.memory, pair = memory, self._found.pair
         self.query_one(StackedBar).show(memory_parts(memory))
         self._refill()
-        self.run("Comparing files", lambda p: compare_deltas(*pair, p), self._files_known)
 
-    def _files_known(self, files: FileComparison) -> None:
-        self.files = files
-        self._refill()
+        def show(files: FileComparison) -> None:
+            self.files = files
+            self._refill()
+
+        self.run("Comparing files", lambda p: compare_deltas(*pair, p), show)
 
     def _refill(self) -> None:
         if self._found is None:
@@ -226,44 +242,15 @@ class CompareScreen(AsksToFetch[None]):
         region, file = line.region, line.file
         name = "Looking for the bytes"
         if region is not None and region.before and region.after:
-            self.run(name, lambda p: self._region_bytes(region, p), self._show_bytes)
+            self.run(name, partial(self._found.region_bytes, region), self._show_bytes)
         elif file is not None and not file.problem:
-            self.run(name, lambda p: self._file_bytes(file, p), self._show_bytes)
-        elif line.change is not None:
-            after = line.change.after_ref
-            self._open_at(1 if after is not None else 0, after or line.change.before_ref)
+            self.run(name, partial(self._found.file_bytes, file), self._show_bytes)
+        elif line.change is not None and line.change.after_ref is not None:
+            self.post_message(ShowCheckpoint(self.targets[1], ref=line.change.after_ref))
+        elif line.change is not None and line.change.before_ref is not None:
+            self.post_message(ShowCheckpoint(self.targets[0], ref=line.change.before_ref))
         else:
-            self._open_at(0, None)
-
-    def _open_at(self, which: int, ref: Ref | None) -> None:
-        if ref is None:
             self.notify("Nothing to open here: the panel has all details.", markup=False)
-        else:
-            self.post_message(ShowCheckpoint(self.targets[which], ref=ref))
-
-    def _region_bytes(self, pair: RegionPair, progress: Progress) -> _Bytes:
-        """Runs in a thread."""
-        assert self._found is not None
-        assert pair.before is not None
-        assert pair.after is not None
-        progress.tick(0)
-        (one, _), (other, _) = self._found.pair
-        windows = region_window(one.memory, pair.before), region_window(other.memory, pair.after)
-        names = [f"process {r.pid}, {r.kind} {r.path}" for r in (pair.before, pair.after)]
-        return _Bytes(
-            (printable(names[0]), printable(names[1])),
-            windows,
-            (pair.before.start, pair.after.start),
-            tuple(changed_bytes(*windows, pair.places, MOST_BYTES)),
-        )
-
-    def _file_bytes(self, pair: FilePair, progress: Progress) -> _Bytes:
-        """Runs in a thread."""
-        assert self._found is not None
-        one, other = self._found.deltas(progress)
-        windows = file_window(one, pair.path), file_window(other, pair.path)
-        name = printable(pair.path)
-        return _Bytes((name, name), windows, (0, 0), pair.places)
 
     def _show_bytes(self, found: _Bytes) -> None:
         places = human_count(len(found.runs), "changed place")
@@ -319,3 +306,9 @@ class CompareScreen(AsksToFetch[None]):
             self._list.table.focus()
             return True
         return super().back()
+
+
+def _follow(view: HexView, line: float) -> None:
+    """Let one side scroll with the other."""
+    if view.scroll_y != line:
+        view.scroll_to(y=line, animate=False)

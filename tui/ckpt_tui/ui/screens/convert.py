@@ -17,7 +17,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import CONVERT, bindings_for
+from ckpt_tui.ui.commands import CONVERT, bound
 from ckpt_tui.ui.opening import ShowCheckpoint
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.pick import AskScreen
@@ -39,7 +39,9 @@ class ConvertScreen(AsksToFetch[bool]):
     """Returns whether something was written."""
 
     CSS_PATH = "convert.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(CONVERT)]
+    BINDINGS: ClassVar[list[BindingType]] = bound(
+        "start open-result target base repository keep-delta copy"
+    )
     name_in_commands = CONVERT
     leaves_at_once = False
 
@@ -56,7 +58,7 @@ class ConvertScreen(AsksToFetch[bool]):
         with Vertical(classes="panel"):
             yield Facts(empty="")
         yield JobBar()
-        yield KeyLine(CONVERT)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(Facts).focus()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
@@ -15,7 +12,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
 from ckpt_tui.sources.transfer import BlobStep
-from ckpt_tui.ui.commands import COPY, bindings_for
+from ckpt_tui.ui.commands import COPY
 from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -32,7 +29,6 @@ class CopyScreen(JobScreen[bool]):
     """Returns whether something was copied."""
 
     CSS_PATH = "convert.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(COPY)]
     name_in_commands = COPY
     leaves_at_once = False
 
@@ -48,7 +44,7 @@ class CopyScreen(JobScreen[bool]):
             yield Facts()
         yield Input(id="asked", compact=True, placeholder=DESTINATIONS)
         yield JobBar()
-        yield KeyLine(COPY)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._ask("Destination", Section("", [Fact("destination", DESTINATIONS)]))

@@ -17,7 +17,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.comparing import load
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.ui.commands import FORMATS, bindings_for
+from ckpt_tui.ui.commands import FORMATS, bound
 from ckpt_tui.ui.jobs import JobProgress
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.widgets.facts import Facts
@@ -51,7 +51,7 @@ class FormatsScreen(AsksToFetch[None]):
     """Time lines of the ways to restore; `m` measures them, one after another."""
 
     CSS_PATH = "formats.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(FORMATS)]
+    BINDINGS: ClassVar[list[BindingType]] = bound("measure")
     name_in_commands = FORMATS
 
     def __init__(self, target: str) -> None:
@@ -74,7 +74,7 @@ class FormatsScreen(AsksToFetch[None]):
             yield Static("", id="conclusion")
             yield Facts(classes="detail")
         yield JobBar()
-        yield KeyLine(FORMATS)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._list.table.focus()

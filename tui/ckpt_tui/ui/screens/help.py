@@ -1,8 +1,7 @@
-"""The keys of the screen below, in words; generated from the table of commands."""
+"""The keys of the screen below, in words; made of what is bound there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +11,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from ckpt_tui.ui.commands import allowed, help_text
+from ckpt_tui.ui.commands import help_text
 
 ABOUT = """Signs       ✖ fails  ▲ may fail  ✔ good  ? unknown
             + added  ~ changed  − deleted"""
@@ -39,21 +38,14 @@ class HelpScreen(ModalScreen[None]):
         Binding("k", "scroll(-1)", "Line up", show=False),
     ]
 
-    def __init__(self, screen_name: str, own_keys: Mapping[str, str] | None = None) -> None:
-        """`own_keys` are the user's by the id of a command."""
+    def __init__(self, screen_name: str) -> None:
         super().__init__()
         self._screen_name = screen_name
-        self._own_keys = own_keys or {}
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as panel:
             panel.border_title = f"Keys of this screen: {self._screen_name}"
-            below = self.app.screen_stack[-2]
-            text = help_text(
-                self._screen_name,
-                self._own_keys,
-                lambda command: allowed(command, below) is not False,
-            )
+            text = help_text(self.app.screen_stack[-2])
             yield Static(Content(f"{text}\n\n{ABOUT}"))
 
     def on_mount(self) -> None:

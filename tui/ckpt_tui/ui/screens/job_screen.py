@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
 
+from ckpt_tui.ui.commands import EVERYWHERE, bound
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.widgets.list_view import ListView
 
@@ -13,6 +15,7 @@ from ckpt_tui.ui.widgets.list_view import ListView
 class JobScreen(JobHost, Screen[ScreenResultType]):
     """A screen that runs jobs."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bound("back"), *EVERYWHERE]
     leaves_at_once: ClassVar[bool] = True
     """Whether the key that leaves does so while a job runs, rather than only stop the job."""
 

@@ -21,7 +21,7 @@ from ckpt_tui.diagnose.fix_commands import diagnose_with_commands
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.formats.log_files import each_log
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import DIAGNOSIS, bindings_for
+from ckpt_tui.ui.commands import DIAGNOSIS, bound
 from ckpt_tui.ui.screens.job_screen import JobScreen
 from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.widgets.facts import Facts
@@ -75,7 +75,7 @@ class LogScreen(JobScreen[Hashable | None]):
         .detail { height: 3fr; border-top: solid $border-blurred; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(DIAGNOSIS)]
+    BINDINGS: ClassVar[list[BindingType]] = bound("open copy", "log")
     name_in_commands = DIAGNOSIS
 
     def __init__(self, name: str, read: Callable[[Progress], LogFound]) -> None:
@@ -94,7 +94,7 @@ class LogScreen(JobScreen[Hashable | None]):
         with self._list:
             yield Facts(classes="detail")
         yield JobBar()
-        yield KeyLine(DIAGNOSIS)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._list.table.focus()

@@ -13,7 +13,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.core.window import ByteWindow
-from ckpt_tui.ui.commands import VIEW, bindings_for
+from ckpt_tui.ui.commands import VIEW, bound
 from ckpt_tui.ui.pager import show_in_pager
 from ckpt_tui.ui.saving import ask_where_to_save
 from ckpt_tui.ui.screens.job_screen import JobScreen
@@ -46,34 +46,28 @@ NUMBERS = 12
 """Cells beside the text: line numbers, gaps, scrollbar."""
 
 
-class TextList(ListView):
+class TextLines:
     """The lines of a text, wrapped to the screen; a search looks at the lines themselves."""
 
-    def __init__(self, id: str) -> None:
-        without = ("filter", "sort", "reverse")
-        super().__init__(COLUMNS, empty="", copied=self._line_of, without=without, id=id)
+    def __init__(self) -> None:
         self.lines: list[str] = []
         """Printable."""
+        self._rows = ListRows()
 
-    def show_lines(self, lines: list[str]) -> None:
-        """Show other lines."""
-        self.lines = lines
-        self.wrap()
-
-    def wrap(self) -> None:
-        """Wrap the lines to the present width of the screen."""
-        self.show(ListRows(text_rows(self.lines, self.screen.size.width - NUMBERS)))
+    def wrapped(self, width: int) -> ListRows:
+        """Return the lines as rows of that many cells."""
+        self._rows = ListRows(text_rows(self.lines, width - NUMBERS))
+        return self._rows
 
     def find(self, words: str, start: int, direction: int, progress: Progress) -> int | None:
+        """Return the row where the next line with all of these words begins; see `find_row`."""
         lines = LazyRows(range(len(self.lines)), lambda n: Row(n, (self.lines[n],)))
-        number = find_row(lines, words, _number_of(self.table.rows[start]), direction, progress)
-        return None if number is None else self.table.rows.index_of((number + 1, 0))
+        number = find_row(lines, words, _number_of(self._rows[start]), direction, progress)
+        return None if number is None else self._rows.index_of((number + 1, 0))
 
-    def _line_of(self, row: Row) -> str:
+    def line_of(self, row: Row) -> str:
+        """Return the whole line that a row is a part of."""
         return self.lines[_number_of(row)]
-
-    async def action_copy_row(self) -> None:
-        await self.action_copy()
 
 
 def _number_of(row: Row) -> int:
@@ -91,14 +85,22 @@ class ViewScreen(JobScreen[None]):
         #as-nothing { padding: 1 2; color: $muted; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(VIEW)]
+    BINDINGS: ClassVar[list[BindingType]] = bound("save hex search", "next previous reveal pager")
     name_in_commands = VIEW
 
     def __init__(self, name: str, window: ByteWindow, *, reveal: bool = False) -> None:
         super().__init__()
         self._name_shown, self._window, self._reveal = name, window, reveal
         self._data: bytes | None = None
-        self._text = TextList("as-text")
+        self._lines = TextLines()
+        self._text = ListView(
+            COLUMNS,
+            empty="",
+            copied=self._lines.line_of,
+            find=self._lines.find,
+            without=("filter", "sort", "reverse", "copy_row"),
+            id="as-text",
+        )
         self._hex = HexView(window, id="as-hex")
 
     def compose(self) -> ComposeResult:
@@ -108,7 +110,7 @@ class ViewScreen(JobScreen[None]):
             yield self._text
             yield self._hex
         yield JobBar()
-        yield KeyLine(VIEW)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._hex.reveal_secrets(self._reveal)
@@ -133,16 +135,20 @@ class ViewScreen(JobScreen[None]):
 
     def _fill(self) -> None:
         data = self._data or b""
-        self._text.show_lines(text_lines(data, self._reveal))
+        self._lines.lines = text_lines(data, self._reveal)
+        self._wrap()
         size = self._window.size
         note = human_bytes(size)
-        if data and (size > len(data) or len(self._text.lines) == MAX_LINES):
+        if data and (size > len(data) or len(self._lines.lines) == MAX_LINES):
             note += "   only the beginning is shown as text"
         self.query_one(TitleLine).show(printable(self._name_shown), note)
 
     def on_resize(self) -> None:
-        if self._text.lines:
-            self._text.wrap()
+        if self._lines.lines:
+            self._wrap()
+
+    def _wrap(self) -> None:
+        self._text.show(self._lines.wrapped(self.size.width))
 
     def _show(self, which: str) -> None:
         self.query_one(ContentSwitcher).current = which
@@ -157,8 +163,6 @@ class ViewScreen(JobScreen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ANY_BYTES:
             return bool(self._window.size)
-        if action in ("copy", "copy_row"):
-            return self._as_text
         return super().check_action(action, parameters)
 
     def action_toggle_hex(self) -> None:
@@ -206,4 +210,4 @@ class ViewScreen(JobScreen[None]):
 
     def action_pager(self) -> None:
         shown_as_hex = dump_lines(self._window, reveal=self._reveal)
-        show_in_pager(self.app, iter(self._text.lines) if self._as_text else shown_as_hex)
+        show_in_pager(self.app, iter(self._lines.lines) if self._as_text else shown_as_hex)

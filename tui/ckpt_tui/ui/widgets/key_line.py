@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual import events
@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.style import Style
 from textual.widget import Widget
 
-from ckpt_tui.ui.commands import allowed, key_line_for, node_for, shown_key
+from ckpt_tui.ui.commands import active, key_line, own_key
 
 MOST = 6
 """Keys on the line; more are not read."""
@@ -25,7 +25,8 @@ class Key:
 
     shown: str
     word: str
-    action: str = ""
+    command: str = ""
+    """Id of the command."""
     usable: bool = True
 
     @property
@@ -48,10 +49,10 @@ class ClickableKeys(Widget):
     ALLOW_SELECT = False
 
     async def on_click(self, event: events.Click) -> None:
-        action = event.style.meta.get("command")
-        if action:
+        found = active(self.screen).get(event.style.meta.get("command", ""))
+        if found is not None:
             event.stop()
-            await node_for(self.screen, action).run_action(action)
+            await found.run()
 
 
 def key_piece(key: Key) -> Content:
@@ -60,35 +61,25 @@ def key_piece(key: Key) -> Content:
     piece = Content.assemble(
         (key.shown, "bold $accent" if key.usable else "$base"), (f" {key.word}", style)
     )
-    return piece.stylize(Style.from_meta({"command": key.action})) if key.usable else piece
+    return piece.stylize(Style.from_meta({"command": key.command})) if key.usable else piece
 
 
 class KeyLine(ClickableKeys):
-    """Shows the footers of the command table for one screen; obeys its `check_action`."""
+    """Shows what is bound where the focus is and asks for a place."""
 
     DEFAULT_CSS = """
     KeyLine { dock: bottom; height: 1; }
     """
-
-    def __init__(self, screen_name: str, keymap: Mapping[str, str] | None = None) -> None:
-        """`keymap` holds the user's own keys by the id of a command."""
-        super().__init__()
-        self._screen_name = screen_name
-        self._keymap = dict(keymap or {})
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
     def keys(self) -> list[Key]:
         """Return every key that asks for a place, the important ones first."""
-        found = []
-        own = {**getattr(self.app, "own_keys", {}), **self._keymap}
-        for command in key_line_for(self._screen_name):
-            usable = allowed(command, self.screen)
-            if usable is not False:
-                key = shown_key(own.get(command.id, command.keys))
-                found.append(Key(key, command.footer, command.action, bool(usable)))
-        return found
+        return [
+            Key(own_key(self.app, command.id), command.footer, command.id, found.enabled)
+            for command, found in key_line(self.screen)
+        ]
 
     def render(self) -> Content:
         pieces = [key_piece(key) for key in chosen(self.keys(), self.size.width - 2)]

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.ui.clipboard import send_to_clipboard
-from ckpt_tui.ui.commands import COMMANDS
+from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.screens.pick import AskScreen
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -29,13 +29,20 @@ from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain, row_te
 FOUND_S = 0.3
 """Seconds between showing what a filter has found."""
 
-_IDS = ("filter", "search", "next", "previous", "sort", "reverse", "problems", "copy", "copy-row")
-_KEYS = tuple(command for command in COMMANDS if command.id in _IDS)
-_ACTIONS = frozenset(command.action for command in _KEYS)
-
 TYPING = ("filter", "search")
 """Actions after which a line is typed. Their keys are priority bindings: those are handled before
 the next key is looked at, so what is typed right behind one reaches the line."""
+
+COPY_ONLY = (
+    *("filter", "search", "next_match", "previous_match", "sort", "reverse"),
+    "problems_only",
+)
+"""Actions that a short list in a fixed order goes without."""
+
+
+Find = Callable[[str, int, int, Progress], int | None]
+"""Returns the index of the next row with all of some words after a row, in the direction 1 or -1,
+going round at the ends; None without one. May run in a thread."""
 
 
 def first_cell(row: Row) -> str:
@@ -50,17 +57,9 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
     `VirtualTable.RowChosen` bubble on. Rows are chosen and searched in a job where there are many.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            command.keys,
-            command.action,
-            command.title,
-            tooltip=command.help,
-            id=command.id,
-            priority=command.id in TYPING,
-        )
-        for command in _KEYS
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bound(
+        "filter problems", "search next previous sort reverse copy copy-row", "filter search"
+    )
 
     def __init__(
         self,
@@ -70,13 +69,14 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
         empty: str = "Nothing here",
         copied: Callable[[Row], str | Sequence[str]] = first_cell,
         is_problem: Callable[[Row], bool] | None = None,
+        find: Find | None = None,
         without: Collection[str] = (),
         below: Iterable[Widget] = (),
         id: str | None = None,
     ) -> None:
         """`empty` says, printable, why there are no rows. `copied` returns the value that the copy
-        key sends. `without` names actions that are not offered. `below` are widgets between the
-        table and the line for filters."""
+        key sends; `find` searches in another way than by the text of a row. `without` names actions
+        that are not offered. `below` are widgets between the table and the line for filters."""
         super().__init__(id=id)
         self.source: RowSource = ListRows() if source is None else source
         """All rows, in their own order."""
@@ -84,6 +84,7 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
         self.table = VirtualTable(columns, self.source, empty=empty, id="rows")
         self.bar = SearchBar()
         self._empty, self._copied = empty, copied
+        self._find = find or (lambda *asked: find_row(self.table.rows, *asked))
         self._is_problem = is_problem or (lambda _: False)
         self._without = frozenset((*without, *(() if is_problem else ("problems_only",))))
         self._below, self._beside = tuple(below), list[Widget]()
@@ -151,11 +152,6 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
             self.cancel_job()
             show(chosen(quiet()))
 
-    def find(self, words: str, start: int, direction: int, progress: Progress) -> int | None:
-        """Return the index of the next row after `start` with all of these words, going round at
-        the ends; None without one. May run in a thread."""
-        return find_row(self.table.rows, words, start, direction, progress)
-
     def back(self) -> bool:
         """Stop the job or close the line for filters; return False if there was neither."""
         if self.cancel_job():
@@ -166,8 +162,7 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
         return False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action not in _ACTIONS:
-            return super().check_action(action, parameters)
+        del parameters
         is_typing = action in TYPING and isinstance(self.app.focused, Input)
         return action not in self._without and not is_typing
 
@@ -223,7 +218,7 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
             self.choose(replace(self.choice, needle=message.text))
 
     def _step(self, direction: int) -> None:
-        find = partial(self.find, self._sought, self.table.cursor, direction)
+        find = partial(self._find, self._sought, self.table.cursor, direction)
         if not self._sought:
             self.notify("Nothing to search for yet: / asks for it.", markup=False)
         elif len(self.table.rows) > MANY:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual import events
-from textual.message import Message
 
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.commands import own_key
@@ -17,12 +15,6 @@ class TabLine(Lines):
     """`1 Overview  2 Processes …`, the shown one marked; a click chooses."""
 
     ALLOW_SELECT = False
-
-    @dataclass
-    class TabChosen(Message):
-        """A tab was clicked; tabs count from 1."""
-
-        number: int
 
     def __init__(self, names: Sequence[tuple[str, str]]) -> None:
         """`names` are pairs of the full and the short name."""
@@ -74,8 +66,8 @@ class TabLine(Lines):
         start = self._ends[number - 2] if number > 1 else 1
         return start - 1 if number > 1 else 0, self._ends[number - 1] - 1
 
-    def on_click(self, event: events.Click) -> None:
+    async def on_click(self, event: events.Click) -> None:
         for number, end in enumerate(self._ends, 1):
             if event.x < end:
-                self.post_message(self.TabChosen(number))
+                await self.screen.run_action(f"show_tab({number})")
                 return

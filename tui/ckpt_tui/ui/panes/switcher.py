@@ -1,0 +1,97 @@
+"""The tabs of a checkpoint, made when first shown; one is shown at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.widgets import ContentSwitcher, Static
+
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.diagnose.target import TargetDiagnosis
+from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.ui.commands import bound
+from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
+from ckpt_tui.ui.panes.overview import OverviewPane
+from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.table import PANES
+from ckpt_tui.views.diagnosis import problem_keys
+
+Stop = tuple[int, Hashable]
+"""Number of a tab, and the key that is under its cursor."""
+
+
+class PaneSwitcher(ContentSwitcher):
+    """Holds the tabs. Without one that is shown it is empty."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bound("", "reveal")
+
+    def __init__(self) -> None:
+        super().__init__(Static("", id="waiting"), id="tabs")
+        self.reveals = False
+        """Whether secrets are shown."""
+        self._diagnosis: TargetDiagnosis | None = None
+        self._unchecked = ""
+        """Why there is no diagnosis and none to come."""
+
+    @property
+    def pane(self) -> Pane | None:
+        """The tab that is shown."""
+        current = self.current or ""
+        return self.query_one(f"#{current}", Pane) if current.startswith("pane") else None
+
+    @property
+    def stop(self) -> Stop:
+        """Where the user is."""
+        pane = self.pane
+        number = int((self.current or "").removeprefix("pane-")) if pane else 1
+        return number, pane.current_key if pane else None
+
+    def shown(self, number: int, checkpoint: Checkpoint) -> Pane | None:
+        """Return a tab of this checkpoint, if it was made."""
+        pane = self.query_one_optional(f"#pane-{number}", Pane)
+        return pane if pane is not None and pane.checkpoint is checkpoint else None
+
+    async def make(self, number: int, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
+        """Make a tab, in the place of one of what was read before."""
+        await self.query(f"#pane-{number}").remove()
+        pane = PANES[number - 1].make(opened, checkpoint)
+        pane.id = f"pane-{number}"
+        await self.mount(pane)
+        pane.reveals = self.reveals
+        self._tell(pane)
+
+    async def take(self, checkpoint: Checkpoint, before: Checkpoint, wanted: bool) -> bool:
+        """Let the tabs show all of a checkpoint that was read in part `before`; return whether the
+        one that is shown, or `wanted`, has to be made again."""
+        outdated = OverviewPane if before.has_descriptors else Pane
+        is_outdated = wanted or isinstance(self.pane, outdated)
+        if is_outdated:
+            self.current = "waiting"
+        for pane in self.query(Pane):
+            if not isinstance(pane, outdated):
+                pane.checkpoint = checkpoint
+        await self.query(outdated).remove()
+        return is_outdated
+
+    def action_reveal(self) -> None:
+        """Show secrets in all tabs, or cover them."""
+        self.reveals = not self.reveals
+        for pane in self.query(Pane):
+            pane.opened.secrets.reveal(self.reveals)
+            pane.reveals = self.reveals
+
+    def take_diagnosis(self, diagnosis: TargetDiagnosis | None, unchecked: str = "") -> None:
+        """Tell all tabs what is wrong, or why that is not known."""
+        self._diagnosis, self._unchecked = diagnosis, unchecked
+        for pane in self.query(Pane):
+            self._tell(pane)
+
+    def _tell(self, pane: Pane) -> None:
+        if self._diagnosis is not None:
+            pane.problem_keys = problem_keys(self._diagnosis)
+            if isinstance(pane, DiagnosisPane):
+                pane.fill(self._diagnosis)
+        elif self._unchecked and isinstance(pane, DiagnosisPane):
+            pane.give_up(self._unchecked)
