@@ -436,6 +436,12 @@ def test_base_and_layer_are_what_the_container_had(
     assert differences(expected, layer) == []
 
 
+def test_a_link_to_a_file_of_the_base_that_a_later_entry_replaces_is_refused() -> None:
+    base = tree_of([file("b/a")])
+    plan = plan_delta(tar_of([hardlink("a", "b/a"), file("b/a")]), [], base)
+    assert [p for p in plan.problems if "'b/a' of the base image, which a later entry" in p]
+
+
 @settings(max_examples=200, deadline=None)
 @given(members("df"), st.lists(NAMES, max_size=4))
 def test_every_byte_of_the_tar_is_copied_at_most_once_and_in_order(

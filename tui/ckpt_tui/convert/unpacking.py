@@ -48,7 +48,7 @@ class HardLink:
     name: str
     target: str
     is_early: bool
-    """Whether it came before its target."""
+    """Whether it came before its target, of which the base has none either."""
     file_index: int | None
     """The entry of the file itself, if that came before: the target may be a link to it."""
 
@@ -154,7 +154,8 @@ class Unpacking:
             file_index = there.index
         if file_index is not None:
             self._file_index[index] = file_index
-        self.links.append(HardLink(index, name, target, there is None, file_index))
+        is_early = there is None and target not in self.state
+        self.links.append(HardLink(index, name, target, is_early, file_index))
 
     def _imply_parents(self, name: str) -> None:
         """Make the folders that `name` needs, with the base's header where there is one."""
@@ -231,8 +232,10 @@ class Unpacking:
             there = self.survivors.get(link.target)
             if there is None or there.member.kind is MemberKind.DIRECTORY:
                 problem = f"{link.target!r}, which is no file of rootfs-diff.tar"
-            elif there.member.kind is MemberKind.HARDLINK or not link.is_early:
+            elif there.member.kind is MemberKind.HARDLINK:
                 problem = "a link that comes after it"
+            elif not link.is_early:
+                problem = f"{link.target!r} of the base image, which a later entry replaces"
             else:
                 self.held_back[there.index].append(own)
                 continue
