@@ -57,7 +57,7 @@ def test_threads_regions_and_notes_have_their_keys(document: Any) -> None:
     assert set(thread) >= {"tid", "comm", "registers", "blocked_in"}
     region = document["memory"][0]["regions"][0]
     assert set(region) >= {"start", "end", "kind", "protection", "path", "dumped"}
-    assert set(document["notes"][0]) == {"where", "text"}
+    assert set(document["notes"][0]) == {"where", "text", "damaged"}
 
 
 def test_values_are_those_of_the_checkpoint(document: Any) -> None:

@@ -156,7 +156,7 @@ class Broken(BytesWindow):
 
 def test_what_cannot_be_read_is_told_beside_the_rest() -> None:
     broken = memory((0x1000, 1, PE_PRESENT), pages=b"")
-    broken._pages, broken._size = Broken(bytes(PAGE)), PAGE
+    broken.pages, broken._size = Broken(bytes(PAGE)), PAGE
     whole = memory((0x1000, 1, PE_PRESENT), pages=b"needle".ljust(PAGE))
     found = find_all([Area(1, broken), Area(2, whole)], Pattern(b"needle"), quiet())
     assert [match.pid for match in found.matches] == [2]
