@@ -13,6 +13,7 @@ import pytest
 from ckpt_tui.cli.report import report
 from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.known_values import reveal_all
 from ckpt_tui.demo import demo_folder
 
 
@@ -55,7 +56,11 @@ def test_equal_input_gives_an_equal_report(data: Path, tmp_path: Path) -> None:
 def test_secrets_are_covered_unless_asked_for(tmp_path: Path, name: str) -> None:
     with demo_folder() as folder:
         covered = written(name, folder / "web.tar.zst", tmp_path)
-        revealed = written(f"all-{name}", folder / "web.tar.zst", tmp_path, reveal=True)
+        reveal_all(True)  # as the option does
+        try:
+            revealed = written(f"all-{name}", folder / "web.tar.zst", tmp_path, reveal=True)
+        finally:
+            reveal_all(False)
     assert "hunter2-demo" not in covered
     assert "hunter2-demo" in revealed
 
