@@ -94,6 +94,7 @@ def test_profile_has_what_proc_and_sys_say(root: Path) -> None:
     assert host.lsms == ("lockdown", "capability", "apparmor")
     assert host.apparmor_profiles == ("containers-default", "a (b) c")
     assert host.capabilities == ("CAP_CHOWN", "CAP_SYS_ADMIN")
+    assert host.may_restore is True
     assert host.modules == ("tun", "overlay")
     assert host.memory_free == 4000 * 1024
     assert list(host.disk_free) == ["/var/tmp"]

@@ -23,7 +23,7 @@ ROOT = HostProfile(
     lsms=(),
     apparmor_profiles=(),
     uid=0,
-    capabilities=("SYS_ADMIN",),
+    capabilities=("CAP_SYS_ADMIN",),
     modules=("tun",),
     memory_free=1 << 40,
     disk_free={"/var/tmp": 1 << 40},
@@ -89,7 +89,7 @@ def test_of_an_empty_profile_nothing_is_met_but_a_missing_criu_is_unmet(kinds: P
 
 
 def test_root_without_the_capability_is_told(counter: Path) -> None:
-    bounded = replace(ROOT, capabilities=("CHOWN",))
+    bounded = replace(ROOT, capabilities=("CAP_CHOWN",))
     assert states(counter, bounded)["capabilities of who restores"] == "unmet"
     assert "not-root" in {f.id for f in findings(counter, host=bounded)}
     user = replace(ROOT, uid=1000, capabilities=())

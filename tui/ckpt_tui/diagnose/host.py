@@ -104,7 +104,7 @@ class HostProfile:
         has_cap_checkpoint_restore); None where that is not known: another user may restore."""
         if self.capabilities is None:
             return None
-        has = bool({"SYS_ADMIN", "CHECKPOINT_RESTORE"}.intersection(self.capabilities))
+        has = bool({"CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"}.intersection(self.capabilities))
         return has if has or self.uid == 0 else None
 
 
