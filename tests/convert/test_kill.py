@@ -31,6 +31,7 @@ TUI = Path(__file__).resolve().parents[2] / "tui"
 
 KILLED_BEFORE_CHANGE = """
 import os, runpy, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, for what it starts, too
 last, target = int(sys.argv.pop(1)), sys.argv.pop(1)
 changes = 0
 def seen(event, arguments):

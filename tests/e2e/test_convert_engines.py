@@ -19,6 +19,7 @@ from converting import (
     LIST_TREE,
     Listing,
     assert_counted_on,
+    assert_ran_on,
     convert,
     restore_in_place,
 )
@@ -105,7 +106,7 @@ def test_runc_restores_the_archive_of_each_engine_from_the_registry(
     if case.root_mode:
         del expected["."], found["."]
     assert found == expected
-    assert_counted_on(counts)
+    assert_ran_on(counts, archives / case.archive)
 
 
 def test_crun_restores_its_own_dump_from_the_registry(lab: Lab, registry: str) -> None:
@@ -155,7 +156,7 @@ def test_an_index_of_ctr_is_restored_in_place(
         "echo 0",
         "755",
     )
-    assert_counted_on(counts)
+    assert_ran_on(counts, layout)
 
 
 def test_a_dump_goes_into_the_registry_without_an_archive_in_between(

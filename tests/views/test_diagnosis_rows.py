@@ -15,6 +15,7 @@ from ckpt_tui.views.diagnosis import (
     RESTORE,
     diagnosis_rows,
     finding_sections,
+    is_problem,
     log_sections,
     problem_keys,
     sections_of,
@@ -49,8 +50,9 @@ def test_place_is_named_only_where_there_is_one() -> None:
 
 def test_problems_only_leaves_what_fails() -> None:
     found = diagnosis(finding("fails"), finding("advice"))
-    assert [row.key for row in diagnosis_rows(found)] == [0, 1, RESTORE]
-    assert [row.key for row in diagnosis_rows(found, problems_only=True)] == [0]
+    keys = [row.key for row in diagnosis_rows(found)]
+    assert keys == [0, 1, RESTORE]
+    assert [key for key in keys if is_problem(found, key)] == [0]
 
 
 def test_problem_keys_are_those_of_evidence_that_is_no_advice() -> None:
