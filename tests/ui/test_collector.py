@@ -18,7 +18,7 @@ from ckpt_tui.ui.widgets import list_view
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import ChosenRows
 
-PATIENCE = 600
+PATIENCE = 1400
 """Twentieths of a second to wait at most."""
 
 
