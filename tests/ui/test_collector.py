@@ -18,7 +18,7 @@ from ckpt_tui.ui.widgets import list_view
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import ChosenRows
 
-PATIENCE = 1400
+PATIENCE = 100
 """Twentieths of a second to wait at most."""
 
 
@@ -48,6 +48,22 @@ async def test_a_checkpoint_that_was_left_is_freed(data: Path) -> None:
                 break
             await pilot.pause(0.05)
         assert [ref() for ref in kept] == [None, None]
+
+
+async def test_a_scroll_bar_that_is_first_needed_after_it_keeps_no_checkpoint(data: Path) -> None:
+    app = CkptApp((), data)
+    async with app.run_test(size=(80, 60)) as pilot:
+        await settle(pilot)
+        app.open_target(str(data / "images/kinds"))
+        await settle(pilot)
+        kept = weakref.ref(app.screen)
+        await pilot.resize_terminal(80, 7)
+        await pilot.press("q")
+        for _ in range(PATIENCE):
+            if kept() is None:
+                break
+            await pilot.pause(0.05)
+        assert kept() is None
 
 
 async def test_a_checkpoint_that_is_let_go_of_later_is_freed(

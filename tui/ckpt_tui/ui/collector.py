@@ -9,11 +9,13 @@ behind has to give back.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from weakref import ref
 
 from textual.app import App
+from textual.widget import Widget
 
 YOUNG = 5_000
 """New objects after which the youngest are looked at: ten times as many take four milliseconds."""
@@ -47,6 +49,20 @@ def keep_all() -> None:
     gc.freeze()
 
 
+def _widgets(app: App[Any]) -> Iterator[Widget]:
+    """Yield what is on the present screen, shown scroll bars included."""
+    for widget in app.walk_children(Widget):
+        yield widget
+        if widget.show_vertical_scrollbar:
+            yield widget.vertical_scrollbar
+        if widget.show_horizontal_scrollbar:
+            yield widget.horizontal_scrollbar
+
+
+def _nothing() -> None:
+    pass
+
+
 def give_back(app: App[Any], left: ref[object], seconds: float = LEFT_S) -> None:
     """Free the cycles of a screen that was left `seconds` ago, and spare what remains. A job of it
     may not have heard yet that nobody wants it: as long as the screen is there, try again later.
@@ -54,5 +70,7 @@ def give_back(app: App[Any], left: ref[object], seconds: float = LEFT_S) -> None
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    for widget in _widgets(app):
+        widget.call_later(_nothing)  # each keeps the message that it had last, and that its sender
     if left() is not None and seconds < GIVEN_UP_S:
         app.set_timer(seconds, partial(give_back, app, left, 2 * seconds))

@@ -18,6 +18,7 @@ from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.widgets.lines import Lines
 from ckpt_tui.ui.widgets.painting import as_content
+from ckpt_tui.ui.widgets.scroll_bars import make_scroll_bars
 from ckpt_tui.views.facts import Section, fact_lines
 
 
@@ -77,6 +78,9 @@ class Facts(VerticalScroll, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield self._text
+
+    def on_mount(self) -> None:
+        make_scroll_bars(self)
 
     @property
     def sections(self) -> Sequence[Section]:

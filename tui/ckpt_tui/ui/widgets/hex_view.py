@@ -23,6 +23,7 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.ui.jobs import read_block
 from ckpt_tui.ui.widgets.painting import Palette
+from ckpt_tui.ui.widgets.scroll_bars import make_scroll_bars
 from ckpt_tui.views.hex import (
     BLOCK,
     Span,
@@ -170,6 +171,7 @@ class HexView(ScrollView, can_focus=True):
         self.refresh()
 
     def on_mount(self) -> None:
+        make_scroll_bars(self)
         self._lay_out()
 
     def on_resize(self, event: events.Resize) -> None:

@@ -19,6 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from ckpt_tui.ui.widgets.painting import Palette
+from ckpt_tui.ui.widgets.scroll_bars import make_scroll_bars
 from ckpt_tui.views.table import GAP, Column, ListRows, Row, RowSource, column_widths, fit
 
 STRIPS_KEPT = 512
@@ -168,6 +169,7 @@ class VirtualTable(ScrollView, can_focus=True):
     # Inside
 
     def on_mount(self) -> None:
+        make_scroll_bars(self)
         self._rows_changed()
 
     def on_resize(self) -> None:
