@@ -5,16 +5,10 @@ from __future__ import annotations
 import struct
 
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.stacks.elf import MAX_NOTES, MAX_SEGMENTS, PT_NOTE, build_id_in
 
-PT_NOTE = 4
-NT_GNU_BUILD_ID = 3
 HEAD = 4096
 """Bytes of the start of a file that have all of it in every usual case."""
-
-MAX_HEADERS = 256
-"""Program headers looked at; real files have a dozen."""
-MAX_NOTES = 64 << 10
-"""Bytes of one note segment."""
 
 _LAYOUTS = {
     # class: offset of e_phoff with its format, of e_phentsize; of p_offset, p_filesz with format
@@ -37,25 +31,13 @@ def build_id(window: ByteWindow) -> bytes:
     entry_size, count = struct.unpack_from(order + "HH", head.ljust(64, b"\0"), sizes)
     if entry_size < file_size + 8:
         return b""
-    headers = window.read(start, entry_size * min(count, MAX_HEADERS))
+    headers = window.read(start, entry_size * min(count, MAX_SEGMENTS))
     for at in range(0, len(headers) - entry_size + 1, entry_size):
         (kind,) = struct.unpack_from(order + "I", headers, at)
         if kind != PT_NOTE:
             continue
         (offset,) = struct.unpack_from(order + wide, headers, at + file_offset)
         (size,) = struct.unpack_from(order + wide, headers, at + file_size)
-        if found := _note(window.read(offset, min(size, MAX_NOTES)), order):
+        if found := build_id_in(window.read(offset, min(size, MAX_NOTES)), order):
             return found
-    return b""
-
-
-def _note(notes: bytes, order: str) -> bytes:
-    at = 0
-    while at + 12 <= len(notes):
-        name_size, size, kind = struct.unpack_from(order + "III", notes, at)
-        name = notes[at + 12 : at + 12 + min(name_size, 16)]
-        data = at + 12 + (name_size + 3) // 4 * 4
-        if kind == NT_GNU_BUILD_ID and name == b"GNU\0":
-            return notes[data : data + min(size, 64)]
-        at = data + (size + 3) // 4 * 4
     return b""

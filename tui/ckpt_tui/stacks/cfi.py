@@ -15,6 +15,7 @@ from typing import Literal
 
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.stacks.elf import PT_GNU_EH_FRAME, ElfFile
+from ckpt_tui.stacks.operands import Operands
 
 MAX_ENTRY = 1 << 20
 """Bytes of one entry; real ones have some hundred."""
@@ -55,12 +56,13 @@ class Row:
         return replace(self, rules=dict(self.rules))
 
 
-class _Bytes:
+class _Bytes(Operands):
     """Foreign bytes read from the front; `address` is where the first one is loaded."""
 
+    failure = BadTable
+
     def __init__(self, data: bytes, address: int, base: int = 0) -> None:
-        self.data = data
-        self.at = 0
+        super().__init__(data)
         self.address = address
         self._base = base
         """What addresses relative to data count from."""
@@ -68,26 +70,6 @@ class _Bytes:
     @property
     def is_done(self) -> bool:
         return self.at >= len(self.data)
-
-    def take(self, size: int) -> bytes:
-        piece = self.data[self.at : self.at + size]
-        if len(piece) < size or size < 0:
-            raise BadTable("it ends too early")
-        self.at += size
-        return piece
-
-    def number(self, size: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self.take(size), "little", signed=signed)
-
-    def leb(self, *, signed: bool = False) -> int:
-        value = shift = 0
-        while shift < 70:
-            byte = self.number(1)
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                return value - (1 << shift) if signed and byte & 0x40 else value
-        raise BadTable("a number has over ten bytes")
 
     def text(self) -> bytes:
         end = self.data.find(b"\0", self.at)

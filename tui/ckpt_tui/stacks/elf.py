@@ -153,15 +153,17 @@ class ElfFile:
         for one in self.segments:
             if one.kind == PT_NOTE:
                 notes = self.window.read(one.offset, min(one.file_size, MAX_NOTES))
-                if found := _build_id(notes):
+                if found := build_id_in(notes):
                     return found
         return b""
 
 
-def _build_id(notes: bytes) -> bytes:
+def build_id_in(notes: bytes, order: str = "<") -> bytes:
+    """Return the GNU build id among the notes of a segment, empty for none; `order` is the byte
+    order as `struct` writes it."""
     at = 0
     while at + 12 <= len(notes):
-        name_size, size, kind = struct.unpack_from("<III", notes, at)
+        name_size, size, kind = struct.unpack_from(order + "III", notes, at)
         name = notes[at + 12 : at + 12 + min(name_size, 16)]
         data = at + 12 + (name_size + 3) // 4 * 4
         if kind == NT_GNU_BUILD_ID and name == b"GNU\0":

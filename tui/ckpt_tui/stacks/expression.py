@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ckpt_tui.stacks.operands import Operands
+
 MAX_STEPS = 10_000
 """Operations of one expression; a jump back may make it endless."""
 
@@ -20,29 +22,10 @@ class BadExpression(ValueError):
     """An expression that cannot be evaluated."""
 
 
-class _Code:
-    """The bytes of an expression and how far they have been read."""
+class _Code(Operands):
+    """The bytes of an expression."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def number(self, size: int, *, signed: bool = False) -> int:
-        piece = self.data[self.at : self.at + size]
-        if len(piece) < size:
-            raise BadExpression("it ends within an operand")
-        self.at += size
-        return int.from_bytes(piece, "little", signed=signed)
-
-    def leb(self, *, signed: bool = False) -> int:
-        value = shift = 0
-        while shift < 70:
-            byte = self.number(1)
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                return value - (1 << shift) if signed and byte & 0x40 else value
-        raise BadExpression("a number of over ten bytes")
+    failure = BadExpression
 
 
 def _signed(value: int) -> int:
