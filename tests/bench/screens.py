@@ -73,7 +73,7 @@ async def measure(folder: Path) -> None:
 
         def idle() -> bool:
             pane = screen.pane
-            return not screen.job_running and (pane is None or not pane.jobs.job_running)
+            return not screen.job_running and (pane is None or not pane.list_view.job_running)
 
         async def step(name: str, act: Callable[[], Awaitable[object] | object], done: Any) -> None:
             begun = time.perf_counter()
@@ -102,7 +102,7 @@ async def measure(folder: Path) -> None:
                     and screen.pane.query("#rows")
                 ),
             )
-            table = screen.pane.table
+            table = screen.pane.list_view.table
 
             async def scroll(table: VirtualTable = table) -> None:
                 for _ in range(100):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 COVER = "••••••"
@@ -61,10 +60,12 @@ class KnownValues:
 
     def cover(self, text: str) -> str:
         """Return text with the values in it covered."""
-        data = as_bytes(text) if self._forms else b""
-        spans = merged(span for pattern in self._patterns for span in _matches(pattern, data))
-        if not spans:
+        if not self._forms:
             return text
+        data = as_bytes(text)
+        if not any(pattern.search(data) for pattern in self._patterns):
+            return text  # of nearly every text: each cell of a list comes here
+        spans = merged(span for pattern in self._patterns for span in _matches(pattern, data))
         parts, end = [], 0
         for start, stop in spans:
             parts.append(data[end:start].decode("utf-8", "surrogateescape") + COVER)
@@ -89,9 +90,10 @@ class KnownValues:
 
 def as_bytes(text: str) -> bytes:
     """Return text as the bytes that it was decoded from."""
-    with suppress(UnicodeEncodeError):
+    try:
         return text.encode("utf-8", "surrogateescape")
-    return text.encode("utf-8", "surrogatepass")  # a surrogate that stands for no byte
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _forms(value: str) -> Iterator[bytes]:
