@@ -222,7 +222,7 @@ def test_a_damaged_checksum_at_the_end_is_noted() -> None:
 
 @pytest.mark.parametrize("pack", [zstd, fast_gzip, seekable])
 def test_compressed_bytes_that_are_no_tar_are_refused(pack: Callable[[bytes], bytes]) -> None:
-    with pytest.raises(NotACheckpoint, match="no tar archive"):
+    with pytest.raises(NotACheckpoint, match="not a tar archive"):
         open_archive(BytesWindow(pack(b"hello " * 1000)), "a.gz", quiet())
 
 

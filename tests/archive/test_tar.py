@@ -177,9 +177,9 @@ def test_an_empty_archive_has_no_members() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"x", b"not a tar" * 200, b"\x7fELF" + bytes(508)])
 def test_what_is_no_tar_is_refused(data: bytes) -> None:
-    with pytest.raises(NotACheckpoint, match="no tar archive"):
+    with pytest.raises(NotACheckpoint, match="not a tar archive"):
         indexed(data)
-    with pytest.raises(NotACheckpoint, match="no tar archive"):
+    with pytest.raises(NotACheckpoint, match="not a tar archive"):
         walked(data)
 
 

@@ -66,13 +66,13 @@ def wrong_password(server: FaultServer) -> None:
 
 
 BAD: dict[str, tuple[Spoil, int, str]] = {
-    "manifest that is no JSON": (manifest(b"<html>hello</html>"), 1, "it is not JSON"),
+    "manifest that is not JSON": (manifest(b"<html>hello</html>"), 1, "it is not JSON"),
     "10,000-deep JSON": (manifest(b"[" * 10_000 + b"]" * 10_000), 1, "nested too deep"),
-    "manifest that is no object": (manifest(b"[]"), 1, "it holds no object"),
+    "manifest that is not an object": (manifest(b"[]"), 1, "it holds no object"),
     "100 MB manifest": (large_manifest, 1, "more than 4,194,304 bytes"),
     "manifest of another digest": (other_manifest, 1, "do not have the digest it is named by"),
     "layer of another digest": (other_bytes, 1, "do not have the digest it is named by"),
-    "layer that is no tar": (layer(b"hello" * 1000), 1, "is no tar archive"),
+    "layer that is not a tar": (layer(b"hello" * 1000), 1, "is not a tar archive"),
     "empty layer": (layer(b""), 1, ""),
     "wrong password": (wrong_password, 3, "refuses the login"),
 }
@@ -95,7 +95,7 @@ def test_it_is_one_sentence_and_an_exit_code(
     assert len(ran.err.splitlines()) <= 3
 
 
-@pytest.mark.parametrize("name", sorted(BAD.keys() - {"layer that is no tar", "empty layer"}))
+@pytest.mark.parametrize("name", sorted(BAD.keys() - {"layer that is not a tar", "empty layer"}))
 def test_a_copy_of_it_leaves_nothing(
     run: Run, server: FaultServer, tmp_path: Path, name: str
 ) -> None:

@@ -19,7 +19,7 @@ def test_json_has_every_part(data: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert found["schema_version"] == 1
     assert found["same"] is False
     assert {"container", "processes", "mounts", "delta", "memory", "files", "notes"} <= set(found)
-    assert found["complete"] is False, "two engines: that is said, and is no proof"
+    assert found["complete"] is False, "two engines: that is said, and is not a proof"
     assert found["memory"]["changed"] > 0
     regions = [r for p in found["processes"] for r in p["regions"]]
     assert sum(r["changed"] for r in regions) == found["memory"]["changed"]

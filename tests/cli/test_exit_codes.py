@@ -34,8 +34,12 @@ def program(*words: object, shell: str = "") -> subprocess.CompletedProcess[str]
     [
         (("inspect", "/nowhere"), 3, ["/nowhere cannot be read.", "There is no such file"]),
         (("inspect", "oci:/nowhere"), 3, ["/nowhere cannot be read."]),
-        (("inspect", __file__), 1, ["is no tar archive"]),
-        (("convert", ARCHIVES / "counter.tar.zst", "/tmp/x"), 2, ["is no place", "It is written"]),
+        (("inspect", __file__), 1, ["is not a tar archive"]),
+        (
+            ("convert", ARCHIVES / "counter.tar.zst", "/tmp/x"),
+            2,
+            ["is not a place", "It is written"],
+        ),
         (("diagnose",), 2, ["Nothing to diagnose is named."]),
         (("diagnose", "--log", "/nowhere.log"), 3, ["/nowhere.log cannot be read:"]),
         (("sizes",), 2, ["Missing argument 'TARGET'"]),

@@ -56,7 +56,7 @@ def test_a_base_that_nobody_has_is_none_unless_it_was_named(
 
 
 def test_an_archive_is_no_base(counter: Source, data: Path) -> None:
-    with pytest.raises(UsageError, match="no image"):
+    with pytest.raises(UsageError, match="not an image"):
         find_base(counter, str(data / "archives/counter.tar.zst"), quiet())
 
 

@@ -218,7 +218,7 @@ def test_with_spec_and_config_a_folder_is_the_engines_again(data: Path, tmp_path
 
 
 def test_what_lies_beside_images_is_of_no_use_to_an_archive(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no folder of CRIU images"):
+    with pytest.raises(UsageError, match="not a folder of CRIU images"):
         converted(
             str(data / "archives/counter.tar.zst"),
             tmp_path / "out",
@@ -280,7 +280,7 @@ def test_a_pre_dump_alone_is_not_converted(chain: tuple[Path, Path], tmp_path: P
 
 def test_what_is_no_pre_dump_is_none(data: Path, tmp_path: Path) -> None:
     archive = str(data / "archives/counter.tar.zst")
-    with pytest.raises(UsageError, match="no pre-dump"):
+    with pytest.raises(UsageError, match="not a pre-dump"):
         converted(archive, tmp_path / "out", beside=Beside(previous=archive))
 
 

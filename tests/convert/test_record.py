@@ -1,4 +1,4 @@
-"""conversion.json: what goes in comes out, and what is no record says so."""
+"""conversion.json: what goes in comes out, and what is not a record says so."""
 
 from __future__ import annotations
 

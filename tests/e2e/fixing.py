@@ -78,7 +78,7 @@ class Broken:
     restore: str | None = ""
     """Options of the restore; None: it is the dump that fails."""
     again: str = ""
-    """Options of the second try, where they differ; only if the fix is no dump or restore."""
+    """Options of the second try, where they differ; only if the fix is not a dump or restore."""
     mended: str = ":"
     """What ends the breakage of the machine after the case."""
 

@@ -12,7 +12,7 @@ from crit_compare import compare
 from lab import Lab
 
 NOT_MESSAGES = re.compile(r"pages-\d+\.img|tmpfs-dev-\d+\.tar\.gz\.img|descriptors\.json")
-"""What lies among the images and is no image of messages: memory, archives, podman's list."""
+"""What lies among the images and is not an image of messages: memory, archives, podman's list."""
 
 
 def decode_with_crit(lab: Lab, images: Path, name: str) -> tuple[Path, list[str]]:

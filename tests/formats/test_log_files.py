@@ -1,4 +1,4 @@
-"""Logs are found in files, packed files, archives and folders; what is no log is said."""
+"""Logs are found in files, packed files, archives and folders; what is not a log is said."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_what_is_written_meanwhile_is_read_again(
     def torn(*arguments: object) -> object:
         calls.append(1)
         if len(calls) == 1:
-            raise DamagedInput("meta.db", 0, "a page of it is none.")
+            raise DamagedInput("meta.db", 0, "a page of it is invalid.")
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(containerd, "_read_names", torn)

@@ -126,10 +126,10 @@ def test_indexes_nested_without_end_are_damage(layout: Layout) -> None:
 )
 def test_what_is_no_digest_never_becomes_a_path(layout: Layout, digest: object) -> None:
     layout.index({"mediaType": MEDIA_MANIFEST, "digest": digest, "size": 1})
-    with pytest.raises(DamagedInput, match="no digest"):
+    with pytest.raises(DamagedInput, match="invalid digest"):
         layout.open()
     store = LayoutStore(DirectoryTree(layout.folder))
-    with pytest.raises(DamagedInput, match="no digest"):
+    with pytest.raises(DamagedInput, match="invalid digest"):
         store.blob(str(digest))
     store.close()
 

@@ -197,10 +197,10 @@ def test_an_empty_folder_is_no_checkpoint(tmp_path: Path) -> None:
         (b"\x7fELF" + bytes(600), "program"),
         (b"PK\x03\x04", "zip"),
         (b"\xfd7zXZ\x00", "xz -d"),
-        (b"some text " * 100, "no tar archive"),
+        (b"some text " * 100, "not a tar archive"),
         (b"\x28\xb5\x2f\xfd", "damaged"),
         (b"\x1f\x8b", "damaged"),
-        (gzip.compress(b"some text", mtime=0), "no tar archive"),
+        (gzip.compress(b"some text", mtime=0), "not a tar archive"),
     ],
     ids=["gvisor", "program", "zip", "xz", "text", "cut zstd", "cut gzip", "gzip"],
 )
@@ -220,7 +220,7 @@ def test_a_target_that_cannot_be_meant_is_a_usage_error(target: str) -> None:
 
 
 def test_a_tag_of_an_archive_that_is_no_layout_is_refused(data: Path) -> None:
-    with pytest.raises(NotACheckpoint, match="no archive of images"):
+    with pytest.raises(NotACheckpoint, match="not an archive of images"):
         resolve(f"oci-archive:{data / 'archives/cri-crio.tar'}:1", quiet())
 
 

@@ -29,7 +29,7 @@ from crafted import ARCHIVES, copied
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two archives, a folder, and something that is no checkpoint."""
+    """A folder with two archives, a folder, and something that is not a checkpoint."""
     here = tmp_path / "here"
     here.mkdir()
     for name in ("counter.tar.zst", "cri-podman.tar"):

@@ -279,7 +279,7 @@ async def test_target_base_and_repository_are_asked_for(folder: Path, tmp_path: 
         await press(pilot, "b", "text:/nowhere", "enter")
         assert "/nowhere cannot be read." in screen_text(app)
         await press(pilot, "t", "text:nonsense", "enter")
-        assert "nonsense is no place to write an image to." in screen_text(app)
+        assert "nonsense is not a place to write an image to." in screen_text(app)
         await press(pilot, "t")
         assert app.screen.query_one(Input).value == "nonsense"
         await press(pilot, "escape")

@@ -1,4 +1,4 @@
-"""How the screens look, on the checkpoints that come along; nothing of this machine is in them."""
+"""How the screens look, on the bundled checkpoints; nothing of this machine is in them."""
 
 from __future__ import annotations
 

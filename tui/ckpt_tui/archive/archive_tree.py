@@ -141,7 +141,7 @@ def open_archive(
     after the first member is a note.
 
     Raises:
-        NotACheckpoint: it is no tar archive.
+        NotACheckpoint: it is not a tar archive.
         DamagedInput: it is damaged before its first member.
     """
     compression = sniff(window.read(0, 4))

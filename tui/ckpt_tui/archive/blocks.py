@@ -67,7 +67,7 @@ class WindowBlocks:
             try:
                 self._ahead = self._window.read(self.position, max(length, self._most_ahead))
                 return self._ahead[:length]
-            except CkptError:  # perhaps only in bytes that nobody asked for
+            except CkptError:  # perhaps only in bytes that are not needed
                 pass
         self._ahead = self._window.read(self.position, length)
         return self._ahead

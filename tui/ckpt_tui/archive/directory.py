@@ -30,7 +30,7 @@ KINDS = {
 """File types of stat(2)."""
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Flags to open a folder that is no link."""
+"""Flags to open a folder that is not a link."""
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -52,7 +52,7 @@ def open_beneath(folder: int, name: str) -> FileWindow:
     """Open the regular file of a clean `name` below a folder, following no link on the way.
 
     Raises:
-        SourceUnreachable: it is absent, may not be read, or is no regular file.
+        SourceUnreachable: it is absent, may not be read, or is not a regular file.
     """
     *folders, last = name.encode("utf-8", "surrogateescape").split(b"/")
     opened: list[int] = []

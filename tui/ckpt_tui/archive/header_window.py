@@ -50,7 +50,7 @@ class HeaderWindow:
 def keep_headers(reader: MemberReader, size: int, name: str) -> HeaderWindow | None:
     """Return the headers of the archive that a member of `size` bytes holds.
 
-    None: it is no plain archive, damaged, or has too many members. How far `reader` was read then
+    None: not a plain archive, damaged, or too many members. How far `reader` was read then
     is not known.
     """
     blocks = _KeptBlocks(reader, HeaderWindow(size))

@@ -122,7 +122,7 @@ _NONE = _Extensions()
 
 
 class HeaderReader:
-    """Reads headers; whoever reads passes over the data in between."""
+    """Reads headers; the caller passes over the data in between."""
 
     def __init__(self, blocks: Blocks, archive: str) -> None:
         self._blocks = blocks
@@ -333,7 +333,7 @@ def _own_name(block: bytes) -> str:
 
 
 def _number(data: bytes) -> int | None:
-    """Return an octal or base-256 number field; 0 if it is blank, None if it is no number."""
+    """Return an octal or base-256 number field; 0 if it is blank, None if it is not a number."""
     try:
         return int(data.rstrip(b" \0"), 8)
     except ValueError:

@@ -32,7 +32,7 @@ def read_nested(tree: Tree, name: str, progress: Progress, seen: Seen | None = N
 
     Raises:
         KeyError: there is no such file.
-        CkptError: it is no tar archive, or damaged before its first member.
+        CkptError: it is not a tar archive, or damaged before its first member.
     """
     if isinstance(tree, ArchiveTree) and (headers := tree.headers(name)):
         index_of = index(headers, name, progress, seen=seen)

@@ -256,7 +256,7 @@ def _names_of(header: TarHeader, notes: Notes) -> tuple[str, str] | None:
     return name, link
 
 
-_REFUSED = "such a name would lead outside of the archive, or is none."
+_REFUSED = "such a name is empty, or would lead outside of the archive."
 
 
 def _short(name: str) -> str:
@@ -278,7 +278,7 @@ def _no_end_mark(members: int, position: int, name: str, notes: Notes) -> None:
 
 def _no_tar(name: str, why: str) -> NotACheckpoint:
     return NotACheckpoint(
-        f"{name} is no tar archive.",
+        f"{name} is not a tar archive.",
         why,
         "A checkpoint is a tar archive, perhaps packed with zstd or gzip.",
     )

@@ -65,7 +65,7 @@ class Parts:
     delta: Delta | None = None
     """Already known, as in an image whose delta is a layer; None: look in the tree."""
     delta_so_far: SoFar | None = None
-    """Hears of the changes while they are read; None: nobody wants to know."""
+    """Hears of the changes while they are read; None: not reported."""
     base: Mapping[str, Member] | None = None
     """Members of the base image, where it is at hand."""
     memory: MemoryReader | None = None

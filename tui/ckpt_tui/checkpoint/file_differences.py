@@ -61,7 +61,7 @@ def compare_files(
     """Compare the contents of every file that both deltas have. Progress counts bytes of both.
 
     Raises:
-        Cancelled: nobody wants the result. Damage is told with the file.
+        Cancelled: the job was cancelled. Damage is reported with the file.
     """
     (delta, tree), (other_delta, other_tree) = before, after
     pairs = common_files(delta, other_delta)

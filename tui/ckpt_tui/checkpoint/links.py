@@ -40,7 +40,7 @@ from ckpt_tui.checkpoint.relations import (
 from ckpt_tui.checkpoint.slots import Some
 
 MOST = 2000
-"""Relations of one part that are made at once; a longer list helps nobody, and the tabs have
+"""Relations of one part that are made at once; a longer list is not read, and the tabs have
 all."""
 
 MANY = 200

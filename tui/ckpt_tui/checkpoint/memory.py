@@ -262,7 +262,7 @@ def _kind(table: FileTable, mm: Any, vma: Any) -> str:
 
 def _path(table: FileTable, vma: Any) -> str:
     """Return what is mapped. Shared anonymous memory is dumped as a memfd of the name /dev/zero
-    since v3.14, which nobody has opened."""
+    since v3.14, which no process has opened."""
     path = table.path(vma.shmid) if vma.status & VMA_FILE else ""
     return "" if path == "/memfd:/dev/zero" else path
 

@@ -211,7 +211,7 @@ class ProcessMemory:
     regions: tuple[Region, ...]
     dumped_bytes: int
     zero_bytes: int | None
-    """Dumped pages that hold only zeros; None until somebody counted."""
+    """Dumped pages that hold only zeros; None until they were counted."""
     shared_bytes: int
     virtual_bytes: int
     parent_bytes: int = 0

@@ -75,7 +75,7 @@ def compare_memory(
     """Compare the pages of every pair of processes. Progress counts bytes of both.
 
     Raises:
-        Cancelled: nobody wants the result. Damage is told in the regions and notes.
+        Cancelled: the job was cancelled. Damage is reported in the regions and notes.
     """
     reason = _not_comparable(before.checkpoint, after.checkpoint)
     if reason:

@@ -53,7 +53,7 @@ NAMESPACE_FIELDS = {
 }
 
 UNNAMED = "not read yet"
-"""State of a process of which nobody has looked at more than its place in the tree."""
+"""State of a process of which only the place in the tree was read."""
 
 UNLIMITED = (1 << 64) - 1
 

@@ -27,7 +27,7 @@ MAX_MATCH = 4096
 """Bytes that a match of a regular expression may have; a longer one is found in pieces."""
 
 MAX_MATCHES = 10_000
-"""Matches kept; a list of more is read by nobody."""
+"""Matches kept; a list of more is not read."""
 
 TOP = 1 << 64
 

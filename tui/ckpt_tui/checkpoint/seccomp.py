@@ -19,7 +19,7 @@ MODES = {1: "strict", 2: "filter"}
 FILTER = 2
 
 MAX_FILTERS = 1000
-"""Different filters that are told; a container has one."""
+"""Different filters that are listed; a container has one."""
 
 
 def seccomp_mode(core: Any) -> str:
@@ -57,7 +57,7 @@ def build_seccomp(images: ImageDirectory) -> tuple[SeccompFilter, ...]:
     for number, entry in enumerate(known.seccomp_filters if known else ()):
         numbers.setdefault((entry.filter, entry.flags), []).append(number)
     if len(numbers) > MAX_FILTERS:
-        images.note("seccomp.img", f"Only {MAX_FILTERS:,} of {len(numbers):,} filters are told.")
+        images.note("seccomp.img", f"Only {MAX_FILTERS:,} of {len(numbers):,} filters are listed.")
     host = images.host
     return tuple(
         SeccompFilter(

@@ -1,6 +1,6 @@
 """The bytes of a checkpoint as a tree to go down in: components, then processes, kinds, files.
 
-Branches are made when somebody goes into them: a delta may have a million files.
+Branches are made when they are opened: a delta may have a million files.
 """
 
 from __future__ import annotations

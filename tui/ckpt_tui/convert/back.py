@@ -18,7 +18,7 @@ def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive
     """Write the archive at `path` that the image `target` was made from.
 
     Raises:
-        UsageError: it is no optimized image, or the file exists.
+        UsageError: it is not an optimized image, or the file exists.
         CkptError: the image lacks something, or the file cannot be written.
     """
     if path.exists():
@@ -27,7 +27,7 @@ def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive
     try:
         if not opened.format.optimized:
             raise UsageError(
-                f"{target} is no optimized image.", "Only those have a way back in them."
+                f"{target} is not an optimized image.", "Only those have a way back in them."
             )
         return restore_archive(opened.tree, _delta_blob(opened), path, progress)
     finally:

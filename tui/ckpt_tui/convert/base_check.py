@@ -22,7 +22,7 @@ class BaseVerdict(StrEnum):
     VERIFIED = "verified"
     """It has the digest that the engine recorded."""
     UNRECORDED = "unrecorded"
-    """The engine recorded none: whoever named the image has to know."""
+    """The engine recorded none: the user who named the image has to know."""
     MOVED = "moved"
     """It has another one; the tag names another image by now, or the wrong one was given."""
     MISSING = "missing"

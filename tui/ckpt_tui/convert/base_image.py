@@ -33,7 +33,7 @@ _LAYER_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image that may be the base, opened. Whoever gets it closes the image."""
+    """An image that may be the base, opened. The caller closes the image."""
 
     image: OpenedImage
     """Its manifest, of an index the one that was chosen."""

@@ -45,7 +45,7 @@ def search_base(
     checkpoint, and with `reach_out` in the registry that the engine names.
 
     Raises:
-        CkptError: the named one cannot be read, or is no image.
+        CkptError: the named one cannot be read, or is not an image.
     """
     if named:
         return Search(find_base(source, named, progress))
@@ -75,7 +75,7 @@ def _within(source: Source, opened: OpenCheckpoint) -> FoundImage | None:
 
 
 class _Lent:
-    """A store that somebody else closes."""
+    """A store that is closed elsewhere."""
 
     def __init__(self, store: BlobStore) -> None:
         self._store = store
@@ -98,7 +98,7 @@ def _beside(source: Source, progress: Progress) -> FoundImage | None:
     wanted = f"sha256:{source.container.image_id}"
     if not os.path.isfile(target) or not source.container.image_id:
         return None
-    with suppress(SourceUnreachable):  # the folder may be one that nobody may list
+    with suppress(SourceUnreachable):  # the folder may not be listed
         for entry in list_folder(folder, progress):
             is_image = entry.kind is Kind.LAYOUT or entry.compression == "plain"
             if not is_image or os.path.samefile(entry.path, target):
@@ -128,7 +128,7 @@ def find_base(source: Source, target: str, progress: Progress) -> FoundImage | N
     by `check_base`.
 
     Raises:
-        CkptError: the target is no image, or is damaged.
+        CkptError: the target is not an image, or is damaged.
     """
     if target:
         return open_base(resolve(target, progress), source)
@@ -147,7 +147,7 @@ def open_base(opened: Opened, source: Source, config_digest: str = "") -> FoundI
     """
     try:
         if not isinstance(opened, OpenedImage):
-            raise UsageError(f"{opened.target} is no image and cannot be a base.")
+            raise UsageError(f"{opened.target} is not an image and cannot be a base.")
         image, digests = _manifest_of(opened, source)
         config = load(image.store, config_of(image))[1]
         if config_digest and f"sha256:{hashlib.sha256(config).hexdigest()}" != config_digest:

@@ -24,7 +24,7 @@ def base_tree(opened: OpenCheckpoint, named: str, progress: Progress) -> Iterato
     Of a layer in the store, a plain one and one with a seek table only the headers are read.
 
     Raises:
-        CkptError: the named one cannot be read, or is no image.
+        CkptError: the named one cannot be read, or is not an image.
     """
     with ExitStack() as closing:
         try:

@@ -105,7 +105,7 @@ def _opened(source: str, progress: Progress) -> Iterator[OpenedImage]:
     try:
         if not isinstance(opened, OpenedImage):
             raise UsageError(
-                f"{source} is no image.", "Only images are copied.", "Convert it first."
+                f"{source} is not an image.", "Only images are copied.", "Convert it first."
             )
         if isinstance(opened.store, StoredImage):
             with Staging(cache_dir() / "copying") as staging:

@@ -92,7 +92,7 @@ def plan_delta(
     decides whether that is good enough.
 
     Raises:
-        Cancelled: nobody wants the result.
+        Cancelled: the job was cancelled.
     """
     tree = Unpacking(base or {}, progress or quiet())
     tree.delete(deleted)

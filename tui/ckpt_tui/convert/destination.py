@@ -46,12 +46,12 @@ def destination_of(text: str) -> Destination:
     if text.startswith(SCHEME):
         place = parse_place(text)
         if not place.repository or place.digest:
-            raise UsageError(f"{text} is no place to write an image to.", "", _HINT)
+            raise UsageError(f"{text} is not a place to write an image to.", "", _HINT)
         return Destination(tag=place.tag, repository=Reference(place.host, place.repository))
     scheme, _, rest = text.partition(":")
     path, tag = _path_and_tag(rest)
     if scheme not in ("oci", "oci-archive") or not path:
-        raise UsageError(f"{text} is no place to write an image to.", "", _HINT)
+        raise UsageError(f"{text} is not a place to write an image to.", "", _HINT)
     return Destination(Path(path), tag, archive=scheme == "oci-archive")
 
 

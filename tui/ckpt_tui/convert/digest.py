@@ -21,7 +21,7 @@ SMALL = 1 << 16
 class Digest:
     """A digest whose large pieces `pool` hashes, which has one thread: their order counts.
 
-    Without a pool whoever adds bytes hashes them.
+    Without a pool the thread that adds bytes hashes them.
     """
 
     def __init__(self, pool: Executor | None = None) -> None:
@@ -53,7 +53,7 @@ class Digest:
 
 
 class Known:
-    """In place of a digest: one that somebody else makes sure of."""
+    """In place of a digest: one that is checked elsewhere."""
 
     def __init__(self, value: str) -> None:
         self._value = value

@@ -77,7 +77,7 @@ def source_of(
     is_folder = isinstance(opened.tree, DirectoryTree)
     if (beside.upper or beside.spec or beside.config) and not is_folder:
         raise UsageError(
-            f"{opened.target} is no folder of CRIU images.",
+            f"{opened.target} is not a folder of CRIU images.",
             "Only beside one are an upper folder, a spec and a config of use.",
         )
     if is_folder:
@@ -238,7 +238,7 @@ def _with_previous(
     names = [n for n in before.tree.members if n == PARENT_IMAGES or n.startswith(prefix)]
     if f"{prefix}inventory.img" not in names:
         raise UsageError(
-            f"{opened.target} is no pre-dump.", f"There is no {prefix}inventory.img in it."
+            f"{opened.target} is not a pre-dump.", f"There is no {prefix}inventory.img in it."
         )
     if f"{prefix}inventory.img" in source.tree.members:
         raise UsageError(f"{source.label} has its pre-dump with it already.")

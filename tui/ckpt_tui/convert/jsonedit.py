@@ -16,7 +16,7 @@ def with_values(document: bytes, values: Mapping[str, str], name: str) -> bytes:
     """Return `document` with the top-level `values` set; a key it lacks is added at the end.
 
     Raises:
-        DamagedInput: it is no JSON object; `name` says which file.
+        DamagedInput: it is not JSON object; `name` says which file.
     """
     if not isinstance(parse_document(document, name), dict):
         raise DamagedInput(name, 0, "it holds JSON, but no object.")

@@ -51,7 +51,7 @@ def local_repository(name: str) -> str:
 
 
 def default_tag(container: ContainerFacts) -> str:
-    """Return the tag of a result that nobody named: container and time of the dump, in UTC, so that
+    """Return the tag of a result without a name: container and time of the dump, in UTC, so that
     the next checkpoint does not take the name away from this one."""
     name = local_repository(container_name(container)).partition("/")[2][:_NAME_IN_TAG]
     if container.checkpointed is None:

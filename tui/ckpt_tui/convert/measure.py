@@ -96,7 +96,7 @@ class Measurement:
 
         Raises:
             CkptError: there is no room, or it writes more than it should.
-            Cancelled: nobody wants the result; what was written is removed.
+            Cancelled: the job was cancelled; what was written is removed.
         """
         with self._lock:
             if self._closed:

@@ -131,7 +131,7 @@ def make_plan(
 
     Raises:
         CkptError: the source cannot be read. What merely forbids the conversion is in `problems`.
-        Cancelled: nobody wants the result.
+        Cancelled: the job was cancelled.
     """
     options, progress = options or Options(), progress or quiet()
     whole = not options.keep_delta_tar

@@ -75,9 +75,9 @@ def place_problems(destination: Destination, repository: str, tag: str) -> list[
     if destination.archive and destination.path.exists():
         problems.append(f"{destination.path} exists already: remove it, or name another file.")
     if not _REPOSITORY.fullmatch(repository):
-        problems.append(f"{repository!r} is no repository name: HOST/PATH in small letters.")
+        problems.append(f"{repository!r} is not a repository name: HOST/PATH in small letters.")
     if not TAG.fullmatch(tag):
-        problems.append(f"{tag!r} is no tag: letters, digits, `_`, `.` and `-`.")
+        problems.append(f"{tag!r} is not a tag: letters, digits, `_`, `.` and `-`.")
     return problems
 
 

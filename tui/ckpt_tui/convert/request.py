@@ -85,7 +85,7 @@ def prepare(
     Raises:
         CkptError: the source or the named base cannot be read. What only forbids the conversion
             is among the plan's problems.
-        Cancelled: nobody wants it.
+        Cancelled: the job was cancelled.
     """
     destination = destination_of(request.destination)
     with ExitStack() as closing:

@@ -48,10 +48,10 @@ def restore_archive(
     Raises:
         CkptError: the image lacks what a conversion leaves in it, or its bytes are not those of
             the original.
-        Cancelled: nobody wants the result. As with every error, no file is left.
+        Cancelled: the job was cancelled. As with every error, no file is left.
     """
     if RECORD not in tree.members:
-        raise CkptError("This is no converted checkpoint:", f"it has no {RECORD}.")
+        raise CkptError("This is not a converted checkpoint:", f"it has no {RECORD}.")
     window = tree.window(RECORD)
     if window.size > MAX_DOCUMENT:
         raise DamagedInput(RECORD, 0, f"it has {window.size} bytes, more than one ever has.")

@@ -53,7 +53,7 @@ class PlannedLayer:
 
 
 def role_of(name: str) -> str:
-    """Return the role of the layer for a member that is no part of the filesystem delta."""
+    """Return the role of the layer for a member that is not a part of the filesystem delta."""
     folder = name.partition("/")[0]
     if folder == PARENT_IMAGES:
         return CRIU_PARENT

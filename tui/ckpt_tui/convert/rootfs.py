@@ -60,7 +60,7 @@ def image_stack(source: Opened, progress: Progress) -> tuple[StackLayer, ...]:
     """Return the layers of an image that need not hold a checkpoint; of an index the first one.
 
     Raises:
-        NotACheckpoint: it is no image.
+        NotACheckpoint: it is not an image.
     """
     if not isinstance(source, OpenedImage):
         raise NotACheckpoint(f"{source.target} is neither a checkpoint nor an image.")
@@ -69,7 +69,7 @@ def image_stack(source: Opened, progress: Progress) -> tuple[StackLayer, ...]:
 
 def layer_origins(source: Opened) -> dict[str, Origin]:
     """Return when and how each layer of an image was made, by digest; of an index those of all its
-    images. Layers without a history are as old as their image. Empty for what is no image."""
+    images. Layers without a history are as old as their image. Empty for what is not an image."""
     if not isinstance(source, OpenedImage):
         return {}
     images = manifests(source.store, source.document) if source.is_index else [source.descriptor]

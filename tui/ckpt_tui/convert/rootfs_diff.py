@@ -64,7 +64,7 @@ def read_diff(source: Source, progress: Progress) -> Diff:
         window = source.tree.window(DIFF_TAR)
         compression = sniff(window.read(0, 4))
         if compression != "plain":
-            next(stream(window, DIFF_TAR, progress), None)  # raises where it is no tar
+            next(stream(window, DIFF_TAR, progress), None)  # raises where it is not a tar
             return Diff((), deleted, True, compression, layer=True)
         blocks = WindowBlocks(window, progress)
     entries = scan_entries(blocks, member.size)

@@ -100,7 +100,7 @@ def run(plan: Plan, inputs: Inputs, progress: Progress) -> ConvertedImage:
     Raises:
         UsageError: the plan has problems.
         CkptError: the source is damaged or changed, or the target cannot be written.
-        Cancelled: nobody wants the result. As with every error, nothing is left behind.
+        Cancelled: the job was cancelled. As with every error, nothing is left behind.
     """
     if plan.problems:
         raise UsageError("This cannot be converted:", plan.problems[0])

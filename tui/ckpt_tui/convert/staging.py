@@ -71,7 +71,7 @@ class Blob:
 
 
 class Staging:
-    """A folder of blobs. Leaving it removes those that nobody took out of it.
+    """A folder of blobs. Leaving it removes those that were not taken out of it.
 
     Raises:
         OSError: the folder cannot be written.

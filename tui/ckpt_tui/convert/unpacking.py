@@ -231,7 +231,7 @@ class Unpacking:
                 continue
             there = self.survivors.get(link.target)
             if there is None or there.member.kind is MemberKind.DIRECTORY:
-                problem = f"{link.target!r}, which is no file of rootfs-diff.tar"
+                problem = f"{link.target!r}, which is not a file of rootfs-diff.tar"
             elif there.member.kind is MemberKind.HARDLINK:
                 problem = "a link that comes after it"
             elif not link.is_early:
@@ -277,7 +277,7 @@ def _entry_refusal(entry: TarEntry) -> str:
         return "is of a kind that a layer cannot carry"
     if member.kind is MemberKind.HARDLINK:
         reason = refusal(member.link) or (
-            "" if clean_name(member.link) not in (None, ROOT) else "is no file"
+            "" if clean_name(member.link) not in (None, ROOT) else "is not a file"
         )
         return f"is a hard link whose target {reason}" if reason else ""
     return ""

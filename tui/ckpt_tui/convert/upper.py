@@ -169,7 +169,7 @@ class UpperFolder:
             self._add(found.name, member)
 
     def _linked(self, found: UpperEntry, folder: int) -> Member:
-        """Return the member for what is no folder: a hard link if its inode came before."""
+        """Return the member for what is not a folder: a hard link if its inode came before."""
         inode = (found.status.st_dev, found.status.st_ino)
         if found.status.st_nlink > 1:
             first = self._first.setdefault(inode, found.name)

@@ -4,7 +4,7 @@ theme = "light"              # dark, light, ansi, or a theme that Textual brings
 masks = ["PIN", "DSN"]       # more words that make a variable's value a secret
 registries = ["registry.example:5000"]      # in the browser, beside those added there
 
-[keys]                       # id of a command to its keys; a wrong id is told all there are
+[keys]                       # id of a command to its keys; a wrong id lists all there are
 convert = "x"
 search = "ctrl+f,slash"
 """
@@ -21,7 +21,7 @@ from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.paths import config_path
 
 MAX_CONFIG = 64 << 10
-"""Bytes. Nobody writes more settings than that by hand."""
+"""Bytes. Settings written by hand are shorter."""
 
 MAX_WORD = 60
 """Characters of a word among the masks."""
@@ -46,7 +46,7 @@ def config_file() -> Path:
 
 
 def load_config() -> Config:
-    """Return the settings of whoever runs the program; without a file all are empty.
+    """Return the settings of the user; without a file all are empty.
 
     Raises:
         UsageError: the file cannot be read or has something wrong in it; names file and key.
@@ -65,7 +65,7 @@ def parse_config(data: bytes, where: str) -> Config:
     """Return the settings in a TOML document; `where` is what errors call it.
 
     Raises:
-        UsageError: it is no TOML, has an unknown key, or a value of the wrong kind.
+        UsageError: it is not TOML, has an unknown key, or a value of the wrong kind.
     """
     import tomllib  # 6 ms, and most people have no such file
 

@@ -98,6 +98,6 @@ def strings_at(document: object, *path: str) -> dict[str, str]:
 
 
 def texts_at(document: object, *path: str) -> tuple[str, ...]:
-    """Return the strings of the list at `path`; what is no string is left out."""
+    """Return the strings of the list at `path`; what is not a string is left out."""
     value = value_at(document, *path)
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()

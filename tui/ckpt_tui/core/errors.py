@@ -5,7 +5,7 @@ CkptError                 exit 1   something failed; says what, why and what to 
  ├─ SourceUnreachable     exit 3   the input cannot be reached: absent, no rights, no network
  ├─ NotACheckpoint        exit 1   readable, but nothing we know
  └─ DamagedInput          exit 1   bytes that contradict themselves; carries file and offset
-Cancelled                 exit 130 nobody wants the result any more; not an error
+Cancelled                 exit 130 the job was cancelled; not an error
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 class CkptError(Exception):
     """A failure told in three sentences: what failed, why, and what to try (each may hold foreign
-    text; whoever shows them passes them through `printable`)."""
+    text; printed and shown they pass through `printable`)."""
 
     exit_code = 1
 

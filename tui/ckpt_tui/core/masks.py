@@ -1,4 +1,4 @@
-"""Values that look like secrets, kept covered until somebody asks for them."""
+"""Values that look like secrets, covered until they are asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling a long job's progress, and hearing that nobody wants it any more."""
+"""Telling a long job's progress, and hearing that it was cancelled."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Progress:
         """Begin a step, named for a person ("reading layers"), of `total` units.
 
         Raises:
-            Cancelled: nobody wants the result.
+            Cancelled: the job was cancelled.
         """
         self.step, self.done, self.total = step, 0, total
         self.ask()
@@ -63,7 +63,7 @@ class Progress:
         cannot be taken back.
 
         Raises:
-            Cancelled: nobody wants the result.
+            Cancelled: the job was cancelled.
         """
         self._next_look = self._next_report = 0.0
         self.tick(0)
@@ -72,7 +72,7 @@ class Progress:
         """Count `amount` more units; cheap enough to call per record.
 
         Raises:
-            Cancelled: nobody wants the result.
+            Cancelled: the job was cancelled.
         """
         if amount:  # one thread counts while another only asks
             self.done += amount
@@ -113,5 +113,5 @@ def counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
 
 
 def quiet() -> Progress:
-    """Return a progress that tells nobody and is never cancelled."""
+    """Return a progress that reports nothing and is never cancelled."""
     return Progress()

@@ -35,7 +35,7 @@ def new_file(path: str) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            # unlike a rename this fails where somebody made the file in the meantime
+            # unlike a rename this fails where the file was made in the meantime
             try:
                 os.link(temporary, target)
             except OSError as error:

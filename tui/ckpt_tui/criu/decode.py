@@ -91,7 +91,7 @@ class DecodedImage:
 
 
 def decode_image(window: ByteWindow, file_name: str, progress: Progress) -> DecodedImage:
-    """Decode an image, told by its file name. Damage is told in `problem`, never raised."""
+    """Decode an image, told by its file name. Damage is reported in `problem`, never raised."""
     found = kind_of(file_name)
     kind, identity = found or (None, "")
     entries: list[Entry] = []
@@ -146,7 +146,7 @@ def parse_counted(
     """Decode one message; also return how many fields in it the schema does not have.
 
     Raises:
-        DamagedInput: it is none.
+        DamagedInput: the bytes are not such a message.
     """
     message = parse(cls, payload, name, offset)
     size = message.ByteSize()

@@ -41,7 +41,7 @@ def parse(cls: type[Message], payload: bytes, name: str, offset: int) -> Message
     """Decode one message.
 
     Raises:
-        DamagedInput: it is none.
+        DamagedInput: the bytes are not such a message.
     """
     try:
         return cls.FromString(payload)

@@ -73,7 +73,7 @@ class Frame(NamedTuple):
 
 
 def read_head(window: ByteWindow, kind: Kind = UNKNOWN) -> Head:
-    """Read the head; what is none gives `HeadForm.NONE`.
+    """Read the head; without one it is `HeadForm.NONE`.
 
     `kind` is only needed for plugin images, which begin with a length and no magic.
     """

@@ -106,7 +106,7 @@ class PageMap:
 
     @classmethod
     def read(cls, window: ByteWindow, name: str, progress: Progress) -> PageMap:
-        """Read a page map. Damage is told in `problem`."""
+        """Read a page map. Damage is reported in `problem`."""
         found = cls(name)
         kind, _ = kind_of(name) or (None, "")
         try:

@@ -275,7 +275,7 @@ def to_plain(message: Message, form: Rendering = Rendering()) -> dict[str, Any]:
     """Return a message as JSON values.
 
     Numbers stay numbers, enums become names, bytes base64. With names, what has one has it under
-    `<field>_text` beside, a program in a list of lines. Text that is no UTF-8 is escaped, and whole
+    `<field>_text` beside, a program in a list of lines. Text that is not UTF-8 is escaped, whole
     under `<field>_base64`. Fields the schema does not have are under `_unknown`.
     """
     found: dict[str, Any] = {}

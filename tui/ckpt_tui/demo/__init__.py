@@ -1,4 +1,4 @@
-"""Real checkpoints that come along for `ckpt-tui demo`.
+"""Real checkpoints bundled for `ckpt-tui demo`.
 
 Made by tests/e2e/lab/make-checkpoints and make-failures with podman 5.4, runc and CRIU 4.2:
 

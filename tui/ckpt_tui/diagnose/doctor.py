@@ -85,7 +85,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class LogNote:
-    """A line that is no cause: a consequence, or noise. `text` is foreign and not cleaned."""
+    """A line that is not a cause: a consequence, or noise. `text` is foreign and not cleaned."""
 
     id: str
     line: int
@@ -199,7 +199,7 @@ def _confidence(
 ) -> tuple[str, tuple[str, ...]]:
     reasons: list[str] = []
     if root.kind is RuleClass.VAGUE:
-        reasons.append("It is told by an error number or a broad sentence alone.")
+        reasons.append("It rests on an error number or a general sentence alone.")
         level = "possible"
     elif root.kind in (None, RuleClass.CASCADE, RuleClass.WRAPPER):
         reasons.append("No line in the log gives a reason that is known.")

@@ -18,7 +18,7 @@ _LAYOUTS = {
 
 
 def build_id(window: ByteWindow) -> bytes:
-    """Return the GNU build id of an ELF file; empty for none, and for what is no ELF file.
+    """Return the GNU build id of an ELF file; empty for none, and for what is not an ELF file.
 
     Reads the first `HEAD` bytes of the file in every usual case.
     """

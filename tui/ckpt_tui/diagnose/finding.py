@@ -1,6 +1,6 @@
 """What a check found: how bad, how sure, why, what proves it, and what cures it.
 
-The texts may hold names from a checkpoint; whoever shows them passes them through `printable`.
+The texts may hold names from a checkpoint; printed and shown they pass through `printable`.
 """
 
 from __future__ import annotations

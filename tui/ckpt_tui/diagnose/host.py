@@ -74,9 +74,9 @@ class HostProfile:
     lsms: tuple[str, ...] | None = None
     apparmor_profiles: tuple[str, ...] | None = None
     uid: int | None = None
-    """User id of whoever took the profile."""
+    """User id that took the profile."""
     capabilities: tuple[str, ...] | None = None
-    """Effective, of whoever took the profile."""
+    """Effective, of the user that took the profile."""
     modules: tuple[str, ...] = ()
     """Of `MODULES`, those loaded or built in."""
     memory_free: int = 0
@@ -100,7 +100,7 @@ class HostProfile:
 
     @property
     def may_restore(self) -> bool | None:
-        """Whether whoever took the profile has a capability that CRIU accepts (criu/util.c,
+        """Whether the user that took the profile has a capability that CRIU accepts (criu/util.c,
         has_cap_checkpoint_restore); None where that is not known: another user may restore."""
         if self.capabilities is None:
             return None
@@ -159,12 +159,12 @@ def from_json(data: bytes, name: str) -> HostProfile:
     """Read a profile that `to_json` made, keys of later versions left out.
 
     Raises:
-        DamagedInput: it is no JSON, or a value is not of its type.
+        DamagedInput: it is not JSON, or a value is not of its type.
         CkptError: it is of a later major version.
     """
     document = parse_document(data, name)
     if not isinstance(document, dict) or not isinstance(document.get("schema_version"), int):
-        raise DamagedInput(name, 0, "it is no profile of a host: schema_version is missing.")
+        raise DamagedInput(name, 0, "it is not a profile of a host: schema_version is missing.")
     if document["schema_version"] > SCHEMA_VERSION:
         raise CkptError(
             f"{name} cannot be read.",

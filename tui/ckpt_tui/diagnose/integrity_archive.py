@@ -93,7 +93,7 @@ def descriptors(facts: Facts) -> Iterator[Finding]:
             "descriptors-missing",
             "fails",
             "likely",
-            "descriptors.json is no list of names",
+            "descriptors.json is not a list of names",
             "runc and crun stop when they read it.",
             AGAIN,
             name,
@@ -133,7 +133,7 @@ def nested_archives(facts: Facts) -> Iterator[Finding]:
         try:
             archive = open_archive(facts.tree.window(name), name, facts.progress)
         except CkptError as error:
-            yield _bad(name, f"{name} is no archive", "The engine unpacks it first.", error)
+            yield _bad(name, f"{name} is not an archive", "The engine unpacks it first.", error)
             continue
         note = next(iter(archive.notes), "")
         archive.close()
@@ -163,7 +163,7 @@ def deleted_list(facts: Facts) -> Iterator[Finding]:
                 "certain",
                 f"The list of deletions names {entry.path}",
                 "No engine writes such a path. It would delete files outside of the container.",
-                "Do not restore it: somebody changed this checkpoint.",
+                "Do not restore it: this checkpoint was changed.",
                 DELETED,
                 (Evidence(entry.path),),
             )
@@ -235,7 +235,7 @@ def links(facts: Facts) -> Iterator[Finding]:
             "containerd-link",
             "fails",
             "certain",
-            f"{strange[0]} is no regular file or folder",
+            f"{strange[0]} is not a regular file or folder",
             "containerd refuses a checkpoint with links or special files in it.",
             "Replace links by what they lead to, and pack it again.",
             strange[0],

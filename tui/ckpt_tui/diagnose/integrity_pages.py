@@ -183,7 +183,7 @@ def arguments(facts: Facts) -> Iterator[Finding]:
 
 
 def _fits(facts: Facts, page_map: PageMap) -> bool:
-    """Tell whether a page image is as long as its page map says; of compressed ones nobody can."""
+    """Tell whether a page image is as long as its page map says; unknown for compressed ones."""
     if facts.checkpoint.criu.compressed_pages:
         return True
     actual = facts.images.size(f"pages-{page_map.pages_id}.img")

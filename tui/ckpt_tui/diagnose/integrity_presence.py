@@ -51,7 +51,7 @@ def inventory(facts: Facts) -> Iterator[Finding]:
     if found.img_version not in KNOWN_VERSIONS and not facts.is_pre_dump:
         yield _broken(
             "img-version",
-            f"Image version {found.img_version} is none that CRIU has",
+            f"Image version {found.img_version} is not one that CRIU has",
             "CRIU refuses images of a version it does not know.",
         )
     if facts.is_pre_dump:

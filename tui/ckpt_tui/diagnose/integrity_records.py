@@ -136,7 +136,7 @@ def _tmpfs(facts: Facts, name: str) -> Iterator[Finding]:
             "mnt-tmpfs-content",
             "fails",
             "likely",
-            f"{name} is no whole archive",
+            f"{name} is not a complete archive",
             "CRIU has tar unpack it into a tmpfs of the container and stops if tar fails.",
             AGAIN,
             name,

@@ -49,7 +49,7 @@ class Header:
     pid: int = 0
     """The root process of a dump; 0 where it is not told."""
     is_rpc: bool = False
-    """Whether an engine drove CRIU, and nobody at a command line."""
+    """Whether an engine drove CRIU, and not a command line."""
 
 
 def read_header(lines: Iterable[str]) -> Header:

@@ -262,7 +262,7 @@ def _is_behind(helper: Finding, cause: Finding) -> bool:
 def _unknown(told: list[Finding]) -> Finding | None:
     """Return the first error that no rule knows, under the id of the step which it stopped.
 
-    The step is named by the follow-up after it. A follow-up before it is no follow-up.
+    The step is named by the follow-up after it. A follow-up before it is not a follow-up.
     """
     errors = [f for f in told if f.kind in (*_UNKNOWN, RuleClass.CASCADE)]
     unknown = next((f for f in errors if f.kind in _UNKNOWN), None)

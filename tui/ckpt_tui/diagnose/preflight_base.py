@@ -116,7 +116,7 @@ def _origin(actual: RootFile) -> str:
 
 
 def _root_mode(facts: Facts, found: ValidatedFile) -> Iterator[Finding]:
-    """The root folder. Engines give it a mode of their own, so the image's is no evidence."""
+    """The root folder. Engines give it a mode of their own, so the image's is not evidence."""
     expected = stat.S_IMODE(found.mode or 0)
     actual = facts.root.entry(ROOT)
     usual = ENGINE_ROOT_MODES.get(facts.checkpoint.format.engine)

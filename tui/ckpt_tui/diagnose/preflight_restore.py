@@ -112,7 +112,7 @@ def file_locks(facts: Facts) -> Iterator[Finding]:
         yield _needs(
             "file-locks-restore",
             f"{human_count(len(locks), 'file lock')} will be taken again",
-            "It fails if somebody else holds one, such as the original container on the same "
+            "It fails if another process holds one, such as the original container on the same "
             "volume.",
             "Stop the original first; `podman container restore --file-locks …`.",
             some(

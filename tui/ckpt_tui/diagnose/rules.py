@@ -47,7 +47,7 @@ class RuleClass(enum.Enum):
     END = "end"
     """The last word of a failed attempt."""
     VAGUE = "vague"
-    """A cause that counts where no other is told: an error number alone, or a broad sentence."""
+    """A cause that counts where no other is found: an error number alone, or a general sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def _log_of(
     unreadable: list[Finding],
     progress: Progress,
 ) -> tuple[str, LogDiagnosis | None]:
-    """Return the log and what it is called. One that nobody asked for and that cannot be read is
+    """Return the log and what it is called. One that were not asked for and that cannot be read is
     a finding, and the next one is taken."""
     if given is not None:
         return given[0], diagnose_log(read_log(given[1], progress))

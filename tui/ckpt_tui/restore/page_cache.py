@@ -44,7 +44,7 @@ class _Piece:
     is_taken: bool = False
     """Whether a fetcher reads it, or has read it."""
     is_asked: bool = False
-    """Whether somebody waits for it or has got it; otherwise it was only fetched ahead."""
+    """Whether it was asked for; otherwise it was only fetched ahead."""
 
 
 class PageCache:

@@ -36,7 +36,7 @@ def checked_digest(digest: str, where: str) -> str:
         DamagedInput: it is not `sha256:` or `sha512:` with as many hex digits as that has.
     """
     if not DIGEST.fullmatch(digest):
-        raise DamagedInput(where, 0, "it names a blob by something that is no digest.")
+        raise DamagedInput(where, 0, "it names a blob by an invalid digest.")
     return digest
 
 
@@ -72,10 +72,10 @@ class BlobStore(Protocol):
     """Blobs by digest, and layers as trees."""
 
     def blob(self, digest: str) -> ByteWindow:
-        """Return the bytes of a blob, which nobody has verified.
+        """Return the bytes of a blob, which was not verified.
 
         Raises:
-            DamagedInput: `digest` is no digest.
+            DamagedInput: `digest` is not a digest.
             SourceUnreachable: the blob is not there.
         """
 

@@ -66,7 +66,7 @@ class Bolt:
         own, _, _, more = _HEADER.unpack(head)
         size = (more + 1) * self._page_size
         if own != number or size > MAX_PAGE:
-            raise self.damaged(at, "a page of it is none.")
+            raise self.damaged(at, "a page of it is invalid.")
         data = self._window.read(at, size)
         if len(data) < size:
             raise self.damaged(at, "it ends before a page of it.")
@@ -93,7 +93,7 @@ class Bolt:
                 if is_whole and checksum == _fnv64a(data[: _META.size - 8]):
                     found.append((transaction, size, pages, root))
         if not found:
-            raise self.damaged(0, "it is no bbolt database, or both its meta pages are damaged.")
+            raise self.damaged(0, "it is not a bbolt database, or both its meta pages are damaged.")
         _, size, pages, root = max(found)
         return size, min(pages, self._window.size // size), root
 

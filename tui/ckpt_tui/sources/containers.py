@@ -240,7 +240,7 @@ def _file_name(key: str) -> str:
 
 def _checked_id(text: str) -> str:
     if not _ID.fullmatch(text):
-        raise DamagedInput("the store", 0, "it has an id that is none.")
+        raise DamagedInput("the store", 0, "it has an invalid id.")
     return text
 
 

@@ -65,7 +65,7 @@ def run_helper(program: str, question: str) -> bytes:
 
 
 def find_login(host: str, repository: str = "", run: Runner = run_helper) -> Login | None:
-    """Return the login for a repository, None where nobody has logged in.
+    """Return the login for a repository, None without one.
 
     A file that cannot be read counts as empty: other tools own it, and reading without a login may
     do.
@@ -78,7 +78,7 @@ def find_login(host: str, repository: str = "", run: Runner = run_helper) -> Log
 
 
 def logged_in_hosts() -> dict[str, str]:
-    """Return the registries that somebody is logged in to, each with the file that says so."""
+    """Return the registries that there is a login for, each with the file that says so."""
     found: dict[str, str] = {}
     for path in auth_files():
         config = _read(path)

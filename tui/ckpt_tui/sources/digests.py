@@ -14,7 +14,7 @@ def check_bytes(data: bytes, digest: str, name: str) -> None:
     """Compare bytes with their digest; `name` is what an error names.
 
     Raises:
-        DamagedInput: they are others, or `digest` is none.
+        DamagedInput: they are others, or `digest` is invalid.
     """
     for _ in verified((data,), digest, name):
         pass

@@ -1,7 +1,7 @@
 """Archives of `docker save`, `podman save` and skopeo's `docker-archive:`, as images.
 
 After the Docker image specification 1.2, "Combined Image JSON + Filesystem Changeset Format". There
-is no manifest with digests in it: one is made, of what the config says of the layers, which are
+is not a manifest with digests in it: one is made, of what the config says of the layers, which are
 plain tars. Newer `docker save` writes an OCI layout, which is opened as that.
 """
 

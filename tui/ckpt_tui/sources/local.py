@@ -46,7 +46,7 @@ def open_file(
 ) -> Opened:
     """Open a regular file; `wanted` names an image where it is an archive of a layout."""
     if not stat.S_ISREG(status_of(path).st_mode):
-        raise NotACheckpoint(f"{path} is no checkpoint.", "It is neither a file nor a folder.")
+        raise NotACheckpoint(f"{path} is not a checkpoint.", "It is neither a file nor a folder.")
     return _opened(target, FileWindow(_descriptor(path)), wanted, progress, taker)
 
 
@@ -56,7 +56,7 @@ def open_layout(target: str, path: str, wanted: str, progress: Progress) -> Open
     try:
         if not is_layout(store.tree):
             raise NotACheckpoint(
-                f"{path} is no OCI layout.", "It has no oci-layout or no index.json."
+                f"{path} is not an OCI layout.", "It has no oci-layout or no index.json."
             )
         return open_image(target, store, choose(store, wanted, target))
     except BaseException:
@@ -89,7 +89,7 @@ def open_images(path: str, progress: Progress) -> ArchiveTree:
     tree.close()
     raise NotACheckpoint(
         f"{path} holds no images.",
-        "It is no OCI layout in an archive, and none of `docker save`.",
+        "It is not an OCI layout in an archive, and none of `docker save`.",
         f"`ckpt-tui inspect {path}` says what it is.",
     )
 
@@ -124,7 +124,7 @@ def _tree_or_image(target: str, tree: ArchiveTree, wanted: str) -> Opened:
     if is_docker_archive(tree):
         return open_docker_image(target, tree, wanted)
     if wanted:
-        raise NotACheckpoint(f"{target} is no archive of images.", "", HINT)
+        raise NotACheckpoint(f"{target} is not an archive of images.", "", HINT)
     return OpenedTree(target, tree, tree.packed_size, tree.compression, "archive")
 
 
@@ -136,11 +136,11 @@ def _expect_archive(target: str, file: FileWindow) -> None:
         return
     for magic, why in _FOREIGN:
         if head.startswith(magic):
-            raise NotACheckpoint(f"{target} is no checkpoint.", why, HINT)
+            raise NotACheckpoint(f"{target} is not a checkpoint.", why, HINT)
     if is_log(file.read(0, HEAD)):
         why = "It is a log of CRIU or an engine."
         hint = f"`ckpt-tui diagnose {target}` says what went wrong."
-        raise NotACheckpoint(f"{target} is no checkpoint.", why, hint)
+        raise NotACheckpoint(f"{target} is not a checkpoint.", why, hint)
 
 
 def _descriptor(path: str) -> int:

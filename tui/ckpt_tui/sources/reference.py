@@ -117,7 +117,7 @@ def _parsed(target: str) -> Reference:
     host = _checked_host(target, host)
     path, at, digest = path.partition("@")
     if at and not DIGEST.fullmatch(digest):
-        raise UsageError(f"{target} has a digest that is none.", "", _HINT)
+        raise UsageError(f"{target} has an invalid digest.", "", _HINT)
     repository, colon, tag = path.partition(":")
     if colon and not TAG.fullmatch(tag):
         raise UsageError(f"{target} has a tag that no registry takes.", "", _HINT)
@@ -138,7 +138,7 @@ def checked_repository(repository: str, target: str) -> str:
     """Return `repository` if it may become part of a URL; `target` is what an error names.
 
     Raises:
-        UsageError: it is no name of a repository.
+        UsageError: it is not a name of a repository.
     """
     if len(repository) > MAX_REPOSITORY or not _REPOSITORY.fullmatch(repository):
         raise UsageError(

@@ -248,7 +248,7 @@ class RegistryClient:
         if not match or int(match[1]) != start:
             response.close()
             raise DamagedInput(
-                name, start, "the registry answers with bytes that nobody asked for."
+                name, start, "the registry answers with bytes that were not asked for."
             )
         return BlobAnswer(response, start, int(match[2]))
 

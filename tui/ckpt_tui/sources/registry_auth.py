@@ -23,7 +23,7 @@ from ckpt_tui.sources.registry_errors import MAX_TOLD, checked_address
 CATALOG_SCOPE = "registry:catalog:*"
 
 TOKEN_LIFE_S = 60
-"""Seconds that a token holds if nobody says so (token.md, "Token Response Fields")."""
+"""Seconds that a token holds if the answer does not say (token.md, "Token Response Fields")."""
 
 TOKEN_MARGIN_S = 10
 """Seconds before its end from which a token is not used any more: requests take time."""

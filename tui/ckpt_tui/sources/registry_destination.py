@@ -56,7 +56,7 @@ class RegistryDestination:
         self._put(tag or root.digest, root, data, progress)
 
     def _is_in(self, repository: str, blob: Descriptor, progress: Progress) -> bool:
-        """Ask first: an answer to a mount that fails is an upload that nobody ends."""
+        """Ask first: an answer to a mount that fails is an upload that is never ended."""
         with suppress(Refused):
             return self._client.blob_size(repository, blob.digest, progress) == blob.size
         return False

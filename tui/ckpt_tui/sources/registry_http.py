@@ -126,7 +126,7 @@ class RegistryHttp:
         """Return what knows the addresses of a repository, without their scheme.
 
         Raises:
-            UsageError: it is no name of a repository.
+            UsageError: it is not a name of a repository.
         """
         namespace, _, name = checked_repository(repository, repository).rpartition("/")
         # a first part with a dot would be taken for a host
@@ -155,7 +155,7 @@ class RegistryHttp:
         Raises:
             Refused: the answer's status is not in `expect`; those that pass were tried again.
             SourceUnreachable: there is no answer.
-            Cancelled: nobody wants it any more.
+            Cancelled: the job was cancelled.
         """
 
         def send() -> requests.Response:

@@ -165,7 +165,7 @@ def open_registry_image(target: str, progress: Progress) -> OpenedImage:
     Raises:
         UsageError: the target is written wrong.
         SourceUnreachable: the registry does not answer, wants a login, or has no such image.
-        DamagedInput: the manifest is none.
+        DamagedInput: the manifest is invalid.
     """
     reference = parse_reference(target)
     store = open_repository(reference)

@@ -24,7 +24,7 @@ class Machine:
     program_counter: str
     frame_pointer: str
     link: str
-    """Register with the return address in a function that called nobody; empty: on the stack."""
+    """Register with the return address in a function that called no other; empty: on the stack."""
     restorer: bytes
     """Code that returns from a signal handler: the number of rt_sigreturn and the call."""
     signal_context: Mapping[str, int]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 COOKIE = b"xdebugpy"
 
 SHIM_OWNER = 3
-"""From this owner on a frame is no function's: it marks where C called into Python (3.12)."""
+"""From this owner on a frame is not a function's: it marks where C called into Python (3.12)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Sending text to the clipboard of whoever looks at the screen, also through SSH and tmux."""
+"""Sending text to the clipboard of the user, also through SSH and tmux."""
 
 from __future__ import annotations
 

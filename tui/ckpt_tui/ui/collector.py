@@ -65,7 +65,7 @@ def _nothing() -> None:
 
 def give_back(app: App[Any], left: ref[object], seconds: float = LEFT_S) -> None:
     """Free the cycles of a screen that was left `seconds` ago, and spare what remains. A job of it
-    may not have heard yet that nobody wants it: as long as the screen is there, try again later.
+    may not have heard yet that it was cancelled: as long as the screen is there, try again later.
     """
     gc.unfreeze()
     gc.collect()

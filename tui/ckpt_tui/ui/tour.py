@@ -71,7 +71,7 @@ class Step:
 
 
 class DemoApp(CkptApp):
-    """The app on the checkpoints that come along, with the tour over it."""
+    """The app on the bundled checkpoints, with the tour over it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n,right", "tour(1)", "Next stop", show=False, priority=True),
@@ -101,7 +101,7 @@ class DemoApp(CkptApp):
             self._made.cleanup()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the keys to the screens when no tour is on, or somebody types."""
+        """Leave the keys to the screens when no tour is on, or a line is being typed."""
         if action in ("tour", "end_tour"):
             return self.stop >= 0 and not isinstance(self.focused, Input)
         return super().check_action(action, parameters)
@@ -275,8 +275,8 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "A secret in its environment",
-        "Whoever can read a checkpoint can read its secrets: SECRET_TOKEN was in the memory of "
-        "this process. It is covered until somebody asks; the next step does.",
+        "Anyone who reads a checkpoint reads its secrets: SECRET_TOKEN was in the memory of "
+        "this process. It is covered; the next step shows it.",
         _secret,
     ),
     Step(

@@ -43,7 +43,7 @@ class DeltaPane(ListPane):
             self._growing = self.set_interval(GROWS_S, self._grow)
 
     def _grow(self) -> None:
-        """Show what is known by now. Rows that somebody chose or ordered wait until all are."""
+        """Show what is known by now. Rows that were chosen or ordered wait until all are."""
         has_changes = self.checkpoint.has_changes
         if has_changes and self._growing is not None:
             self._growing.stop()

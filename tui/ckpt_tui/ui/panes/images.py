@@ -163,7 +163,7 @@ class ImagesPane(ListPane):
 
     @property
     def _is_unread(self) -> bool:
-        """Whether this is a page image that nobody has asked to read."""
+        """Whether this is a page image that was not asked for yet."""
         found = kind_of(self._name)
         is_pages = found is not None and found[0].format is Payload.PAGES
         return is_pages and not self._lines and not self.list_view.job_running
