@@ -151,13 +151,14 @@ def main(names: list[str]) -> int:
     if not font_is_there():
         print("Fira Code is not installed; on Debian: apt-get install fonts-firacode")
         return 1
+    from recording import stop_the_clock, tour  # it imports this module
+
+    stop_the_clock()
     for shot in SHOTS:
         if not names or shot.name in names:
             write(shot, ROOT / "screenshots")
             print(f"screenshots/{shot.name}.png")
     if not names or TOUR in names:
-        from recording import tour  # it imports this module
-
         (ROOT / "screenshots" / f"{TOUR}.svg").write_text(tour())
         print(f"screenshots/{TOUR}.svg")
     return 0
