@@ -10,6 +10,7 @@ from typing import Any
 from ckpt_tui.checkpoint.memory import MemoryReader
 from ckpt_tui.checkpoint.model import ProcessMemory
 from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.linear import byte_options
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.pages import Memory, PageState
@@ -95,13 +96,8 @@ def _compiled(expression: str) -> Any:
     import re2
 
     re2.purge()  # it keeps the expressions before, each with all that it took
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.dot_nl = True
-    options.log_errors = False
-    options.max_mem = MOST_MEMORY
     try:
-        return re2.compile(expression.encode(), options)
+        return re2.compile(expression.encode(), byte_options(MOST_MEMORY, dot_nl=True))
     except re2.error as error:
         said = error.args[0].decode(errors="replace")
         raise UsageError(

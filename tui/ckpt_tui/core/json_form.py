@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ckpt_tui.core.known_values import as_bytes, without_known
+from ckpt_tui.core.known_values import without_known
+from ckpt_tui.core.linear import as_bytes
 
 AT_ONCE = 10_000
 """Items of a list that become JSON types before they are written."""

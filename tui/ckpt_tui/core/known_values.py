@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ckpt_tui.core.linear import as_bytes, byte_options
+
 COVER = "••••••"
 
 SHORTEST = 6
@@ -88,14 +90,6 @@ class KnownValues:
                 at = data.find(form[:SHORTEST], at + 1)
 
 
-def as_bytes(text: str) -> bytes:
-    """Return text as the bytes that it was decoded from."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
-        return text.encode("utf-8", "surrogatepass")
-
-
 def _forms(value: str) -> Iterator[bytes]:
     yield as_bytes(value)
     yield value.encode("utf-16-le", "surrogatepass")
@@ -131,11 +125,7 @@ def _compiled(forms: list[bytes]) -> Any:
     # 7 ms; only what holds secrets needs it
     import re2
 
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.never_capture = True
-    options.log_errors = False
-    options.max_mem = _MEMORY
+    options = byte_options(_MEMORY, never_capture=True)
     return re2.compile(b"|".join(re2.escape(form) for form in forms), options)
 
 

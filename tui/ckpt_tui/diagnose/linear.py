@@ -11,21 +11,10 @@ from typing import Any
 
 import re2
 
+from ckpt_tui.core.linear import as_bytes, byte_options
+
 _MEMORY = 256 << 20
 """Bytes a set of patterns may take while it matches; used only as far as the text asks for it."""
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    options.max_mem = _MEMORY
-    return options
-
-
-def as_bytes(text: str) -> bytes:
-    """Return foreign text as the bytes that it was decoded from."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 class PatternSet:
@@ -37,7 +26,7 @@ class PatternSet:
         Raises:
             re2.error: RE2 does not know one of them.
         """
-        self._set = re2.Set.SearchSet(_options())
+        self._set = re2.Set.SearchSet(byte_options(_MEMORY))
         for pattern in patterns:
             self._set.Add(pattern)
         self._set.Compile()
@@ -49,7 +38,7 @@ class PatternSet:
 
 @cache
 def _compiled(pattern: str) -> Any:
-    return re2.compile(pattern.encode(), _options())
+    return re2.compile(pattern.encode(), byte_options(_MEMORY))
 
 
 def named_parts(pattern: str, text: str) -> dict[str, str]:

@@ -10,8 +10,6 @@ from typing import Any
 
 from ckpt_tui.core.errors import CkptError
 
-MEDIA_TYPE = "application/vnd.ckpt-tui.working-set.v1+json"
-
 MAX_SIZE = 16 << 20
 """Bytes of a working set that are read; one of 64 GiB of single pages has less."""
 
