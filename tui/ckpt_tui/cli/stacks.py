@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
 from typing import Any
 
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_heading, print_json
 from ckpt_tui.convert.base_tree import base_tree
-from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.stacks.stack import ProcessStacks, process_stacks, root_files
+from ckpt_tui.stacks.of_checkpoint import read_stacks, with_stacks
+from ckpt_tui.stacks.stack import ProcessStacks
 from ckpt_tui.views.stacks import frame_lines, thread_title
 
 
@@ -35,20 +34,16 @@ def _read(
     opened: OpenCheckpoint, pid: int | None, base: str, progress: Progress
 ) -> list[ProcessStacks]:
     checkpoint = opened.load(progress)
-    pids = [one.pid for one in checkpoint.processes if one.state != "zombie"]
-    changes = opened.open_delta(progress)
+    pids = with_stacks(checkpoint) if pid is None else [pid]
     found = []
-    with base_tree(opened, base, progress) as lower, closing(changes) if changes else nullcontext():
-        files = root_files(opened.images, checkpoint.mounts, lower, changes)
-        for one in pids if pid is None else [pid]:
-            try:
-                found.append(
-                    process_stacks(opened.images, opened.memory, checkpoint, one, files, progress)
-                )
-            except CkptError as error:
-                if len(pids) == 1 or pid is not None:
-                    raise
-                narrate(str(error))  # the others are read all the same
+    with base_tree(opened, base, progress) as lower:
+        for _, one in read_stacks(opened, checkpoint, pids, lower, progress):
+            if isinstance(one, ProcessStacks):
+                found.append(one)
+            elif len(pids) == 1:
+                raise one
+            else:
+                narrate(str(one))
     return found
 
 
