@@ -23,7 +23,8 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS.parent / "tui"), str(TESTS)]
 
-from ckpt_tui.checkpoint.search import areas_of, find_all, parse_pattern  # noqa: E402
+from ckpt_tui.checkpoint.patterns import parse_pattern  # noqa: E402
+from ckpt_tui.checkpoint.search import areas_of, find_all  # noqa: E402
 from ckpt_tui.core.progress import quiet  # noqa: E402
 from ckpt_tui.formats.opened import open_checkpoint  # noqa: E402
 from crafted import IMAGES, PAGE, PRESENT, rewrite  # noqa: E402

@@ -11,8 +11,9 @@ import pytest
 
 from ckpt_tui.checkpoint.chain import MAX_CHAIN
 from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.patterns import parse_pattern
 from ckpt_tui.checkpoint.regions import absent_text, region_window
-from ckpt_tui.checkpoint.search import areas_of, find_all, parse_pattern
+from ckpt_tui.checkpoint.search import areas_of, find_all
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.criu.pages import PageState
 from ckpt_tui.formats.opened import open_checkpoint

@@ -6,15 +6,9 @@ import re
 
 import pytest
 
-from ckpt_tui.checkpoint import search
-from ckpt_tui.checkpoint.search import (
-    Area,
-    Pattern,
-    areas_of,
-    find_all,
-    parse_pattern,
-    search_window,
-)
+from ckpt_tui.checkpoint import patterns, search
+from ckpt_tui.checkpoint.patterns import Pattern, parse_pattern, search_window
+from ckpt_tui.checkpoint.search import Area, areas_of, find_all
 from ckpt_tui.core.errors import Cancelled, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.window import BytesWindow
@@ -64,8 +58,8 @@ def test_what_is_not_in_the_dump_is_not_searched() -> None:
 def test_chunks_neither_lose_nor_double_matches(
     text: str, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "CHUNK", chunk)
-    monkeypatch.setattr(search, "MAX_MATCH", 64)
+    monkeypatch.setattr(patterns, "CHUNK", chunk)
+    monkeypatch.setattr(patterns, "MAX_MATCH", 64)
     pages = (b"needle" + b"." * 505) * 16
     pages = pages.ljust(2 * PAGE, b"-")
     one = memory((0x1000, 2, PE_PRESENT), pages=pages)
@@ -74,8 +68,8 @@ def test_chunks_neither_lose_nor_double_matches(
 
 
 def test_word_borders_see_the_bytes_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "CHUNK", 256)
-    monkeypatch.setattr(search, "MAX_MATCH", 64)
+    monkeypatch.setattr(patterns, "CHUNK", 256)
+    monkeypatch.setattr(patterns, "MAX_MATCH", 64)
     data = b"b" * 255 + b"bad" + b" " * 300 + b"ad" + b" " * 100
     found = search_window(BytesWindow(data), parse_pattern(r"re:\bad"), quiet())
     assert found == [(558, 2)]

@@ -118,6 +118,11 @@ def test_what_a_command_prints(words: tuple[object, ...], run: Run) -> None:
     assert faults(str(words[0]), run(*words).document) == []
 
 
+def test_every_match_of_a_search(run: Run) -> None:
+    for line in run("search", "--regex", "[a-z]{3}", COUNTER, "--json").out.splitlines()[::50]:
+        assert faults("search", json.loads(line)) == []
+
+
 def test_every_image(run: Run) -> None:
     for path in sorted(IMAGES.glob("*/*.img")):
         if not path.name.startswith("pages-"):

@@ -9,6 +9,7 @@ import click
 
 from ckpt_tui import __version__
 from ckpt_tui.cli.group import EXAMPLES, Commands
+from ckpt_tui.cli.looking import search
 from ckpt_tui.cli.options import (
     JSON,
     REVEAL,
@@ -539,6 +540,9 @@ def copy(source: str, destination: str, as_json: bool) -> None:
     from ckpt_tui.cli.stores import copy as run
 
     run(source, destination, as_json)
+
+
+cli.add_command(search)
 
 
 @cli.command(hidden=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from ckpt_tui.checkpoint.hits import Hit
 from ckpt_tui.checkpoint.model import Region
 from ckpt_tui.checkpoint.search import Match, Matches
 from ckpt_tui.core.masks import BLOT, secret_byte_spans
@@ -34,7 +35,7 @@ def found_row(number: int, match: Match, region: Region | None, reveal: bool) ->
     return row_of(("found", number), match.pid, address, place, (shown, shown.plain))
 
 
-def context(match: Match, reveal: bool) -> Styled:
+def context(match: Match | Hit, reveal: bool) -> Styled:
     """Return a match with the bytes around it as one line, one character a byte."""
     whole = match.before + match.found + match.after
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in whole)

@@ -12,9 +12,10 @@ from textual.containers import Vertical
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint, Region
+from ckpt_tui.checkpoint.patterns import parse_pattern
 from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.checkpoint.regions import MemoryWindow, absent_text, region_window
-from ckpt_tui.checkpoint.search import Matches, areas_of, find_all, parse_pattern
+from ckpt_tui.checkpoint.search import Matches, areas_of, find_all
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.text import printable
 from ckpt_tui.criu.pages import PageState

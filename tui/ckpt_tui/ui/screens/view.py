@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import ContentSwitcher, Static
 
-from ckpt_tui.checkpoint.search import parse_pattern, search_window
+from ckpt_tui.checkpoint.patterns import parse_pattern, search_window
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, printable
