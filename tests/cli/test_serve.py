@@ -10,7 +10,17 @@ import pytest
 from ran import Run
 
 from ckpt_tui.restore.working_set import read_working_set
-from lazy_dumps import LAZY, PAGE, PRESENT, Client, page, serve_program, write_dump
+from fault_server import Answer, FaultServer
+from lazy_dumps import (
+    LAZY,
+    PAGE,
+    PRESENT,
+    Client,
+    in_registry,
+    page,
+    serve_program,
+    write_dump,
+)
 
 
 @pytest.fixture
@@ -26,8 +36,10 @@ def test_it_ends_after_one_restore_where_told(dump: Path, tmp_path: Path) -> Non
             assert client.got(7, 0x12000, 1) == page(7, 0x12000)
             client.close()
         code, errors = program.end()
-    assert (code, errors.count("\n")) == (0, 1)
-    assert errors.endswith(": 1 requests, 4.00 KiB, waited 0.0 s. Done.\n")
+    assert (code, errors.count("\n")) == (0, 2)
+    said, asked = errors.splitlines()
+    assert said.endswith(": 1 requests, 4.00 KiB, waited 0.0 s. Done.")
+    assert asked == "Asked for first: 4.00 KiB, 2.5% of the pages"
     assert read_working_set(record.read_bytes()).runs == {7: ((0x12000, 1),)}
 
 
@@ -123,4 +135,41 @@ def test_what_is_refused(
     done = run("serve", dump, "--images", tmp_path / "lazy", *words)
     assert done.code == code
     assert text in done.err
+    assert not (tmp_path / "lazy").exists()
+
+
+def test_an_attached_working_set_is_used_by_the_next(
+    dump: Path, tmp_path: Path, server: FaultServer
+) -> None:
+    target = in_registry(server, dump)
+    for number in range(2):
+        words = ("--images", tmp_path / f"lazy{number}", "--once", "--attach")
+        with serve_program(target, *words) as program:
+            known = program.document["working_set"]
+            with Client(program.address) as client:
+                assert client.got(7, 0x12000, 2) == page(7, 0x12000) + page(7, 0x13000)
+                client.close()
+            code, errors = program.end()
+        assert (code, known and known["bytes"]) == (0, 8192 if number else None)
+        assert "Asked for first: 8.00 KiB, 5.0% of the pages" in errors
+
+
+def test_without_a_working_set_that_can_be_read_it_serves(
+    dump: Path, tmp_path: Path, server: FaultServer
+) -> None:
+    target = in_registry(server, dump)
+    server.always("GET", "/referrers/", Answer(500))
+    with serve_program(target, "--images", tmp_path / "lazy") as program:
+        assert program.document["working_set"] is None
+        with Client(program.address) as client:
+            assert client.got(7, 0x12000, 1) == page(7, 0x12000)
+            client.close()
+        _, errors = program.end(signal.SIGTERM)
+    assert "without a working set" in errors
+
+
+def test_what_cannot_be_attached_is_said_first(dump: Path, tmp_path: Path, run: Run) -> None:
+    done = run("serve", dump, "--images", tmp_path / "lazy", "--attach")
+    assert done.code == 2
+    assert "cannot be attached" in done.err
     assert not (tmp_path / "lazy").exists()

@@ -8,9 +8,18 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.progress import quiet
 from ckpt_tui.restore.page_cache import PIECE
-from ckpt_tui.restore.working_set import WorkingSet, read_working_set, working_set
-from lazy_dumps import LAZY, PAGE, PRESENT, Client, page, serving, write_dump
+from ckpt_tui.restore.working_set import (
+    SetFacts,
+    WorkingSet,
+    read_working_set,
+    set_facts,
+    working_set,
+)
+from ckpt_tui.views.working_set import set_text
+from crafted import ARCHIVES
+from lazy_dumps import LAZY, PAGE, PRESENT, Client, opened, page, serving, write_dump
 
 ASKED = [(0.0, 7, 0x4000, 16), (0.1, 7, 0x1000, 1), (0.2, 8, 0x1000, 1), (0.3, 7, 0x1000, 1)]
 
@@ -68,3 +77,16 @@ def test_its_pages_are_here_before_they_are_asked_for(tmp_path: Path) -> None:
         with Client(served) as client:
             assert client.got(7, 5 * PIECE, 1) == page(7, 5 * PIECE)
         assert served.memory.fetch_early(9, 0, 1)  # a process of another dump
+
+
+def test_its_pages_are_told_by_region() -> None:
+    with opened(ARCHIVES / "counter.tar.zst") as checkpoint:
+        memory = checkpoint.load(quiet()).memory[0]
+        heap, stack = (
+            next(region for region in memory.regions if region.kind == kind)
+            for kind in ("heap", "stack")
+        )
+        runs = ((heap.start, 1), (heap.start, 1), (stack.end - 2 * PAGE, 2), (0x1000, 1))
+        facts = set_facts(WorkingSet({memory.pid: runs, 999: ((0, 1),)}), checkpoint, 10 * PAGE)
+    assert facts == SetFacts(5 * PAGE, 0.5, {"stack": 2 * PAGE, "heap": PAGE})
+    assert set_text(facts) == "20.0 KiB, 50.0% of the pages: stack 8.00 KiB, heap 4.00 KiB"

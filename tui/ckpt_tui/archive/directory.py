@@ -112,6 +112,7 @@ class DirectoryTree(Tree):
         Raises:
             SourceUnreachable: the folder itself is absent or may not be read.
         """
+        self.path = os.fspath(path)
         self._folder = open_folder(path, at)
         self._notes = Notes()
         members = self._members = dict[str, Member]()

@@ -103,6 +103,12 @@ def demo() -> None:
 @file_option("--working-set", metavar="FILE", help="Fetch the pages listed there first.")
 @file_option("--record", metavar="FILE", help="Write the pages asked for in the first second.")
 @click.option(
+    "--attach",
+    "attach_set",
+    is_flag=True,
+    help="Attach that list to the image; the next restore reads it by itself.",
+)
+@click.option(
     "--bundle",
     metavar="DIR",
     type=click.Path(file_okay=False),

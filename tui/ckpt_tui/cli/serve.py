@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,15 +20,26 @@ import click
 from ckpt_tui.cli.output import print_json
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
+from ckpt_tui.core.json_form import plain
+from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import human_bytes, printable
-from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.restore.attached import attach, attached_set, place_of
 from ckpt_tui.restore.conversation import Traffic
 from ckpt_tui.restore.lazy_images import LazyImages, write_lazy_images
 from ckpt_tui.restore.lazy_memory import LazyMemory
 from ckpt_tui.restore.page_cache import PageCache
 from ckpt_tui.restore.page_server import PageServer
 from ckpt_tui.restore.retrying import Retrying
-from ckpt_tui.restore.working_set import MAX_SIZE, WorkingSet, read_working_set, working_set
+from ckpt_tui.restore.working_set import (
+    MAX_SIZE,
+    SetFacts,
+    WorkingSet,
+    read_working_set,
+    set_facts,
+    working_set,
+)
+from ckpt_tui.views.working_set import set_text
 
 
 def serve(
@@ -38,6 +50,7 @@ def serve(
     patience: float,
     working_set: str | None,
     record: str | None,
+    attach_set: bool,
     bundle: str | None,
     name: str,
     tls: bool,
@@ -50,25 +63,30 @@ def serve(
     """Serve until interrupted, or until the first connection ends (`once`)."""
     address = _address(listen)
     context = _tls(tls_cert, tls_key, tls_cacert) if tls else None
-    first = _stored(working_set) if working_set else WorkingSet({})
+    first = _stored(working_set) if working_set else None
     with told_progress() as progress:
         opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
     try:
-        with _listener(address) as listener:
+        if attach_set:
+            place_of(opened.source)
+        with _listener(address) as listener, ThreadPoolExecutor(1) as asking:
+            attached = None if first else asking.submit(attached_set, opened.source, quiet())
             with told_progress() as progress:
                 images = write_lazy_images(opened, Path(folder), progress)
+            first = _answered(attached) if attached else first
             with PageCache(Retrying(patience), cache << 20) as pages:
                 memory = LazyMemory(opened, pages)
-                _fetch_first(memory, first)
+                memory.fetch_first(first or WorkingSet({}))
                 ended = threading.Event()
                 server = PageServer(memory, listener, context, _heard(ended, once))
                 printed = commands(folder, server.address, bundle, name, tls)
-                _show(images, folder, server.address, printed, tls, as_json)
+                used = set_facts(first, opened, images.lazy) if first else None
+                _show(images, folder, server.address, printed, tls, used, as_json)
                 _run(server, pages, ended)
+        if record or attach_set:
+            _keep(server, opened, images.lazy, record, attach_set)
     finally:
         opened.close()
-    if record:
-        _record(server, record)
     _raise_problems(server)
 
 
@@ -80,11 +98,13 @@ def _stored(path: str) -> WorkingSet:
         raise SourceUnreachable(f"{path} cannot be read.", f"{error.strerror}.") from error
 
 
-def _fetch_first(memory: LazyMemory, first: WorkingSet) -> None:
-    runs = ((pid, run) for pid, runs in first.runs.items() for run in runs)
-    for pid, (address, count) in runs:
-        if not memory.fetch_early(pid, address, count):
-            break
+def _answered(asked: Future[WorkingSet | None]) -> WorkingSet | None:
+    """Return the working set that is attached to the image; without it all goes on."""
+    try:
+        return asked.result()
+    except CkptError as error:
+        click.echo(f"Restored without a working set. {printable(str(error))}", err=True)
+        return None
 
 
 def _heard(ended: threading.Event, once: bool) -> Callable[[Traffic], None]:
@@ -180,6 +200,7 @@ def _show(
     address: tuple[str, int],
     printed: Sequence[str],
     tls: bool,
+    used: SetFacts | None,
     as_json: bool,
 ) -> None:
     if as_json:
@@ -194,6 +215,7 @@ def _show(
                 "port": address[1],
                 "tls": tls,
                 "commands": list(printed),
+                "working_set": plain(used) if used else None,
             }
         )
     else:
@@ -202,6 +224,8 @@ def _show(
             f"{printable(folder)} has {human_bytes(images.written)}; "
             f"{human_bytes(images.lazy)} of pages are served on {host}:{address[1]}."
         )
+        if used:
+            click.echo(f"Fetched first: {set_text(used)}")
         click.echo("To restore:")
         for command in printed:
             click.echo(f"  {printable(command)}")
@@ -253,10 +277,19 @@ def _stopped_by_signals(ended: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _record(server: PageServer, path: str) -> None:
+def _keep(
+    server: PageServer, opened: OpenCheckpoint, lazy: int, record: str | None, attach_set: bool
+) -> None:
+    """Write what was asked for first into a file, and beside the image."""
     asked = next((traffic.asked for traffic in server.traffic if traffic.asked), [])
-    try:
-        with open(path, "xb") as file:
-            file.write(working_set(asked).document())
-    except OSError as error:
-        raise CkptError(f"{path} cannot be written.", f"{error.strerror}.") from error
+    found = working_set(asked)
+    click.echo(f"Asked for first: {set_text(set_facts(found, opened, lazy))}", err=True)
+    if record:
+        try:
+            with open(record, "xb") as file:
+                file.write(found.document())
+        except OSError as error:
+            raise CkptError(f"{record} cannot be written.", f"{error.strerror}.") from error
+    if attach_set and asked:
+        with told_progress() as progress:
+            attach(opened.source, found, progress)

@@ -192,6 +192,7 @@ def _with_entry(index: dict[str, Any], root: Descriptor, tag: str) -> dict[str, 
         root.size,
         {**root.annotations, **({REF_NAME: tag} if tag else {})},
         root.platform,
+        root.artifact_type,
     ).document()
     others = [
         other

@@ -12,6 +12,7 @@ from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.criu.pages import Memory, PageState
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.restore.page_cache import PIECE, PageCache
+from ckpt_tui.restore.working_set import WorkingSet
 
 MAX_ANSWER = 4 << 20
 """Bytes of one answer, which is what `criu lazy-pages` asks for at most (criu/uffd.c); it accepts
@@ -93,6 +94,13 @@ class LazyMemory:
                 if not self._cache.fetch_early(self._number(window), number):
                     return False
         return True
+
+    def fetch_first(self, known: WorkingSet) -> None:
+        """Fetch a working set, as much as there is room for."""
+        for pid, runs in known.runs.items():
+            for address, count in runs:
+                if not self.fetch_early(pid, address, count):
+                    return
 
     def _number(self, window: ByteWindow) -> int:
         with self._lock:

@@ -52,10 +52,7 @@ class Descriptor:
     artifact_type: str = ""
 
     def document(self) -> dict[str, Any]:
-        """Return the JSON form, in the order of image-spec's Go types, as tools rewrite it.
-
-        The type of an artifact is left out: nothing that is written here is one.
-        """
+        """Return the JSON form, in the order of image-spec's Go types, as tools rewrite it."""
         found: dict[str, Any] = {
             "mediaType": self.media_type,
             "digest": self.digest,
@@ -65,6 +62,8 @@ class Descriptor:
             found["annotations"] = dict(sorted(self.annotations.items()))
         if self.platform:
             found["platform"] = dict(sorted(self.platform.items()))
+        if self.artifact_type:
+            found["artifactType"] = self.artifact_type
         return found
 
 
@@ -88,6 +87,14 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+@runtime_checkable
+class ReferringStore(BlobStore, Protocol):
+    """A store that knows what refers to a manifest."""
+
+    def referrers(self, digest: str, progress: Progress) -> tuple[Descriptor, ...]:
+        """Return the manifests whose subject is that one."""
 
 
 @runtime_checkable

@@ -6,7 +6,8 @@ After the OCI image specification 1.1: image-layout.md, descriptor.md, manifest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ckpt_tui.archive.archive_tree import open_archive
@@ -72,6 +73,22 @@ class LayoutStore:
             raise DamagedInput("index.json", 0, "it holds no object.")
         return document
 
+    def referrers(self, digest: str, progress: Progress) -> tuple[Descriptor, ...]:
+        """Return the manifests whose subject is that one: those that the index names, as oras
+        writes them, and those under the tag that stands in for the referrers API."""
+        found: dict[str, Descriptor] = {}
+        for one in descriptors_of(self.index(), "manifests", "index.json"):
+            progress.tick(0)
+            if one.annotations.get(REF_NAME) == referrers_tag(digest):
+                listed = descriptors_of(load(self, one)[0], "manifests", "the referrers")
+                found.update((other.digest, other) for other in listed)
+            elif REF_NAME not in one.annotations and is_manifest_type(one.media_type):
+                with suppress(DamagedInput, SourceUnreachable):
+                    document, _ = load(self, one)
+                    if text_at(document, "subject", "digest") == digest:
+                        found[one.digest] = replace(one, artifact_type=artifact_type_of(document))
+        return tuple(found.values())
+
     def close(self) -> None:
         self._tree.close()
 
@@ -127,6 +144,11 @@ def descriptor_of(document: object, where: str) -> Descriptor:
     )
 
 
+def artifact_type_of(manifest: object) -> str:
+    """Return the type of an artifact (distribution-spec, "Pushing Manifests with Subject")."""
+    return text_at(manifest, "artifactType") or text_at(manifest, "config", "mediaType")
+
+
 def descriptors_of(document: object, key: str, where: str) -> tuple[Descriptor, ...]:
     """Return the descriptors in the list at `key` (`manifests` or `layers`) of a document."""
     found = value_at(document, key)
@@ -140,6 +162,20 @@ def descriptors_of(document: object, key: str, where: str) -> tuple[Descriptor, 
 def children_of(image: OpenedImage) -> tuple[Descriptor, ...]:
     """Return what an index lists; nothing of a manifest."""
     return descriptors_of(image.document, "manifests", "the index") if image.is_index else ()
+
+
+def referrers_tag(digest: str) -> str:
+    """Return the tag that lists the referrers of a digest (distribution-spec, "Referrers Tag
+    Schema")."""
+    algorithm, _, digits = digest.partition(":")
+    return f"{algorithm[:32]}-{digits[:64]}"
+
+
+def is_referrers_tag(tag: str) -> bool:
+    """Tell whether a tag is such a one, which lists leave out."""
+    algorithm, _, digits = tag.partition("-")
+    is_hex = len(digits) == 64 and not digits.strip("0123456789abcdef")
+    return algorithm in ("sha256", "sha512") and is_hex
 
 
 def is_index_type(media_type: str) -> bool:
@@ -236,9 +272,20 @@ def choose(store: LayoutStore, wanted: str, target: str) -> Descriptor:
     if not named:
         what = f"no image {wanted}" if wanted else "no image at all"
         raise UsageError(f"{target} has {what}.", hint=_names_hint(top))
+    if len({one.digest for one in named}) > 1 and not wanted:
+        named = [one for one in named if not _refers(store, one)] or named
     if len({one.digest for one in named}) > 1:
         raise UsageError(f"{target} has {len(named)} images.", "", _names_hint(top))
     return named[0]
+
+
+def _refers(store: LayoutStore, descriptor: Descriptor) -> bool:
+    """Tell whether an image is kept for another one: a signature of it, or a list of those."""
+    if is_referrers_tag(descriptor.annotations.get(REF_NAME, "")):
+        return True
+    with suppress(DamagedInput, SourceUnreachable):
+        return "subject" in load(store, descriptor)[0]
+    return False
 
 
 def _is_named(descriptor: Descriptor, wanted: str) -> bool:

@@ -24,7 +24,7 @@ from ckpt_tui.sources.access import Access, access_for
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, checked_digest
 from ckpt_tui.sources.credentials import Login, find_login
 from ckpt_tui.sources.digests import check_bytes
-from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of
+from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of, referrers_tag
 from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, pull_scope, push_scope
 from ckpt_tui.sources.registry_errors import Refused, checked_address, header_of
 from ckpt_tui.sources.registry_http import RegistryHttp, Timeouts, stated_number
@@ -327,18 +327,6 @@ class RegistryClient:
             if error.status == 404:
                 return {}
             raise
-
-
-def referrers_tag(digest: str) -> str:
-    """Return the tag that lists the referrers of a digest (distribution-spec, "Referrers Tag
-    Schema")."""
-    algorithm, _, digits = digest.partition(":")
-    return f"{algorithm[:32]}-{digits[:64]}"
-
-
-def is_referrers_tag(tag: str) -> bool:
-    """Tell whether a tag is such a one, which lists leave out."""
-    return re.fullmatch(r"sha(256|512)-[0-9a-f]{64}", tag) is not None
 
 
 def _wanted(repository: str, reference: str) -> str:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from ckpt_tui.core.document import parse_document, text_at, value_at
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.sources.base import MEDIA_INDEX, Descriptor
-from ckpt_tui.sources.oci import descriptor_of
+from ckpt_tui.sources.oci import artifact_type_of, descriptor_of, referrers_tag
 from ckpt_tui.sources.reference import Reference
-from ckpt_tui.sources.registry import RegistryClient, referrers_tag
+from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_errors import Refused
 from ckpt_tui.sources.registry_upload import mount_blob, upload_blob
 from ckpt_tui.sources.transfer import BlobState, Pieces
@@ -80,8 +80,7 @@ class RegistryDestination:
             "mediaType": manifest.media_type,
             "digest": manifest.digest,
             "size": manifest.size,
-            "artifactType": text_at(document, "artifactType")
-            or text_at(document, "config", "mediaType"),
+            "artifactType": artifact_type_of(document),
             "annotations": value_at(document, "annotations") or {},
         }
         repository, tag = self._reference.repository, referrers_tag(subject)

@@ -87,7 +87,9 @@ class RegistryStore:
 
     def referrers(self, digest: str, progress: Progress) -> tuple[Descriptor, ...]:
         """Return the manifests whose subject is that one."""
-        return self.client.referrers(self.repository, digest, progress)
+        found = self.client.referrers(self.repository, digest, progress)
+        self._known.update((one.digest, one) for one in found)
+        return found
 
     def close(self) -> None:
         for blob in self._blobs.values():

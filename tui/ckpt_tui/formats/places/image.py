@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
 
 from ckpt_tui.core.errors import CkptError, SourceUnreachable
 from ckpt_tui.core.progress import Progress
@@ -13,7 +12,7 @@ from ckpt_tui.core.text import short_digest
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.images import CTR_PREFIX, LAYER_ROLE_KEY, ROLE_KEY
 from ckpt_tui.formats.places.layout import SCHEMES
-from ckpt_tui.sources.base import Descriptor, OpenedImage
+from ckpt_tui.sources.base import Descriptor, OpenedImage, ReferringStore
 from ckpt_tui.sources.oci import (
     config_of,
     image_layers,
@@ -24,14 +23,6 @@ from ckpt_tui.sources.oci import (
 from ckpt_tui.sources.reference import SCHEME, parse_place
 from ckpt_tui.sources.stores import stored_target
 from ckpt_tui.sources.table import resolve, split_reference
-
-
-@runtime_checkable
-class ReferringStore(Protocol):
-    """A store that knows what refers to a manifest."""
-
-    def referrers(self, digest: str, progress: Progress) -> tuple[Descriptor, ...]:
-        """Return the manifests whose subject is that one."""
 
 
 def image_at(target: str) -> Entry | None:

@@ -14,7 +14,13 @@ from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.sources.base import REF_NAME
 from ckpt_tui.sources.docker_archive import DockerArchiveStore, docker_images
 from ckpt_tui.sources.local import open_images
-from ckpt_tui.sources.oci import LayoutStore, descriptors_of, is_layout, load
+from ckpt_tui.sources.oci import (
+    LayoutStore,
+    descriptors_of,
+    is_layout,
+    is_referrers_tag,
+    load,
+)
 
 SCHEMES = ("oci", "oci-archive", "docker-archive")
 """Of targets that may be written before the path of a layout or an archive."""
@@ -76,12 +82,16 @@ def archive_images(archive: Entry, progress: Progress) -> Iterator[Entry]:
 
 
 def _images(store: LayoutStore, place: str, path: str, progress: Progress) -> Iterator[Entry]:
-    """Yield the images that the index of a layout names; a damaged one with its name alone."""
+    """Yield the images that the index of a layout names, without those that refer to another; a
+    damaged one with its name alone."""
     for one in descriptors_of(store.index(), "manifests", "index.json"):
         progress.tick()
         name = one.annotations.get(REF_NAME, "") or f"@{one.digest}"
         try:
-            entry = describe_stored(name, store, one, load(store, one)[0])
+            document, _ = load(store, one)
+            if "subject" in document or is_referrers_tag(name):
+                continue
+            entry = describe_stored(name, store, one, document)
         except CkptError as error:
             entry = Entry(Kind.IMAGE, name, descriptor=one, problem=error)
         yield replace(entry, path=path, target=_named(place, name))

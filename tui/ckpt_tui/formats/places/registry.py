@@ -51,7 +51,7 @@ def tags(repository: Entry, progress: Progress) -> Iterator[Entry]:
     Raises:
         SourceUnreachable: the registry does not answer.
     """
-    from ckpt_tui.sources.registry import is_referrers_tag
+    from ckpt_tui.sources.oci import is_referrers_tag
 
     path = repository.path
     with _opened(path, progress) as store:
