@@ -63,6 +63,40 @@ def test_a_connection_has_both_ends() -> None:
     assert list(lines) == ["connection tcp 10.0.0.1:8080 → 10.0.0.2:80 timeout 120 s"] * 2
 
 
+def swapped(message: bytes, head: str, numbers: set[int]) -> bytes:
+    """Return a message of a little-endian host as a big-endian one writes it; `head` is what
+    `struct` calls the fields before the attributes, `numbers` are the attributes that are one."""
+    fields = struct.unpack_from("<" + head, message)
+    out, rest = struct.pack(">" + head, *fields), message[struct.calcsize("<" + head) :]
+    while rest:
+        length, kind = struct.unpack_from("<HH", rest)
+        data = rest[4:length]
+        if kind in numbers:
+            data = data[::-1]
+        out += struct.pack(">HH", length, kind) + data + bytes(-length % 4)
+        rest = rest[-(-length // 4) * 4 :]
+    return out
+
+
+BIG_ENDIAN = [("ifaddr", "IHHIIBBBBI", {8}), ("route", "IHHIIBBBBBBBBI", {4, 6, 15})]
+"""Image, head, and the attributes flags, interface, metric and table."""
+
+
+@pytest.mark.parametrize(("name", "head", "numbers"), BIG_ENDIAN)
+def test_a_big_endian_host_saves_the_same(
+    data: Path, name: str, head: str, numbers: set[int]
+) -> None:
+    little = (data / f"netlink/{name}-9.img").read_bytes()
+    big, offset = little[3::-1], 4
+    while offset < len(little):
+        (length,) = struct.unpack_from("<I", little, offset)
+        big += swapped(little[offset : offset + length], head, numbers)
+        offset += -(-length // 4) * 4
+    window = BytesWindow(big)
+    lines = list(netlink_lines(window, "x", 4, quiet(), aligned=True))
+    assert lines == saved(data / f"netlink/{name}-9.img")
+
+
 def test_a_wrong_length_is_told_with_its_place(data: Path) -> None:
     broken = (data / "netlink/rule-9.img").read_bytes()[:70]
     with pytest.raises(DamagedInput):

@@ -82,8 +82,11 @@ def _text(image: RawImage, _kind: Kind, _progress: Progress) -> Iterator[str]:
 
 def _iproute(image: RawImage, kind: Kind, progress: Progress) -> Iterator[str]:
     window = image.images.window(image.name)
-    magic = int.from_bytes(window.read(0, 4), "little")
-    if window.size and magic != kind.magic:
+    magic = window.read(0, 4)
+    if window.size and kind.magic not in (
+        int.from_bytes(magic, "little"),
+        int.from_bytes(magic, "big"),
+    ):
         raise DamagedInput(image.name, 0, f"It does not begin as a dump of {kind.name} does.")
     yield from netlink_lines(window, image.name, 4, progress, aligned=True)
 

@@ -36,40 +36,44 @@ def netlink_lines(
         DamagedInput: a length is wrong; the messages before were yielded.
     """
     reader = Reader(window, name)
-    offset = start
+    offset, order = start, ""
     while offset < reader.size:
         progress.tick(0)
         head = reader.take(offset, HEADER, "The head of a message")
-        length, kind = struct.unpack_from("<IH", head)
+        order = order or _order(head)
+        length, kind = struct.unpack_from(order + "IH", head)
         if not HEADER <= length <= MAX_MESSAGE:
             raise DamagedInput(name, offset, f"Invalid netlink message length {length}.")
         body = reader.take(offset + HEADER, length - HEADER, "A message")
-        yield message_line(kind, body)
+        yield message_line(kind, body, order)
         offset += -(-length // 4) * 4 if aligned else length
 
 
-def message_line(kind: int, body: bytes) -> str:
-    """Return one message in words."""
-    head_size, describe = MESSAGES.get(kind, (0, _unknown))
+def _order(head: bytes) -> str:
+    """Return the byte order in which the type in the head of a message is one that CRIU saves."""
+    return next((o for o in "<>" if struct.unpack_from(o + "H", head, 4)[0] in MESSAGES), "<")
+
+
+def message_line(kind: int, body: bytes, order: str = "<") -> str:
+    """Return one message in words; `order` is the byte order of the host, as `struct` has it."""
+    if kind not in MESSAGES:
+        return f"message {kind} with {len(attributes(body, order))} attributes"
+    head_size, describe = MESSAGES[kind]
     if len(body) < head_size:
         return f"message {kind}, cut after {len(body)} bytes"
-    return describe(kind, body[:head_size], attributes(body[head_size:]))
+    return describe(body[:head_size], attributes(body[head_size:], order), order)
 
 
-def attributes(data: bytes) -> dict[int, bytes]:
+def attributes(data: bytes, order: str = "<") -> dict[int, bytes]:
     """Return the attributes in `data` by their type; what is cut off is left out."""
     found: dict[int, bytes] = {}
     while len(data) >= 4:
-        length, kind = struct.unpack_from("<HH", data)
+        length, kind = struct.unpack_from(order + "HH", data)
         if not 4 <= length <= len(data):
             break
         found.setdefault(kind & 0x3FFF, data[4:length])  # the top bits tell nesting and order
         data = data[-(-length // 4) * 4 :]
     return found
-
-
-def _unknown(kind: int, _head: bytes, found: Attributes) -> str:
-    return f"message {kind} with {len(found)} attributes"
 
 
 def _address(data: bytes | None) -> str:
@@ -78,7 +82,7 @@ def _address(data: bytes | None) -> str:
     return str(ipaddress.ip_address(data))
 
 
-def _number(data: bytes | None, order: str = "<") -> int | None:
+def _number(data: bytes | None, order: str) -> int | None:
     size = {1: "B", 2: "H", 4: "I"}.get(len(data or b""), "")
     return int(struct.unpack(order + size, data or b"")[0]) if size else None
 
@@ -87,8 +91,8 @@ def _name(data: bytes | None) -> str:
     return (data or b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
 
 
-def _interface_address(_kind: int, head: bytes, found: Attributes) -> str:
-    _family, prefix, _flags, scope, index = struct.unpack("<BBBBI", head)
+def _interface_address(head: bytes, found: Attributes, order: str) -> str:
+    _family, prefix, _flags, scope, index = struct.unpack(order + "BBBBI", head)
     local = _address(found.get(2)) or _address(found.get(1)) or "?"
     words = [f"address {local}/{prefix} on interface {index}", _name(found.get(3))]
     if broadcast := _address(found.get(4)):
@@ -97,9 +101,9 @@ def _interface_address(_kind: int, head: bytes, found: Attributes) -> str:
     return " ".join(filter(None, words))
 
 
-def _route(_kind: int, head: bytes, found: Attributes) -> str:
+def _route(head: bytes, found: Attributes, order: str) -> str:
     _family, bits, _src, _tos, table, protocol, scope, sort, _flags = struct.unpack(
-        "<BBBBBBBBI", head
+        order + "BBBBBBBBI", head
     )
     target = f"{_address(found.get(1))}/{bits}" if 1 in found else "default"
     words = ["route", target] if sort == UNICAST else ["route", ROUTES.get(sort, str(sort)), target]
@@ -107,33 +111,33 @@ def _route(_kind: int, head: bytes, found: Attributes) -> str:
         if address := _address(found.get(attribute)):
             words += [label, address]
     for label, attribute in (("interface", 4), ("metric", 6)):
-        if (value := _number(found.get(attribute))) is not None:
+        if (value := _number(found.get(attribute), order)) is not None:
             words += [label, str(value)]
-    number = _number(found.get(15))
+    number = _number(found.get(15), order)
     words += ["table", TABLES.get(number or table, str(number or table))]
     words += ["by", PROTOCOLS.get(protocol, str(protocol))]
     return " ".join([*words, f"scope {SCOPES.get(scope, scope)}"])
 
 
-def _rule(_kind: int, head: bytes, found: Attributes) -> str:
+def _rule(head: bytes, found: Attributes, order: str) -> str:
     _family, to_bits, from_bits, _tos, table, _r1, _r2, action, _flags = struct.unpack(
-        "<BBBBBBBBI", head
+        order + "BBBBBBBBI", head
     )
     source = f"{_address(found.get(2))}/{from_bits}" if 2 in found else "all"
-    words = [f"rule {_number(found.get(6)) or 0}: from {source}"]
+    words = [f"rule {_number(found.get(6), order) or 0}: from {source}"]
     if 1 in found:
         words.append(f"to {_address(found.get(1))}/{to_bits}")
     if interface := _name(found.get(3)):
         words.append(f"interface {interface}")
-    if (mark := _number(found.get(10))) is not None:
+    if (mark := _number(found.get(10), order)) is not None:
         words.append(f"mark {mark:#x}")
-    number = _number(found.get(15)) or table
+    number = _number(found.get(15), order) or table
     lookup = f"lookup {TABLES.get(number, number)}"
     return " ".join([*words, lookup if action == LOOKUP else f"action {action}"])
 
 
-def _connection(_kind: int, _head: bytes, found: Attributes) -> str:
-    words = ["connection", _tuple(found.get(1))]
+def _connection(_head: bytes, found: Attributes, order: str) -> str:
+    words = ["connection", _tuple(found.get(1), order)]
     if (status := _number(found.get(3), ">")) is not None:
         words.append(f"status {status:#x}")
     if (timeout := _number(found.get(7), ">")) is not None:
@@ -141,15 +145,16 @@ def _connection(_kind: int, _head: bytes, found: Attributes) -> str:
     return " ".join(words)
 
 
-def _expectation(_kind: int, _head: bytes, found: Attributes) -> str:
-    return f"expected {_tuple(found.get(2))} of {_tuple(found.get(1))}"
+def _expectation(_head: bytes, found: Attributes, order: str) -> str:
+    return f"expected {_tuple(found.get(2), order)} of {_tuple(found.get(1), order)}"
 
 
-def _tuple(data: bytes | None) -> str:
+def _tuple(data: bytes | None, order: str) -> str:
     """Return protocol and both ends of a conntrack tuple."""
-    parts = attributes(data or b"")
-    place, protocol = attributes(parts.get(1, b"")), attributes(parts.get(2, b""))
-    number = _number(protocol.get(1)) or 0
+    parts = attributes(data or b"", order)
+    place = attributes(parts.get(1, b""), order)
+    protocol = attributes(parts.get(2, b""), order)
+    number = _number(protocol.get(1), order) or 0
     ends = []
     for addresses, port_kind in (((1, 3), 2), ((2, 4), 3)):
         address = next((a for kind in addresses if (a := _address(place.get(kind)))), "?")
@@ -168,7 +173,7 @@ ROUTES = {2: "local", 3: "broadcast", 4: "anycast", 5: "multicast", 6: "blackhol
 ROUTES |= {7: "unreachable", 8: "prohibit", 9: "throw", 10: "nat"}
 IP_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 58: "icmpv6", 132: "sctp"}
 
-Describe = Callable[[int, bytes, Attributes], str]
+Describe = Callable[[bytes, Attributes, str], str]
 
 MESSAGES: Mapping[int, tuple[int, Describe]] = {
     20: (8, _interface_address),
