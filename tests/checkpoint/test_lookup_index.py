@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from ckpt_tui.checkpoint.index import PATH_KINDS, index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.views.details import count_line
+from crafted import copied, rewrite
 
 
 def loaded(folder: Path) -> Checkpoint:
@@ -60,6 +63,23 @@ def test_an_index_is_built_once_and_goes_with_its_checkpoint(data: Path) -> None
     del checkpoint
     gc.collect()
     assert len(index._BUILT) <= before
+
+
+def test_a_socket_that_two_descriptors_hold_counts_once(tmp_path: Path) -> None:
+    folder = copied("sockets", tmp_path)
+    before = index_of(loaded(folder))
+
+    def duplicate(descriptors: list[Any]) -> None:
+        for entry in [*descriptors]:
+            descriptors.append(type(entry).FromString(entry.SerializeToString()))
+            descriptors[-1].fd += 100
+
+    rewrite(next(folder.glob("fdinfo-*.img")), duplicate)
+    checkpoint = loaded(folder)
+    after = index_of(checkpoint)
+    assert len(checkpoint.sockets) == 2 * len(before.sockets)
+    assert (after.open_sockets, after.established) == (len(before.sockets), 2)
+    assert "34 descriptors, 11 sockets" in count_line(checkpoint)
 
 
 @pytest.mark.parametrize("name", ["kinds", "sockets", "counter"])

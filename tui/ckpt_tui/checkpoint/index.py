@@ -105,11 +105,16 @@ class Index:
         self.sharers = _groups(regions, lambda r: r.shared_id or None)
         """Regions by the shared object behind them."""
         ends, inodes = Slots(), Slots()
-        self.established = 0
-        """TCP connections."""
+        self.open_sockets = self.established = 0
+        """Sockets, and the TCP connections among them; one that several descriptors hold counts
+        once."""
+        seen: set[int] = set()
         for number, socket in enumerate(sockets):
             progress.tick(0)
-            self.established += socket.state == "ESTABLISHED"
+            if not socket.inode or socket.inode not in seen:
+                seen.add(socket.inode)
+                self.open_sockets += 1
+                self.established += socket.state == "ESTABLISHED"
             if socket.remote:
                 ends.add(hash(_ends(socket)), number)
             if socket.inode:

@@ -354,4 +354,4 @@ def count_line(checkpoint: Checkpoint) -> str:
     if not checkpoint.has_descriptors:
         return f"{processes}; their descriptors are being read"
     descriptors = human_count(len(checkpoint.files), "descriptor")
-    return f"{processes}, {descriptors}, {human_count(len(checkpoint.sockets), 'socket')}"
+    return f"{processes}, {descriptors}, {human_count(index_of(checkpoint).open_sockets, 'socket')}"
