@@ -21,6 +21,8 @@ class Nested:
     members: Mapping[str, Member]
     notes: tuple[str, ...]
     compression: Compression
+    size: int
+    """Bytes of the archive, decompressed."""
 
 
 def read_nested(tree: Tree, name: str, progress: Progress, seen: Seen | None = None) -> Nested:
@@ -36,7 +38,7 @@ def read_nested(tree: Tree, name: str, progress: Progress, seen: Seen | None = N
     """
     if isinstance(tree, ArchiveTree) and (headers := tree.headers(name)):
         index_of = index(headers, name, progress, seen=seen)
-        return Nested(index_of, index_of.notes(), "plain")
+        return Nested(index_of, index_of.notes(), "plain", tree.members[name].size)
     if isinstance(tree, ArchiveTree) and tree.spills(name):
         found = _in_passing(tree, name, progress, seen)
         if found is not None:
@@ -45,10 +47,10 @@ def read_nested(tree: Tree, name: str, progress: Progress, seen: Seen | None = N
     if sniff(window.read(0, 4)) == "plain":
         progress.start(f"reading {name}", window.size)
         index_of = index(window, name, progress, seen=seen)
-        return Nested(index_of, index_of.notes(), "plain")
+        return Nested(index_of, index_of.notes(), "plain", window.size)
     inner = open_archive(window, name, progress)
     try:
-        return Nested(inner.members, inner.notes, inner.compression)
+        return Nested(inner.members, inner.notes, inner.compression, inner.plain_size)
     finally:
         inner.close()
 
@@ -65,5 +67,5 @@ def _in_passing(
         if sniff(content.head) != "plain":
             return None
         inner = index_stream(content, name, seen)
-        return Nested(inner, inner.notes(), "plain")
+        return Nested(inner, inner.notes(), "plain", member.size)
     raise DamagedInput(name, 0, "the archive does not have it any more: it was changed meanwhile.")

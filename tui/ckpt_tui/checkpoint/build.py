@@ -127,6 +127,7 @@ def build_checkpoint(parts: Parts, progress: Progress, *, at_first: bool = False
             processes,
             memory,
             parts.layers,
+            delta,
         ),
         seccomp=build_seccomp(images),
         cgroup_directories=build_cgroup_directories(images, cgroups),

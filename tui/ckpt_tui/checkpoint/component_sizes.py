@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.checkpoint.delta import DELETED, DEVSHM, DIFF
-from ckpt_tui.checkpoint.model import ImageFile, Process, ProcessMemory, Share, Sizes, StoredPart
+from ckpt_tui.checkpoint.model import (
+    Delta,
+    ImageFile,
+    Process,
+    ProcessMemory,
+    Share,
+    Sizes,
+    StoredPart,
+)
 
 LARGEST_FILES = 200
 """Members listed by name; the rest are one line that says how many."""
@@ -40,8 +48,10 @@ def build_sizes(
     processes: Iterable[Process],
     memory: Sequence[ProcessMemory],
     layers: tuple[StoredPart, ...] = (),
+    delta: Delta | None = None,
 ) -> Sizes:
-    """Return the breakdowns. `packed` is the size as stored: of the file, or of all blobs."""
+    """Return the breakdowns. `packed` is the size as stored: of the file, or of all blobs; `delta`
+    tells how large a compressed rootfs-diff.tar is without its compression."""
     files = [m for m in members.values() if m.kind is MemberKind.FILE]
     components: dict[str, int] = defaultdict(int)
     for member in files:
@@ -49,6 +59,10 @@ def build_sizes(
     for layer in layers:
         if layer.role in ("base", "delta"):
             components[layer.role] += layer.plain_size or layer.size
+    compressed = 0
+    if DIFF in members and delta is not None and delta.plain_bytes:
+        compressed = delta.plain_bytes - members[DIFF].size
+        components["delta"] += compressed
     kinds: dict[str, int] = defaultdict(int)
     for image in images:
         kinds[image.kind] += image.size
@@ -61,7 +75,7 @@ def build_sizes(
     commands = {p.pid: p.comm for p in processes}
     return Sizes(
         packed=packed,
-        plain=sum(m.size for m in files),
+        plain=sum(m.size for m in files) + compressed,
         components=tuple(Share(c, components[c]) for c in COMPONENTS if components.get(c)),
         images=_shares(kinds),
         processes=tuple(

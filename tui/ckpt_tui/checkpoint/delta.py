@@ -87,7 +87,7 @@ def build_delta(
     """Return the changes in a legacy checkpoint, which `so_far` hears of meanwhile. With the
     members of the base image, `written` is told apart into added and changed."""
     entries: list[DeltaEntry] = []
-    size = 0
+    size = plain_size = 0
     dialect = "none"
     if DIFF in tree.members:
         size = tree.members[DIFF].size
@@ -96,6 +96,7 @@ def build_delta(
         except (CkptError, KeyError) as error:
             notes.append(Note(DIFF, str(error)))
             return Delta("none", (), size)
+        plain_size = diff.size
         notes.extend(Note(DIFF, note) for note in diff.notes)
         layer = diff.compression == "gzip" or any(is_whiteout(n) for n in diff.members)
         dialect = "layer" if layer else "files"
@@ -109,7 +110,7 @@ def build_delta(
     found = tuple(entries)
     if so_far is not None:
         so_far.finish(found)
-    return Delta(dialect, found, size)
+    return Delta(dialect, found, size, plain_size)
 
 
 def layer_entries(

@@ -242,6 +242,8 @@ class Delta:
     entries: Sequence[DeltaEntry] = ()
     bytes: int = 0
     """Of the nested tar or layer, as it is stored."""
+    plain_bytes: int = 0
+    """Of the nested tar, decompressed; 0 where it was not read."""
 
 
 @dataclass(frozen=True, slots=True)
