@@ -48,6 +48,9 @@ class DeltaFacts:
     """Bytes of content in the tar."""
     assumed: tuple[str, ...] = ()
     """Folders of which neither the tar nor the base has a header; written 0755, owner root."""
+    unrecorded: tuple[str, ...] = ()
+    """Folders that were removed and made again, of which the tar has no header; they get the
+    base's."""
     absent: tuple[str, ...] = ()
     """Deleted names that the base does not have."""
     rescued: tuple[str, ...] = ()
@@ -233,6 +236,11 @@ def _facts(
         remade=sum(1 for folder in tree.hidden if tree.is_folder(folder)),
         size=sum(entry.member.size for entry in entries),
         assumed=tuple(sorted(tree.assumed, key=sort_key)),
+        unrecorded=tuple(
+            folder
+            for folder in sorted(tree.hidden - tree.assumed, key=sort_key)
+            if tree.is_folder(folder) and folder not in tree.survivors
+        ),
         absent=tuple(tree.absent) if has_base else (),
         rescued=tuple(
             name

@@ -22,6 +22,7 @@ from ckpt_tui.convert.manifests import (
 from ckpt_tui.convert.remarks import (
     RecordedFile,
     delta_warnings,
+    engine_losses,
     engine_warnings,
     lost_files,
     page_warnings,
@@ -189,9 +190,21 @@ def make_plan(
         before=_before(source),
         after=_after(layers, delta, diff, options),
         problems=tuple(problems),
-        losses=tuple(lost_files(recorded, base, delta)) if base and not diff.layer else (),
+        losses=_losses(source, base, diff, delta, recorded),
         warnings=tuple(warnings),
     )
+
+
+def _losses(
+    source: Source,
+    base: BaseImage | None,
+    diff: Diff,
+    delta: DeltaPlan | None,
+    recorded: Iterable[RecordedFile],
+) -> tuple[str, ...]:
+    """Return what the engine left out of the checkpoint."""
+    lost = lost_files(recorded, base, delta) if base and not diff.layer else []
+    return (*engine_losses(source.engine, delta if diff.has_tar else None), *lost)
 
 
 def _documents(source: Source, problems: list[str]) -> dict[str, object]:

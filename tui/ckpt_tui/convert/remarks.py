@@ -31,6 +31,10 @@ _REPOSITORY = re.compile(
 """HOST[:PORT]/PATH as registries want it (distribution-spec, "Pulling manifests")."""
 
 
+FAMILY = ("podman", "cri-o")
+"""Engines that write the delta with the library crutils."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedFile:
     """A regular file on the root filesystem that a process had open or mapped (files.img)."""
@@ -136,7 +140,7 @@ def engine_warnings(source: Source, *, whole: bool) -> list[str]:
 
 def _stock_warnings(source: Source) -> list[str]:
     found = []
-    if source.engine in ("podman", "cri-o"):
+    if source.engine in FAMILY:
         found.append(
             "A second checkpoint of a container that was restored from this image loses files of "
             "the delta that changed since: podman and CRI-O leave modified files out. Use it to "
@@ -195,6 +199,25 @@ def lost_files(
                 f"{member.mode:04o} on disk; CRIU will refuse it."
             )
     return shortened(found, "files")
+
+
+def engine_losses(engine: str, delta: DeltaPlan | None) -> list[str]:
+    """Return what podman and CRI-O leave out of the delta itself (crutils.CRCreateRootFsDiffTar):
+    folders, and changed files whose path is not on the host."""
+    if engine not in FAMILY or delta is None:
+        return []
+    found = [
+        "Files of the base image that the container changed in place may be missing: "
+        f"{engine} archives such a file only where the host has one at the same path, and the "
+        "archive does not say which were left out."
+    ]
+    if folders := delta.facts.unrecorded:
+        found.append(
+            f"{human_count(len(folders), 'folder')} that the container removed and made again "
+            f"got the mode and owner of the base image, because {engine} does not archive those "
+            f"of the new one: {_names(folders)}."
+        )
+    return found
 
 
 def _resolved(tree: Mapping[str, Member], name: str) -> Member | None:
