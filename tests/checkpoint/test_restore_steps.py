@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,22 @@ def test_an_archive_is_read_twice() -> None:
     for engine in ("podman", "cri-o", "containerd"):
         passes = [s for s in found[f"{engine}-archive"].steps if s.reads == PACKED]
         assert len(passes) == 2
+
+
+@pytest.mark.parametrize("made_by", ["podman", "cri-o", "containerd"])
+def test_an_engine_refuses_what_another_one_made(made_by: str) -> None:
+    found = ways(replace(HAVE, engine=made_by))
+    taken = {way.engine.lower() for way in found if not way.refused}
+    assert taken == {made_by, "in place"}
+    refused = [way for way in found if way.refused]
+    assert len(refused) == 6
+    assert {way.refused for way in refused} == {
+        f"made by {made_by}, and an engine restores only its own checkpoints"
+    }
+
+
+def test_a_folder_of_images_is_refused_by_none() -> None:
+    assert not [way for way in ways(HAVE) if way.refused]
 
 
 def test_steps_that_move_nothing_are_left_out_but_for_mounting() -> None:

@@ -34,6 +34,8 @@ class Amounts:
     shm: int = 0
     volumes: int = 0
     optimized: bool = False
+    engine: str = ""
+    """That made it, empty for a runtime's folder of images."""
 
     def of(self, *parts: StepPart) -> int:
         """Return the bytes of some parts, stored as in the checkpoint."""
@@ -68,6 +70,8 @@ class Way:
     form: str
     """legacy archive, legacy image, or optimized."""
     steps: tuple[RestoreStep, ...]
+    refused: str = ""
+    """Why the engine does not restore this checkpoint; empty if it does."""
 
     @property
     def reads(self) -> int:
@@ -88,7 +92,8 @@ def amounts_of(checkpoint: Checkpoint) -> Amounts:
     delta = checkpoint.delta
     content = sum(entry.size for entry in delta.entries if entry.change != "deleted")
     optimized = checkpoint.format.optimized
-    stored = content if optimized else sizes.get("delta", 0)
+    compressed = max(0, delta.plain_bytes - delta.bytes) if delta.plain_bytes else 0
+    stored = content if optimized else sizes.get("delta", 0) - compressed
     return Amounts(
         packed=checkpoint.sizes.packed,
         metadata=sizes.get("metadata", 0),
@@ -98,6 +103,7 @@ def amounts_of(checkpoint: Checkpoint) -> Amounts:
         shm=sizes.get("devshm", 0),
         volumes=sizes.get("volumes", 0),
         optimized=optimized,
+        engine=checkpoint.format.engine,
     )
 
 
@@ -174,9 +180,21 @@ def ways(have: Amounts) -> tuple[Way, ...]:
                 for make in recipe.steps
                 if (step := make(have)).verb == "mount" or step.reads or step.writes
             ),
+            _refusal(recipe, have.engine),
         )
         for recipe in WAYS
     )
+
+
+def _refusal(recipe: _Recipe, made_by: str) -> str:
+    """Say whether an engine refuses what another one made. Each wants files of its own: podman its
+    config.dump, CRI-O annotations in spec.dump, containerd status.dump."""
+    if made_by not in ENGINES or recipe.engine.lower() not in ENGINES - {made_by}:
+        return ""
+    return f"made by {made_by}, and an engine restores only its own checkpoints"
+
+
+ENGINES = {"podman", "cri-o", "containerd"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.views.formats import are_timed, columns, pull_sections, way_rows
 from ckpt_tui.views.forms import form_section
+from ckpt_tui.views.meanings import signed
 
 LINE = 120
 """Columns of the table that goes into a file or a pipe."""
@@ -40,6 +41,8 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
         return
     shown = columns(min(width(), LINE), are_timed(found, done))
     print_table(shown, way_rows(found, done, shown[1].width))
+    if refused := next((way.refused for way in found if way.refused), ""):
+        print(signed("fails", f"refused: {refused}"))
     print_sections(pull_sections(checkpoint))
     trees = form_section(checkpoint, min(width(), LINE))
     print_heading(trees.title)
@@ -73,5 +76,5 @@ def _way(way: Way, done: tuple[Measured, ...]) -> dict[str, Any]:
         }
         for step, here in zip_longest(way.steps, done)
     ]
-    keys = ("id", "engine", "form", "reads", "writes")
+    keys = ("id", "engine", "form", "refused", "reads", "writes")
     return {**{key: getattr(way, key) for key in keys}, "steps": steps}

@@ -24,7 +24,7 @@ MEANING_OF_VERB = {
     "mount": "muted",
 }
 
-NAME, MOVED, SECONDS = 26, 9, 7
+NAME, MOVED, SECONDS = 28, 9, 7
 """Cells of the columns beside the time line."""
 
 WIDE = 100
@@ -76,7 +76,7 @@ def way_rows(
         if running is not None and running.id == way.id:
             written, here = running.written, f"{running.seconds:.1f} s…"
         cells = (
-            styled((way.name, "good" if way.engine == "in place" else "")),
+            _name(way),
             time_line(way, _lengths(way, done, timed), total, scale, line_width),
             human_bytes(way.reads),
             human_bytes(written),
@@ -84,6 +84,12 @@ def way_rows(
         )
         rows.append(Row(way.id, cells))
     return rows
+
+
+def _name(way: Way) -> Styled:
+    if way.refused:
+        return signed("fails", way.name)
+    return styled((way.name, "good" if way.engine == "in place" else ""))
 
 
 def _lengths(way: Way, done: Done, timed: bool) -> list[int]:
@@ -133,6 +139,8 @@ def way_sections(way: Way, done: Done, why_not: str = "") -> list[Section]:
             if here.left_out:
                 said += f", {human_count(here.left_out, 'link or device', 'links and devices')} not"
         facts.append(Fact(step.name, said))
+    if way.refused:
+        facts.insert(0, Fact("", signed("fails", f"refused: {way.refused}")))
     if why_not:
         facts.append(Fact("here", why_not))
     facts.append(Fact("then", "CRIU reads its images: the same in every way, not counted"))
@@ -156,8 +164,9 @@ def pull_sections(checkpoint: Checkpoint) -> list[Section]:
 
 def conclusion(ways: Sequence[Way], done: Done) -> Styled:
     """Return the first and the last way in one sentence, measured if they were."""
-    measured = [way for way in ways if way.id in done]
-    worst = max(measured or ways, key=lambda way: _total(way, done))
+    able = [way for way in ways if not way.refused]
+    measured = [way for way in able if way.id in done]
+    worst = max(measured or able, key=lambda way: _total(way, done))
     best = min(ways, key=lambda way: way.reads + way.writes)
     if worst.id in done and best.id in done:
         said = f"{seconds_text(worst, done)} by {worst.name}, {seconds_text(best, done)} in place"
