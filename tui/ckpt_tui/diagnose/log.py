@@ -54,7 +54,7 @@ MISSING_IMAGE = re.compile(
 _START_TIME = re.compile(rb"\((\d+\.\d+)\)")
 _TIME = re.compile(rb"\(\d{1,9}\.\d{4,6}\)")
 """What begins the lines of a log that has more than errors and warnings."""
-_DIGITS = re.compile(r"(?:0x)?[0-9a-f]*\d[0-9a-f]*")
+_DIGITS = re.compile(r"(?<![0-9a-f])(?:0x)?(?=[a-f]*\d)[0-9a-f]+")
 _SUCCESS = re.compile(r"^(Dumping|Pre-dumping|Restore) finished successfully")
 _FAILURE = re.compile(
     r"^(?:(Pre-dumping|Dumping|Restoring) FAILED|Task \d+ is in unexpected state)"
