@@ -469,6 +469,7 @@ def host() -> None:
 @click.option(
     "--keep-delta-tar", is_flag=True, help="Without a base image: keep the delta as a tar file."
 )
+@click.option("--keep-devices", is_flag=True, help="Convert block devices in the delta.")
 @file_option(
     "--upper",
     metavar="DIR",

@@ -25,6 +25,7 @@ def convert(
     base: str | None,
     repository: str | None,
     keep_delta_tar: bool,
+    keep_devices: bool,
     dry_run: bool,
     as_json: bool,
     **beside: str | None,
@@ -36,7 +37,8 @@ def convert(
         return
     given = Beside(**{name: path or "" for name, path in beside.items()})
     request = Request(
-        source, destination or "", base or "", repository or "", keep_delta_tar, given
+        *(source, destination or "", base or "", repository or "", keep_delta_tar, given),
+        keep_devices=keep_devices,
     )
     with told_progress() as progress:
         asking = asking_before_fetching()

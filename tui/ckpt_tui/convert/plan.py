@@ -13,6 +13,7 @@ from ckpt_tui.convert.base_check import STATUS_DUMP, BaseCheck, BaseVerdict, che
 from ckpt_tui.convert.base_image import BaseImage, BaseName, architecture_of
 from ckpt_tui.convert.delta import DeltaPlan, plan_delta
 from ckpt_tui.convert.destination import Destination
+from ckpt_tui.convert.kernel_marks import kernel_marks
 from ckpt_tui.convert.manifests import (
     checkpoint_annotations,
     container_name,
@@ -60,6 +61,8 @@ class Options:
     """The inventory says that CRIU compressed the page images: not to be compressed again."""
     encrypted_pages: bool = False
     """The same, encrypted."""
+    keep_devices: bool = False
+    """Block devices of the delta go into the layer."""
     architecture: str = ""
     """As Go names it (amd64); empty: that of the base image."""
 
@@ -155,6 +158,9 @@ def make_plan(
     if delta:
         problems += shortened(delta.problems, "names")
         warnings += [*delta.notes, *delta_warnings(delta)]
+    marks = kernel_marks(delta.members) if delta else diff.marks
+    problems += marks.problems(keep_devices=options.keep_devices)
+    warnings += marks.warnings(keep_devices=options.keep_devices)
     layers = _layers(source, base, whole)
     name = container_name(source.container)
     repository = repository or local_repository(name)

@@ -40,6 +40,8 @@ class Request:
     """HOST/REPO in which a local result will live."""
     keep_delta_tar: bool = False
     beside: Beside = NOTHING_BESIDE
+    keep_devices: bool = False
+    """Convert block devices in the delta."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def _options(opened: OpenCheckpoint, request: Request) -> Options:
     architecture = GO_ARCHITECTURES.get(facts.architecture, facts.architecture)
     return Options(
         keep_delta_tar=request.keep_delta_tar,
+        keep_devices=request.keep_devices,
         compressed_pages=facts.compressed_pages,
         encrypted_pages=facts.encrypted,
         architecture=architecture,

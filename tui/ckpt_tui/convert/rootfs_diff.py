@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
 from ckpt_tui.archive.blocks import Blocks, PieceStream, StreamBlocks, WindowBlocks
-from ckpt_tui.archive.compression import Compression, sniff
+from ckpt_tui.archive.compression import Compression, decompressed, sniff
 from ckpt_tui.archive.headers import HeaderReader, TarHeader
 from ckpt_tui.archive.names import clean_name
-from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
 from ckpt_tui.convert.delta import is_layer
+from ckpt_tui.convert.kernel_marks import KernelMarks, kernel_marks
 from ckpt_tui.convert.roles import DELETED_FILES, DIFF_TAR
 from ckpt_tui.convert.source import Source
 from ckpt_tui.convert.unpacking import TarEntry
@@ -37,6 +38,8 @@ class Diff:
     compression: Compression = "plain"
     layer: bool = False
     """The tar is an OCI layer already, with whiteouts of its own."""
+    marks: KernelMarks = field(default_factory=KernelMarks)
+    """What such a layer tells a kernel to do."""
 
 
 def read_diff(source: Source, progress: Progress) -> Diff:
@@ -64,12 +67,13 @@ def read_diff(source: Source, progress: Progress) -> Diff:
         window = source.tree.window(DIFF_TAR)
         compression = sniff(window.read(0, 4))
         if compression != "plain":
-            next(stream(window, DIFF_TAR, progress), None)  # raises where it is not a tar
-            return Diff((), deleted, True, compression, layer=True)
+            stream = StreamBlocks(decompressed(window, compression, progress, DIFF_TAR))
+            return Diff((), deleted, True, compression, True, kernel_marks(_members(stream)))
         blocks = WindowBlocks(window, progress)
     entries = scan_entries(blocks, member.size)
     if is_layer(entries, deleted):
-        return Diff((), deleted, True, layer=True)
+        marks = kernel_marks(entry.member for entry in entries)
+        return Diff((), deleted, True, layer=True, marks=marks)
     return Diff(entries, deleted, has_tar=True)
 
 
@@ -117,6 +121,18 @@ def scan_entries(blocks: Blocks, size: int) -> tuple[TarEntry, ...]:
         )
         blocks.skip(header.end - blocks.position)
     return tuple(entries)
+
+
+def _members(blocks: Blocks) -> Iterator[Member]:
+    """Yield the members of a tar, whatever names they have.
+
+    Raises:
+        DamagedInput: a header is damaged; an engine might read on behind it.
+    """
+    headers = HeaderReader(blocks, DIFF_TAR)
+    while header := headers.next():
+        yield _member(header)
+        blocks.skip(header.end - blocks.position)
 
 
 def _member(header: TarHeader) -> Member:

@@ -92,6 +92,8 @@ COMMANDS: tuple[Command, ...] = (
             "Say where the result will live: HOST/REPO.", "for"),
     Command("keep-delta", "k", "keep_delta", "Keep the delta as a tar",
             "The half step: needs no base image.", "half step"),
+    Command("keep-devices", "d", "keep_devices", "Keep block devices",
+            "Convert block devices in the delta.", "devices"),
     Command("address", "a", "ask_address", "Go to an address", "Show the bytes at an address.",
             "address"),
     Command("save", "w", "save", "Save the bytes", "Write what is under the cursor to a file.",

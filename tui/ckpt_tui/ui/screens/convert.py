@@ -29,7 +29,10 @@ from ckpt_tui.views.conversion import next_commands, plan_sections, result_secti
 from ckpt_tui.views.facts import Fact, Section
 from ckpt_tui.views.problem import problem_sections
 
-_WITH_THE_PLAN = ("start", "change_target", "change_base", "change_repository", "keep_delta")
+_WITH_THE_PLAN = (
+    *("start", "change_target", "change_base", "change_repository"),
+    *("keep_delta", "keep_devices"),
+)
 """Actions that end when the result is there."""
 _WITH_THE_RESULT = ("open_result", "copy")
 """Actions that begin then."""
@@ -40,7 +43,7 @@ class ConvertScreen(AsksToFetch[bool]):
 
     CSS_PATH = "convert.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bound(
-        "start open-result target base repository keep-delta copy"
+        "start open-result target base repository keep-delta keep-devices copy"
     )
     name_in_commands = CONVERT
     leaves_at_once = False
@@ -155,6 +158,9 @@ class ConvertScreen(AsksToFetch[bool]):
 
     def action_keep_delta(self) -> None:
         self._change("keep_delta_tar", not self._request.keep_delta_tar)
+
+    def action_keep_devices(self) -> None:
+        self._change("keep_devices", not self._request.keep_devices)
 
     def _ask(self, field: str, placeholder: str) -> None:
         """Ask for a field of the request, and plan anew."""
