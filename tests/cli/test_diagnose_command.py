@@ -88,4 +88,4 @@ def test_a_log_as_target_is_a_log(run: Run, log: Path) -> None:
 def test_several_logs_for_one_checkpoint_are_refused(run: Run, data: Path, log: Path) -> None:
     found = run("diagnose", data / COUNTER, "--log", log, "--log", log)
     assert found.code == 2
-    assert "Several logs" in found.err
+    assert "A log belongs to one checkpoint" in found.err

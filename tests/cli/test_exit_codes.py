@@ -42,7 +42,7 @@ def program(*words: object, shell: str = "") -> subprocess.CompletedProcess[str]
         ),
         (("diagnose",), 2, ["Nothing to diagnose is named."]),
         (("diagnose", "--log", "/nowhere.log"), 3, ["/nowhere.log cannot be read:"]),
-        (("sizes",), 2, ["Missing argument 'TARGET'"]),
+        (("sizes",), 2, ["Missing argument 'TARGET...'"]),
         (("inspect", "--bogus"), 2, ["No such option"]),
         (("--bogus",), 2, ["No such option"]),
     ],

@@ -17,9 +17,9 @@ def test_pages_are_counted_only_when_asked_for(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = str(data / "archives/counter.tar.zst")
-    sizes(target, True)
+    sizes([target], as_json=True)
     assert json.loads(capsys.readouterr().out)["pages"] is None
-    sizes(target, True, pages=True)
+    sizes([target], as_json=True, pages=True)
     pages = json.loads(capsys.readouterr().out)["pages"]
     assert pages["bytes"] == pages["zero"] + pages["duplicate"] + pages["unique"] > 0
     assert pages["complete"] is True
@@ -38,9 +38,9 @@ def test_pages_of_another_checkpoint_are_told_apart(run: Run, data: Path) -> Non
 def test_layers_of_an_image_are_listed_with_roles(capsys: pytest.CaptureFixture[str]) -> None:
     with demo_folder() as folder:
         target = str(folder / "counter-optimized.oci.tar")
-        sizes(target, False)
+        sizes([target], as_json=False)
         text = capsys.readouterr().out
-        sizes(target, True)
+        sizes([target], as_json=True)
         layers = json.loads(capsys.readouterr().out)["sizes"]["layers"]
     assert "LAYERS" in text
     assert {la["role"] for la in layers} >= {"metadata", "criu", "pages", "delta", "base"}
@@ -58,7 +58,7 @@ def test_an_index_of_blobs_has_its_layers(run: Run, data: Path) -> None:
 
 
 def test_text_has_every_breakdown(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sizes(str(data / "archives/cri-crio.tar"), False, pages=True)
+    sizes([str(data / "archives/cri-crio.tar")], as_json=False, pages=True)
     text = capsys.readouterr().out
     for title in ("COMPONENT", "PROCESS", "KIND OF MEMORY", "KIND OF IMAGE", "PAGES"):
         assert title in text

@@ -14,6 +14,7 @@ from ckpt_tui.cli.options import (
     JSON,
     REVEAL,
     TARGET,
+    TARGETS,
     file_argument,
     file_option,
     reaches_registries,
@@ -50,7 +51,7 @@ def cli() -> None:
 
 
 @cli.command("open", hidden=True)
-@file_argument("targets", nargs=-1)
+@file_argument("targets", nargs=-1, metavar="[TARGET]...")
 def open_screens(targets: tuple[str, ...]) -> None:
     """Open TARGET..., or the browser."""
     from ckpt_tui.cli.screens import open_targets
@@ -142,12 +143,14 @@ def serve(target: str, **options: Any) -> None:
 
 
 @cli.command()
-@TARGET
+@TARGETS
 @JSON
 @REVEAL
 @reads_checkpoints
-def inspect(target: str, as_json: bool, reveal: bool) -> int:
-    """Print all facts about a checkpoint.
+def inspect(targets: tuple[str, ...], as_json: bool, reveal: bool) -> int:
+    """Print all facts about checkpoints.
+
+    With several, --json prints one document a line.
 
     \b
       ckpt-tui inspect web.tar.zst
@@ -155,7 +158,7 @@ def inspect(target: str, as_json: bool, reveal: bool) -> int:
     """
     from ckpt_tui.cli.reports import inspect as run
 
-    return run(target, as_json, reveal)
+    return run(targets, as_json, reveal)
 
 
 @cli.command()
@@ -205,7 +208,7 @@ def decode(
 
 
 @cli.command()
-@TARGET
+@TARGETS
 @click.option(
     "--pages", is_flag=True, help="Count zero, duplicate and unique pages; reads all pages."
 )
@@ -225,9 +228,7 @@ def decode(
 )
 @JSON
 @reads_checkpoints
-def sizes(
-    target: str, pages: bool, others: tuple[str, ...], layers: bool, base: str, as_json: bool
-) -> None:
+def sizes(targets: tuple[str, ...], **options: Any) -> int:
     """List layers and sizes: what takes how many bytes.
 
     Sizes are by component, CRIU image, process, kind of memory and file. For an image without a
@@ -240,7 +241,7 @@ def sizes(
     """
     from ckpt_tui.cli.sizes import sizes as run
 
-    run(target, as_json, pages, others, layers, base)
+    return run(targets, **options)
 
 
 @cli.command()
@@ -326,10 +327,10 @@ def report(target: str, output: str | None, reveal: bool) -> None:
 
 
 @cli.command()
-@file_argument("targets", nargs=-1, required=True)
+@TARGETS
 @JSON
 @reads_checkpoints
-def verify(targets: tuple[str, ...], as_json: bool) -> None:
+def verify(targets: tuple[str, ...], as_json: bool) -> int:
     """Read all bytes of checkpoints and report damage.
 
     It compares blobs with their digests, checks zstd frames and the checksums of zstd and gzip,
@@ -342,7 +343,7 @@ def verify(targets: tuple[str, ...], as_json: bool) -> None:
     """
     from ckpt_tui.cli.verification import verify as run
 
-    run(targets, as_json)
+    return run(targets, as_json)
 
 
 @cli.command()
@@ -396,7 +397,7 @@ def core(target: str, pid: int | None, every: bool, output: str, as_json: bool) 
 
 
 @cli.command()
-@file_argument("target", required=False)
+@file_argument("targets", nargs=-1, metavar="[TARGET]...")
 @file_option(
     "--log",
     "log",
@@ -417,13 +418,13 @@ def core(target: str, pid: int | None, every: bool, output: str, as_json: bool) 
 @JSON
 @reads_checkpoints
 def diagnose(
-    target: str | None,
+    targets: tuple[str, ...],
     log: tuple[str, ...],
     host: str | None,
     base: str | None,
     strict: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Find out why a dump or restore failed or would fail.
 
     It reads the log, checks that TARGET is intact and, with --host and --base, whether it would
@@ -432,11 +433,12 @@ def diagnose(
     \b
       ckpt-tui diagnose web.tar.zst --host this
       ckpt-tui diagnose --log restore.log
+      ckpt-tui diagnose --json --strict /var/lib/kubelet/checkpoints/*.tar | jq .verdict
       podman container restore web 2>&1 | ckpt-tui diagnose --log -
     """
     from ckpt_tui.cli.diagnosis import diagnose as run
 
-    run(target, log, host, base, as_json, strict)
+    return run(targets, log, host, base, as_json, strict)
 
 
 @cli.command()

@@ -6,10 +6,13 @@ import fcntl
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json, print_line
+from ckpt_tui.cli.several import run_each
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.json_form import plain
@@ -40,45 +43,58 @@ FINDINGS = 1
 
 
 def diagnose(
-    target: str | None,
+    targets: Sequence[str],
     logs: Sequence[str],
     host: str | None,
     base: str | None,
     as_json: bool,
     strict: bool = False,
-) -> None:
-    """Print what the logs and the checks say; leave with 1 if something fails or has failed, with
+) -> int:
+    """Print what the logs and the checks say; return 1 if something fails or has failed, with
     `strict` also if something may fail."""
-    if target is None and not logs:
+    if not targets and not logs:
         raise UsageError(
             "Nothing to diagnose is named.",
             hint="Name a checkpoint, or --log FILE (- is standard input).",
         )
-    if target is None or (not logs and holds_log(target, quiet())):
-        _logs_alone(logs or [target or ""], as_json)
-        return
-    if len(logs) > 1:
+    if not targets:
+        return _logs_alone(logs, as_json)
+    if len(logs) > 1 or (logs and len(targets) > 1):
         raise UsageError(
-            "Several logs are given for one checkpoint.",
-            hint="Name the checkpoint with one log, or the logs alone.",
+            "A log belongs to one checkpoint.",
+            hint="Name one checkpoint with one log, or the logs alone.",
         )
+    given = Given(_host(host), "here" if host == "this" else "there", base or "", *logs)
+    return run_each(targets, partial(_diagnose, given=given, as_json=as_json, strict=strict))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a target is diagnosed with."""
+
+    host: HostProfile | None
+    place: str
+    base: str
+    log: str = ""
+
+
+def _diagnose(target: str, given: Given, as_json: bool, strict: bool) -> int:
+    if not given.log and holds_log(target, quiet()):
+        return _logs_alone([target], as_json)
     with told_progress() as progress:
-        place = "here" if host == "this" else "there"
-        log = logs[0] if logs else None
-        diagnosis = _diagnosed(target, log, _host(host), place, base or "", progress)
+        diagnosis = _diagnosed(target, given, progress)
     if as_json:
         print_json(document(target, diagnosis))
     else:
         _print(diagnosis)
     failed = diagnosis.log is not None and diagnosis.log.root_cause is not None
     bad = ("fails", "may-fail") if strict else ("fails",)
-    if failed or diagnosis.verdict.sign in bad:
-        sys.exit(FINDINGS)
+    return FINDINGS if failed or diagnosis.verdict.sign in bad else 0
 
 
-def _logs_alone(paths: Sequence[str], as_json: bool) -> None:
-    """Print one verdict for each log, a line of JSON each for several; leave with the highest exit
-    code of all."""
+def _logs_alone(paths: Sequence[str], as_json: bool) -> int:
+    """Print one verdict for each log, a line of JSON each for several; return the highest exit code
+    of all."""
     found: list[tuple[str, LogDiagnosis]] = []
     code = 0
     with told_progress() as progress:
@@ -101,8 +117,7 @@ def _logs_alone(paths: Sequence[str], as_json: bool) -> None:
             _print_sections(log_sections(name, diagnosis))
     if any(diagnosis.root_cause is not None for _, diagnosis in found):
         code = max(code, FINDINGS)
-    if code:
-        sys.exit(code)
+    return code
 
 
 def _each_log(path: str, progress: Progress) -> Generator[tuple[str, LogBytes]]:
@@ -136,22 +151,17 @@ def _host(name: str | None) -> HostProfile | None:
         raise UsageError(f"{name} cannot be read: {error.strerror}.") from error
 
 
-def _diagnosed(
-    target: str,
-    log: str | None,
-    host: HostProfile | None,
-    place: str,
-    base: str,
-    progress: Progress,
-) -> TargetDiagnosis:
+def _diagnosed(target: str, given: Given, progress: Progress) -> TargetDiagnosis:
     from ckpt_tui.convert.base_tree import base_tree  # 40 ms, and a log does without
 
     opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
     try:
-        with _one_log(log, progress) if log else nullcontext() as given:
+        with _one_log(given.log, progress) if given.log else nullcontext() as log:
             checkpoint = opened.load(progress)
-            with base_tree(opened, base, progress) as files:
-                found = diagnose_opened(opened, checkpoint, progress, host, files, given, place)
+            with base_tree(opened, given.base, progress) as files:
+                found = diagnose_opened(
+                    opened, checkpoint, progress, given.host, files, log, given.place
+                )
         tell_transferred(opened.transferred)
         return found
     finally:

@@ -24,6 +24,7 @@ file_argument = partial(click.argument, shell_complete=files)
 file_option = partial(click.option, shell_complete=files)
 
 TARGET = file_argument("target")
+TARGETS = file_argument("targets", nargs=-1, required=True, metavar="TARGET...")
 
 
 def _use_access(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -73,10 +73,21 @@ def print_line(text: str) -> None:
     print(printable(text), flush=True)
 
 
+class _Json:
+    in_lines = False
+    """Whether each document is one line."""
+
+
+def one_line_json() -> None:
+    """Print each document of this process in a line, because more of them follow."""
+    _Json.in_lines = True
+
+
 def print_json(document: object, *, in_a_line: bool = False) -> None:
     """Print a document for people and programs, or in a line where more follow."""
     LINE.take_away()
-    sys.stdout.writelines([json.dumps(document)] if in_a_line else json_pieces(document))
+    lines = in_a_line or _Json.in_lines
+    sys.stdout.writelines([json.dumps(document)] if lines else json_pieces(document))
     print()
 
 

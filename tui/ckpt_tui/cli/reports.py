@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from ckpt_tui.checkpoint.export import checkpoint_document
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.secret_values import masked_checkpoint
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json, print_sections
+from ckpt_tui.cli.several import run_each
 from ckpt_tui.cli.tables import print_table
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.views import isolation, processes, tables
@@ -18,8 +22,12 @@ LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 calls are printed once."""
 
 
-def inspect(target: str, as_json: bool, reveal: bool) -> int:
-    """Print everything known of a checkpoint; return 1 if damage was met."""
+def inspect(targets: Sequence[str], as_json: bool, reveal: bool) -> int:
+    """Print everything known of each checkpoint; return 1 if damage was met."""
+    return run_each(targets, partial(_inspect, as_json=as_json, reveal=reveal))
+
+
+def _inspect(target: str, as_json: bool, reveal: bool) -> int:
     with opened_target(target) as (opened, progress):
         checkpoint = opened.load(progress)
     if as_json:

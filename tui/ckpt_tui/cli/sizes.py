@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from heapq import nsmallest
 from typing import Any
 
@@ -12,6 +13,7 @@ from ckpt_tui.checkpoint.model import Checkpoint, Share, StoredPart
 from ckpt_tui.checkpoint.pagecount import Dump, PageCounts, count_checkpoint
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_heading, print_json
+from ckpt_tui.cli.several import run_each
 from ckpt_tui.cli.tables import print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.convert.rootfs import Origin, image_stack, layer_origins, rootfs_layers
@@ -49,7 +51,17 @@ LISTED_FILES = 20
 """Largest files in the text; `--json` has more."""
 
 
-def sizes(
+def sizes(targets: Sequence[str], **options: Any) -> int:
+    """Print where the bytes of each target are; return the highest exit code.
+
+    `as_json`; `pages`: count what they hold; `others`: checkpoints whose pages are looked for;
+    `layers`: those of the root filesystem, with their files; `base`: the image that the container
+    ran from. Of an image that holds no checkpoint the layers are printed.
+    """
+    return run_each(targets, partial(_sizes, **options))
+
+
+def _sizes(
     target: str,
     as_json: bool,
     pages: bool = False,
@@ -57,11 +69,6 @@ def sizes(
     layers: bool = False,
     base: str = "",
 ) -> None:
-    """Print where the bytes are; of an image that holds no checkpoint the layers.
-
-    `pages`: count what they hold; `others`: checkpoints whose pages are looked for; `layers`: those
-    of the root filesystem, with their files; `base`: the image that the container ran from.
-    """
     with ExitStack() as closing:
         try:
             opened, progress = closing.enter_context(opened_target(target))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json, print_line
+from ckpt_tui.cli.output import print_facts, print_heading, print_json, print_line
+from ckpt_tui.cli.several import run_each
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
-from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.diagnose.verification import Problem, Verification, verify_target
@@ -17,29 +17,20 @@ DAMAGED = 1
 """Exit code when something is damaged or missing."""
 
 
-def verify(targets: Sequence[str], as_json: bool) -> None:
-    """Verify each target and print the result; leave with the highest exit code of all."""
-    code = 0
-    several = len(targets) > 1
-    for number, target in enumerate(targets):
-        try:
-            with told_progress() as progress:
-                found = verify_target(target, progress, asking_before_fetching())
-        except CkptError as error:
-            if not several:
-                raise
-            narrate(f"{target}: {error}")
-            code = max(code, error.exit_code)
-            continue
-        if as_json:
-            print_json(document(found), in_a_line=several)
-        else:
-            print("\n" * (number > 0), end="")
-            _print(found)
-        tell_transferred(found.transferred)
-        code = max(code, DAMAGED if found.problems else 0)
-    if code:
-        sys.exit(code)
+def verify(targets: Sequence[str], as_json: bool) -> int:
+    """Verify each target and print the result; return the highest exit code of all."""
+    return run_each(targets, partial(_verify, as_json=as_json), titles=False)
+
+
+def _verify(target: str, as_json: bool) -> int:
+    with told_progress() as progress:
+        found = verify_target(target, progress, asking_before_fetching())
+    if as_json:
+        print_json(document(found))
+    else:
+        _print(found)
+    tell_transferred(found.transferred)
+    return DAMAGED if found.problems else 0
 
 
 def document(found: Verification) -> dict[str, Any]:

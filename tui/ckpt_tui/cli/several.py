@@ -1,0 +1,66 @@
+"""One command for several targets, two at a time, each in one of two processes."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+
+from ckpt_tui.cli import output
+from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.text import printable
+
+AT_ONCE = 2
+"""Targets at a time."""
+
+Run = Callable[[str], int | None]
+"""Prints what a command has to say of one target and returns the exit code."""
+
+
+def run_each(targets: Sequence[str], run: Run, *, titles: bool = True) -> int:
+    """Run a command for each target, in their order; return the highest exit code.
+
+    Of several targets, JSON is one line each, text has the target above it with `titles`, and one
+    that failed is reported without ending the others. `run` must be picklable.
+
+    Raises:
+        CkptError: the command failed for the only target.
+    """
+    if len(targets) == 1:
+        return run(targets[0]) or 0
+    from concurrent.futures import ProcessPoolExecutor  # 20 ms, and one target needs none
+    from multiprocessing import get_context
+
+    highest = 0
+    with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("fork")) as pool:
+        try:
+            for target, (code, out, err) in zip(
+                targets, pool.map(partial(_captured, run), targets), strict=True
+            ):
+                if out and titles and not out.startswith("{"):
+                    print(f"{printable(target)}:")
+                sys.stdout.write(out)
+                sys.stdout.flush()
+                sys.stderr.write(err)
+                highest = max(highest, code)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return highest
+
+
+def _captured(run: Run, target: str) -> tuple[int, str, str]:
+    """Run in the process of one target; return the exit code and what was printed."""
+    output.one_line_json()
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = run(target) or 0
+        except CkptError as error:
+            code = error.exit_code
+            output.narrate(f"{target}: {error}")
+        except Exception as error:
+            code = 1
+            output.narrate(f"{target}: Unexpected error: {type(error).__name__}: {error}.")
+    return code, out.getvalue(), err.getvalue()
