@@ -152,7 +152,7 @@ def open_archive(
     if compression == "zstd" and (table := seek_table(window)):
         plain = SeekableZstdWindow(window, table, name)
         progress.start(f"reading {name}", plain.size)
-        found = index(plain, name, progress)
+        found = index(plain, name, progress, ahead=0)  # the frame of a header is kept anyway
         return ArchiveTree(found, plain, compression, window, close=close)
 
     def restart(again: Progress) -> PlainStream:

@@ -10,7 +10,7 @@ import hashlib
 import struct
 import threading
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +35,12 @@ MAX_FRAME = 16 << 20
 
 MAX_FRAMES = 1 << 22
 """Frames of a file: 4 TiB in frames of 1 MiB."""
+
+READ_AT_ONCE = 4
+"""Frames that are read at once where a read has as many."""
+
+TAIL = 32 << 10
+"""Bytes from the end in which the seek table is looked for: that of 4 GiB, in one read."""
 
 CACHE_SIZE = 16 << 20
 """Plain bytes of the frames last read that are kept."""
@@ -67,16 +73,18 @@ def seek_table(window: ByteWindow) -> SeekTable | None:
     """Return the seek table at the end of a zstd file, or None where there is none to rely on."""
     if window.size < _HEADER.size + _FOOTER.size:
         return None
-    footer = window.read(window.size - _FOOTER.size, _FOOTER.size)
-    if len(footer) < _FOOTER.size:
+    near = TAIL if window.size > TAIL else _FOOTER.size
+    tail = window.read(window.size - near, near)
+    if len(tail) < _FOOTER.size:
         return None
-    count, flags, magic = _FOOTER.unpack(footer)
+    count, flags, magic = _FOOTER.unpack_from(tail, len(tail) - _FOOTER.size)
     entry_size = 12 if flags & _HAS_CHECKSUMS else 8
     table_size = count * entry_size + _FOOTER.size
     start = window.size - table_size - _HEADER.size
     if magic != _FOOTER_MAGIC or flags & _RESERVED or count > MAX_FRAMES or start < 0:
         return None
-    table = window.read(start, table_size + _HEADER.size)
+    known = table_size + _HEADER.size
+    table = tail[-known:] if known <= len(tail) else window.read(start, known)
     if len(table) < _HEADER.size or _HEADER.unpack_from(table) != (_TABLE_MAGIC, table_size):
         return None
     # Entries are whole 32-bit numbers: packed size, plain size and perhaps a checksum.
@@ -123,19 +131,34 @@ class SeekableZstdWindow:
         end = min(offset + length, self.size)
         plain = self._table.plain
         parts = []
+        packed = self._packed(offset, end) if 0 <= offset < end else {}
         while 0 <= offset < end:
             number = bisect_right(plain, offset) - 1
-            frame = self._frame(number)
+            frame = self._frame(number, packed.get(number))
             parts.append(frame[offset - plain[number] : end - plain[number]])
             offset = plain[number + 1]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _frame(self, number: int) -> bytes:
+    def _packed(self, offset: int, end: int) -> dict[int, bytes]:
+        """Return the first frames of a range as they are stored, read at once, if it has several:
+        each read may be a request to a registry."""
+        first = bisect_right(self._table.plain, offset) - 1
+        last = min(bisect_left(self._table.plain, end) - 1, first + READ_AT_ONCE - 1)
+        if last == first or self._frames.get(first) is not None:
+            return {}
+        starts = self._table.packed
+        packed = self._window.read(starts[first], starts[last + 1] - starts[first])
+        return {
+            number: packed[starts[number] - starts[first] : starts[number + 1] - starts[first]]
+            for number in range(first, last + 1)
+        }
+
+    def _frame(self, number: int, packed: bytes | None = None) -> bytes:
         frame = self._frames.get(number)
         if frame is None:
             start, end = self._table.packed[number : number + 2]
             size = self._table.plain[number + 1] - self._table.plain[number]
-            packed = self._window.read(start, end - start)
+            packed = packed or self._window.read(start, end - start)
             self._check(number, packed)
             frame = decoded_frame(packed, size, self._name, start)
             self._frames.put(number, frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
@@ -14,13 +14,14 @@ from ckpt_tui.checkpoint.delta import layer_entries
 from ckpt_tui.checkpoint.model import Delta, Note, StoredPart
 from ckpt_tui.core.document import strings_at, texts_at
 from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
+from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.frame_digests import FRAMES, MAX_FRAMES_FILE, decode
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
-from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
+from ckpt_tui.sources.base import LAYER_PREFIX, BlobStore, Descriptor, OpenedImage, RemoteStore
 from ckpt_tui.sources.oci import (
     LayerBlob,
     children_of,
@@ -39,6 +40,9 @@ LAYER_ROLE_KEY = "org.criu.checkpoint.layer.role"
 
 FORMAT_MAJOR = 0
 """Major version of the optimized format that is understood."""
+
+LAYERS_AT_ONCE = 8
+"""Layers of an image in a registry that are opened side by side: each takes several answers."""
 
 CTR_PREFIX = "application/vnd.containerd.container."
 CTR_CRIU = CTR_PREFIX + "criu.checkpoint.criu.tar"
@@ -82,16 +86,8 @@ def _check_version(annotations: Mapping[str, str]) -> bool:
 
 def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> Contents:
     optimized = _check_version(annotations)
-    trees: dict[int, Tree] = {}
-    notes: list[Note] = []
     blobs = image_layers(image)
-    for number, blob in enumerate(blobs):
-        try:
-            trees[number] = blob.open_tree(progress)
-        except CkptError as error:
-            if len(blobs) == 1:
-                raise
-            notes.append(_damage(blob, str(error)))
+    trees, notes = _opened_layers(blobs, progress)
     tree = LayeredTree([*trees.values()])
     _prove_frames(image, blobs, trees)
     hidden = dict(zip(trees, tree.hidden_bytes, strict=True))
@@ -108,6 +104,41 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
         optimized=optimized,
         notes=tuple(notes),
     )
+
+
+def _opened_layers(
+    blobs: Sequence[LayerBlob], progress: Progress
+) -> tuple[dict[int, Tree], list[Note]]:
+    """Return the layers by their number, and notes on those that cannot be read.
+
+    Raises:
+        CkptError: the only one cannot be read.
+    """
+    trees: dict[int, Tree] = {}
+    notes: dict[int, Note] = {}
+
+    def open_layer(number: int, blob: LayerBlob, progress: Progress) -> None:
+        try:
+            trees[number] = blob.open_tree(progress)
+        except CkptError as error:
+            if len(blobs) == 1:
+                raise
+            notes[number] = _damage(blob, str(error))
+
+    jobs = [partial(open_layer, number, blob) for number, blob in enumerate(blobs)]
+    _run(jobs, blobs[0].store if blobs else None, progress)
+    return dict(sorted(trees.items())), [notes[number] for number in sorted(notes)]
+
+
+def _run(
+    jobs: Sequence[Callable[[Progress], None]], store: BlobStore | None, progress: Progress
+) -> None:
+    """Run jobs that read from a store, side by side where each has to wait for answers."""
+    if isinstance(store, RemoteStore) and len(jobs) > 1:
+        side_by_side(jobs, LAYERS_AT_ONCE, progress)
+    else:
+        for job in jobs:
+            job(progress)
 
 
 def _prove_frames(
@@ -182,24 +213,45 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
             "This index lists no image.", hint="Name a manifest in it by its digest."
         )
     inner = open_image(image.target, image.store, chosen)
-    contents = _manifest(inner, annotations | strings_at(inner.document, "annotations"), progress)
-    if not optimized or "rootfs" not in by_role:
-        return contents
-    return _with_rootfs(contents, image, by_role["rootfs"], progress)
+    contents: list[Contents] = []
+    rootfs: list[Contents] = []
+
+    def read_checkpoint(progress: Progress) -> None:
+        known = annotations | strings_at(inner.document, "annotations")
+        contents.append(_manifest(inner, known, progress))
+
+    def read_rootfs(progress: Progress) -> None:
+        rootfs.append(_rootfs(image, by_role["rootfs"], progress))
+
+    is_pair = optimized and "rootfs" in by_role
+    _run([read_checkpoint, read_rootfs][: 1 + is_pair], image.store, progress)
+    return _joined(contents[0], rootfs[0]) if is_pair else contents[0]
 
 
-def _with_rootfs(
-    contents: Contents, image: OpenedImage, descriptor: Descriptor, progress: Progress
-) -> Contents:
-    """Add the layers of the rootfs image and its delta. Only the delta layer is read: base layers
-    may be large, or absent from a sparse layout."""
-    layers, notes = [*contents.layers], [*contents.notes]
-    packed, checked = contents.packed, contents.checked
+def _joined(checkpoint: Contents, rootfs: Contents) -> Contents:
+    """Return a checkpoint with what is known of its rootfs image."""
+    return replace(
+        checkpoint,
+        layers=(*checkpoint.layers, *rootfs.layers),
+        packed=checkpoint.packed + rootfs.packed,
+        checked=checkpoint.checked + rootfs.checked,
+        delta=rootfs.delta,
+        delta_blob=rootfs.delta_blob,
+        notes=(*checkpoint.notes, *rootfs.notes),
+    )
+
+
+def _rootfs(image: OpenedImage, descriptor: Descriptor, progress: Progress) -> Contents:
+    """Return the layers of the rootfs image and its delta. Only the delta layer is read: base
+    layers may be large, or absent from a sparse layout."""
+    layers: list[StoredPart] = []
+    notes: list[Note] = []
+    packed = checked = 0
     delta, delta_blob = Delta("none"), None
     try:
         blobs = image_layers(open_image(image.target, image.store, descriptor))
     except CkptError as error:
-        return replace(contents, notes=(*notes, Note("rootfs image", str(error), damaged=True)))
+        blobs, notes = (), [Note("rootfs image", str(error), damaged=True)]
     for blob in blobs:
         one = blob.descriptor
         if not is_delta(one):
@@ -213,11 +265,11 @@ def _with_rootfs(
         layers.append(layer)
         packed, delta_blob = packed + layer.size, blob
         checked += layer.size * is_checked
-    return replace(
-        contents,
+    return Contents(
+        MemoryTree({}),
+        packed,
+        checked,
         layers=tuple(layers),
-        packed=packed,
-        checked=checked,
         delta=delta,
         delta_blob=delta_blob,
         notes=tuple(notes),

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ckpt_tui.core.errors import CkptError
+from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow, chunks
 from ckpt_tui.criu.frames import read_frames, read_head
@@ -25,6 +25,13 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 
 if TYPE_CHECKING:
     from ckpt_tui.criu.schema.memory_pb2 import pagemap_entry
+
+
+AT_ONCE = 4 << 20
+"""Bytes of one copy."""
+
+SIDE_BY_SIDE = 8
+"""Copies at the same time: the pages may be in a registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,8 @@ def write_lazy_images(opened: OpenCheckpoint, folder: Path, progress: Progress) 
     """
     _make_empty(folder)
     progress.start("writing images")
-    written = lazy = 0
-    pids = []
+    maps: list[tuple[int | None, _SplitMap]] = []
+    small = 0
     try:
         for name in opened.images.names:
             try:
@@ -61,16 +68,18 @@ def write_lazy_images(opened: OpenCheckpoint, folder: Path, progress: Progress) 
                 continue
             memory, pid = _memory_of(opened, name)
             if memory is None:
-                written += _copy(window, folder / name, progress)
-                continue
-            maps = _SplitMap(window, name, memory, is_lazy=pid is not None)
-            written += maps.write(folder, progress)
-            lazy += maps.lazy
-            if pid is not None and maps.lazy:
-                pids.append(pid)
+                small += _copy(window, folder / name, progress)
+            else:
+                maps.append((pid, _SplitMap(window, name, memory, is_lazy=pid is not None)))
+        copies = [copy for _, one in maps for copy in one.write(folder, progress)]
+        side_by_side([copy.run for copy in copies], SIDE_BY_SIDE, progress)
     except OSError as error:
         raise CkptError(f"{folder} cannot be written.", f"{error.strerror or error}.") from error
-    return LazyImages(written, lazy, tuple(pids))
+    return LazyImages(
+        small + sum(one.written for _, one in maps),
+        sum(one.lazy for _, one in maps),
+        tuple(pid for pid, one in maps if pid is not None and one.lazy),
+    )
 
 
 def _make_empty(folder: Path) -> None:
@@ -129,21 +138,21 @@ class _SplitMap:
     """One page map, split into what is written and what a page server has."""
 
     def __init__(self, window: ByteWindow, name: str, memory: Memory, *, is_lazy: bool) -> None:
-        self.lazy = 0
+        self.lazy = self.written = 0
         self._window = window
         self._name = name
         self._memory = memory
         self._is_lazy = is_lazy
 
-    def write(self, folder: Path, progress: Progress) -> int:
-        """Write the page map and its page image; return their bytes."""
+    def write(self, folder: Path, progress: Progress) -> list[_Copy]:
+        """Write the page map and make its page image; return what is to be copied into that."""
         kind, _ = kind_of(self._name) or (None, "")
         assert kind is not None
-        pages_id = self._memory.pagemap.pages_id
+        pages = folder / f"pages-{self._memory.pagemap.pages_id}.img"
         byte_order = read_head(self._window, kind).byte_order
-        with ExitStack() as stack:
-            file = stack.enter_context(_create(folder / self._name))
-            pages = stack.enter_context(_create(folder / f"pages-{pages_id}.img"))
+        copies: list[_Copy] = []
+        size = 0
+        with _create(folder / self._name) as file:
             for index, frame in enumerate(read_frames(self._window, self._name, kind, progress)):
                 if not index:  # the magic and the head
                     file.write(self._window.read(0, frame.payload_offset + frame.size))
@@ -151,11 +160,15 @@ class _SplitMap:
                 entry = cast("pagemap_entry", kind.message_class(index).FromString(frame.payload))
                 for span, flags in self._split(index - 1):
                     if flags & PE_PRESENT:
-                        self._copy_pages(span, pages, progress)
+                        copies += self._copies(span, pages, size)
+                        size += span.end - span.start
                     _set_run(entry, span.start, (span.end - span.start) // self._page_size, flags)
                     message = entry.SerializeToString()
                     file.write(len(message).to_bytes(4, byte_order) + message)
-            return file.tell() + pages.tell()
+            self.written = file.tell() + size
+        with _create(pages) as file:
+            file.truncate(size)
+        return copies
 
     @property
     def _page_size(self) -> int:
@@ -182,17 +195,33 @@ class _SplitMap:
         pagemap = self._memory.dump(span.level).pagemap
         return pagemap.run(pagemap.first_after(span.start) - 1).flags
 
-    def _copy_pages(self, span: Span, pages: BinaryIO, progress: Progress) -> None:
+    def _copies(self, span: Span, pages: Path, start: int) -> Iterator[_Copy]:
         window = self._memory.dump(span.level).pages
         assert window is not None
-        at, end = span.offset, span.offset + span.end - span.start
-        while at < end:
-            piece = window.read(at, min(end - at, 1 << 20))
-            if not piece:
-                raise CkptError(f"{self._name} leads to pages that are missing.")
-            pages.write(piece)
-            at += len(piece)
-            progress.tick(len(piece))
+        size = span.end - span.start
+        for done in range(0, size, AT_ONCE):
+            length = min(size - done, AT_ONCE)
+            yield _Copy(window, span.offset + done, length, pages, start + done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """Pages to be copied to a place in a page image."""
+
+    window: ByteWindow
+    offset: int
+    size: int
+    path: Path
+    place: int
+
+    def run(self, progress: Progress) -> None:
+        contents = self.window.read(self.offset, self.size)
+        if len(contents) < self.size:
+            raise CkptError(f"{self.path.name} cannot be written.", "Pages of it are missing.")
+        with self.path.open("r+b") as file:
+            file.seek(self.place)
+            file.write(contents)
+        progress.tick(self.size)
 
 
 def _set_run(entry: pagemap_entry, address: int, pages: int, flags: int) -> None:

@@ -82,7 +82,7 @@ class LazyMemory:
         pieces = [
             piece
             for window, offset, length in found
-            for piece in self._asked(self._number(window), offset, length)
+            for piece in self._asked(self._number(window), offset, length, goes_on=count > 1)
         ]
         return size // memory.page_size, pieces
 
@@ -108,12 +108,13 @@ class LazyMemory:
                 self._images[id(window)] = self._cache.add(window)
             return self._images[id(window)]
 
-    def _asked(self, image: int, offset: int, length: int) -> Iterator[Piece]:
+    def _asked(self, image: int, offset: int, length: int, *, goes_on: bool) -> Iterator[Piece]:
+        """`goes_on`: more than the one page that a program touched, so what follows is next."""
         end = offset + length
         while offset < end:
             number, start = divmod(offset, PIECE)
             stop = min(end - number * PIECE, PIECE)
-            yield Piece(self._cache.ask(image, number), start, stop)
+            yield Piece(self._cache.ask(image, number, goes_on=goes_on), start, stop)
             offset += stop - start
 
 

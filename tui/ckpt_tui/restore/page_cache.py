@@ -89,9 +89,9 @@ class PageCache:
             self._windows.append(window)
             return len(self._windows) - 1
 
-    def ask(self, image: int, number: int) -> Future[bytes]:
-        """Return a piece, here or on its way before all that was only fetched ahead; those behind
-        it follow."""
+    def ask(self, image: int, number: int, *, goes_on: bool = True) -> Future[bytes]:
+        """Return a piece, here or on its way before all that was only fetched ahead; `goes_on`:
+        those behind it follow."""
         place = (image, number)
         with self._changed:
             piece = self._pieces.setdefault(place, _Piece())
@@ -107,7 +107,8 @@ class PageCache:
                 self._fail(piece)
             if place in self._gone:  # another restore begins
                 self._gone.difference_update((image, number + n) for n in range(self._ahead + 1))
-            self._plan_ahead(image, number + 1)
+            if goes_on:
+                self._plan_ahead(image, number + 1)
             self._changed.notify_all()
             return piece.contents
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ckpt_tui.core.errors import SourceUnreachable, UsageError
 from ckpt_tui.core.text import shortened
+from ckpt_tui.sources.link import chosen_link, reached_at
 from ckpt_tui.sources.registry_errors import MAX_TOLD, checked_address, header_of
 
 
@@ -36,13 +41,51 @@ class _Session(requests.Session):
         return target
 
 
+class _ThroughLink:
+    """A connection through the link that was chosen; in headers and certificates the name stays
+    that of the registry."""
+
+    _dns_host: str
+    port: int
+
+    def _new_conn(self) -> socket.socket:
+        there = self._dns_host, self.port
+        self._dns_host, self.port = reached_at(*there)
+        try:
+            return super()._new_conn()  # type: ignore[misc,no-any-return]
+        finally:
+            self._dns_host, self.port = there
+
+
+class _Plain(_ThroughLink, HTTPConnection): ...
+
+
+class _Secure(_ThroughLink, HTTPSConnection): ...
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _LinkAdapter(HTTPAdapter):
+    def init_poolmanager(self, *words: Any, **options: Any) -> None:
+        super().init_poolmanager(*words, **options)
+        manager: Any = self.poolmanager
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
 def new_session() -> requests.Session:
     """Return a session without cookies, and without the logins of ~/.netrc."""
     session = _Session()
     session.auth = _nothing_added
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.mount("https://", HTTPAdapter(pool_maxsize=8))
-    session.mount("http://", HTTPAdapter(pool_maxsize=8))
+    adapter = _LinkAdapter if chosen_link() else HTTPAdapter
+    session.mount("https://", adapter(pool_maxsize=8))
+    session.mount("http://", adapter(pool_maxsize=8))
     return session
 
 
