@@ -137,3 +137,25 @@ def test_a_registry_that_breaks_off_is_a_failure(
     monkeypatch.setattr(Tags, "described", break_off)
     ran = run("ls", f"docker://{server.host}/app")
     assert (ran.code, ran.out) == (3, "")
+
+
+def test_checkpoints_of_a_folder_have_a_verdict_when_it_is_asked_for(
+    run: Run, tmp_path: Path
+) -> None:
+    shutil.copy(ARCHIVES / "counter.tar.zst", tmp_path / "c10.tar.zst")
+    shutil.copy(ARCHIVES / "cri-crio.tar", tmp_path / "c9.tar")
+    (tmp_path / "c1.tar").touch()
+    entries = json.loads(run("ls", tmp_path, "--check", "--json").out)["entries"]
+    assert [(e["name"], e["engine"]) for e in entries] == [
+        ("c1.tar", ""),
+        ("c9.tar", "cri-o"),
+        ("c10.tar.zst", "podman"),
+    ]
+    verdicts = [entry["verdict"] for entry in entries]
+    assert verdicts[0] is None
+    assert verdicts[1].startswith("intact as far as read")
+    assert verdicts[2] == "intact"
+    assert entries[0]["note"] == "c1.tar is empty."
+    unchecked = json.loads(run("ls", tmp_path, "--json").out)["entries"]
+    assert {entry["verdict"] for entry in unchecked} == {None}
+    assert "VERDICT" in run("ls", tmp_path, "--check").out

@@ -513,9 +513,10 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 @cli.command()
 @file_argument("target", required=False)
 @click.option("--all", "every", is_flag=True, help="Describe all tags, not only the first 100.")
+@click.option("--check", is_flag=True, help="Diagnose each checkpoint of a directory.")
 @JSON
 @reaches_registries
-def ls(target: str | None, every: bool, as_json: bool) -> None:
+def ls(target: str | None, every: bool, check: bool, as_json: bool) -> None:
     """List a registry, layout, directory or local store, or the parts of an image.
 
     TARGET is docker://HOST, docker://HOST/REPO[:TAG], a layout, an archive of images, a
@@ -525,11 +526,11 @@ def ls(target: str | None, every: bool, as_json: bool) -> None:
 
     \b
       ckpt-tui ls docker://registry.example/app/web
-      ckpt-tui ls /var/lib/kubelet/checkpoints --json
+      ckpt-tui ls /var/lib/kubelet/checkpoints --check
     """
     from ckpt_tui.cli.stores import ls as run
 
-    run(target or "", every, as_json)
+    run(target or "", every, as_json, check)
 
 
 @cli.command()

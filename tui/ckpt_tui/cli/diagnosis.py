@@ -168,6 +168,17 @@ def _diagnosed(target: str, given: Given, progress: Progress) -> TargetDiagnosis
         opened.close()
 
 
+def verdict_of(target: str) -> str:
+    """Return the verdict on a checkpoint in a few words, or why it cannot be read; empty without a
+    target."""
+    if not target:
+        return ""
+    try:
+        return _diagnosed(target, Given(None, "", ""), quiet()).verdict.text
+    except CkptError as error:
+        return str(error)
+
+
 def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
     """Return a diagnosis as JSON: the keys of the log at the top, then what the checks found."""
     log = to_json(diagnosis.log, diagnosis.proof) if diagnosis.log else {}

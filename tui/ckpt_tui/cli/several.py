@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
+from typing import TypeVar
 
 from ckpt_tui.cli import output
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import printable
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 AT_ONCE = 2
 """Targets at a time."""
@@ -30,24 +34,29 @@ def run_each(targets: Sequence[str], run: Run, *, titles: bool = True) -> int:
     """
     if len(targets) == 1:
         return run(targets[0]) or 0
+    highest = 0
+    results = in_processes(partial(_captured, run), targets)
+    for target, (code, out, err) in zip(targets, results, strict=True):
+        if out and titles and not out.startswith("{"):
+            print(f"{printable(target)}:")
+        sys.stdout.write(out)
+        sys.stdout.flush()
+        sys.stderr.write(err)
+        highest = max(highest, code)
+    return highest
+
+
+def in_processes(task: Callable[[T], R], arguments: Sequence[T]) -> Iterator[R]:
+    """Yield what a task returns for each argument, in their order, two at a time; all of it must be
+    picklable."""
     from concurrent.futures import ProcessPoolExecutor  # 20 ms, and one target needs none
     from multiprocessing import get_context
 
-    highest = 0
     with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("fork")) as pool:
         try:
-            for target, (code, out, err) in zip(
-                targets, pool.map(partial(_captured, run), targets), strict=True
-            ):
-                if out and titles and not out.startswith("{"):
-                    print(f"{printable(target)}:")
-                sys.stdout.write(out)
-                sys.stdout.flush()
-                sys.stderr.write(err)
-                highest = max(highest, code)
+            yield from pool.map(task, arguments)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    return highest
 
 
 def _captured(run: Run, target: str) -> tuple[int, str, str]:

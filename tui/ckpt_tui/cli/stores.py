@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ckpt_tui.cli.diagnosis import verdict_of
 from ckpt_tui.cli.output import narrate, print_json, print_line
+from ckpt_tui.cli.several import in_processes
 from ckpt_tui.cli.tables import print_table
 from ckpt_tui.cli.telling import told_progress
 from ckpt_tui.core.errors import DamagedInput
@@ -15,6 +17,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
 from ckpt_tui.formats.catalogue import children, place_at
 from ckpt_tui.formats.entries import Entry, Kind
+from ckpt_tui.formats.places.described import described
 from ckpt_tui.formats.places.image import look_inside
 from ckpt_tui.formats.places.registry import Tags
 from ckpt_tui.formats.roots import engine_stores
@@ -24,7 +27,10 @@ from ckpt_tui.views import listing
 MAX_DESCRIBED = 100
 """Tags that are described unless all are asked for: each costs two requests or more."""
 
-FOLDER_KEYS = {"name": "name", "path": "path", "kind": "kind", "size": "size", "mtime": "created"}
+FOLDER_KEYS = {
+    **{key: key for key in ("name", "path", "content", "engine", "container", "image")},
+    **{key: key for key in ("namespace", "pod", "optimized")},
+}
 TAG_KEYS = {
     "tag": "name",
     **{key: key for key in ("digest", "media_type", "size")},
@@ -40,11 +46,12 @@ STORE_KEYS = {
 """Keys of the JSON documents, and the fields of an entry that are in them."""
 
 
-def ls(target: str, every: bool, as_json: bool) -> None:
+def ls(target: str, every: bool, as_json: bool, check: bool = False) -> None:
     """List a registry, repository, image, layout, archive, store or folder; without a target, the
     stores of this machine.
 
-    `every`: describe all tags of a repository, however many there are.
+    `every`: describe all tags of a repository, however many there are; `check`: diagnose each
+    checkpoint in a folder.
     """
     with told_progress() as progress:
         if not target:
@@ -61,7 +68,7 @@ def ls(target: str, every: bool, as_json: bool) -> None:
             case Kind.IMAGE:
                 _list_image(target, place, as_json, progress)
             case Kind.FOLDER:
-                _list_folder(target, place, as_json, progress)
+                _list_folder(target, place, check, as_json, progress)
             case _:
                 _print_tags(target, children(place, progress), as_json)
 
@@ -165,20 +172,29 @@ def _list_image(target: str, place: Entry, as_json: bool, progress: Progress) ->
     _print_entries(listing.PARTS, entries)
 
 
-def _list_folder(target: str, place: Entry, as_json: bool, progress: Progress) -> None:
-    entries = [*children(place, progress)]
+def _list_folder(target: str, place: Entry, check: bool, as_json: bool, progress: Progress) -> None:
+    listed = [*children(place, progress)]
+    entries = [described(entry, progress) for entry in listed]
+    verdicts = [""] * len(entries)
+    if check:
+        opening = [entry.target if entry.content == "checkpoint" else "" for entry in entries]
+        verdicts = [*in_processes(verdict_of, opening)]
     if not as_json:
-        _print_entries(listing.FOLDER, entries)
+        _print_entries((*listing.FOLDER, listing.said(verdicts, entries)), entries)
         return
     documents = [
         {
             **_document(entry, FOLDER_KEYS),
             "kind": Kind.ARCHIVE.value if entry.compression else entry.kind.value,
+            "mtime": plain(file.created),
             "size": entry.size or 0,
             "compression": entry.compression,
             "holds_images": entry.kind is Kind.IMAGE_ARCHIVE,
+            "dumped": plain(entry.created) if entry.content == "checkpoint" else None,
+            "note": plain(listing.remark(entry)),
+            "verdict": verdict or None,
         }
-        for entry in entries
+        for file, entry, verdict in zip(listed, entries, verdicts, strict=True)
     ]
     print_json({"schema_version": 1, "target": plain(target), "entries": documents})
 

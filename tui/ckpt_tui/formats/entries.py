@@ -58,7 +58,8 @@ class Entry:
     image: str = ""
     """Image that the container was made from."""
     namespace: str = ""
-    """Of containerd."""
+    """Of containerd, or of the pod."""
+    pod: str = ""
     compression: str = ""
     """zstd, gzip or plain, of an archive."""
     descriptor: Descriptor | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from ckpt_tui.core.text import human_duration, printable, short_digest, some_bytes
@@ -19,10 +19,10 @@ def what(entry: Entry) -> str:
     """Return what an entry is, in a word or two."""
     if entry.optimized or entry.content:
         return "optimized" if entry.optimized else entry.content
-    if entry.compression:
-        return f"tar {entry.compression}".removesuffix(" plain")
     if entry.problem:
         return "?"
+    if entry.compression:
+        return f"tar {entry.compression}".removesuffix(" plain")
     return _WORDS.get(entry.kind, "") if entry.parts is None else ""
 
 
@@ -45,10 +45,10 @@ def digest(entry: Entry) -> str:
 
 def note(entry: Entry) -> str:
     """Return what is worth saying beside the name: the remark, or where it comes from."""
-    if entry.note or entry.kind is Kind.STORE:
+    if entry.problem is not None:
+        return entry.problem.why or entry.problem.what
+    if entry.note or entry.kind in (Kind.STORE, Kind.PART):
         return entry.note
-    if entry.kind is Kind.PART:
-        return str(entry.problem or "")
     criu = f"CRIU {entry.criu}" if entry.criu else ""
     known = (entry.namespace, entry.engine, entry.container, entry.image, criu)
     return " ".join(part for part in dict.fromkeys(known) if part not in ("", entry.name))
@@ -59,7 +59,7 @@ Shown = tuple[Column, Callable[[Entry], str]]
 
 
 def _name(entry: Entry) -> str:
-    return f"{entry.namespace} {entry.name}".strip()
+    return entry.name if entry.pod else f"{entry.namespace} {entry.name}".strip()
 
 
 _NAME: Shown = (Column("NAME", share=2, least=12, shrink="middle"), _name)
@@ -81,11 +81,30 @@ _ROLE: Shown = (Column("ROLE", width=10), lambda entry: entry.role)
 _TYPE: Shown = (Column("TYPE", share=1), lambda entry: entry.artifact_type)
 _TARGET: Shown = (Column("TARGET", share=3, least=20, shrink="middle"), lambda entry: entry.target)
 
-FOLDER = (_NAME, _KIND, _SIZE)
+_POD: Shown = (Column("POD", share=1, least=8, optional=True), lambda entry: _pod(entry))
+FOLDER = (_NAME, _WHAT, _ENGINE, _POD, _CONTAINER, _SIZE, _AGE)
 IMAGES = (_NAME, _WHAT, _ENGINE, _CRIU, _CONTAINER, _SIZE, _AGE, _DIGEST)
 STORE = (_NAME, _WHAT, _ENGINE, _CONTAINER, _SIZE, _AGE, _TARGET)
 PARTS = (_DIGEST, _ROLE, _SIZE, _TYPE)
 """What `ls` shows of the entries of each kind of place."""
+
+
+def _pod(entry: Entry) -> str:
+    return f"{entry.namespace}/{entry.pod}".removesuffix("/").removeprefix("/")
+
+
+def remark(entry: Entry) -> str:
+    """Return why an entry is not described, or what is to be said of it."""
+    return note(entry) if entry.problem or entry.note else ""
+
+
+def said(verdicts: Sequence[str], entries: Sequence[Entry]) -> Shown:
+    """Return the last column for entries of a folder: the verdicts, if they were checked, and what
+    is to be said of the others."""
+    texts = [text or remark(entry) for text, entry in zip(verdicts, entries, strict=True)]
+    following = iter(texts)
+    title = "VERDICT" if any(verdicts) else "NOTE" if any(texts) else ""
+    return Column(title, share=2, least=12), lambda _entry: next(following)
 
 
 def rows(shown: Iterable[Shown], entries: Iterable[Entry]) -> list[Row]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.directory import unreachable
+from ckpt_tui.core.errors import NotACheckpoint
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import natural_key
 from ckpt_tui.formats.entries import Entry, Kind
@@ -19,6 +20,8 @@ _HEAD = 512
 _USTAR = slice(257, 262)
 _IMAGES = re.compile(rb"(blobs/|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64})")
 """First member of an OCI layout in an archive, or of what `docker save` writes."""
+_ARCHIVE_NAMES = (".tar", ".tar.zst", ".tar.gz", ".tgz")
+"""Ends of names of which a file is expected to be an archive."""
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 _MARKS = (
@@ -89,8 +92,12 @@ def _listed(name: str, path: str, found: os.stat_result) -> Entry | None:
         return None
     head = _head(path)
     compression = sniff(head)
+    problem = None
     if compression == "plain" and head[_USTAR] != b"ustar":
-        return None
+        if not name.endswith(_ARCHIVE_NAMES):
+            return None
+        state = "is not a tar archive" if found.st_size else "is empty"
+        problem = NotACheckpoint(f"{name} {state}.")
     return Entry(
         Kind.IMAGE_ARCHIVE if _IMAGES.match(head.removeprefix(b"./")) else Kind.ARCHIVE,
         name,
@@ -99,6 +106,7 @@ def _listed(name: str, path: str, found: os.stat_result) -> Entry | None:
         compression=compression,
         size=found.st_size,
         created=created,
+        problem=problem,
     )
 
 
