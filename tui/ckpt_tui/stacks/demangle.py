@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ckpt_tui.stacks.itanium import OddName, demangled_cpp
+from ckpt_tui.stacks.itanium import demangled_cpp
+from ckpt_tui.stacks.mangled import OddName
 from ckpt_tui.stacks.rust import demangled_rust
 
 MAX_NAME = 4096

@@ -16,19 +16,7 @@ from ckpt_tui.stacks.itanium_codes import (
     STANDARD,
     SUFFIXES,
 )
-
-MAX_DEPTH = 128
-"""Types and names within each other."""
-
-MAX_TEXT = 1 << 16
-"""Characters of a type: substitutions can double it with every few letters."""
-
-MAX_STEPS = 20_000
-"""Types and names of one symbol."""
-
-
-class OddName(ValueError):
-    """A name that is not in the part of the grammar that is read here."""
+from ckpt_tui.stacks.mangled import MAX_DEPTH, MAX_TEXT, Letters, OddName
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +63,9 @@ def demangled_cpp(name: str) -> str:
     return f"{text} [clone .{clone}]" if dot else text
 
 
-class _Reader:
+class _Reader(Letters):
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
+        super().__init__(text)
         self._known: list[_Type] = []
         """Candidates of substitutions."""
         self._arguments: list[_Argument] = []
@@ -86,41 +73,21 @@ class _Reader:
         self._pack: int | None = None
         """Which one of a pack is being read."""
         self._pack_size = 0
-        self._depth = self._steps = 0
-
-    @property
-    def is_done(self) -> bool:
-        return self._at >= len(self._text)
-
-    def _peek(self, size: int = 1) -> str:
-        return self._text[self._at : self._at + size]
-
-    def _take(self, text: str) -> bool:
-        if self._text.startswith(text, self._at):
-            self._at += len(text)
-            return True
-        return False
-
-    def _expect(self, text: str) -> None:
-        if not self._take(text):
-            raise OddName(text)
 
     def _number(self) -> int:
-        start = self._at
-        while self._peek().isdecimal() and self._at - start < 9:
-            self._at += 1
-        if start == self._at:
+        digits = self.digits()
+        if not digits:
             raise OddName("number")
-        return int(self._text[start : self._at])
+        return int(digits)
 
     def _sequence(self, base: int = 10) -> int:
         """Read a number and `_`; without digits it is 0, else one more than it says."""
-        end = self._text.find("_", self._at, self._at + 8)
-        digits = self._text[self._at : end]
+        end = self.text.find("_", self.at, self.at + 8)
+        digits = self.text[self.at : end]
         allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:base]
         if end < 0 or digits.strip(allowed):
             raise OddName("sequence")
-        self._at = end + 1
+        self.at = end + 1
         return int(digits, base) + 1 if digits else 0
 
     def _add(self, one: _Type) -> _Type:
@@ -129,25 +96,20 @@ class _Reader:
         self._known.append(one)
         return one
 
-    def _within(self) -> None:
-        self._steps += 1
-        if self._depth > MAX_DEPTH or self._steps > MAX_STEPS:
-            raise OddName("deep")
-
     def encoding(self) -> str:
         """Read a function with its parameters, or a variable."""
         for mark, meaning in SPECIAL.items():
-            if self._take(mark):
+            if self.take(mark):
                 return meaning + self.type().text
         for mark, meaning in OF_NAMES.items():
-            if self._take(mark):
+            if self.take(mark):
                 return meaning + self._name().text
-        if self._take("GTt"):
+        if self.take("GTt"):
             return f"transaction clone for {self.encoding()}"
-        if self._peek(2) in ("Th", "Tv"):
+        if self.peek(2) in ("Th", "Tv"):
             return self._thunk()
         name = self._name()
-        if self.is_done or self._peek() == "E":
+        if self.is_done or self.peek() == "E":
             return name.text
         result = None
         if name.has_arguments and not name.has_no_return:
@@ -159,90 +121,90 @@ class _Reader:
         return f"{result.before}{space}{text}{result.after}"
 
     def _thunk(self) -> str:
-        kind = "virtual" if self._take("Tv") else "non-virtual"
-        self._take("Th")
+        kind = "virtual" if self.take("Tv") else "non-virtual"
+        self.take("Th")
         for _ in range(2 if kind == "virtual" else 1):
-            self._take("n")
+            self.take("n")
             self._number()
-            self._expect("_")
+            self.expect("_")
         return f"{kind} thunk to {self.encoding()}"
 
     def _parameters(self) -> str:
         found = []
-        while not self.is_done and self._peek() not in ("E", "."):
+        while not self.is_done and self.peek() not in ("E", "."):
             found.append(self.type().text)
         return ", ".join(one for one in found if one) if found != ["void"] else ""
 
     def _name(self) -> _Name:
-        self._depth += 1
-        self._within()
+        self.depth += 1
+        self.step()
         try:
-            if self._take("N"):
+            if self.take("N"):
                 return self._nested()
-            if self._take("Z"):
+            if self.take("Z"):
                 return self._local()
             name = self._unscoped()
         finally:
-            self._depth -= 1
+            self.depth -= 1
         return name
 
     def _unscoped(self) -> _Name:
-        if self._peek() == "S" and self._peek(2) != "St":
+        if self.peek() == "S" and self.peek(2) != "St":
             name = _Name(self._substitution().text)
         else:
-            prefix = "std::" if self._take("St") else ""
+            prefix = "std::" if self.take("St") else ""
             name = self._unqualified("")
             name.text = prefix + name.text
-            if self._peek() == "I":
+            if self.peek() == "I":
                 self._add(_Type(name.text))
-        if self._peek() == "I":
+        if self.peek() == "I":
             name.text += self._template_arguments()
             name.has_arguments = True
         return name
 
     def _local(self) -> _Name:
         outer = self.encoding()
-        self._expect("E")
-        if self._take("s"):
+        self.expect("E")
+        if self.take("s"):
             self._discriminator()
             return _Name(f"{outer}::string literal")
-        if self._take("d"):
+        if self.take("d"):
             self._sequence()
         name = self._name()
         self._discriminator()
         return replace(name, text=f"{outer}::{name.text}")
 
     def _discriminator(self) -> None:
-        if self._peek(2) == "__":
-            self._at += 2
+        if self.peek(2) == "__":
+            self.at += 2
             self._number()
-            self._expect("_")
-        elif self._take("_"):
-            self._at += 1
+            self.expect("_")
+        elif self.take("_"):
+            self.at += 1
 
     def _nested(self) -> _Name:
         qualifiers = ""
         for mark, word in (("r", " restrict"), ("V", " volatile"), ("K", " const")):
-            qualifiers += word * self._take(mark)
-        qualifiers += " &" * self._take("R") + " &&" * self._take("O")
+            qualifiers += word * self.take(mark)
+        qualifiers += " &" * self.take("R") + " &&" * self.take("O")
         name = _Name("")
         is_new = False
-        while not self._take("E"):
-            self._within()
+        while not self.take("E"):
+            self.step()
             if is_new:
                 self._add(_Type(name.text))
             is_new = True
-            if self._peek() == "I":
+            if self.peek() == "I":
                 name.text += " " * name.text.endswith("<") + self._template_arguments()
                 name.has_arguments = True
-            elif self._peek() == "S":
+            elif self.peek() == "S":
                 is_new = False
-                text = "std" if self._take("St") else self._substitution().text
+                text = "std" if self.take("St") else self._substitution().text
                 name = _Name(text, text.partition("<")[0].rpartition("::")[2])
-            elif self._peek() == "T":
+            elif self.peek() == "T":
                 name = _Name(self._template_parameter().text)
             else:
-                self._take("M")
+                self.take("M")
                 last = self._unqualified(name.base)
                 last.text = f"{name.text}::{last.text}" if name.text else last.text
                 name = last
@@ -251,29 +213,29 @@ class _Reader:
 
     def _unqualified(self, base: str) -> _Name:
         """Read the last part of a name; `base` is what constructors here are called."""
-        self._take("L")
-        head = self._peek()
+        self.take("L")
+        head = self.peek()
         if head.isdecimal():
             text = self._source_name()
-        elif head == "C" and self._peek(2)[1:] in tuple("12345"):
-            self._at += 2
+        elif head == "C" and self.peek(2)[1:] in tuple("12345"):
+            self.at += 2
             return _Name(base, base, has_no_return=True)
-        elif head == "D" and self._peek(2)[1:] in tuple("0124 5"):
-            self._at += 2
+        elif head == "D" and self.peek(2)[1:] in tuple("0124 5"):
+            self.at += 2
             return _Name(f"~{base}", base, has_no_return=True)
-        elif self._take("Ul"):
+        elif self.take("Ul"):
             return self._unnamed(f"{{lambda({self._lambda_parameters()})#")
-        elif self._take("Ut"):
+        elif self.take("Ut"):
             return self._unnamed("{unnamed type#")
         else:
             return self._operator()
-        while self._take("B"):
+        while self.take("B"):
             text += f"[abi:{self._source_name()}]"
         return _Name(text, text)
 
     def _lambda_parameters(self) -> str:
         found = self._parameters()
-        self._expect("E")
+        self.expect("E")
         return found
 
     def _unnamed(self, text: str) -> _Name:
@@ -282,15 +244,15 @@ class _Reader:
 
     def _source_name(self) -> str:
         size = self._number()
-        text = self._peek(size)
+        text = self.peek(size)
         if len(text) < size or not size:
             raise OddName("source name")
-        self._at += size
+        self.at += size
         return "(anonymous namespace)" if text.startswith("_GLOBAL__N") else text
 
     def _operator(self) -> _Name:
-        mark = self._peek(2)
-        self._at += 2
+        mark = self.peek(2)
+        self.at += 2
         if mark == "cv":
             return _Name(f"operator {self.type().text}", has_no_return=True)
         if mark == "li":
@@ -300,9 +262,9 @@ class _Reader:
         return _Name(f"operator{OPERATORS[mark]}")
 
     def _template_arguments(self) -> str:
-        self._expect("I")
+        self.expect("I")
         found: list[_Argument] = []
-        while not self._take("E"):
+        while not self.take("E"):
             found.append(self._template_argument())
         self._arguments = found
         flat = [each for one in found for each in ([one] if isinstance(one, _Type) else one)]
@@ -310,30 +272,30 @@ class _Reader:
         return f"<{inside} >" if inside.endswith(">") else f"<{inside}>"
 
     def _template_argument(self) -> _Argument:
-        if self._take("J"):
+        if self.take("J"):
             found: list[_Type] = []
-            while not self._take("E"):
+            while not self.take("E"):
                 one = self._template_argument()
                 found.extend([one] if isinstance(one, _Type) else one)
             return found
         kept = self._arguments
         try:
-            return _Type(self._literal()) if self._take("L") else self.type()
+            return _Type(self._literal()) if self.take("L") else self.type()
         finally:
             self._arguments = kept
 
     def _literal(self) -> str:
-        if self._take("_Z"):
+        if self.take("_Z"):
             text = self.encoding()
-            self._expect("E")
+            self.expect("E")
             return text
-        mark = self._peek()
+        mark = self.peek()
         kind = self.type().text
-        end = self._text.find("E", self._at)
-        value = self._text[self._at : end].replace("n", "-", 1)
+        end = self.text.find("E", self.at)
+        value = self.text[self.at : end].replace("n", "-", 1)
         if end < 0 or not value.removeprefix("-").isdecimal():
             raise OddName("literal")
-        self._at = end + 1
+        self.at = end + 1
         if mark == "b":
             return {"0": "false", "1": "true"}.get(value, value)
         return (
@@ -343,7 +305,7 @@ class _Reader:
         )
 
     def _template_parameter(self) -> _Type:
-        self._expect("T")
+        self.expect("T")
         number = self._sequence()
         if number >= len(self._arguments):
             raise OddName("parameter")
@@ -356,11 +318,11 @@ class _Reader:
         return found[self._pack] if self._pack < len(found) else _Type("")
 
     def _substitution(self) -> _Type:
-        self._expect("S")
-        mark = self._peek()
+        self.expect("S")
+        mark = self.peek()
         if mark in STANDARD and mark:
-            self._at += 1
-            if mark == "s" and self._peek() in ("C", "D"):
+            self.at += 1
+            if mark == "s" and self.peek() in ("C", "D"):
                 return _Type(
                     "std::basic_string<char, std::char_traits<char>, std::allocator<char> >"
                 )
@@ -372,21 +334,21 @@ class _Reader:
 
     def type(self) -> _Type:
         """Read a type."""
-        self._depth += 1
-        self._within()
+        self.depth += 1
+        self.step()
         try:
-            mark = self._peek(2) if self._peek() == "D" else self._peek()
+            mark = self.peek(2) if self.peek() == "D" else self.peek()
             if mark in BUILTIN:
-                self._at += len(mark)
+                self.at += len(mark)
                 return _Type(BUILTIN[mark])
             if mark == "Dp":
                 return self._expansion()
-            if mark == "S" and self._peek(2) != "St":
+            if mark == "S" and self.peek(2) != "St":
                 found = self._substitution()
-                return self._with_arguments(found) if self._peek() == "I" else found
+                return self._with_arguments(found) if self.peek() == "I" else found
             return self._add(self._compound(mark))
         finally:
-            self._depth -= 1
+            self.depth -= 1
 
     def _with_arguments(self, found: _Type) -> _Type:
         kept = self._arguments
@@ -408,11 +370,11 @@ class _Reader:
             "M": self._member_pointer,
         }
         if mark in readers:
-            self._at += len(mark)
+            self.at += len(mark)
             return readers[mark]()
         if mark == "T":
             found = self._template_parameter()
-            return self._with_arguments(self._add(found)) if self._peek() == "I" else found
+            return self._with_arguments(self._add(found)) if self.peek() == "I" else found
         if mark and (mark in "NZS" or mark.isdecimal()):
             kept = self._arguments
             name = self._name()
@@ -438,19 +400,19 @@ class _Reader:
         return replace(inner, before=inner.before + word)
 
     def _function(self) -> _Type:
-        self._take("F")
-        self._take("Y")
+        self.take("F")
+        self.take("Y")
         result = self.type()
         parameters = self._parameters()
-        self._expect("E")
+        self.expect("E")
         return _Type(f"{result.before} ", f"({parameters}){result.after}", True)
 
     def _array(self) -> _Type:
-        if self._peek() == "T":  # the size is one that the template was given
+        if self.peek() == "T":  # the size is one that the template was given
             size = self._template_parameter().text
         else:
-            size = "" if self._peek() == "_" else str(self._number())
-        self._expect("_")
+            size = "" if self.peek() == "_" else str(self._number())
+        self.expect("_")
         inner = self.type()
         return _Type(inner.before, f" [{size}]{inner.after.removeprefix(' ')}", True)
 
@@ -462,13 +424,13 @@ class _Reader:
 
     def _expansion(self) -> _Type:
         """Read a type once for each one of the pack in it."""
-        self._expect("Dp")
-        start, outer = self._at, self._pack
+        self.expect("Dp")
+        start, outer = self.at, self._pack
         self._pack, self._pack_size = 0, -1
         found = [self.type().text]
         known = len(self._known)
         for number in range(1, min(self._pack_size, MAX_DEPTH)):
-            self._at, self._pack = start, number
+            self.at, self._pack = start, number
             found.append(self.type().text)
             del self._known[known:]
         is_empty = self._pack_size == 0

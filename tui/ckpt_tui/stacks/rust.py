@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ckpt_tui.stacks.rust_v0 import demangled_v0
+
 HASH = 17
 """Characters of the last part of a legacy name: h and 16 hexadecimal digits."""
 
@@ -11,7 +13,13 @@ ESCAPES = {
 
 
 def demangled_rust(name: str) -> str:
-    """Return the path of a function without its hash; empty where the name is not of Rust."""
+    """Return the path of a function without its hash; empty where the name is not of Rust.
+
+    Raises:
+        OddName: it is one of Rust, but not in a way that is read here.
+    """
+    if name.startswith("_R"):
+        return demangled_v0(name[2:].partition(".")[0])
     body, _, _ = name.partition(".llvm.")
     if body.startswith("_ZN") and body.endswith("E"):
         return _legacy(body[3:-1])
