@@ -72,17 +72,21 @@ def small_elf(
     symbols: Mapping[str, tuple[int, int]] | None = None,
     build_id: bytes = b"",
     change: Mapping[int, bytes] | None = None,
+    more: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Return an ELF file with code, .eh_frame, .symtab (name to address and size) and a build id.
 
-    `change` overwrites bytes at the end.
+    `more` sections follow at `BASE + 0x9000`, 4 KiB each; `change` overwrites bytes at the end.
     """
+    more = more or {}
     names, table = b"\0", bytes(24)
     for name, (address, size) in (symbols or {}).items():
         table += struct.pack("<IBBHQQ", len(names), 0x12, 0, 1, address, size)
         names += name.encode() + b"\0"
     note = struct.pack("<III", 4, len(build_id), 3) + b"GNU\0" + build_id
     texts = b"\0.eh_frame\0.symtab\0.strtab\0.shstrtab\0"
+    texts += b"".join(name.encode() + b"\0" for name in more)
+    size = 0x9000 + 0x1000 * len(more)
     parts = {0x2000: frames, 0x4000: table, 0x5000: names, 0x6000: texts, 0x7000: note}
     sections = [
         (0, 0, 0, 0, 0, 0),
@@ -91,15 +95,35 @@ def small_elf(
         (texts.index(b".strtab"), 3, 0, 0x5000, len(names), 0),
         (texts.index(b".shstrtab"), 3, 0, 0x6000, len(texts), 0),
     ]
+    for number, (name, contents) in enumerate(more.items()):
+        parts[0x9000 + 0x1000 * number] = contents
+        where = texts.index(name.encode() + b"\0")
+        place = 0x9000 + 0x1000 * number
+        sections.append((where, 1, BASE + place, place, len(contents), 0))
     parts[0x8000] = b"".join(
-        struct.pack("<IIQQQQIIQQ", name, kind, 0, at, place, size, link, 0, 1, 0)
-        for name, kind, at, place, size, link in sections
+        struct.pack("<IIQQQQIIQQ", name, kind, 0, at, place, length, link, 0, 1, 0)
+        for name, kind, at, place, length, link in sections
     )
-    parts[64] = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, 0x9000, 0x9000, 0x1000)
+    parts[64] = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x1000)
     parts[64] += struct.pack("<IIQQQQQQ", 4, 4, 0x7000, 0, 0, len(note), len(note), 4)
-    head = (b"\x7fELF\2\1\1".ljust(16, b"\0"), 2, 62, 1, CODE, 64, 0x8000, 0, 64, 56, 2, 64, 5, 4)
+    head = (
+        b"\x7fELF\2\1\1".ljust(16, b"\0"),
+        2,
+        62,
+        1,
+        CODE,
+        64,
+        0x8000,
+        0,
+        64,
+        56,
+        2,
+        64,
+        len(sections),
+        4,
+    )
     parts[0] = struct.pack("<16sHHIQQQIHHHHHH", *head)
-    data = bytearray(0x9000)
+    data = bytearray(size)
     for place, piece in (*parts.items(), *(change or {}).items()):
         data[place : place + len(piece)] = piece
     return bytes(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,20 @@ def test_registers_that_lead_nowhere_end_the_stack(
     (thread,) = document(capsys, folder, str(BASE))["processes"][0]["threads"]
     assert [frame["address"] for frame in thread["frames"]] == [0x10]
     assert thread["note"] == "0x10 is not code."
+
+
+def test_a_guard_within_a_stack_does_not_hide_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """glibc 2.42 and later guard the stacks of threads so."""
+    folder = copied("counter", tmp_path)
+
+    def guard(message: Any) -> None:
+        place = message.mm_start_stack
+        one = message.vmas.add()
+        one.CopyFrom(next(vma for vma in message.vmas if vma.start <= place < vma.end))
+        one.end, one.status = one.start + 4096, 0x10000
+
+    rewrite(folder / "mm-1.img", first(guard))
+    shell = document(capsys, folder, str(BASE))["processes"][0]
+    assert [frame["address"] for frame in shell["threads"][0]["frames"][:4]] == GDB

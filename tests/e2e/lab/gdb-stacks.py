@@ -12,7 +12,8 @@ for thread in gdb.selected_inferior().threads():
     thread.switch()
     frames, frame = [], gdb.newest_frame()
     while frame is not None and len(frames) < MAX_FRAMES:
-        frames.append([frame.pc(), frame.name() or ""])
+        if frame.type() != gdb.INLINE_FRAME:
+            frames.append([frame.pc(), frame.name() or ""])
         try:
             frame = frame.older()
         except gdb.error:

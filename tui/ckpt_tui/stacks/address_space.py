@@ -37,7 +37,9 @@ class AddressSpace:
     def __init__(self, reader: MemoryReader, regions: Sequence[Region], file_of: FileOf) -> None:
         self._reader = reader
         self._file_of = file_of
-        self.regions = sorted((r for r in regions if r.start < r.end), key=lambda r: r.start)
+        # a guard lies within the region that it guards (MADV_GUARD_INSTALL, Linux 6.13)
+        real = (r for r in regions if r.start < r.end and r.kind != "guard")
+        self.regions = sorted(real, key=lambda r: r.start)
         self._starts = [region.start for region in self.regions]
         self._memories: dict[int, tuple[Memory | None, int]] = {}
         """Of regions, by their start."""

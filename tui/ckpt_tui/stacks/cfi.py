@@ -50,6 +50,8 @@ class Row:
     """The caller was interrupted and did not call."""
     is_signed: bool = False
     """The return address carries a pointer authentication code (aarch64)."""
+    how: str = "table"
+    """Which kind of table it is of: `table`, or `Go`."""
 
     def copy(self) -> Row:
         """Return one that can be changed without this."""

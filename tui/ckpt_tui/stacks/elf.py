@@ -149,13 +149,14 @@ class ElfFile:
 
     @cached_property
     def build_id(self) -> bytes:
-        """The GNU build id; empty for none."""
+        """The GNU build id; empty for none. Go's linker names it in no segment."""
         for one in self.segments:
             if one.kind == PT_NOTE:
                 notes = self.window.read(one.offset, min(one.file_size, MAX_NOTES))
                 if found := build_id_in(notes):
                     return found
-        return b""
+        section = self.sections.get(".note.gnu.build-id")
+        return build_id_in(self.contents(section)[:MAX_NOTES])
 
 
 def build_id_in(notes: bytes, order: str = "<") -> bytes:

@@ -17,9 +17,10 @@ from ckpt_tui.checkpoint.validated import ValidatedFile
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.stacks.address_space import AddressSpace, CachedWindow, MappedWindow
-from ckpt_tui.stacks.cfi import FrameTable
+from ckpt_tui.stacks.cfi import FrameTable, Row
 from ckpt_tui.stacks.elf import ElfFile, NotElf
-from ckpt_tui.stacks.symbols import SymbolTable
+from ckpt_tui.stacks.go_table import GoTable, go_table
+from ckpt_tui.stacks.symbols import Symbol, SymbolTable
 
 MAX_LINKS = 8
 """Hard links followed to a file."""
@@ -110,14 +111,39 @@ class Module:
     """What its addresses were moved by."""
 
     @cached_property
-    def frames(self) -> FrameTable | None:
-        """Its unwinding table."""
+    def _frames(self) -> FrameTable | None:
         return FrameTable(self.elf) if self.elf else None
 
     @cached_property
-    def symbols(self) -> SymbolTable | None:
-        """Its functions."""
+    def _symbols(self) -> SymbolTable | None:
         return SymbolTable(self.elf) if self.elf else None
+
+    @cached_property
+    def _go(self) -> GoTable | None:
+        return go_table(self.elf) if self.elf else None
+
+    def function_at(self, place: int) -> Symbol | None:
+        """Return the function at an address before it was moved, None where no symbol says so.
+
+        Raises:
+            CkptError: the file cannot be read.
+        """
+        found = self._go.function_at(place) if self._go else None
+        if found is None and self._symbols:
+            found = self._symbols.at(place)
+        return found
+
+    def row(self, place: int, *, is_innermost: bool) -> Row | None:
+        """Return how to unwind from an address before it was moved, None without an entry for it.
+
+        Raises:
+            BadTable: the entry contradicts itself.
+            CkptError: the file cannot be read.
+        """
+        found = self._go.row(place, is_innermost=is_innermost) if self._go else None
+        if found is None and self._frames:
+            found = self._frames.row(place)
+        return found
 
 
 class Modules:

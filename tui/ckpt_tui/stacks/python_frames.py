@@ -41,6 +41,8 @@ class PythonFrame:
     line: int | None
     is_entry: bool
     """C called it: the frame outside of it is of C."""
+    entry: int = 0
+    """Where on the stack that C function says so (3.12 and later), 0 where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class _Reader:
             if found is not None:
                 frames.append(found)
             elif frames:  # a shim: C called what is inside of it
-                frames[-1] = replace(frames[-1], is_entry=True)
+                frames[-1] = replace(frames[-1], is_entry=True, entry=frame)
             frame = self._pointer(frame, layout.previous)
         return PythonThread(
             self._memory.word(thread + layout.thread_id) or 0,
@@ -227,11 +229,11 @@ class _Reader:
         if raw is None or not length:
             return ""
         state = int.from_bytes(raw, "little")
-        # since 3.14 the lower half says how it is interned
-        shift = 16 if layout.version >= (3, 14) and state >> 16 else 2
-        size, is_compact, is_ascii = state >> shift & 7, state >> shift + 3 & 1, state >> shift + 4
-        if size not in (1, 2, 4) or not is_compact:
+        # two bits say how it is interned, or a byte or two where there is no GIL; kinds follow
+        shift = next((n for n in (2, 8, 16) if state >> n & 15 in (9, 10, 12)), None)
+        if shift is None:
             return ""
+        size, is_ascii = state >> shift & 7, state >> shift + 4
         start = address + (layout.ascii_size if is_ascii & 1 else layout.compact_size)
         data = self._memory.read(start, size * min(length, MAX_TEXT))
         encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[size]

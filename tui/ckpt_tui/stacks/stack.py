@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,46 +19,13 @@ from ckpt_tui.stacks.address_space import AddressSpace
 from ckpt_tui.stacks.core_file import task_of
 from ckpt_tui.stacks.core_notes import Task
 from ckpt_tui.stacks.demangle import demangled
+from ckpt_tui.stacks.frame import Frame, woven
 from ckpt_tui.stacks.modules import Modules, RootFiles
-from ckpt_tui.stacks.python_frames import PythonFrame, read_python
+from ckpt_tui.stacks.python_frames import read_python
 from ckpt_tui.stacks.unwind import RawFrame, Unwinder
-
-C_LIBRARY = ("libc.so", "libc-", "libpthread", "ld-", "[vdso]")
-"""Starts of the names of what nearly every thread waits in."""
-
 
 OUTERMOST = frozenset({"_start", "clone", "__clone", "clone3", "__clone3", "runtime.goexit"})
 """Functions without a caller, some of which do not say so in their tables."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One call that had not returned."""
-
-    kind: str
-    """`native`, `python`, or `signal` for the kernel's call of a signal handler."""
-    address: int | None
-    """Where the process goes on; None in Python."""
-    function: str
-    """Name, demangled; empty where no symbol is at hand."""
-    offset: int | None
-    """Bytes from the start of the function."""
-    module: str
-    """File that the code is in, or `[vdso]`; of Python the source file."""
-    module_offset: int | None
-    """Address in the module, before it was moved."""
-    how: str
-    """How this frame was found: `registers`, `table`, `signal`, `frame pointer`, `prologue`, `Go`,
-    or `scan`, which is a guess."""
-    line: int | None = None
-    """Line of the source file, in Python."""
-    symbol: str = ""
-    """Name as it is in the file, where it was demangled."""
-
-    @property
-    def is_guess(self) -> bool:
-        """Whether the word on the stack that led here may be old."""
-        return self.how == "scan"
 
 
 NOWHERE = Frame("native", None, "", None, "", None, "")
@@ -79,10 +46,11 @@ class ThreadStack:
 
     @property
     def where(self) -> str:
-        """The innermost named function: of Python, else outside of the C library, else any."""
+        """The innermost named function: of Python, else outside of the libraries of C and Go, else
+        any."""
         named = [frame for frame in self.frames if frame.function]
         python = (one for one in named if one.kind == "python")
-        own = (one for one in named if not one.module.rpartition("/")[2].startswith(C_LIBRARY))
+        own = (one for one in named if not one.is_in_library)
         return next(python, next(own, named[0] if named else NOWHERE)).function
 
 
@@ -144,17 +112,14 @@ class _Process:
         for tid, core in self._task.cores:
             native = list(self._frames(core, progress))
             thread = known[tid]
-            is_end = native and native[-1].function in OUTERMOST
+            is_end = native and native[-1][0].function in OUTERMOST
             notes = ["" if is_end else self._unwinder.note]
             found = python.of(tid, _thread_pointer(core)) if python else None
-            if found is not None:
-                native = list(_woven(native, found.frames))
-                notes.append(found.note)
+            frames = tuple(woven(native, found.frames if found else ()))
+            notes.append(found.note if found else "")
             note = " ".join(filter(None, notes))
             has_gil = found is not None and found.has_gil
-            threads.append(
-                ThreadStack(tid, thread.comm, thread.blocked_in, tuple(native), note, has_gil)
-            )
+            threads.append(ThreadStack(tid, thread.comm, thread.blocked_in, frames, note, has_gil))
             progress.tick(1)
         return ProcessStacks(
             process.pid,
@@ -165,11 +130,13 @@ class _Process:
             ".".join(map(str, python.version)) if python else "",
         )
 
-    def _frames(self, core: Any, progress: Progress) -> Iterator[Frame]:
+    def _frames(self, core: Any, progress: Progress) -> Iterator[tuple[Frame, range]]:
+        """Yield the frames, and where on the stack each is."""
         how = "registers"
         for raw in self._unwinder.walk(registers(core)):
             progress.tick(0)
-            yield self._named(raw, how)
+            start = raw.registers.get(self._task.machine.stack_pointer, 0)
+            yield self._named(raw, how), range(start, max(raw.cfa, start))
             how = raw.how
 
     def _named(self, raw: RawFrame, how: str) -> Frame:
@@ -180,7 +147,7 @@ class _Process:
         # a call may be the last instruction of its function
         place = raw.pc - module.bias - (0 if raw.is_exact or raw.is_signal else 1)
         try:
-            symbol = module.symbols.at(place) if module.symbols else None
+            symbol = module.function_at(place)
         except CkptError:
             symbol = None
         inside = raw.pc - module.bias
@@ -199,30 +166,8 @@ class _Process:
         )
 
 
-EVALUATES = "_PyEval_EvalFrame"
-"""Start of the names of the C function that runs Python functions."""
-
-
 def _thread_pointer(core: Any) -> int:
     """Return what the thread's own memory is found by."""
     if core.HasField("ti_aarch64"):
         return int(core.ti_aarch64.tls)
     return registers(core).get("fs_base", 0)
-
-
-def _woven(native: Sequence[Frame], python: Sequence[PythonFrame]) -> Iterator[Frame]:
-    """Put Python frames before the C function that runs them, all that it runs at once: it goes on
-    to the next by itself where one Python function calls another."""
-    rest = iter(python)
-    for frame in native:
-        if frame.function.startswith(EVALUATES):
-            for one in rest:
-                yield _of_python(one)
-                if one.is_entry:
-                    break
-        yield frame
-    yield from map(_of_python, rest)
-
-
-def _of_python(one: PythonFrame) -> Frame:
-    return Frame("python", None, one.function, None, one.file, None, "Python", one.line)

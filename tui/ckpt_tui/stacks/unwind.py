@@ -66,7 +66,7 @@ class Unwinder:
         self._modules = modules
         self._machine = machine
         self._restorers = frozenset(restorers)
-        self._rows: dict[int, Row | None] = {}
+        self._rows: dict[tuple[int, bool], Row | None] = {}
         self.note = ""
         """Why the last walk ended early, one sentence."""
 
@@ -109,8 +109,8 @@ class Unwinder:
                 return self._called_nothing(registers, pc)
             raise Stop(f"{pc:#x} is not code.")
         module = self._modules.at(pc)
-        row = self._row(module, pc if is_exact else pc - 1)
-        if self._is_restorer(pc) and (row is None or row.is_signal):
+        row = self._row(module, pc if is_exact else pc - 1, is_first)
+        if self._is_restorer(pc) and (row is None or row.is_signal or row.how == "Go"):
             return self._interrupted(sp)
         if row is not None:
             return self._by_row(row, registers)
@@ -119,12 +119,13 @@ class Unwinder:
             raise Stop(f"The caller of {pc:#x} was not found.")
         return Caller(self._stripped(found[0]), found[1])
 
-    def _row(self, module: Module | None, pc: int) -> Row | None:
-        if module is None or module.frames is None:
+    def _row(self, module: Module | None, pc: int, is_first: bool) -> Row | None:
+        if module is None:
             return None
-        if pc not in self._rows:
-            self._rows[pc] = module.frames.row((pc - module.bias) & MASK)
-        return self._rows[pc]
+        key = pc, is_first
+        if key not in self._rows:
+            self._rows[key] = module.row((pc - module.bias) & MASK, is_innermost=is_first)
+        return self._rows[key]
 
     def _by_row(self, row: Row, registers: Registers) -> Caller:
         """Return the caller as a row of an unwinding table tells it."""
@@ -157,7 +158,7 @@ class Unwinder:
             raise BadTable("it does not say where the return address is")
         if machine.program_counter not in found:
             raise BadTable("the return address is not at hand")
-        return Caller(self._stripped(found), "table", row.is_signal)
+        return Caller(self._stripped(found), row.how, row.is_signal)
 
     def _restored(self, rule: Rule, name: str, registers: Registers, cfa: int) -> int | None:
         kind, value = rule

@@ -47,8 +47,7 @@ def caller_without_table(
 
 
 def _function_start(module: Module | None, pc: int) -> int | None:
-    symbols = module.symbols if module else None
-    symbol = symbols.at(pc - module.bias) if symbols and module else None
+    symbol = module.function_at(pc - module.bias) if module else None
     return symbol.address + module.bias if symbol and module else None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_tui.core.text import printable
-from ckpt_tui.stacks.stack import Frame, ThreadStack
+from ckpt_tui.stacks.frame import Frame
+from ckpt_tui.stacks.stack import ThreadStack
 
 
 def thread_title(thread: ThreadStack) -> str:
