@@ -8,9 +8,11 @@ from typing import Any, Literal
 Kind = Literal[
     "process",
     "thread",
+    "frame",
     "file",
     "socket",
     "region",
+    "address",
     "mount",
     "namespace",
     "cgroup",
@@ -33,6 +35,9 @@ class Ref:
         if self.kind == "region":
             pid, start = self.ids
             return f"region:{pid}:{start:x}"
+        if self.kind == "address":
+            pid, address = self.ids
+            return f"address:{pid}:{address:x}"
         return ":".join(map(str, (self.kind, *self.ids)))
 
     @classmethod
@@ -44,6 +49,11 @@ class Ref:
     def thread(cls, pid: int, tid: int) -> Ref:
         """Refer to a thread of a process."""
         return cls("thread", (pid, tid))
+
+    @classmethod
+    def frame(cls, pid: int, tid: int, number: int) -> Ref:
+        """Refer to a frame of a thread's stack; the innermost is 0."""
+        return cls("frame", (pid, tid, number))
 
     @classmethod
     def file(cls, pid: int, fd: int) -> Ref:
@@ -59,6 +69,11 @@ class Ref:
     def region(cls, pid: int, start: int) -> Ref:
         """Refer to a mapping of a process by its first address."""
         return cls("region", (pid, start))
+
+    @classmethod
+    def address(cls, pid: int, address: int) -> Ref:
+        """Refer to a byte in the memory of a process."""
+        return cls("address", (pid, address))
 
     @classmethod
     def mount(cls, namespace: int, mount_id: int) -> Ref:

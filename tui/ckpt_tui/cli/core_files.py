@@ -10,10 +10,10 @@ from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_json
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.saving import new_file
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.stacks.core_file import CoreFile, plan_core, write_core
+from ckpt_tui.stacks.core_file import CoreFile
+from ckpt_tui.stacks.of_checkpoint import save_core
 
 
 def core(target: str, pid: int | None, output: str, *, every: bool, as_json: bool) -> None:
@@ -69,9 +69,7 @@ def _write(
     opened: OpenCheckpoint, checkpoint: Checkpoint, pid: int, path: str, progress: Progress
 ) -> dict[str, Any]:
     """Write one core file, and return what was written."""
-    plan = plan_core(opened.images, opened.memory, checkpoint, pid, progress)
-    with new_file(path) as file:
-        write_core(plan, opened.images, opened.memory, file, progress)
+    plan = save_core(opened, checkpoint, pid, path, progress)
     _tell(plan, path)
     return {
         "pid": pid,

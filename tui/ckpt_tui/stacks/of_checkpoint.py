@@ -1,4 +1,4 @@
-"""The stacks of several processes of an opened checkpoint, one after another."""
+"""Stacks and core files of the processes of an opened checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from ckpt_tui.archive.tree import Tree
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.saving import new_file
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.stacks.core_file import CoreFile, plan_core, write_core
 from ckpt_tui.stacks.stack import ProcessStacks, process_stacks, root_files
 
 Found = ProcessStacks | CkptError
@@ -47,3 +49,19 @@ def read_stacks(
                 )
             except CkptError as error:
                 yield pid, error
+
+
+def save_core(
+    opened: OpenCheckpoint, checkpoint: Checkpoint, pid: int, path: str, progress: Progress
+) -> CoreFile:
+    """Write the core file of a process to `path`, which must not be there; return what is in it.
+
+    Raises:
+        UsageError: there is no such process.
+        CkptError: it has no memory, or the file cannot be written; nothing is left behind.
+        Cancelled: the caller gave up; nothing is left behind.
+    """
+    plan = plan_core(opened.images, opened.memory, checkpoint, pid, progress)
+    with new_file(path) as file:
+        write_core(plan, opened.images, opened.memory, file, progress)
+    return plan

@@ -98,6 +98,8 @@ COMMANDS: tuple[Command, ...] = (
             "address"),
     Command("save", "w", "save", "Save the bytes", "Write what is under the cursor to a file.",
             "save"),
+    Command("core", "K", "write_core", "Write a core file",
+            "The memory of a process, for gdb or lldb."),
     Command("hex", "x", "toggle_hex", "Text or bytes", "Show the other of the two.",
             "text or bytes"),
     Command("go-to", "g", "go_to", "Go to", "Follow a link to what it names.",

@@ -86,16 +86,20 @@ def process_rows(checkpoint: Checkpoint) -> LazyRows[int]:
     return LazyRows(tuple(depths), row, by_ref("process", itemgetter(0)))
 
 
+def amount(dumped: int | None, scale: int) -> Cell:
+    """Return bytes as a bar and a number; empty where there is no memory."""
+    if dumped is None:
+        return ""
+    return styled((bar(dumped, scale, BAR), "pages"), human_bytes(dumped).rjust(9))
+
+
 def _row(process: Process, depth: int, dumped: int | None, scale: int, files: int) -> Row:
-    amount: Cell = ""
-    if dumped is not None:
-        amount = styled((bar(dumped, scale, BAR), "pages"), human_bytes(dumped).rjust(9))
     who, command = process.credentials, command_line(process)
     return row_of(
         Ref.process(process.pid),
         process.pid,
         ("  " * min(depth, 20) + command, command),
-        (amount, dumped),
+        (amount(dumped, scale), dumped),
         (str(len(process.threads)) if process.threads else "", len(process.threads)),
         (str(files) if files else "", files),
         (str(who.uid), who.uid) if who else ("", None),

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ckpt_tui.checkpoint.index import index_of
+from ckpt_tui.checkpoint.model import Checkpoint
+from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.stacks.frame import Frame
 from ckpt_tui.stacks.stack import ThreadStack
+from ckpt_tui.views.facts import Fact, Section, and_more, known
+from ckpt_tui.views.found import region_at
+from ckpt_tui.views.links import Lead
+
+SHOWN_FRAMES = 200
+"""Frames of a thread listed beside it; the list has all."""
 
 
 def thread_title(thread: ThreadStack) -> str:
@@ -41,3 +51,122 @@ def frame_text(frame: Frame) -> str:
     signal = "  <signal handler called>" if frame.kind == "signal" else ""
     guess = "  (a guess)" if frame.is_guess else ""
     return f"{frame.address or 0:#018x}  {function}{module}{signal}{guess}"
+
+
+MOST_NAMES = 6
+"""Functions named of a stack in one line."""
+
+LIBRARY = ("/lib/python3", "/site-packages/", "/dist-packages/", "<frozen ")
+"""What the path of a Python file has that is not the program's own."""
+
+
+def where_line(thread: ThreadStack) -> str:
+    """Return where a thread stood in one line: what it waited in, then who called that, as
+    `epoll_wait < aeApiPoll < aeMain`; of Python `read < app.py:112 handle`. Guessed frames are
+    left out. Without any name the module stands for it."""
+    call = printable(thread.blocked_in.partition("(")[0])
+    frames = [one for one in thread.frames if not one.is_guess]
+    python = [one for one in frames if one.kind == "python"]
+    names = [_short(one) for one in python or frames if one.function]
+    names = [name for name in names if name not in OUTERMOST and "libc_start" not in name]
+    if names:
+        is_named = not call or names[0].lstrip("_").startswith(call)
+        return " < ".join([*(() if is_named else (call,)), *names[:MOST_NAMES]])
+    module = next((one for one in frames if one.module), None)
+    if module is None:
+        return call
+    name = printable(module.module.rpartition("/")[2])
+    return f"{call} in {name}" if call else f"{name}+{module.module_offset or 0:#x}"
+
+
+def _short(frame: Frame) -> str:
+    """Return the name of a function; with file and line where it is Python of the program's own."""
+    if frame.kind != "python":
+        return printable(without_arguments(frame.function))
+    folder, _, name = frame.module.rpartition("/")
+    if any(part in frame.module for part in LIBRARY):
+        module = name.removesuffix(".py")
+        module = folder.rpartition("/")[2] if module == "__init__" else module
+        return printable(f"{module}.{frame.function}")
+    return printable(f"{name}:{frame.line or '?'} {frame.function}")
+
+
+def without_arguments(name: str) -> str:
+    """Return the name of a C++ function without what it takes, as `ns::run` of
+    `ns::run(int, std::pair<a, b>)`."""
+    name = name.removesuffix(" const")
+    depth = 0
+    for place in range(len(name) - 1, 0, -1) if name.endswith(")") else ():
+        depth += {")": 1, "(": -1}.get(name[place], 0)
+        if not depth:
+            return name if name.endswith("operator()") else name[:place]
+    return name
+
+
+def stack_section(pid: int, thread: ThreadStack) -> Section:
+    """Return the frames of a thread, each with what it leads to."""
+    facts = [
+        Fact(f"#{number}", place_text(frame), link=Ref.frame(pid, thread.tid, number))
+        for number, frame in enumerate(thread.frames[:SHOWN_FRAMES])
+    ]
+    facts += and_more(len(thread.frames) - SHOWN_FRAMES)
+    if thread.note:
+        facts.append(Fact("", styled((printable(thread.note), "muted"))))
+    return Section("Stack", facts, empty="no frame was found")
+
+
+def place_text(frame: Frame) -> str:
+    """Return a frame in a few words: `aeMain  redis-server`, `handle  /srv/app.py:112`."""
+    return f"{function_text(frame)}  {place_in(frame)}".strip()
+
+
+def function_text(frame: Frame) -> str:
+    """Return the function of a frame; `?` before one that is a guess."""
+    name = without_arguments(printable(frame.function)) or "??"
+    signal = " <signal handler>" if frame.kind == "signal" else ""
+    return f"{'? ' if frame.is_guess else ''}{name}{signal}"
+
+
+def place_in(frame: Frame) -> str:
+    """Return where a frame is: file and line of Python, else the module, with the offset where
+    there is no function."""
+    if frame.kind == "python":
+        return printable(frame.module) + (f":{frame.line}" if frame.line else "")
+    name = printable(frame.module.rpartition("/")[2])
+    if frame.function or not name:
+        return name or f"{frame.address or 0:#x}"
+    return f"{name}+{frame.module_offset or 0:#x}"
+
+
+def frame_sections(frame: Frame) -> list[Section]:
+    """Return all that is known of a frame."""
+    is_python = frame.kind == "python"
+    facts = known(
+        ("function", printable(frame.function) or "no symbol is at hand"),
+        ("symbol", printable(frame.symbol)),
+        ("file" if is_python else "module", printable(frame.module)),
+        ("line", "" if frame.line is None else f"{frame.line:,}"),
+        ("address", "" if frame.address is None else f"{frame.address:#x}"),
+        ("in the function", "" if frame.offset is None else f"byte {frame.offset:#x}"),
+        ("in the module", "" if frame.module_offset is None else f"{frame.module_offset:#x}"),
+        ("kind", {"signal": "the kernel called a signal handler here"}.get(frame.kind, "")),
+        ("found by", f"{frame.how}: it may be old" if frame.is_guess else frame.how),
+    )
+    return [Section("", facts)]
+
+
+def frame_leads(checkpoint: Checkpoint, pid: int, frame: Frame) -> list[Lead]:
+    """Return where a frame leads: its bytes, and the file it is of if the container wrote that."""
+    leads = []
+    index = index_of(checkpoint)
+    memory = index.memory.get(pid)
+    if frame.address is not None and memory is not None:
+        region = region_at(memory.regions, frame.address)
+        if region is not None:
+            words = f"memory {frame.address:x}  {region.protection} {region.path or region.kind}"
+            leads.append(Lead(printable(words), Ref.address(pid, frame.address)))
+    number = index.changes.get(frame.module)
+    if number is not None and checkpoint.delta.entries[number].change != "deleted":
+        line = f", line {frame.line}" if frame.line else ""
+        leads.append(Lead(printable(f"the changed file {frame.module}{line}"), Ref.delta(number)))
+    return leads

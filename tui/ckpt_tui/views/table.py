@@ -118,6 +118,21 @@ class LazyRows(Generic[KeyT]):
             return None
 
 
+class TreeRows(LazyRows[KeyT]):
+    """Rows of a tree."""
+
+    def __init__(
+        self,
+        keys: Sequence[KeyT],
+        row_of: Callable[[KeyT], Row],
+        flat: RowSource,
+        number_of: Callable[[Hashable], KeyT | None] | None = None,
+    ) -> None:
+        super().__init__(keys, row_of, number_of)
+        self.flat = flat
+        """The same without branches and indentation: what is sorted."""
+
+
 def by_ref(
     kind: Kind, number_of: Callable[[tuple[Any, ...]], int | None]
 ) -> Callable[[Hashable], int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ from ckpt_tui.ui.widgets.list_view import ListView
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.details import ref_sections
 from ckpt_tui.views.facts import Section, fact_lines
+from ckpt_tui.views.meanings import OPEN, SHUT
 from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain
 
 
@@ -39,6 +40,10 @@ class ListOf:
     is_problem: Callable[[Checkpoint, Row], bool] | None = None
     """Whether a row has a problem, where rows of this list can have one."""
 
+    def with_rows(self, rows: Callable[[Checkpoint], RowSource | list[Row]]) -> ListOf:
+        """Return the same list of other rows."""
+        return replace(self, rows=rows)
+
     def source(self, checkpoint: Checkpoint) -> RowSource:
         """Return the rows of a checkpoint as a table takes them."""
         rows = self.rows(checkpoint)
@@ -46,7 +51,7 @@ class ListOf:
 
     def copied(self, row: Row) -> str:
         """Return what the copy key takes of a row."""
-        return plain(row.cells[self.copied_column]).strip()
+        return plain(row.cells[self.copied_column]).strip(f"{OPEN}{SHUT} ")
 
 
 class ListPane(Pane):

@@ -132,7 +132,16 @@ class MemoryPane(ListPane):
     def go_to(self, key: Hashable) -> bool:
         self._close_found()
         self.remove_class("-hex")
-        return super().go_to(key)
+        if not isinstance(key, Ref) or key.kind != "address":
+            return super().go_to(key)
+        pid, address = key.ids
+        if not self.go_to_address(pid, address) or self.shown_region is None:
+            return False
+        self.list_view.go_to(Ref.region(pid, self.shown_region.start))
+        self.bytes.mark([(address - self.shown_region.start, 1)])
+        self.add_class("-hex" if self.screen.has_class("-narrow") else "-detail")
+        self.bytes.focus()
+        return True
 
     # Searching
 

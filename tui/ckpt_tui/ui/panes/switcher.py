@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import ClassVar
 
+from textual import on
 from textual.binding import BindingType
 from textual.widgets import ContentSwitcher, Static
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.stacks.of_checkpoint import Found
 from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
 from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.processes import ProcessesPane
+from ckpt_tui.ui.panes.stacks import ShowsStacks
 from ckpt_tui.ui.panes.table import PANES
 from ckpt_tui.views.diagnosis import problem_keys
 
@@ -34,6 +38,10 @@ class PaneSwitcher(ContentSwitcher):
         self._diagnosis: TargetDiagnosis | None = None
         self._unchecked = ""
         """Why there is no diagnosis and none to come."""
+        self.stacks: dict[int, Found] = {}
+        """What was read of stacks by now, by pid."""
+        self.reads_stacks = False
+        """Whether more of them are on their way."""
 
     @property
     def pane(self) -> Pane | None:
@@ -88,7 +96,22 @@ class PaneSwitcher(ContentSwitcher):
         for pane in self.query(Pane):
             self._tell(pane)
 
+    def take_stacks(self, found: Mapping[int, Found], *, reading: bool) -> None:
+        """Show stacks in all tabs; while `reading` more are on their way."""
+        self.stacks.update(found)
+        self.reads_stacks = reading
+        for pane in self.query(Pane):
+            if isinstance(pane, ShowsStacks):
+                pane.take_stacks(self.stacks, reading=reading)
+
+    @on(ProcessesPane.StacksRead)
+    def _stacks_read(self, message: ProcessesPane.StacksRead) -> None:
+        message.stop()
+        self.take_stacks(message.found, reading=self.reads_stacks)
+
     def _tell(self, pane: Pane) -> None:
+        if isinstance(pane, ShowsStacks) and (self.stacks or self.reads_stacks):
+            pane.take_stacks(self.stacks, reading=self.reads_stacks)
         if self._diagnosis is not None:
             pane.problem_keys = problem_keys(self._diagnosis)
             if isinstance(pane, DiagnosisPane):

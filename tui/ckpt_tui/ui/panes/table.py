@@ -15,10 +15,11 @@ from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
+from ckpt_tui.ui.panes.processes import ProcessesPane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
 from ckpt_tui.ui.panes.sizes import SizesPane
 from ckpt_tui.ui.panes.sockets import SocketsPane
-from ckpt_tui.views import isolation, problems, processes, tables
+from ckpt_tui.views import isolation, problems, process_tree, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class PaneEntry:
 
 
 PROCESSES = ListOf(
-    processes.process_rows,
-    processes.COLUMNS,
+    lambda checkpoint: process_tree.ProcessTree(checkpoint, {}, (), reading=False).rows(),
+    process_tree.COLUMNS,
     "No processes: pstree.img is missing or empty",
     copied_column=1,
     is_problem=problems.process_problem,
@@ -89,10 +90,10 @@ IMAGES = ListOf(
 
 PANES: tuple[PaneEntry, ...] = (
     PaneEntry("Overview", "Over", OverviewPane),
-    PaneEntry("Processes", "Proc", ListPane, PROCESSES, holds=("process",)),
+    PaneEntry("Processes", "Proc", ProcessesPane, PROCESSES, holds=("process", "thread", "frame")),
     PaneEntry("Files", "Files", ListPane, FILES, holds=("file",)),
     PaneEntry("Sockets", "Sock", SocketsPane, SOCKETS, holds=("socket",)),
-    PaneEntry("Memory", "Mem", MemoryPane, MEMORY, holds=("region",)),
+    PaneEntry("Memory", "Mem", MemoryPane, MEMORY, holds=("region", "address")),
     PaneEntry("Filesystem", "FS", DeltaPane, FILESYSTEM, holds=("delta",)),
     PaneEntry("Mounts", "Mnt", ListPane, MOUNTS, holds=("mount",)),
     PaneEntry("Images", "Img", ImagesPane, IMAGES, holds=("image",)),

@@ -25,6 +25,7 @@ from ckpt_tui.ui.panes.switcher import PaneSwitcher, Stop
 from ckpt_tui.ui.panes.table import PANES, pane_holding, tab_number
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.reading import Found, check, open_target, read_all
+from ckpt_tui.ui.screens.stacks_job import read_stacks
 from ckpt_tui.ui.screens.title import Title
 from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
@@ -139,6 +140,9 @@ class CheckpointScreen(AsksToFetch[None]):
         self.switcher.take_diagnosis(diagnosis)
         self._show_transferred()
         title.redraw()
+        assert self.opened is not None
+        assert self.checkpoint is not None
+        read_stacks(self, self.switcher, self.opened, self.checkpoint)
 
     def _give_up_checks(self, why: str) -> None:
         title = self.query_one_optional(Title)
@@ -218,7 +222,8 @@ class CheckpointScreen(AsksToFetch[None]):
         self.app.push_screen(FormatsScreen(self.target))
 
     def back(self) -> bool:
-        if self.cancel_job():
+        unasked = self.switcher.reads_stacks
+        if self.cancel_job() and not unasked:
             return True
         if self.pane and self.pane.back():
             return True

@@ -130,6 +130,12 @@ class HexView(ScrollView, can_focus=True):
     def goto(self, offset: int) -> None:
         """Bring a byte into view, near the top."""
         self._place = max(0, min(offset, self._window.size - 1))
+        if self.size.height:
+            self._reveal_place()
+        else:  # it was just made, and has no room yet
+            self.call_after_refresh(self._reveal_place)
+
+    def _reveal_place(self) -> None:
         line, height = self._place // self._per_line, self.size.height
         if not self.scroll_offset.y <= line < self.scroll_offset.y + height:
             self.scroll_to(y=max(0, line - height // 4), animate=False)

@@ -24,7 +24,7 @@ from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.search_bar import SearchBar
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import MANY, Choice, find_row
-from ckpt_tui.views.table import Column, ListRows, Row, RowSource, plain, row_texts
+from ckpt_tui.views.table import Column, ListRows, Row, RowSource, TreeRows, plain, row_texts
 
 FOUND_S = 0.3
 """Seconds between showing what a filter has found."""
@@ -131,13 +131,17 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
         """Show the rows of a choice, many of them as a job finds them; `then` is called after."""
         self.choice = choice
         self._stop_looking()
+        is_sorted = choice.column is not None
+        source = (
+            self.source.flat if is_sorted and isinstance(self.source, TreeRows) else self.source
+        )
 
         def see(rows: RowSource) -> None:
             if self.choice is choice:
                 self._found = rows
 
         def chosen(progress: Progress) -> RowSource:
-            return choice.rows(self.source, self._is_problem, progress, see)
+            return choice.rows(source, self._is_problem, progress, see)
 
         def show(rows: RowSource) -> None:
             self._stop_looking()
