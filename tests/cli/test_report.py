@@ -106,3 +106,14 @@ def test_foreign_text_becomes_no_markup() -> None:
     row = next(line for line in text.splitlines() if line.startswith("| a"))
     assert len(re.findall(r"(?<!\\)\|", row)) == 3, "no cell more than there are"
     assert "](" not in re.sub(r"\\.", "", row)
+
+
+def test_stacks_are_in_every_form(data: Path, tmp_path: Path) -> None:
+    target = data / "archives/counter.tar.zst"
+    found = json.loads(written("r.json", target, tmp_path))["stacks"]
+    assert [process["pid"] for process in found] == [1, 8]
+    assert found[0]["threads"][0]["frames"][0]["address"] == 0x4AE3F5
+    for name in ("r.md", "r.html"):
+        text = html.unescape(written(name, target, tmp_path))
+        assert "Stacks of process 1" in text
+        assert "busybox+0x4ae3f5" in text

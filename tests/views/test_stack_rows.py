@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ckpt_tui.stacks.stack import Frame, ThreadStack
-from ckpt_tui.views.stacks import frame_sections, place_text, where_line, without_arguments
+from ckpt_tui.stacks.where import where_line, without_arguments
+from ckpt_tui.views.stacks import frame_sections, place_text
 
 
 def native(function: str, module: str = "/usr/bin/a", how: str = "table") -> Frame:

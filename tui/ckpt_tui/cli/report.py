@@ -20,6 +20,7 @@ from ckpt_tui.cli.diagnosis import document as diagnosis_document
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate
 from ckpt_tui.cli.report_forms import Block, Report, to_html, to_markdown
+from ckpt_tui.cli.stacks import stacks_document
 from ckpt_tui.convert.base_tree import base_tree
 from ckpt_tui.convert.rootfs import Origin, layer_origins
 from ckpt_tui.core.errors import CkptError, UsageError
@@ -32,12 +33,16 @@ from ckpt_tui.core.window import BytesWindow, ByteWindow, chunks
 from ckpt_tui.diagnose.target import TargetDiagnosis, diagnose_opened
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.base import OpenedImage
+from ckpt_tui.stacks.of_checkpoint import Found, read_stacks, with_stacks
+from ckpt_tui.stacks.stack import ProcessStacks
+from ckpt_tui.stacks.where import where_line
 from ckpt_tui.views import processes, tables
 from ckpt_tui.views.details import process_sections
 from ckpt_tui.views.facts import Section
 from ckpt_tui.views.meanings import sign
 from ckpt_tui.views.overview import overview_sections
 from ckpt_tui.views.size_rows import LAYER_COLUMNS, layer_rows
+from ckpt_tui.views.stacks import SHOWN_FRAMES, function_text, place_in
 from ckpt_tui.views.table import Column, Row
 from ckpt_tui.views.table import plain as plain_cell
 
@@ -64,6 +69,8 @@ class Gathered:
 
     checkpoint: Checkpoint
     diagnosis: TargetDiagnosis
+    stacks: Mapping[int, Found]
+    """Where the processes were, by pid."""
     input_digest: str
     """sha256:… of the archive or manifest; empty for a folder, which is its exhibits."""
     exhibits: tuple[Exhibit, ...]
@@ -99,9 +106,11 @@ def gather(opened: OpenCheckpoint, progress: Progress, reveal: bool) -> Gathered
     checkpoint = opened.load(progress)
     with base_tree(opened, "", progress) as base:
         diagnosis = diagnose_opened(opened, checkpoint, progress, None, base)
+        stacks = dict(read_stacks(opened, checkpoint, with_stacks(checkpoint), base, progress))
     return Gathered(
         checkpoint=masked_checkpoint(checkpoint, reveal),
         diagnosis=diagnosis,
+        stacks=stacks,
         input_digest=_input_digest(opened, progress),
         exhibits=tuple(_exhibits(opened, progress)),
         origins=layer_origins(opened.source),
@@ -156,7 +165,12 @@ def report_document(gathered: Gathered) -> dict[str, Any]:
         "exhibits": plain(gathered.exhibits),
         "checkpoint": checkpoint_document(gathered.checkpoint),
         "diagnosis": diagnosis_document(gathered.checkpoint.source, gathered.diagnosis),
+        "stacks": stacks_document("", [one for _, one in _read(gathered)])["processes"],
     }
+
+
+def _read(gathered: Gathered) -> Iterator[tuple[int, ProcessStacks]]:
+    return ((pid, s) for pid, s in gathered.stacks.items() if isinstance(s, ProcessStacks))
 
 
 def as_report(gathered: Gathered) -> Report:
@@ -186,6 +200,10 @@ def _blocks(gathered: Gathered) -> Iterator[Block]:
             if section.title in ("", "Arguments", "Environment")
         ]
         yield _facts_block(f"Process {process.pid}", sections)
+        if process.pid in gathered.stacks:
+            heads = ("Thread", "Frame", "Function", "Where")
+            frames = [*_stack_rows(gathered.stacks[process.pid])]
+            yield Block(f"Stacks of process {process.pid}", heads, frames)
     for title, columns, rows in (
         ("Files", tables.FILE_COLUMNS, tables.file_rows(checkpoint)),
         ("Sockets", tables.SOCKET_COLUMNS, tables.socket_rows(checkpoint)),
@@ -215,6 +233,22 @@ def _findings(diagnosis: TargetDiagnosis) -> Iterator[tuple[str, ...]]:
     for found in diagnosis.findings:
         mark = sign(found.severity) if found.severity in ("fails", "may-fail") else "•"
         yield mark, masked(found.title, False), masked(found.why, False), found.cure, found.where
+
+
+def _stack_rows(found: Found) -> Iterator[tuple[str, ...]]:
+    """Yield the frames of each thread, the innermost first."""
+    if not isinstance(found, ProcessStacks):
+        yield "", "", masked(str(found), False), ""
+        return
+    for thread in found.threads:
+        yield str(thread.tid), "", where_line(thread), masked(thread.blocked_in, False)
+        for number, frame in enumerate(thread.frames[:SHOWN_FRAMES]):
+            yield "", f"#{number}", function_text(frame), masked(place_in(frame), False)
+        more = len(thread.frames) - SHOWN_FRAMES
+        for text in filter(None, (f"and {more:,} more" if more > 0 else "", thread.note)):
+            yield "", "", masked(text, False), ""
+    for note in found.notes:
+        yield "", "", masked(note, False), ""
 
 
 def _share_rows(shares: Iterable[Share]) -> Iterator[tuple[str, ...]]:

@@ -23,6 +23,7 @@ from ckpt_tui.diagnose import preflight_engine as engine
 from ckpt_tui.diagnose import preflight_host as host
 from ckpt_tui.diagnose import preflight_limits as limits
 from ckpt_tui.diagnose import preflight_restore as restore
+from ckpt_tui.diagnose import stood
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding, Topic, sort_key
 
@@ -134,6 +135,7 @@ CHECKS: tuple[Check, ...] = (
     _restore("pod", "Was it in a pod?", engine.pod),
     _restore("user-namespace", "Has it a user namespace?", engine.user_namespace),
     _restore("compat", "Is there 32-bit code?", restore.compat_tasks),
+    _restore("waiting", "Can a thread of each process go on?", stood.waiting),
     _base("files", "Is each open and mapped file the same?", base.files),
     _base("build-ids", "Is each program and library the same build?", base.build_ids),
     _base("link-targets", "Are the links of deleted files there?", base.link_targets),

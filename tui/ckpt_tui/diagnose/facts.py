@@ -46,6 +46,8 @@ class Facts:
     """The base image, layers merged."""
     transport: str = "oci"
     """What skopeo calls the kind of file or folder that an image is in."""
+    opened: OpenCheckpoint | None = None
+    """Where stacks are read from."""
     progress: Progress = field(default_factory=quiet)
 
     @classmethod
@@ -53,7 +55,15 @@ class Facts:
         """Return the facts of an opened checkpoint; `more` are host, base and what goes with it."""
         documents = opened.metadata.documents
         transport = _transport(opened.source)
-        return cls(checkpoint, opened.images, opened.tree, documents, transport=transport, **more)
+        return cls(
+            checkpoint,
+            opened.images,
+            opened.tree,
+            documents,
+            transport=transport,
+            opened=opened,
+            **more,
+        )
 
     def each(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items of a loop that may be long, listening for cancellation."""

@@ -13,6 +13,7 @@ from ckpt_tui.diagnose.doctor import LogDiagnosis
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.log_lines import LogLine, parse_line
+from ckpt_tui.diagnose.stood import stood
 
 _WORD = re.compile(r"[^\s:,()\[\]'\"`]+")
 _YARD = re.compile(r"^.*/\.criu\.mntns\.\w+(?:/\d+-\d+)?(?=/)")
@@ -23,6 +24,8 @@ _MOUNT = re.compile(r"\b(\d{1,9}):\S+ (?:mountpoint|doesn't|is )", re.ASCII)
 _ADDRESS = re.compile(r"\b(?:0x|@)([0-9a-f]{5,16})\b", re.ASCII)
 _IMAGE = re.compile(r"\b([\w.-]+\.img)\b", re.ASCII)
 _PID = re.compile(r"Can't fork for (\d{1,9})|Pid \d+ do not match expected (\d{1,9})", re.ASCII)
+
+_SIGNAL = re.compile(r"\b(\d{1,9}) (?:killed|stopped) by signal \d", re.ASCII)
 
 _MAX_TEXT = 1024
 """Characters of a line that are looked at."""
@@ -131,6 +134,12 @@ def _pids(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
             yield _process(task.pid, facts)
 
 
+def _signals(line: LogLine, facts: Facts, _paths: Paths) -> Iterator[Evidence]:
+    found = _SIGNAL.search(line.message)
+    if found is not None:
+        yield from stood(facts, int(found[1]))
+
+
 def _process(pid: int, facts: Facts) -> Evidence:
     process = next((p for p in facts.checkpoint.processes if p.pid == pid), None)
     name = f" ({process.comm})" if process and process.comm else ""
@@ -144,4 +153,5 @@ _FINDERS: Sequence[Callable[[LogLine, Facts, Paths], Iterator[Evidence]]] = (
     _regions,
     _images,
     _pids,
+    _signals,
 )

@@ -11,9 +11,10 @@ from ckpt_tui.core.styled import Cell, styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.stacks.of_checkpoint import Found
 from ckpt_tui.stacks.stack import ProcessStacks, ThreadStack
+from ckpt_tui.stacks.where import where_line
 from ckpt_tui.views.meanings import OPEN, SHUT
 from ckpt_tui.views.processes import amount, command_line
-from ckpt_tui.views.stacks import function_text, place_in, where_line
+from ckpt_tui.views.stacks import function_text, place_in
 from ckpt_tui.views.table import Column, LazyRows, Row, TreeRows, row_of, tree_order
 
 COLUMNS = (
