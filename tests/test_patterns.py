@@ -36,6 +36,7 @@ WITH_RE = {
     "diagnose/log_quotes.py": "bounded, or tries a run once",
     "diagnose/log_scan.py": "one sign behind a line end, or of at most 200 bytes",
     "diagnose/proof.py": "of a line cut to 1024 characters",
+    "diagnose/stood.py": "bounded, at the start of a text of our own",
     "formats/logs.py": "bounded",
     "formats/places/folder.py": "bounded",
     "formats/places/image.py": "one class of characters, taken as a whole",
