@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from textual import events
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 import ckpt_tui.ui
 from ckpt_tui.ui.app import ScreensApp
+from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.screens.browse_card import BrowseCard
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
@@ -50,9 +52,18 @@ def without_pause(card: BrowseCard, seconds: float, look: Callable[[], None]) ->
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until no worker runs and every message is handled, those that start another included."""
     await pilot.pause()
-    while any(not worker.is_finished for worker in pilot.app.workers):
+    while _works(pilot.app):
         await pilot.pause(0.01)
         await pilot.pause()
+    await pilot.pause()
+
+
+def _works(app: App[Any]) -> bool:
+    """Tell whether a worker runs, or what comes after one is still to be done."""
+    if any(not worker.is_finished for worker in app.workers):
+        return True
+    nodes = (node for screen in app.screen_stack for node in screen.walk_children(with_self=True))
+    return any(isinstance(node, JobHost) and node.job_running for node in nodes)
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
