@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ckpt_tui.stacks.stack import Frame, ThreadStack
+from ckpt_tui.stacks.frame import Frame
+from ckpt_tui.stacks.stack import ThreadStack
 from ckpt_tui.stacks.where import where_line, without_arguments
 from ckpt_tui.views.stacks import frame_sections, place_text
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ckpt_tui.core.text import printable
-from ckpt_tui.stacks.stack import OUTERMOST, Frame, ThreadStack
+from ckpt_tui.stacks.frame import Frame
+from ckpt_tui.stacks.stack import OUTERMOST, ThreadStack
 
 MOST_NAMES = 6
 """Functions named of a stack in one line."""

@@ -16,8 +16,8 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import human_bytes, printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.stacks.core_file import CoreFile
+from ckpt_tui.stacks.frame import Frame
 from ckpt_tui.stacks.of_checkpoint import save_core
-from ckpt_tui.stacks.stack import Frame
 from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.panes.list_pane import ListOf, ListPane
 from ckpt_tui.ui.panes.pane import Find
