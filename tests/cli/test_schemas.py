@@ -175,3 +175,14 @@ def test_a_change_of_the_output_is_seen(key: str, value: object, run: Run) -> No
     document = run("images", COUNTER, "--json").document
     assert faults("images", {**document, key: value}) != []
     assert faults("images", {k: v for k, v in document.items() if k != "images"}) != []
+
+
+def test_what_is_printed_of_a_layout_that_is_cleaned_up(run: Run, tmp_path: Path) -> None:
+    layout = tmp_path / "layout"
+    run("copy", f"oci-archive:{BASE}", f"oci:{layout}:base")
+    assert faults("gc", run("gc", layout, "--dry-run", "--json").document) == []
+    removed = run("rm", f"oci:{layout}:base", "--json").document
+    assert faults("rm", removed) == []
+    assert removed["names"] == ["base"]
+    lines = run("rm", f"oci:{layout}:a", f"oci:{layout}:b", "--json")
+    assert (lines.code, lines.out) == (2, "")

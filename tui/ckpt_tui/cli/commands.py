@@ -20,6 +20,7 @@ from ckpt_tui.cli.options import (
     reaches_registries,
     reads_checkpoints,
 )
+from ckpt_tui.cli.upkeep import gc, rm
 from ckpt_tui.core.paths import config_path
 
 
@@ -552,7 +553,8 @@ def copy(source: str, destination: str, as_json: bool) -> None:
     run(source, destination, as_json)
 
 
-cli.add_command(search)
+for command in (search, rm, gc):
+    cli.add_command(command)
 
 
 @cli.command(hidden=True)

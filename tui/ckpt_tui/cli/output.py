@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ckpt_tui.cli.telling import LINE
@@ -78,9 +79,14 @@ class _Json:
     """Whether each document is one line."""
 
 
-def one_line_json() -> None:
-    """Print each document of this process in a line, because more of them follow."""
+@contextmanager
+def one_line_json() -> Iterator[None]:
+    """Print each document in a line meanwhile, because more of them follow."""
     _Json.in_lines = True
+    try:
+        yield
+    finally:
+        _Json.in_lines = False
 
 
 def print_json(document: object, *, in_a_line: bool = False) -> None:

@@ -46,6 +46,29 @@ def run_each(targets: Sequence[str], run: Run, *, titles: bool = True) -> int:
     return highest
 
 
+def run_in_turn(targets: Sequence[str], run: Run) -> int:
+    """Run a command that changes something for one target after the other; of several, one that
+    failed is reported without ending the others. Return the highest exit code.
+
+    Raises:
+        CkptError: the command failed for the only target.
+    """
+    if len(targets) == 1:
+        return run(targets[0]) or 0
+    with output.one_line_json():
+        return max(_code_of(run, target) for target in targets)
+
+
+def _code_of(run: Run, target: str) -> int:
+    """Run for one of several targets; return the exit code, with an error told."""
+    try:
+        return run(target) or 0
+    except CkptError as error:
+        text = str(error)
+        output.narrate(text if target in text else f"{target}: {text}")
+        return error.exit_code
+
+
 def in_processes(task: Callable[[T], R], arguments: Sequence[T]) -> Iterator[R]:
     """Yield what a task returns for each argument, in their order, two at a time; all of it must be
     picklable."""
@@ -61,14 +84,10 @@ def in_processes(task: Callable[[T], R], arguments: Sequence[T]) -> Iterator[R]:
 
 def _captured(run: Run, target: str) -> tuple[int, str, str]:
     """Run in the process of one target; return the exit code and what was printed."""
-    output.one_line_json()
     out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
+    with redirect_stdout(out), redirect_stderr(err), output.one_line_json():
         try:
-            code = run(target) or 0
-        except CkptError as error:
-            code = error.exit_code
-            output.narrate(f"{target}: {error}")
+            code = _code_of(run, target)
         except Exception as error:
             code = 1
             output.narrate(f"{target}: Unexpected error: {type(error).__name__}: {error}.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,18 @@ class LayoutSink(_FileSink):
         """Give every blob its name and then name `root` in the index, under a lock.
 
         An entry of the same tag is replaced.
+
+        Raises:
+            CkptError: a blob that was there already is gone.
         """
         del progress
         with locked(self.folder):
+            if any(not self._target(digest).exists() for digest in self._reused):
+                raise CkptError(
+                    f"Writing {self.folder} failed:",
+                    "blobs that were in it have been removed meanwhile.",
+                    "Run the command again.",
+                )
             for digest, path in self._blobs.items():
                 target = self._target(digest)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +113,20 @@ class LayoutSink(_FileSink):
                 self._replace(marker, _MARKER)
             index = self.folder / "index.json"
             self._replace(index, dump(_with_entry(_read_index(index), root, tag)))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other writers of the layout out."""
+        return locked(self.folder)
+
+    def rewrite(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Replace the index by what `change` makes of it; the caller holds the lock."""
+        index = self.folder / "index.json"
+        self._replace(index, dump(change(_read_index(index))))
+
+    def delete(self, digests: Iterable[str]) -> None:
+        """Remove blobs, those that are gone already left out; the caller holds the lock."""
+        for digest in digests:
+            self._target(digest).unlink(missing_ok=True)
 
     def _target(self, digest: str) -> Path:
         algorithm, _, digits = digest.partition(":")
