@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ckpt_tui.core.errors import CkptError, DamagedInput
-from ckpt_tui.diagnose.host import HostProfile, from_json, this_host, to_json, version_of
+from ckpt_tui.diagnose.host import HostProfile, from_json, this_host, to_json
+from ckpt_tui.diagnose.host_reading import version_of
 
 FILES = {
     "proc/sys/kernel/osrelease": "6.12.3-test\n",
@@ -22,12 +23,26 @@ FILES = {
     "etc/criu/runc.conf": "# of ours\n--tcp-established\nlog-file x.log # here\n\n",
     "proc/cpuinfo": "model name\t: Test CPU\nflags\t\t: fpu sse avx\n\nmodel name\t: Test CPU\n",
     "proc/meminfo": "MemTotal:  8000 kB\nMemAvailable:     4000 kB\n",
-    "proc/self/status": "Name:\tx\nCapEff:\t0000000000200001\n",
+    "proc/self/status": "Name:\tx\nCapEff:\t0000000000200001\nCapBnd:\t0000000000200000\n",
+    "proc/self/limits": "Limit  Soft Limit  Hard Limit  Units\n"
+    "Max open files            1024                 20000                files     \n",
+    "proc/self/cgroup": "4:memory:/x\n2:cpu,cpuacct:/\n1:name=systemd:/\n0::/\n",
     "proc/self/ns/time": "",
     "proc/self/ns/net": "",
     "proc/modules": "tun 61440 0 - Live 0x0\nloop 1 0 - Live 0x0\n",
     "lib/modules/6.12.3-test/modules.builtin": "kernel/fs/overlayfs/overlay.ko\n",
     "proc/17/comm": "",
+    "proc/17/stat": "17 (a) b (c)) S 1 16 15 0 -1",
+    "proc/17/task/17/comm": "",
+    "proc/17/task/19/comm": "",
+    "proc/net/unix": "Num  RefCount Protocol Flags Type St Inode Path\n"
+    "0000000000000000: 00000002 00000000 00010000 0001 01  1537 /run/a b\n"
+    "0000000000000000: 00000002 00000000 00000000 0001 03   1538\n"
+    "0000000000000000: 00000002 00000000 00010000 0001 01 192593 @name\nbad\n",
+    "proc/net/dev": "Inter-| Receive\n face |bytes\n    lo: 1 2 3\n  no9: 1 2\n",
+    "proc/net/fib_trie": "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 host UNICAST\n"
+    "     |-- 10.0.0.2\n        /32 host LOCAL\n     |-- 10.0.0.255\n        /32 link BROADCAST\n",
+    "proc/net/if_inet6": "fd000000000000000000000000000002 04 40 00 80     eth0\nbad\n",
     "proc/net/tcp": "  sl  local_address rem_address   st\n"
     "   0: 00000000:1F90 00000000:0000 0A 0 0\n"
     "   1: 0100007F:9C40 0100007F:1F90 01 0 0\n",
@@ -90,7 +105,19 @@ def test_profile_has_what_proc_and_sys_say(root: Path) -> None:
     assert host.helpers == ("tar",)
     assert host.plugins == ("amdgpu_plugin", "cuda_plugin")
     assert (host.cpu, host.cpu_flags) == ("Test CPU", ("avx", "fpu", "sse"))
-    assert (host.cgroup, host.cgroup_controllers) == ("v2", ("cpu", "memory"))
+    assert host.cgroup == "v2"
+    assert host.cgroup_controllers == ("cpu", "memory", "cpuacct", "name=systemd")
+    assert (host.bounding, host.open_files) == (("CAP_SYS_ADMIN",), 20000)
+    assert host.sockets == (
+        "tcp listen 0.0.0.0:8080",
+        "tcp connected 127.0.0.1:40000",
+        "udp bound [::]:53",
+        "unix bound /run/a b",
+        "unix bound @name",
+    )
+    assert host.addresses == ("10.0.0.2", "fd00::2")
+    assert host.interfaces is not None
+    assert list(host.interfaces) == ["lo", "no9"]
     assert host.lsms == ("lockdown", "capability", "apparmor")
     assert host.apparmor_profiles == ("containers-default", "a (b) c")
     assert host.capabilities == ("CAP_CHOWN", "CAP_SYS_ADMIN")
@@ -98,7 +125,7 @@ def test_profile_has_what_proc_and_sys_say(root: Path) -> None:
     assert host.modules == ("tun", "overlay")
     assert host.memory_free == 4000 * 1024
     assert list(host.disk_free) == ["/var/tmp"]
-    assert (host.pids, host.pid_max) == ((17,), 4194304)
+    assert (host.pids, host.pid_max) == ((15, 16, 17, 19), 4194304)
     assert host.ports == ("tcp 8080", "udp 53")
     assert (host.max_map_count, host.aio_max) == (65530, 65536)
     assert host.namespaces == ("net", "time")
@@ -168,3 +195,5 @@ def test_of_a_host_that_tells_nothing_everything_is_unknown(tmp_path: Path) -> N
     host = read(tmp_path)
     assert (host.capabilities, host.ports, host.hugepages, host.lsms) == (None, None, None, None)
     assert (host.nr_open, host.pid_max, host.criu_options) == (0, 0, ())
+    assert (host.sockets, host.addresses, host.interfaces) == (None, None, None)
+    assert (host.bounding, host.open_files) == (None, None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from breakage import facts_of, findings
+from test_preflight import share_host
 
 from ckpt_tui.diagnose.host import HostProfile
 from ckpt_tui.diagnose.requirements import REQUIREMENTS, requirement_states, unseen
@@ -100,10 +101,14 @@ def test_root_without_the_capability_is_told(counter: Path) -> None:
 def test_files_that_were_not_looked_at_are_named(counter: Path, kinds: Path) -> None:
     for folder, words in (
         (counter, "files of the base image (--base)"),
-        (kinds, "files that CRIU opens on the host"),
+        (kinds, "files of the base image (--base)"),
     ):
         facts = facts_of(folder, host=ROOT)
         assert unseen(facts, requirement_states(facts, ())) == (words,)
+    share_host(kinds, "mnt")
+    facts = facts_of(kinds, host=ROOT)
+    words = "files that CRIU opens on the host (--host this, on it)"
+    assert unseen(facts, requirement_states(facts, ())) == (words,)
 
 
 def test_every_requirement_has_a_title_of_its_own() -> None:

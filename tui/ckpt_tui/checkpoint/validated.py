@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.filetable import FileTable
 from ckpt_tui.checkpoint.model import Mount
+
+OWN_PATH = re.compile("/(?:proc|dev/pts)/[0-9]{1,10}(?:/|$)")
+"""What comes into being with the processes: their folders in /proc, the far ends of their
+terminals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,14 @@ def validated_files(table: FileTable, mounts: tuple[Mount, ...]) -> Iterator[Val
             continue
         if roots and message.HasField("mnt_id") and message.mnt_id not in roots:
             continue
+        path = "/" + table.path(found.id).lstrip("/")
+        if OWN_PATH.match(path):
+            continue
         mode = int(message.mode) if message.HasField("mode") else None
         regular = mode is None or stat.S_ISREG(mode)
         yield ValidatedFile(
             id=found.id,
-            path="/" + table.path(found.id).lstrip("/"),
+            path=path,
             size=int(message.size) if message.HasField("size") and regular else None,
             mode=mode,
             build_id=b"".join((w & 0xFFFFFFFF).to_bytes(4, "little") for w in message.build_id),

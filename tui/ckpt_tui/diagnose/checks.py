@@ -17,11 +17,14 @@ from ckpt_tui.diagnose import integrity_links as links
 from ckpt_tui.diagnose import integrity_pages as pages
 from ckpt_tui.diagnose import integrity_presence as presence
 from ckpt_tui.diagnose import integrity_records as records
-from ckpt_tui.diagnose import preflight_base as base
 from ckpt_tui.diagnose import preflight_cpu as cpu
 from ckpt_tui.diagnose import preflight_engine as engine
+from ckpt_tui.diagnose import preflight_files as files
 from ckpt_tui.diagnose import preflight_host as host
 from ckpt_tui.diagnose import preflight_limits as limits
+from ckpt_tui.diagnose import preflight_mounts as mounts
+from ckpt_tui.diagnose import preflight_net as net
+from ckpt_tui.diagnose import preflight_paths as paths
 from ckpt_tui.diagnose import preflight_restore as restore
 from ckpt_tui.diagnose import stood
 from ckpt_tui.diagnose.facts import Facts
@@ -30,7 +33,7 @@ from ckpt_tui.diagnose.finding import Finding, Topic, sort_key
 MAX_FINDINGS = 50
 """Findings kept of one check: damage repeats itself."""
 
-Need = Literal["images", "host", "base"]
+Need = Literal["images", "host", "files", "base"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ class Check:
     topic: Topic
     run: Callable[[Facts], Iterator[Finding]]
     needs: Need = "images"
-    """What must be at hand beside the images."""
+    """What must be at hand beside the images. `files` are those that the processes had open: of
+    the host where they shared its mounts, else of the base image."""
 
     def can_run(self, facts: Facts) -> bool:
         """Tell whether everything that the check needs is at hand."""
-        asked = {"images": True, "host": facts.host, "base": facts.base}[self.needs]
-        return asked is not None
+        if self.needs == "files":
+            return facts.sees_files
+        return self.needs == "images" or facts.host is not None
 
 
 def _whole(check_id: str, title: str, run: Callable[[Facts], Iterator[Finding]]) -> Check:
@@ -59,8 +64,8 @@ def _restore(check_id: str, title: str, run: Callable[[Facts], Iterator[Finding]
     return Check(check_id, title, "preflight", run)
 
 
-def _base(check_id: str, title: str, run: Callable[[Facts], Iterator[Finding]]) -> Check:
-    return Check(check_id, title, "preflight", run, "base")
+def _files(check_id: str, title: str, run: Callable[[Facts], Iterator[Finding]]) -> Check:
+    return Check(check_id, title, "preflight", run, "files")
 
 
 def _host(check_id: str, title: str, run: Callable[[Facts], Iterator[Finding]]) -> Check:
@@ -136,9 +141,16 @@ CHECKS: tuple[Check, ...] = (
     _restore("user-namespace", "Has it a user namespace?", engine.user_namespace),
     _restore("compat", "Is there 32-bit code?", restore.compat_tasks),
     _restore("waiting", "Can a thread of each process go on?", stood.waiting),
-    _base("files", "Is each open and mapped file the same?", base.files),
-    _base("build-ids", "Is each program and library the same build?", base.build_ids),
-    _base("link-targets", "Are the links of deleted files there?", base.link_targets),
+    _files("files", "Is each open and mapped file the same?", files.files),
+    _files("build-ids", "Is each program and library the same build?", files.build_ids),
+    _files("link-targets", "Are the links of deleted files there?", files.link_targets),
+    _files("bound-sockets", "Can each socket be bound to its path?", paths.bound_sockets),
+    _files("ghost-folders", "Can deleted files be made again?", paths.ghosts),
+    _files("watches", "Is there what was watched?", paths.watches),
+    _files("read-only", "Can files be opened for writing?", mounts.read_only),
+    _files("noexec", "Can programs be executed where they are?", mounts.no_execution),
+    _files("terminal-numbers", "Are the numbers of terminals free?", paths.terminals),
+    _files("held-locks", "Are the files free to be locked?", paths.held_locks),
     _host("engine", "Is the engine there?", engine.on_host),
     _host("machine", "Is it the same kind of machine?", host.machine),
     _host("criu", "Is CRIU new enough?", host.criu_release),
@@ -149,10 +161,15 @@ CHECKS: tuple[Check, ...] = (
     _host("memory", "Is there enough memory and room?", host.memory),
     _host("high-addresses", "Can all addresses be used?", host.high_addresses),
     _host("pids", "Are the pids free?", host.pids),
-    _host("ports", "Are the ports free?", host.ports),
+    _host("ports", "Are the ports free?", net.ports),
+    _host("host-addresses", "Has the host the addresses?", net.addresses),
+    _host("host-interfaces", "Has the host the interfaces?", net.interfaces),
+    _host("socket-names", "Are names free, and services there?", net.names),
     _host("host-plugins", "Are the plugins installed?", host.plugins),
     _host("helpers", "Are the programs there that CRIU calls?", host.helpers),
     _host("capabilities", "May root here do what CRIU does?", limits.capabilities),
+    _host("rights", "Has root the rights of the processes?", limits.rights),
+    _host("descriptor-limit", "May CRIU open as many files?", limits.descriptors),
     _host("open-files", "May processes open as many files?", limits.open_files),
     _host("huge-memory", "Are there enough huge pages?", limits.huge_memory),
     _host("configured", "What do CRIU's configuration files say?", limits.configured),
@@ -183,8 +200,14 @@ def run_checks(facts: Facts, progress: Progress) -> tuple[Finding, ...]:
 
 
 def left_out(facts: Facts) -> tuple[Check, ...]:
-    """Return the checks that `run_checks` skips, for want of a host or a base image."""
-    return tuple(check for check in CHECKS if not check.can_run(facts))
+    """Return the checks that `run_checks` skips, for want of a host or a base image: which, is what
+    they need."""
+    needs: dict[Need, Need] = {"files": "host" if facts.is_bare else "base"}
+    return tuple(
+        replace(check, needs=needs.get(check.needs, check.needs))
+        for check in CHECKS
+        if not check.can_run(facts)
+    )
 
 
 def _results(check: Check, facts: Facts) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.criu.pages import PageMap
 from ckpt_tui.diagnose.finding import Evidence
 from ckpt_tui.diagnose.host import HostProfile
-from ckpt_tui.diagnose.rootfs import RootFilesystem
+from ckpt_tui.diagnose.host_files import HostFiles
+from ckpt_tui.diagnose.rootfs import RootFile, RootFilesystem
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.sources.base import Opened, OpenedImage
 from ckpt_tui.sources.docker_archive import DockerArchiveStore
@@ -44,6 +45,8 @@ class Facts:
     host: HostProfile | None = None
     base: Tree | None = None
     """The base image, layers merged."""
+    files: HostFiles | None = None
+    """The files of this host, where it is the one that shall restore."""
     transport: str = "oci"
     """What skopeo calls the kind of file or folder that an image is in."""
     opened: OpenCheckpoint | None = None
@@ -193,10 +196,27 @@ class Facts:
         return self.table.objects.of_type(type_name)
 
     @cached_property
+    def is_bare(self) -> bool:
+        """Whether the processes shared the mounts of their host: CRIU finds their files by the
+        same paths on the host that restores."""
+        return self.shares_host("mnt")
+
+    @property
+    def sees_files(self) -> bool:
+        """Whether the files that CRIU will open can be looked at."""
+        return (self.files if self.is_bare else self.base) is not None
+
+    @cached_property
     def root(self) -> RootFilesystem:
         """The root filesystem of the restore; without a base image the changes alone."""
         members = self.base.members if self.base else {}
         return RootFilesystem(members, self.checkpoint.delta, self.progress)
+
+    def find(self, path: str) -> RootFile | None:
+        """Return the file that a path leads to in the restored processes' root."""
+        if self.is_bare and self.files is not None:
+            return self.files.find(path)
+        return self.root.find(path)
 
     @cached_property
     def mounts(self) -> dict[int, Mount]:

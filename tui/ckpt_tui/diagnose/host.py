@@ -7,48 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ckpt_tui.core.document import parse_document
 from ckpt_tui.core.errors import CkptError, DamagedInput
-from ckpt_tui.criu.values import capability_names
+from ckpt_tui.diagnose import host_network as network
+from ckpt_tui.diagnose import host_reading as reading
 
 SCHEMA_VERSION = 1
-
-RUNTIMES = ("podman", "runc", "crun", "crio", "containerd", "docker")
-HELPERS = ("tar", "ip", "iptables-restore", "ip6tables-restore", "nft", "apparmor_parser")
-"""Programs that CRIU calls at restore."""
-
-MODULES = ("tun", "overlay", "fuse", "nf_tables", "xt_mark", "unix_diag", "tcp_diag", "udp_diag")
-"""Kernel modules that a restore may need, looked for among those loaded or built in."""
-
-PLUGIN_FOLDERS = ("usr/lib/criu", "usr/lib64/criu", "usr/local/lib/criu")
-
-STORAGE = ("var/lib/containers", "var/lib/containerd", "var/lib/docker", "var/tmp")
-"""Where engines unpack checkpoints."""
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin"
-"""Where criu and runc are, which the PATH of a user may lack."""
-
-CRIU_CONFIGS = ("etc/criu/default.conf", "etc/criu/runc.conf", "etc/criu/crun.conf")
-
-TIMEOUT_S = 3.0
-"""Seconds a program may take to say its version."""
-MAX_PIDS = 100_000
-MAX_TEXT = 4 << 20
-"""Bytes read of one file of /proc."""
-MAX_READ = 64 << 10
-"""Bytes of one read. The kernel answers a read of 4 MiB or more from /proc/sys with ENOMEM
-(fs/proc/proc_sysctl.c, proc_sys_call_handler)."""
-
-LISTEN = "0A"
-UDP_BOUND = "07"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +46,10 @@ class HostProfile:
     """User id that took the profile."""
     capabilities: tuple[str, ...] | None = None
     """Effective, of the user that took the profile."""
+    bounding: tuple[str, ...] | None = None
+    """Those that no program which that user starts can have more than."""
+    open_files: int | None = None
+    """Hard limit of open files of the user that took the profile, -1 for none."""
     modules: tuple[str, ...] = ()
     """Of `MODULES`, those loaded or built in."""
     memory_free: int = 0
@@ -84,9 +57,17 @@ class HostProfile:
     disk_free: Mapping[str, int] = field(default_factory=dict)
     """Folder of `STORAGE` to free bytes."""
     pids: tuple[int, ...] = ()
+    """Of processes and threads; and of process groups and sessions, whose number stays taken."""
     pid_max: int = 0
     ports: tuple[str, ...] | None = None
     """`tcp 8080`, `udp 53`: bound in the host's network namespace."""
+    sockets: tuple[str, ...] | None = None
+    """What holds addresses there: `tcp listen 0.0.0.0:8080`, `tcp connected 10.0.0.5:39000`,
+    `udp bound [::]:53`, and `unix bound PATH`, with @ before an abstract name."""
+    addresses: tuple[str, ...] | None = None
+    """IP addresses of its interfaces."""
+    interfaces: Mapping[str, int] | None = None
+    """Network interfaces by name, with their number, 0 where it is not known."""
     max_map_count: int = 0
     aio_max: int = 0
     nr_open: int = 0
@@ -101,11 +82,15 @@ class HostProfile:
     @property
     def may_restore(self) -> bool | None:
         """Whether the user that took the profile has a capability that CRIU accepts (criu/util.c,
-        has_cap_checkpoint_restore); None where that is not known: another user may restore."""
+        has_cap_checkpoint_restore); None where that is not known: root may restore instead, if it
+        can get one."""
         if self.capabilities is None:
             return None
-        has = bool({"CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"}.intersection(self.capabilities))
-        return has if has or self.uid == 0 else None
+        wanted = {"CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"}
+        if wanted.intersection(self.capabilities):
+            return True
+        is_open = self.bounding is None or wanted.intersection(self.bounding)
+        return None if self.uid != 0 and is_open else False
 
 
 def this_host(
@@ -117,36 +102,44 @@ def this_host(
     asked for its version.
     """
     base = Path(root)
-    ask = ask or version_of
-    cpu, flags = _cpu(_text(base / "proc/cpuinfo"))
+    ask = ask or reading.version_of
+    cpu, flags = reading.processor(reading.read_text(base / "proc/cpuinfo"))
+    status = reading.read_text(base / "proc/self/status")
     return HostProfile(
-        kernel=_text(base / "proc/sys/kernel/osrelease").strip() or os.uname().release,
+        kernel=reading.read_text(base / "proc/sys/kernel/osrelease").strip() or os.uname().release,
         machine=os.uname().machine,
         page_size=os.sysconf("SC_PAGE_SIZE"),
         criu=ask("criu"),
-        runtimes={name: found for name in RUNTIMES if (found := ask(name))},
-        helpers=tuple(n for n in HELPERS if _is_program(base, n)),
-        plugins=_plugins(base),
+        runtimes={name: found for name in reading.RUNTIMES if (found := ask(name))},
+        helpers=tuple(n for n in reading.HELPERS if reading.is_program(base, n)),
+        plugins=reading.plugins(base),
         cpu=cpu,
         cpu_flags=flags,
-        cgroup=_cgroup(base),
-        cgroup_controllers=tuple(_text(base / "sys/fs/cgroup/cgroup.controllers").split()),
-        lsms=_lsms(base),
-        apparmor_profiles=_apparmor(base),
+        cgroup=reading.cgroup_version(base),
+        cgroup_controllers=reading.cgroup_controllers(base),
+        lsms=reading.security_modules(base),
+        apparmor_profiles=reading.apparmor_profiles(base),
         uid=os.geteuid(),
-        capabilities=_capabilities(_text(base / "proc/self/status")),
-        modules=_modules(base),
-        memory_free=_memory(_text(base / "proc/meminfo")),
-        disk_free=dict(_disks(base)),
-        pids=_pids(base),
-        pid_max=_number(base / "proc/sys/kernel/pid_max"),
-        ports=tuple(_ports(base)) if (base / "proc/net/tcp").exists() else None,
-        max_map_count=_number(base / "proc/sys/vm/max_map_count"),
-        aio_max=_number(base / "proc/sys/fs/aio-max-nr"),
-        nr_open=_number(base / "proc/sys/fs/nr_open"),
-        hugepages=_huge_pages(base / "sys/kernel/mm/hugepages"),
-        criu_options=tuple(_criu_options(base)),
-        namespaces=_names(base / "proc/self/ns"),
+        capabilities=reading.capabilities(status, "Eff"),
+        bounding=reading.capabilities(status, "Bnd"),
+        open_files=reading.hard_limit(
+            reading.read_text(base / "proc/self/limits"), "Max open files"
+        ),
+        modules=reading.kernel_modules(base),
+        memory_free=reading.free_memory(reading.read_text(base / "proc/meminfo")),
+        disk_free=dict(reading.free_space(base)),
+        pids=reading.pids_in_use(base),
+        pid_max=reading.read_number(base / "proc/sys/kernel/pid_max"),
+        ports=network.ports(base),
+        sockets=network.sockets(base),
+        addresses=network.addresses(base),
+        interfaces=network.interfaces(base),
+        max_map_count=reading.read_number(base / "proc/sys/vm/max_map_count"),
+        aio_max=reading.read_number(base / "proc/sys/fs/aio-max-nr"),
+        nr_open=reading.read_number(base / "proc/sys/fs/nr_open"),
+        hugepages=reading.huge_pages(base / "sys/kernel/mm/hugepages"),
+        criu_options=tuple(reading.criu_options(base, os.environ.get("HOME", "/root"))),
+        namespaces=reading.names_in(base / "proc/self/ns"),
     )
 
 
@@ -194,160 +187,3 @@ def _checked(entry: dataclasses.Field[Any], value: Any, name: str) -> Any:
     elif type(value) is item:
         return value
     raise DamagedInput(name, 0, f"{entry.name} is not of the type it should have.")
-
-
-def version_of(program: str) -> str:
-    """Return the version that a program prints, "" for none in PATH or among the system's.
-
-    The program is run with --version and nothing else, for `TIMEOUT_S` seconds at most.
-    """
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
-    if path is None:
-        return ""
-    try:
-        done = subprocess.run(
-            [path, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    found = re.search(rb"\d+\.\d+[\w.+~-]*", done.stdout[:4096])
-    return found.group().decode() if found else "unknown"
-
-
-def _text(path: Path) -> str:
-    """Return the start of a file, "" where it cannot be read."""
-    pieces: list[bytes] = []
-    try:
-        with path.open("rb", buffering=0) as file:
-            while (left := MAX_TEXT - sum(map(len, pieces))) > 0:
-                if not (piece := os.read(file.fileno(), min(left, MAX_READ))):
-                    break
-                pieces.append(piece)
-    except OSError:
-        return ""
-    return b"".join(pieces).decode("utf-8", "surrogateescape")
-
-
-def _number(path: Path) -> int:
-    text = _text(path).strip()
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def _names(folder: Path) -> tuple[str, ...]:
-    try:
-        return tuple(sorted(os.listdir(folder)))
-    except OSError:
-        return ()
-
-
-def _cpu(text: str) -> tuple[str, tuple[str, ...]]:
-    values: dict[str, str] = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            values.setdefault(key.strip(), value.strip())
-    flags = values.get("flags") or values.get("Features") or ""
-    return values.get("model name", ""), tuple(sorted(flags.split()))
-
-
-def _is_program(base: Path, name: str) -> bool:
-    folders = ("usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "usr/local/bin")
-    return any(os.access(base / folder / name, os.X_OK) for folder in folders)
-
-
-def _plugins(base: Path) -> tuple[str, ...]:
-    found: set[str] = set()
-    multiarch = [f"usr/lib/{n}/criu" for n in _names(base / "usr/lib") if "-linux-" in n]
-    for folder in (*PLUGIN_FOLDERS, *multiarch):
-        found |= {n.removesuffix(".so") for n in _names(base / folder) if n.endswith(".so")}
-    return tuple(sorted(found))
-
-
-def _cgroup(base: Path) -> str:
-    if (base / "sys/fs/cgroup/cgroup.controllers").exists():
-        return "v2"
-    if (base / "sys/fs/cgroup/unified").exists():
-        return "hybrid"
-    return "v1" if _names(base / "sys/fs/cgroup") else ""
-
-
-def _lsms(base: Path) -> tuple[str, ...] | None:
-    text = _text(base / "sys/kernel/security/lsm").strip()
-    return tuple(text.split(",")) if text else None
-
-
-def _apparmor(base: Path) -> tuple[str, ...] | None:
-    text = _text(base / "sys/kernel/security/apparmor/profiles")
-    return tuple(line.rpartition(" (")[0] for line in text.splitlines()) if text else None
-
-
-def _capabilities(status: str) -> tuple[str, ...] | None:
-    found = re.search(r"^CapEff:\s*([0-9a-f]{1,16})$", status, re.MULTILINE)
-    if found is None:
-        return None
-    value = int(found.group(1), 16)
-    return capability_names([value & 0xFFFFFFFF, value >> 32])
-
-
-def _modules(base: Path) -> tuple[str, ...]:
-    loaded = {line.partition(" ")[0] for line in _text(base / "proc/modules").splitlines()}
-    release = _text(base / "proc/sys/kernel/osrelease").strip()
-    built_in = _text(base / "lib/modules" / release / "modules.builtin") if release else ""
-    loaded |= {Path(line).name.partition(".")[0] for line in built_in.splitlines()}
-    return tuple(name for name in MODULES if name in loaded)
-
-
-def _memory(text: str) -> int:
-    found = re.search(r"^MemAvailable:\s*(\d+) kB$", text, re.MULTILINE)
-    return int(found.group(1)) * 1024 if found else 0
-
-
-def _disks(base: Path) -> Iterator[tuple[str, int]]:
-    for folder in STORAGE:
-        try:
-            found = os.statvfs(base / folder)
-        except OSError:
-            continue
-        yield f"/{folder}", found.f_bavail * found.f_frsize
-
-
-def _huge_pages(folder: Path) -> dict[str, int] | None:
-    names = [n for n in _names(folder) if re.fullmatch(r"hugepages-\d{1,9}kB", n)]
-    if not names:
-        return None
-    return {n[10:-2]: _number(folder / n / "free_hugepages") for n in names}
-
-
-def _criu_options(base: Path) -> Iterator[str]:
-    """Yield file and option of each line; the files are those of criu(8) and of the runtimes."""
-    for name in CRIU_CONFIGS:
-        for line in _text(base / name).splitlines():
-            option = line.partition("#")[0].strip().removeprefix("--")
-            if option:
-                yield f"/{name} {option.split()[0]}"
-
-
-def _pids(base: Path) -> tuple[int, ...]:
-    pids = sorted(int(name) for name in _names(base / "proc") if name.isdigit())
-    return tuple(pids[:MAX_PIDS])
-
-
-def _ports(base: Path) -> Iterator[str]:
-    """Yield the ports that something is bound to; state numbers are the kernel's."""
-    found: set[tuple[str, int]] = set()
-    for table, protocol, state in (
-        ("tcp", "tcp", LISTEN),
-        ("tcp6", "tcp", LISTEN),
-        ("udp", "udp", UDP_BOUND),
-        ("udp6", "udp", UDP_BOUND),
-    ):
-        for line in _text(base / "proc/net" / table).splitlines()[1:]:
-            words = line.split()
-            port = words[1].rpartition(":")[2] if len(words) > 3 else ""
-            if words[3:4] == [state] and re.fullmatch("[0-9A-F]{4}", port):
-                found.add((protocol, int(port, 16)))
-    return (f"{protocol} {port}" for protocol, port in sorted(found))

@@ -280,30 +280,6 @@ def pids(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def ports(facts: Facts) -> Iterator[Finding]:
-    """Ports are free, where the container has the host's network."""
-    if not facts.shares_host("net"):
-        return
-    taken = []
-    for found in facts.each(facts.of_type("INETSK")):
-        message = found.message
-        protocol = {6: "tcp", 17: "udp"}.get(message.proto, "")
-        listening = (message.proto, message.state) in ((6, 10), (17, 7))
-        if listening and f"{protocol} {message.src_port}" in (_host(facts).ports or ()):
-            link = facts.file_evidence(found.id).link
-            taken.append(Evidence(f"{protocol} {message.src_port}", link))
-    if taken:
-        yield _host_finding(
-            "inet-bind-addr-in-use",
-            "fails",
-            "likely",
-            f"{human_count(len(taken), 'port')} of the checkpoint are in use on the host",
-            "The container has the host's network, and its ports are taken.",
-            "Stop what listens there (`ss -ltnp`), the original container first of all.",
-            some(taken),
-        )
-
-
 def plugins(facts: Facts) -> Iterator[Finding]:
     """The plugins that saved devices are installed."""
     host = _host(facts)
@@ -329,13 +305,14 @@ def helpers(facts: Facts) -> Iterator[Finding]:
         return
     for program, names in helper_images(facts).items():
         if names and program not in host.helpers:
-            yield _host_finding(
+            yield Finding(
                 "helper-exec",
                 "fails",
                 "likely",
                 f"The program {program} is not on the host",
                 f"CRIU runs it for {names[0]}.",
                 f"Install {program}.",
+                program,
                 (Evidence(names[0], Ref.image(names[0])),),
             )
 

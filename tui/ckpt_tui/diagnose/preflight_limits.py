@@ -30,16 +30,78 @@ def _host(facts: Facts) -> HostProfile:
 
 
 def capabilities(facts: Facts) -> Iterator[Finding]:
-    """Root on this host has the capability that CRIU asks for: in a container it may not."""
+    """Who restores has the capability that CRIU asks for: in a container root may not."""
     host = _host(facts)
-    if host.uid == 0 and host.may_restore is False:
+    if host.may_restore is False:
         yield Finding(
             "not-root",
             "fails",
             "likely",
-            "Root lacks CAP_SYS_ADMIN on the host",
+            "CAP_SYS_ADMIN cannot be had on the host",
             "CRIU refuses to restore without it or CAP_CHECKPOINT_RESTORE.",
             "Restore outside of the container that this is, or give it the capability.",
+        )
+
+
+ALWAYS_NEEDED = ("CAP_NET_ADMIN", "CAP_SYS_CHROOT")
+"""What CRIU uses at each restore: for the buffers of its own sockets (criu/sockets.c) and to set
+the root folder (criu/files.c)."""
+
+
+def rights(facts: Facts) -> Iterator[Finding]:
+    """Who restores has each capability that the processes have: none can be given that the giver
+    lacks (criu/pie/restorer.c, restore_creds). In a user namespace of its own CRIU has all."""
+    held = _host(facts).capabilities
+    if held is None or _host(facts).uid != 0 or facts.images.named("userns-"):
+        return
+    needed: dict[str, int | None] = dict.fromkeys(ALWAYS_NEEDED)
+    for process in facts.checkpoint.processes:
+        sets = process.credentials.capabilities if process.credentials else {}
+        for kind in ("effective", "permitted", "inheritable"):
+            for name in sets.get(kind, ()):
+                needed.setdefault(name, process.pid)
+    missing = {name: pid for name, pid in needed.items() if name not in held}
+    if missing and _host(facts).may_restore:
+        pids = {pid for pid in missing.values() if pid is not None}
+        yield Finding(
+            "creds-caps",
+            "fails",
+            "likely",
+            f"Root on the host lacks {', '.join(missing)}",
+            "CRIU gives each process the capabilities that it had, and can give none that it has "
+            "not itself.",
+            "Restore with a root that has them, outside of the container that this is.",
+            "",
+            some(Evidence(f"process {pid}", Ref.process(pid)) for pid in pids),
+        )
+
+
+OWN_DESCRIPTORS = 50
+"""Descriptors that CRIU needs above those of a process (criu/servicefd.c)."""
+
+
+def highest_descriptor(facts: Facts) -> int:
+    """Return the highest number of an open file of any process."""
+    return max((opened.fd for opened in facts.checkpoint.files), default=0)
+
+
+def descriptors(facts: Facts) -> Iterator[Finding]:
+    """CRIU may open as many files as the processes had; it raises the limit itself, if it may."""
+    host, highest = _host(facts), highest_descriptor(facts)
+    may_raise = host.capabilities is None or "CAP_SYS_RESOURCE" in host.capabilities
+    if host.open_files is None or host.open_files < 0 or may_raise or host.uid != 0:
+        return
+    if host.open_files < highest + OWN_DESCRIPTORS:
+        yield Finding(
+            "nofile-limit",
+            "fails",
+            "likely",
+            f"A process has descriptor {highest}, and the hard limit of open files is "
+            f"{host.open_files} here",
+            "CRIU opens the files under their old numbers and needs some above them. Without "
+            "CAP_SYS_RESOURCE it cannot raise the limit.",
+            f"`ulimit -Hn {2 * (highest + OWN_DESCRIPTORS)}` in a shell that may, or LimitNOFILE "
+            "of the service that restores.",
         )
 
 

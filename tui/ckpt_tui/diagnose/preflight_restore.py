@@ -259,13 +259,15 @@ def external_namespaces(facts: Facts) -> Iterator[Finding]:
 
 def link_remaps(facts: Facts) -> Iterator[Finding]:
     """Unlinked files that CRIU kept by a hard link beside them, outside of the images."""
+    if facts.sees_files:
+        return  # the links themselves are looked for
     for file_id, kind in facts.table.ghosts.items():
         if kind != "linked" or file_id not in facts.table.objects:
             continue
         path = facts.table.path(file_id)
         yield Finding(
             "link-remap-missing",
-            "may-fail" if facts.base is None else "advice",
+            "may-fail",
             "possible",
             f"{path} was unlinked and is kept by a link that CRIU left beside it",
             "The link, link_remap.N, is in the file system of the container and not in the "
@@ -278,6 +280,8 @@ def link_remaps(facts: Facts) -> Iterator[Finding]:
 
 def packet_sockets(facts: Facts) -> Iterator[Finding]:
     """Packet sockets and bound devices need interfaces of the same name."""
+    if facts.shares_host("net") and facts.host is not None and facts.host.interfaces is not None:
+        return  # they are looked for on the host
     bound = [f for f in facts.of_type("INETSK") if f.message.ifname]
     packets = list(facts.of_type("PACKETSK"))
     if packets:
@@ -318,6 +322,8 @@ def compat_tasks(facts: Facts) -> Iterator[Finding]:
 
 def addresses(facts: Facts) -> Iterator[Finding]:
     """Sockets bound to an address that the target must have."""
+    if facts.shares_host("net") and facts.host is not None and facts.host.addresses is not None:
+        return  # they are looked for on the host
     bound: dict[str, Ref | None] = {}
     host = facts.images.host
     for found in facts.each(facts.of_type("INETSK")):

@@ -145,9 +145,7 @@ def requirement_states(facts: Facts, findings: Iterable[Finding]) -> tuple[Requi
 def unseen(facts: Facts, states: Sequence[RequirementState]) -> tuple[str, ...]:
     """Return what was not looked at, a phrase each, and yet a restore depends on it."""
     unknown = [one.title for one in states if one.state == "unknown"]
-    if facts.base is None:
-        is_bare = not {"spec.dump", "config.dump"} & facts.documents.keys()
-        unknown.append(
-            "files that CRIU opens on the host" if is_bare else "files of the base image (--base)"
-        )
+    if not facts.sees_files:
+        bare = "files that CRIU opens on the host (--host this, on it)"
+        unknown.append(bare if facts.is_bare else "files of the base image (--base)")
     return tuple(unknown)

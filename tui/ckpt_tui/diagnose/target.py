@@ -16,6 +16,7 @@ from ckpt_tui.diagnose.finding import Evidence, Extent, Finding, Verdict, verdic
 from ckpt_tui.diagnose.fix_commands import with_commands
 from ckpt_tui.diagnose.fix_context import context_of_checkpoint
 from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.diagnose.host_files import HostFiles
 from ckpt_tui.diagnose.log import read_log
 from ckpt_tui.diagnose.proof import proof
 from ckpt_tui.diagnose.requirements import RequirementState, requirement_states, unseen
@@ -67,7 +68,8 @@ def diagnose_opened(
     unreadable: list[Finding] = []
     name, found = _log_of(opened, checkpoint, log, unreadable, progress)
     progress.start("checking")
-    facts = Facts.of(opened, checkpoint, host=host, base=base, progress=progress)
+    files = HostFiles() if host is not None and place == "here" else None
+    facts = Facts.of(opened, checkpoint, host=host, base=base, files=files, progress=progress)
     findings = (*unreadable, *run_checks(facts, progress))
     extent = Extent(opened.checked_size, opened.source_size)
     states = requirement_states(facts, findings)
