@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ckpt_tui.checkpoint.restore_steps import Amounts, amounts_of, pulls, ways
+from ckpt_tui.checkpoint.restore_steps import Amounts, amounts_of, dumps, pulls, ways
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.demo import demo_folder
 from ckpt_tui.formats.opened import open_checkpoint
@@ -36,6 +36,25 @@ ZIPPED = Amounts(PACKED, META, C, D, DZ, 0, 0)
 def test_each_way_writes_what_the_engines_write(way: str, have: Amounts, written: int) -> None:
     found = {w.id: w for w in ways(have)}
     assert found[way].writes == written
+
+
+@pytest.mark.parametrize(
+    ("way", "have", "written"),
+    [
+        ("podman-dump", HAVE, C + D + S + V + PACKED),
+        ("cri-o-dump", HAVE, C + D + META + C + D + S),
+        ("containerd-dump", ZIPPED, 3 * C + 2 * DZ + META + C + DZ),
+        ("optimized-dump", HAVE, C + PACKED),
+    ],
+)
+def test_each_dump_writes_what_the_engines_write(way: str, have: Amounts, written: int) -> None:
+    found = {w.id: w for w in dumps(have)}
+    assert found[way].writes == written
+    assert {w.phase for w in found.values()} == {"dump"}
+
+
+def test_a_dump_is_refused_by_no_engine() -> None:
+    assert not [way for way in dumps(replace(HAVE, engine="podman")) if way.refused]
 
 
 def test_an_archive_is_read_twice() -> None:

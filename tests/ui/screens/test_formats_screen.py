@@ -1,4 +1,4 @@
-"""The ways to restore: drawn at once, measured on a key."""
+"""The ways to dump and to restore: drawn at once, measured on a key."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ async def test_every_way_has_a_line(data: Path, tmp_path: Path, size: tuple[int,
     async with CkptApp((), tmp_path).run_test(size=size) as pilot:
         screen = await opened(pilot, data / "archives/rootfs.tar.zst")
         text = screen_text(pilot.app)
+        await pilot.press("end")
+        await settle(pilot.app, pilot)
+        text += screen_text(pilot.app)
         assert all(way.name[:24] in text for way in screen.ways)
         assert "│read again" in text or "│copy all" in text
         assert "moved by legacy image" in text
@@ -93,6 +96,9 @@ async def test_a_way_whose_data_is_not_at_hand_says_so(tmp_path: Path) -> None:
     with demo_folder() as folder:
         async with CkptApp((), tmp_path).run_test(size=(120, 40)) as pilot:
             await opened(pilot, folder / "counter-optimized.oci.tar")
+            assert NO_LEGACY not in screen_text(pilot.app)  # a dump
+            await pilot.press("down", "down", "down", "down")
+            await settle(pilot.app, pilot)
             assert NO_LEGACY in screen_text(pilot.app)
             await pilot.press("end")
             await settle(pilot.app, pilot)

@@ -1,8 +1,11 @@
-"""What each engine reads and writes to restore a checkpoint: WAYS, in bytes of this checkpoint.
+"""What each engine reads and writes to dump a container (DUMPS) and to restore it (WAYS), in bytes
+of one checkpoint.
 
-By the restore code of podman (CRImportCheckpoint, CRApplyRootFsDiffTar), CRI-O (ContainerRestore)
-and containerd 2.1 to 2.3 (CRImportCheckpoint, the shim's Create). Counted is the work on data that
-lies on the node already; what CRIU itself reads is the same in all of them and left out.
+By the dump code of podman (exportCheckpoint), CRI-O (ContainerCheckpoint) and containerd 2.1 to 2.3
+(the tasks service's Checkpoint, CheckpointContainer), and the restore code of podman
+(CRImportCheckpoint, CRApplyRootFsDiffTar), CRI-O (ContainerRestore) and containerd
+(CRImportCheckpoint, the shim's Create). Counted is the work on data that lies on the node already;
+what CRIU itself reads to restore is the same in all of them and left out.
 """
 
 from __future__ import annotations
@@ -13,7 +16,11 @@ from typing import Literal
 
 from ckpt_tui.checkpoint.model import Checkpoint
 
-Verb = Literal["decompress", "unpack", "copy", "apply", "untar", "mount"]
+Verb = Literal[
+    "decompress", "unpack", "copy", "apply", "untar", "mount", "dump", "archive", "compress"
+]
+
+Phase = Literal["dump", "restore"]
 
 StepPart = Literal["metadata", "images", "delta", "shm", "volumes"]
 
@@ -72,6 +79,7 @@ class Way:
     steps: tuple[RestoreStep, ...]
     refused: str = ""
     """Why the engine does not restore this checkpoint; empty if it does."""
+    phase: Phase = "restore"
 
     @property
     def reads(self) -> int:
@@ -168,8 +176,55 @@ WAYS: tuple[_Recipe, ...] = (
 """In the order shown. A step that moves nothing is left out, but for mounting."""
 
 
+_PARTS: tuple[StepPart, ...] = ("metadata", *_ALL)
+
+
+def _dump(have: Amounts) -> RestoreStep:
+    """CRIU writes the memory of the processes into image files."""
+    return RestoreStep("CRIU writes images", "dump", ("images",), have.images, have.images)
+
+
+def _archive(name: str, *parts: StepPart) -> Callable[[Amounts], RestoreStep]:
+    """A plain tar."""
+    return lambda have: RestoreStep(name, "archive", parts, have.of(*parts), have.of(*parts))
+
+
+def _delta_tar(have: Amounts) -> RestoreStep:
+    return RestoreStep("delta tar", "archive", ("delta",), have.delta, have.delta_stored)
+
+
+def _compress(name: str) -> Callable[[Amounts], RestoreStep]:
+    """One compressed archive, or the layers of an image."""
+    return lambda have: RestoreStep(name, "compress", _PARTS, have.of(*_PARTS), have.packed)
+
+
+DUMPS: tuple[_Recipe, ...] = (
+    _Recipe("podman-dump", "podman", "dump to archive",
+            (_dump, _delta_tar, _archive("shared memory tar", "shm"),
+             _archive("volume tars", "volumes"), _compress("compressed archive"))),
+    _Recipe("cri-o-dump", "CRI-O", "dump to archive",
+            (_dump, _delta_tar, _archive("archive", "metadata", "images", "delta", "shm"))),
+    _Recipe("containerd-dump", "containerd", "dump to archive",
+            (_dump, _archive("images tar", "images"), _delta_tar,
+             _copy("unpack images tar", "images"), _copy("copy delta tar", "delta"),
+             _archive("archive", "metadata", "images", "delta"))),
+    _Recipe("optimized-dump", "ckpt-tui", "dump to image", (_dump, _compress("layers"))),
+)  # fmt: skip
+"""In the order shown."""
+
+
+def dumps(have: Amounts) -> tuple[Way, ...]:
+    """Return every way to dump the container of a checkpoint, with what each step moves: as large
+    as what this checkpoint holds, compressed as it is."""
+    return _made(DUMPS, have, "dump")
+
+
 def ways(have: Amounts) -> tuple[Way, ...]:
     """Return every way to restore a checkpoint, with what each step moves."""
+    return _made(WAYS, have, "restore")
+
+
+def _made(recipes: tuple[_Recipe, ...], have: Amounts, phase: Phase) -> tuple[Way, ...]:
     return tuple(
         Way(
             recipe.id,
@@ -180,9 +235,10 @@ def ways(have: Amounts) -> tuple[Way, ...]:
                 for make in recipe.steps
                 if (step := make(have)).verb == "mount" or step.reads or step.writes
             ),
-            _refusal(recipe, have.engine),
+            _refusal(recipe, have.engine) if phase == "restore" else "",
+            phase,
         )
-        for recipe in WAYS
+        for recipe in recipes
     )
 
 

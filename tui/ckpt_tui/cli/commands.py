@@ -296,7 +296,7 @@ def compare(
 @JSON
 @reads_checkpoints
 def formats(target: str, measure: bool, as_json: bool) -> None:
-    """Show what each engine reads and writes to restore it.
+    """Show what each engine reads and writes to dump and to restore it.
 
     It compares the legacy form of a checkpoint with the optimized image.
 

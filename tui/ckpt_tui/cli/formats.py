@@ -1,4 +1,4 @@
-"""`formats`: the ways to restore a checkpoint, computed, and measured when asked for."""
+"""`formats`: the ways to dump and to restore a checkpoint, computed, and measured if asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ckpt_tui.checkpoint.forms import forms
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, pulls, ways
+from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, dumps, pulls, ways
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import print_heading, print_json, print_sections, width
 from ckpt_tui.cli.tables import print_table
@@ -27,7 +27,7 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
     with opened_target(target) as (opened, progress):
         checkpoint = opened.load(progress)
         have = amounts_of(checkpoint)
-        found = ways(have)
+        found = (*dumps(have), *ways(have))
         if measure:
             measurement = Measurement(opened, have)
             try:
@@ -58,7 +58,10 @@ def formats_document(
     return {
         "schema_version": 1,
         "source": plain(checkpoint.source),
-        "ways": [_way(way, done.get(way.id, ())) for way in found],
+        **{
+            key: [_way(way, done.get(way.id, ())) for way in found if way.phase == phase]
+            for key, phase in (("dumps", "dump"), ("ways", "restore"))
+        },
         "forms": {form.name: plain(form) for form in forms(checkpoint)},
         "pull": {
             "legacy": plain(legacy),

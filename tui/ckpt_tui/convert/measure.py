@@ -1,4 +1,4 @@
-"""The data steps of a restore, run for real in a scratch folder and timed.
+"""The data steps of a dump or a restore, run for real in a scratch folder and timed.
 
 Files and folders only, with names that the tar reader has cleaned, and never through a link: no
 link is made. What CRIU and the mounts do is not run; nothing needs root.
@@ -14,12 +14,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import zstandard
+
 from ckpt_tui.archive.archive_tree import ArchiveTree
 from ckpt_tui.archive.compression import sniff
 from ckpt_tui.archive.tar import stream
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.component_sizes import component_of
-from ckpt_tui.checkpoint.restore_steps import Amounts, RestoreStep, StepPart, Way
+from ckpt_tui.checkpoint.restore_steps import (
+    Amounts,
+    RestoreStep,
+    StepPart,
+    Way,
+    dumps,
+    ways,
+)
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, counted
@@ -34,6 +43,9 @@ QUICK_S = 0.1
 """Seconds below which a way is run again, `MORE_ROUNDS` times at most."""
 
 MORE_ROUNDS = 4
+
+LEVEL = 3
+"""Of zstd: the default of its library, and of containers/storage."""
 
 PART_OF: dict[str, StepPart] = {
     "pages": "images",
@@ -87,6 +99,8 @@ class Measurement:
     def can_run(self, way: Way) -> bool:
         """Return whether the data for a way is at hand: an archive is, or can be made, of a legacy
         checkpoint only."""
+        if way.phase == "dump":
+            return True
         if way.form == "legacy archive":
             return isinstance(self._opened.tree, ArchiveTree)
         return way.form == "optimized" or not self._have.optimized
@@ -147,7 +161,8 @@ class Measurement:
     def needed(self) -> int:
         """Bytes that the scratch folder must have room for."""
         whole = self._have.of("metadata", "images", "delta", "shm", "volumes")
-        return 2 * whole + self._have.delta + self._have.shm + self._have.volumes + SLACK
+        most = max(way.writes for way in (*dumps(self._have), *ways(self._have)))
+        return whole + most + SLACK
 
     def _pulled(self, progress: Progress) -> Path:
         """Return the folder that stands for the image in the store of an engine: every member,
@@ -181,8 +196,10 @@ class Measurement:
         start = time.perf_counter()
         if step.verb in ("decompress", "unpack"):
             written, left_out = self._unpack(step.parts, bundle, progress), 0
-        elif step.verb == "copy":
+        elif step.verb in ("copy", "dump"):
             written, left_out = self._copy(step.parts, pulled, bundle, progress), 0
+        elif step.verb in ("archive", "compress"):
+            written, left_out = self._pack(step, pulled, bundle, progress), 0
         elif step.verb == "mount":
             written, left_out = 0, 0
         else:
@@ -211,6 +228,18 @@ class Measurement:
             if member.kind is MemberKind.FILE and self._part(name) in parts and path.is_file():
                 written += self._write(bundle, name, _file_chunks(path, progress))
         return written
+
+    def _pack(self, step: RestoreStep, pulled: Path, bundle: Path, progress: Progress) -> int:
+        """Write all members of some parts into one file, one after another."""
+
+        def pieces() -> Iterator[bytes]:
+            for name, member in self._opened.tree.members.items():
+                path = pulled / name
+                if member.kind is MemberKind.FILE and self._part(name) in step.parts:
+                    yield from _file_chunks(path, progress) if path.is_file() else ()
+
+        packed = _compressed(pieces()) if step.verb == "compress" else pieces()
+        return self._write(bundle, f"{step.name}.tar", packed)
 
     def _untar(
         self, part: StepPart, pulled: Path, bundle: Path, progress: Progress
@@ -253,6 +282,14 @@ class Measurement:
                     )
                 file.write(piece)
         return written
+
+
+def _compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Compress by zstd at the level that podman and buildah use, with all cores."""
+    packer = zstandard.ZstdCompressor(LEVEL, threads=-1).compressobj()
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()
 
 
 def _file_chunks(path: Path, progress: Progress) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The ways to restore a checkpoint as time lines: what each step reads and writes, and how long."""
+"""The ways to dump and to restore a checkpoint as time lines: what is moved, and how long."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ MEANING_OF_VERB = {
     "apply": "delta",
     "untar": "volumes",
     "mount": "muted",
+    "dump": "pages",
+    "archive": "delta",
+    "compress": "metadata",
 }
 
 NAME, MOVED, SECONDS = 28, 9, 7
@@ -89,7 +92,7 @@ def way_rows(
 def _name(way: Way) -> Styled:
     if way.refused:
         return signed("fails", way.name)
-    return styled((way.name, "good" if way.engine == "in place" else ""))
+    return styled((way.name, "good" if way.engine in ("in place", "ckpt-tui") else ""))
 
 
 def _lengths(way: Way, done: Done, timed: bool) -> list[int]:
@@ -143,7 +146,8 @@ def way_sections(way: Way, done: Done, why_not: str = "") -> list[Section]:
         facts.insert(0, Fact("", signed("fails", f"refused: {way.refused}")))
     if why_not:
         facts.append(Fact("here", why_not))
-    facts.append(Fact("then", "CRIU reads its images: the same in every way, not counted"))
+    if way.phase == "restore":
+        facts.append(Fact("then", "CRIU reads its images: the same in every way, not counted"))
     return [Section(way.name, facts)]
 
 
@@ -164,6 +168,7 @@ def pull_sections(checkpoint: Checkpoint) -> list[Section]:
 
 def conclusion(ways: Sequence[Way], done: Done) -> Styled:
     """Return the first and the last way in one sentence, measured if they were."""
+    ways = [way for way in ways if way.phase == "restore"]
     able = [way for way in ways if not way.refused]
     measured = [way for way in able if way.id in done]
     worst = max(measured or able, key=lambda way: _total(way, done))

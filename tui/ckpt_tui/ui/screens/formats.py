@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.widgets import Static
 
 from ckpt_tui.checkpoint.model import Checkpoint
-from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, ways
+from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, dumps, ways
 from ckpt_tui.convert.measure import Measured, Measurement
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
@@ -48,7 +48,7 @@ DETAIL_EDGES = 3
 
 
 class FormatsScreen(AsksToFetch[None]):
-    """Time lines of the ways to restore; `m` measures them, one after another."""
+    """Time lines of the ways to dump and to restore; `m` measures them, one after another."""
 
     CSS_PATH = "formats.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bound("measure")
@@ -69,7 +69,7 @@ class FormatsScreen(AsksToFetch[None]):
         )
 
     def compose(self) -> ComposeResult:
-        yield TitleLine(f"Ways to restore {printable(self.target)}")
+        yield TitleLine(f"Ways to dump and restore {printable(self.target)}")
         with self._list:
             yield Static("", id="conclusion")
             yield Facts(classes="detail")
@@ -95,7 +95,7 @@ class FormatsScreen(AsksToFetch[None]):
     def _show(self, found: tuple[OpenCheckpoint, Checkpoint]) -> None:
         self._opened, self._checkpoint = found
         have = amounts_of(self._checkpoint)
-        self.ways = ways(have)
+        self.ways = (*dumps(have), *ways(have))
         self._measurement = Measurement(self._opened, have)
         self._refill()
 
