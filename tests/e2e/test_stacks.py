@@ -15,6 +15,7 @@ from lab import Lab
 
 from ckpt_tui.cli.core_files import core
 from ckpt_tui.cli.stacks import stacks
+from ckpt_tui.core.known_values import COVER
 
 SHARE = 0.99
 """Frames that have to be gdb's, of all programs together."""
@@ -63,10 +64,12 @@ def by_gdb(lab: Lab, program: Program) -> Frames:
     return found
 
 
-def by_us(archive: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> list[Any]:
+def by_us(
+    archive: Path, image: Path, capsys: pytest.CaptureFixture[str], **options: bool
+) -> list[Any]:
     """Return the threads of process 1 as `stacks --json` has them."""
     capsys.readouterr()
-    stacks(str(archive), 1, str(image), True)
+    stacks(str(archive), 1, str(image), True, **options)
     (process,) = json.loads(capsys.readouterr().out)["processes"]
     threads: list[Any] = process["threads"]
     return threads
@@ -157,13 +160,38 @@ def contains(functions: Sequence[str], wanted: Sequence[str]) -> bool:
     return all(one in rest for one in wanted)
 
 
+VALUES = {
+    "count": "3",
+    "rest": "2 items",
+    "more": "1 item",
+    "text": "'grüße'",
+    "password": "'hunter2-is-long'",
+    "big": str(1 << 100),
+    "small": "-5",
+    "ratio": "0.25",
+    "flag": "True",
+    "nothing": "None",
+    "raw": repr(b"\0\xffbytes"),
+    "items": "3 items",
+    "pairs": "2 items",
+    "unique": "2 items",
+    "several": "2 items",
+    "loop": "1 item",
+    "account": "",
+    "closure": "",
+    "inner": "7",
+}
+"""Local variables of `with_locals` in programs/threads.py."""
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "image"), [("python", "py"), ("python3.14", "python3.14")])
 def test_python_frames_are_those_that_python_wrote(
     lab: Lab, name: str, image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = lab.checkpoint(name)
-    threads = by_us(archive, lab.host / f"base-{image}.oci.tar", capsys)
+    base = lab.host / f"base-{image}.oci.tar"
+    threads = by_us(archive, base, capsys, with_locals=True, reveal=True)
     written = json.loads(
         lab.script(
             f"tar -xOf /host/{name}.tar.zst rootfs-diff.tar | tar -xO tmp/stacks.json"
@@ -187,3 +215,13 @@ def test_python_frames_are_those_that_python_wrote(
         [frame["function"] for frame in threads[4]["frames"]],
         ["compare", "PyObject_Vectorcall", "in_c"],
     )
+    shown = {one["name"]: one["value"] for one in locals_of(threads)}
+    assert shown == VALUES
+    hidden = by_us(archive, base, capsys, with_locals=True)
+    assert "hunter2" not in json.dumps(hidden)
+    assert {one["name"]: one["value"] for one in locals_of(hidden)} == {**VALUES, "password": COVER}
+
+
+def locals_of(threads: Sequence[Any]) -> Any:
+    frames = (frame for thread in threads for frame in thread["frames"])
+    return next(one["locals"] for one in frames if one["function"] == "with_locals")

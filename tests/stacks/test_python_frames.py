@@ -9,13 +9,15 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
+from types import MappingProxyType
 
 import pytest
 from small_elf import FakeMemory
 
 from ckpt_tui.stacks.python_frames import Python, _Reader
-from ckpt_tui.stacks.python_layout import OFFSETS_SIZE, TABLES, layout_of
+from ckpt_tui.stacks.python_layout import OFFSETS_SIZE, TABLES, Layout, layout_of
 from ckpt_tui.stacks.python_lines import line_at
+from ckpt_tui.stacks.python_objects import PythonObjects
 
 VERSION = sys.version_info[:2]
 
@@ -35,11 +37,12 @@ class OwnMemory:
         return None if not data else int.from_bytes(data, "little")
 
 
-def read_own() -> Python:
+def read_own(*, with_locals: bool = False) -> Python:
     memory = OwnMemory()
     runtime = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
     layout = layout_of(memory.read(runtime, OFFSETS_SIZE) or b"") or TABLES[VERSION]
-    return Python(VERSION, tuple(_Reader(memory, layout, runtime).threads()))  # type: ignore[arg-type]
+    reader = _Reader(memory, layout, runtime, with_locals)  # type: ignore[arg-type]
+    return Python(VERSION, tuple(reader.threads()))  # type: ignore[arg-type]
 
 
 def own_frames() -> list[tuple[str, str, int]]:
@@ -154,3 +157,118 @@ def test_offsets_that_cannot_be_are_refused() -> None:
     assert layout_of(bytes(good)) is None
     good[8:32] = struct.pack("<QQQ", 0x030D00F0, 0, 1 << 60)
     assert layout_of(bytes(good)) is None
+
+
+class Thing:
+    pass
+
+
+THING = Thing()
+FROZEN = frozenset((1, 2, 3))
+PAIRS = MappingProxyType({})
+
+
+def test_local_variables_are_those_of_the_function() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+
+    def with_locals(
+        count: int,
+        *rest: str,
+        wide: str = "я" * 3,
+        emoji: str = "\U0001f600",
+        empty: str = "",
+        text: str = "grüße",
+        long_text: str = "x" * 5000,
+        big: int = 1 << 100,
+        huge: int = 1 << 100_000,
+        small: int = -5,
+        zero: int = 0,
+        flag: bool = False,
+        nothing: None = None,
+        ratio: float = -0.25,
+        raw: bytes = b"\0\xff",
+        items: object = (1, 2),
+        pairs: object = PAIRS,
+        frozen: object = FROZEN,
+        thing: object = THING,
+        **more: object,
+    ) -> tuple[Python, object]:
+        return read_own(with_locals=True), inner
+
+    def inner() -> object:
+        return kept
+
+    kept = 7
+    python, _ = with_locals(3, "one", loop=loop)
+    thread = python.of(threading.get_native_id(), threading.get_ident())
+    assert thread is not None
+    frame = next(one for one in thread.frames if one.function.endswith("with_locals"))
+    found = {one.name: (one.type, one.value) for one in frame.locals}
+    assert found.pop("long_text") == ("str", repr("x" * 1024 + "…"))
+    assert found.pop("huge") == ("int", "a number of 3,334 digits of 30 bits")
+    assert found == {
+        "count": ("int", "3"),
+        "rest": ("tuple", "1 item"),
+        "more": ("dict", "1 item"),
+        "text": ("str", "'grüße'"),
+        "wide": ("str", "'яяя'"),
+        "emoji": ("str", "'\U0001f600'"),
+        "empty": ("str", "''"),
+        "big": ("int", str(1 << 100)),
+        "small": ("int", "-5"),
+        "zero": ("int", "0"),
+        "flag": ("bool", "False"),
+        "nothing": ("NoneType", "None"),
+        "ratio": ("float", "-0.25"),
+        "raw": ("bytes", repr(b"\0\xff")),
+        "items": ("tuple", "2 items"),
+        "pairs": ("mappingproxy", ""),
+        "frozen": ("frozenset", "3 items"),
+        "thing": ("Thing", ""),
+        "inner": ("function", ""),
+    }
+    assert all(one.locals == () for one in read_own().threads[0].frames)
+
+
+def objects(pieces: dict[int, bytes], layout: Layout = TABLES[3, 12]) -> PythonObjects:
+    return PythonObjects(FakeMemory(pieces), layout)  # type: ignore[arg-type]
+
+
+def words(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}Q", *(value % (1 << 64) for value in values))
+
+
+def test_objects_that_make_no_sense_are_bounded() -> None:
+    layout = TABLES[3, 12]
+    names, kind, code, frame = 0x1000, 0x2000, 0x3000, 0x4000
+    endless = 1 << 62
+    pieces = {
+        # a tuple of 2^62 names, of which one is there; its name is 2^62 characters long
+        names: words(1, kind, endless, names + 64) + bytes(32)
+        + words(1, kind, endless, 0, 0b1100100, *[0x6161616161616161] * 200),
+        kind: words(1, kind, 0, 0x9000) + bytes(64),  # a type that is its own
+        code: bytes(layout.local_names[0]) + words(names),
+        frame: bytes(layout.locals) + words(kind, 0xDEAD0000, frame, 0, *[kind] * 2000),
+        0x9000: b"int" + b"\0" * 61,
+    }  # fmt: skip
+    found = list(objects(pieces).locals_of(frame, code))
+    assert len(found) <= 500
+    assert len(found[0].name) <= 1025
+    assert (found[0].type, found[0].value) == ("int", "0")
+    assert (found[1].type, found[1].value) == ("", "unknown")
+
+
+@pytest.mark.parametrize("size", [1 << 62, (1 << 64) - 1, 0x7FFFFFFF << 3])
+def test_sizes_that_cannot_be_are_bounded(size: int) -> None:
+    for name in (b"int", b"str", b"bytes", b"list", b"set", b"float", b"m.n.Odd", b"x" * 4000):
+        thing, kind, text = 0x1000, 0x2000, 0x3000
+        pieces = {
+            thing: words(1, kind, size, size, size, size) + bytes(16),
+            kind: words(1, kind, 0, text) + bytes(64),
+            text: name.ljust(4096, b"\0"),
+        }
+        for layout in TABLES.values():
+            (found,) = [objects(pieces, layout)._local("it", thing)]
+            assert len(found.type) <= 1024
+            assert len(found.value) < 4096

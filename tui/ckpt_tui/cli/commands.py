@@ -356,9 +356,13 @@ def verify(targets: tuple[str, ...], as_json: bool) -> int:
     default="",
     help="The base image of the container, if it is not found automatically.",
 )
+@click.option("--locals", "with_locals", is_flag=True, help="Show local variables of Python.")
+@REVEAL
 @JSON
 @reads_checkpoints
-def stacks(target: str, pid: int | None, base: str, as_json: bool) -> None:
+def stacks(
+    target: str, pid: int | None, base: str, with_locals: bool, reveal: bool, as_json: bool
+) -> None:
     """Show where each thread was: its stack, with function names.
 
     Programs and libraries are taken from the changes of the container, from its base image, or from
@@ -370,7 +374,7 @@ def stacks(target: str, pid: int | None, base: str, as_json: bool) -> None:
     """
     from ckpt_tui.cli.stacks import stacks as run
 
-    run(target, pid, base, as_json)
+    run(target, pid, base, as_json, with_locals, reveal)
 
 
 @cli.command()

@@ -14,13 +14,21 @@ from ckpt_tui.core.text import printable
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.stacks.of_checkpoint import read_stacks, with_stacks
 from ckpt_tui.stacks.stack import ProcessStacks
-from ckpt_tui.views.stacks import frame_lines, thread_title
+from ckpt_tui.views.stacks import frame_lines, masked_stacks, thread_title
 
 
-def stacks(target: str, pid: int | None, base: str, as_json: bool) -> None:
+def stacks(
+    target: str,
+    pid: int | None,
+    base: str,
+    as_json: bool,
+    with_locals: bool = False,
+    reveal: bool = False,
+) -> None:
     """Print the stacks of one process, or of all."""
     with opened_target(target) as (opened, progress):
-        found = _read(opened, pid, base, progress)
+        found = _read(opened, pid, base, progress, with_locals)
+        found = [masked_stacks(process, reveal) for process in found]
     if as_json:
         print_json(stacks_document(target, found))
     else:
@@ -31,13 +39,15 @@ def stacks(target: str, pid: int | None, base: str, as_json: bool) -> None:
 
 
 def _read(
-    opened: OpenCheckpoint, pid: int | None, base: str, progress: Progress
+    opened: OpenCheckpoint, pid: int | None, base: str, progress: Progress, with_locals: bool
 ) -> list[ProcessStacks]:
     checkpoint = opened.load(progress)
     pids = with_stacks(checkpoint) if pid is None else [pid]
     found = []
     with base_tree(opened, base, progress) as lower:
-        for _, one in read_stacks(opened, checkpoint, pids, lower, progress):
+        for _, one in read_stacks(
+            opened, checkpoint, pids, lower, progress, with_locals=with_locals
+        ):
             if isinstance(one, ProcessStacks):
                 found.append(one)
             elif len(pids) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ckpt_tui.stacks.python_frames import PythonFrame
+from ckpt_tui.stacks.python_objects import Local
 
 C_LIBRARY = ("libc.so", "libc-", "libpthread", "ld-", "[vdso]")
 """Starts of the names of what nearly every thread waits in."""
@@ -40,6 +41,8 @@ class Frame:
     """Line of the source file, in Python."""
     symbol: str = ""
     """Name as it is in the file, where it was demangled."""
+    locals: tuple[Local, ...] = ()
+    """Local variables, in Python and if they were asked for."""
 
     @property
     def is_guess(self) -> bool:
@@ -87,4 +90,6 @@ def _groups(python: Iterable[PythonFrame]) -> Iterator[list[PythonFrame]]:
 
 
 def _of_python(one: PythonFrame) -> Frame:
-    return Frame("python", None, one.function, None, one.file, None, "Python", one.line)
+    return Frame(
+        "python", None, one.function, None, one.file, None, "Python", one.line, locals=one.locals
+    )

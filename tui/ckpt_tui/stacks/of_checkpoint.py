@@ -29,6 +29,8 @@ def read_stacks(
     pids: Iterable[int],
     base: Tree | None,
     progress: Progress,
+    *,
+    with_locals: bool = False,
 ) -> Iterator[tuple[int, Found]]:
     """Yield the stacks of processes by pid, as each is read; an error of one leaves the others.
 
@@ -45,7 +47,15 @@ def read_stacks(
             try:
                 yield (
                     pid,
-                    process_stacks(opened.images, opened.memory, checkpoint, pid, files, progress),
+                    process_stacks(
+                        opened.images,
+                        opened.memory,
+                        checkpoint,
+                        pid,
+                        files,
+                        progress,
+                        with_locals=with_locals,
+                    ),
                 )
             except CkptError as error:
                 yield pid, error

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from ckpt_tui.stacks.address_space import AddressSpace
 from ckpt_tui.stacks.elf import ElfFile
 from ckpt_tui.stacks.modules import Module, Modules
 from ckpt_tui.stacks.python_layout import OFFSETS_SIZE, SHIM_OWNER, TABLES, Layout, layout_of
 from ckpt_tui.stacks.python_lines import line_at
+from ckpt_tui.stacks.python_objects import Local, PythonObjects
 from ckpt_tui.stacks.symbols import address_of_symbol
 
 MAX_FRAMES = 10_000
@@ -20,11 +22,8 @@ MAX_THREADS = 10_000
 
 MAX_INTERPRETERS = 100
 
-MAX_TEXT = 1024
-"""Characters of a name or path that are read."""
-
-MAX_LINES = 256 << 10
-"""Bytes of a line table."""
+MAX_LOCALS = 20_000
+"""Local variables of a process that are read."""
 
 TLS_AHEAD = 8192
 """Bytes by which pthread_self() may lie before the thread pointer, as on aarch64."""
@@ -43,6 +42,8 @@ class PythonFrame:
     """C called it: the frame outside of it is of C."""
     entry: int = 0
     """Where on the stack that C function says so (3.12 and later), 0 where it does not."""
+    locals: tuple[Local, ...] = ()
+    """Its local variables, if they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ class Python:
         return next((one for one in self.threads if one.native_id == tid), None)
 
 
-def read_python(memory: AddressSpace, modules: Modules) -> Python | None:
+def read_python(
+    memory: AddressSpace, modules: Modules, *, with_locals: bool = False
+) -> Python | None:
     """Return what Python was doing in a process, None where there is none that is known."""
     for module in modules.all():
         if module.elf is None or not _may_be_python(module):
@@ -83,7 +86,7 @@ def read_python(memory: AddressSpace, modules: Modules) -> Python | None:
         runtime = address + module.bias
         layout = _layout(memory, runtime, module, module.elf)
         if layout is not None:
-            threads = tuple(_Reader(memory, layout, runtime).threads())
+            threads = tuple(_Reader(memory, layout, runtime, with_locals).threads())
             if threads:
                 return Python(layout.version, threads)
     return None
@@ -108,8 +111,12 @@ def _layout(memory: AddressSpace, runtime: int, module: Module, elf: ElfFile) ->
 
 
 class _Reader:
-    def __init__(self, memory: AddressSpace, layout: Layout, runtime: int) -> None:
+    def __init__(
+        self, memory: AddressSpace, layout: Layout, runtime: int, with_locals: bool = False
+    ) -> None:
         self._memory = memory
+        self._objects = PythonObjects(memory, layout)
+        self._locals_left = MAX_LOCALS if with_locals else 0
         self._layout = layout
         self._runtime = runtime
         self._codes: dict[int, tuple[str, str, int, bytes]] = {}
@@ -118,49 +125,44 @@ class _Reader:
     def threads(self) -> Iterator[PythonThread]:
         """Yield the threads of all interpreters."""
         layout = self._layout
-        interpreter = self._pointer(self._runtime, layout.interpreters)
+        interpreter = self._objects.pointer(self._runtime, layout.interpreters)
         seen: set[int] = set()
         while interpreter and interpreter not in seen and len(seen) < MAX_INTERPRETERS:
             seen.add(interpreter)
             yield from self._of_interpreter(interpreter)
             if layout.next_interpreter is None:
                 return
-            interpreter = self._pointer(interpreter, layout.next_interpreter)
+            interpreter = self._objects.pointer(interpreter, layout.next_interpreter)
 
     def _of_interpreter(self, interpreter: int) -> Iterator[PythonThread]:
         layout = self._layout
         base = self._runtime if layout.version < (3, 12) else interpreter
         locked = self._followed(base, layout.gil_locked, 4)
         holder = self._followed(base, layout.gil_holder, 8) if locked == 1 else 0
-        thread = self._pointer(interpreter, layout.threads)
+        thread = self._objects.pointer(interpreter, layout.threads)
         seen: set[int] = set()
         while thread and thread not in seen and len(seen) < MAX_THREADS:
             seen.add(thread)
-            if self._pointer(thread, layout.interpreter) != interpreter:
+            if self._objects.pointer(thread, layout.interpreter) != interpreter:
                 return
             yield self._thread(thread, has_gil=thread == holder)
-            thread = self._pointer(thread, layout.next_thread)
+            thread = self._objects.pointer(thread, layout.next_thread)
 
     def _followed(self, address: int, offsets: tuple[int, ...], size: int) -> int | None:
         """Return a number behind pointers, None where there is no way to it."""
         if not offsets:
             return None
         for offset in offsets[:-1]:
-            address = self._pointer(address, offset)
+            address = self._objects.pointer(address, offset)
         data = self._memory.read(address + offsets[-1], size) if address else None
         return None if data is None else int.from_bytes(data, "little")
-
-    def _pointer(self, address: int, offset: int) -> int:
-        """Return a pointer, without the bits in which 3.14 says whose it is; 0 where it cannot be
-        read."""
-        return (self._memory.word(address + offset) or 0) & ~7
 
     def _thread(self, thread: int, *, has_gil: bool) -> PythonThread:
         layout, note = self._layout, ""
         frames = []
         frame = thread
         for offset in layout.frame:
-            frame = self._pointer(frame, offset)
+            frame = self._objects.pointer(frame, offset)
         seen: set[int] = set()
         while frame:
             if frame in seen or len(seen) >= MAX_FRAMES:
@@ -172,7 +174,7 @@ class _Reader:
                 frames.append(found)
             elif frames:  # a shim: C called what is inside of it
                 frames[-1] = replace(frames[-1], is_entry=True, entry=frame)
-            frame = self._pointer(frame, layout.previous)
+            frame = self._objects.pointer(frame, layout.previous)
         return PythonThread(
             self._memory.word(thread + layout.thread_id) or 0,
             None if layout.native_id is None else self._memory.word(thread + layout.native_id),
@@ -186,7 +188,7 @@ class _Reader:
         owner = self._byte(frame, layout.owner)
         if layout.entry is None and owner is not None and owner >= SHIM_OWNER:
             return None
-        code = self._pointer(frame, layout.code)
+        code = self._objects.pointer(frame, layout.code)
         if not code:
             return None
         file, function, first, table = self._code(code)
@@ -198,7 +200,15 @@ class _Reader:
         else:
             place = (self._memory.word(frame + layout.instruction) or 0) - code - layout.start
             is_entry = bool(self._byte(frame, layout.entry))
-        return PythonFrame(file, function, line_at(layout.version, table, first, place), is_entry)
+        line = line_at(layout.version, table, first, place)
+        return PythonFrame(file, function, line, is_entry, locals=self._locals(frame, code))
+
+    def _locals(self, frame: int, code: int) -> tuple[Local, ...]:
+        if not self._locals_left:
+            return ()
+        found = tuple(islice(self._objects.locals_of(frame, code), self._locals_left))
+        self._locals_left -= len(found)
+        return found
 
     def _byte(self, address: int, offset: int | None) -> int | None:
         data = None if offset is None else self._memory.read(address + offset, 1)
@@ -209,33 +219,9 @@ class _Reader:
             layout = self._layout
             first = self._memory.read(code + layout.first_line, 4) or bytes(4)
             self._codes[code] = (
-                self._text(self._pointer(code, layout.file)),
-                self._text(self._pointer(code, layout.name)),
+                self._objects.text(self._objects.pointer(code, layout.file)),
+                self._objects.text(self._objects.pointer(code, layout.name)),
                 int.from_bytes(first, "little", signed=True),
-                self._bytes(self._pointer(code, layout.lines)),
+                self._objects.contents(self._objects.pointer(code, layout.lines)),
             )
         return self._codes[code]
-
-    def _bytes(self, address: int) -> bytes:
-        start = self._layout.bytes_start
-        size = self._memory.word(address + start - 16) if address else None
-        return self._memory.read(address + start, min(size, MAX_LINES)) or b"" if size else b""
-
-    def _text(self, address: int) -> str:
-        """Return a string of the kinds that Python has since 3.3 (PEP 393); empty for no string."""
-        layout = self._layout
-        raw = self._memory.read(address + layout.string_state, 4) if address else None
-        length = self._memory.word(address + layout.string_length) if address else None
-        if raw is None or not length:
-            return ""
-        state = int.from_bytes(raw, "little")
-        # two bits say how it is interned, or a byte or two where there is no GIL; kinds follow
-        shift = next((n for n in (2, 8, 16) if state >> n & 15 in (9, 10, 12)), None)
-        if shift is None:
-            return ""
-        size, is_ascii = state >> shift & 7, state >> shift + 4
-        start = address + (layout.ascii_size if is_ascii & 1 else layout.compact_size)
-        data = self._memory.read(start, size * min(length, MAX_TEXT))
-        encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}[size]
-        text = "" if data is None else data.decode(encoding, "replace")
-        return text + "…" * (length > MAX_TEXT)

@@ -48,9 +48,17 @@ class Layout:
     gil_holder: tuple[int, ...]
     """The thread that had the GIL last: from _PyRuntime before 3.12, else from the interpreter."""
     gil_locked: tuple[int, ...]
+    locals: int
+    """In a frame: the values of its local variables."""
+    local_names: tuple[int, ...]
+    """In PyCodeObject: tuples of their names."""
     ascii_size: int
     """Bytes of PyASCIIObject, behind which its text is."""
     compact_size: int
+    head: int = 16
+    """Bytes of PyObject: its type comes last in it, and the size of a PyVarObject follows."""
+    tuple_start: int = 24
+    """In a tuple: its first item."""
     bytes_start: int = 32
     """In a bytes object: its contents; their number lies 16 bytes before."""
     string_length: int = 16
@@ -61,31 +69,32 @@ class Layout:
     """In PyThreadState: its interpreter."""
 
 
-def _old(version: int, instruction: int, gil: int) -> Layout:
+def _old(version: int, instruction: int, gil: int, values: int) -> Layout:
     return Layout(
         (3, version), 32, 8, 176, None, (24,), 24, 32, instruction, None, None,
-        104, 112, 120, 40, None, (gil,), (gil + 8,), 48, 72,
+        104, 112, 120, 40, None, (gil,), (gil + 8,), values, (72, 88, 80), 48, 72,
     )  # fmt: skip
 
 
 TABLES: Mapping[tuple[int, int], Layout] = {
-    (3, 8): _old(8, 104, 1160),
-    (3, 9): _old(9, 104, 360),
-    (3, 10): _old(10, 96, 360),
+    (3, 8): _old(8, 104, 1160, 360),
+    (3, 9): _old(9, 104, 360, 360),
+    (3, 10): _old(10, 96, 360, 352),
     (3, 11): Layout(
         (3, 11), 40, 16, 152, 160, (56, 8), 48, 32, 56, 69, 68,
-        112, 128, 136, 72, 184, (368,), (376,), 48, 72,
+        112, 128, 136, 72, 184, (368,), (376,), 72, (96,), 48, 72,
     ),
     (3, 12): Layout(
         (3, 12), 40, 72, 136, 144, (56, 0), 8, 0, 56, 70, None,
-        112, 128, 136, 68, 192, (384, 8), (384, 16), 40, 56,
+        112, 128, 136, 68, 192, (384, 8), (384, 16), 72, (96,), 40, 56,
     ),
 }  # fmt: skip
 
 _SECTIONS: Mapping[int, tuple[int, ...]] = {
-    # words of runtime, interpreter, thread, frame, code, what is not read here, bytes, unicode
-    13: (3, 13, 9, 6, 10, 20, 3, 4),
-    14: (3, 16, 9, 8, 11, 24, 3, 4),
+    # words of runtime, interpreter, thread, frame, code, object, type, tuple, what is not read
+    # here, bytes, unicode
+    13: (3, 13, 9, 6, 10, 2, 4, 3, 11, 3, 4),
+    14: (3, 16, 9, 8, 11, 2, 4, 3, 15, 3, 4),
 }
 
 OFFSETS_SIZE = 8 * 96
@@ -108,7 +117,7 @@ def layout_of(raw: bytes) -> Layout | None:
     for size in sizes:
         parts.append(words[at : at + size])
         at += size
-    runtime, interpreter, thread, frame, code, _, contents, text = parts
+    runtime, interpreter, thread, frame, code, whole, _, items, _, contents, text = parts
     gil = len(interpreter) - (4 if version == 13 else 6)
     return Layout(
         version=(3, version),
@@ -132,6 +141,10 @@ def layout_of(raw: bytes) -> Layout | None:
         start=code[9],
         gil_holder=() if is_free_threaded else (interpreter[gil + 3],),
         gil_locked=() if is_free_threaded else (interpreter[gil + 2],),
+        locals=frame[4],
+        local_names=(code[7],),
+        head=whole[0],
+        tuple_start=items[1],
         bytes_start=contents[2],
         string_state=text[1],
         string_length=text[2],

@@ -84,15 +84,17 @@ def process_stacks(
     pid: int,
     files: RootFiles,
     progress: Progress,
+    *,
+    with_locals: bool = False,
 ) -> ProcessStacks:
-    """Return the stacks of a process.
+    """Return the stacks of a process, with the local variables of Python if they are asked for.
 
     Raises:
         UsageError: there is no such process.
         CkptError: it has no memory, or is of an architecture that is not known here.
     """
     task = task_of(images, checkpoint, pid)
-    return _Process(task, reader, files).stacks(progress)
+    return _Process(task, reader, files).stacks(progress, with_locals)
 
 
 class _Process:
@@ -103,12 +105,12 @@ class _Process:
         self._modules = Modules(self._memory, files)
         self._unwinder = Unwinder(self._memory, self._modules, task.machine)
 
-    def stacks(self, progress: Progress) -> ProcessStacks:
+    def stacks(self, progress: Progress, with_locals: bool) -> ProcessStacks:
         process = self._task.process
         known = {thread.tid: thread for thread in process.threads}
         threads = []
         progress.start("reading stacks", len(self._task.cores))
-        python = read_python(self._memory, self._modules)
+        python = read_python(self._memory, self._modules, with_locals=with_locals)
         for tid, core in self._task.cores:
             native = list(self._frames(core, progress))
             thread = known[tid]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ckpt_tui.checkpoint.index import index_of
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.masks import masked_value
 from ckpt_tui.core.styled import styled
 from ckpt_tui.core.text import printable
 from ckpt_tui.stacks.frame import Frame
-from ckpt_tui.stacks.stack import ThreadStack
+from ckpt_tui.stacks.python_objects import Local
+from ckpt_tui.stacks.stack import ProcessStacks, ThreadStack
 from ckpt_tui.stacks.where import without_arguments
 from ckpt_tui.views.facts import Fact, Section, and_more, known
 from ckpt_tui.views.found import region_at
@@ -18,6 +21,24 @@ from ckpt_tui.views.links import Lead
 
 SHOWN_FRAMES = 200
 """Frames of a thread listed beside it; the list has all."""
+
+
+def masked_stacks(process: ProcessStacks, reveal: bool) -> ProcessStacks:
+    """Return stacks with the local variables covered that look like secrets."""
+    threads = []
+    for thread in process.threads:
+        frames = tuple(
+            replace(frame, locals=tuple(_masked(one, reveal) for one in frame.locals))
+            if frame.locals
+            else frame
+            for frame in thread.frames
+        )
+        threads.append(replace(thread, frames=frames))
+    return replace(process, threads=tuple(threads))
+
+
+def _masked(one: Local, reveal: bool) -> Local:
+    return replace(one, value=masked_value(one.name, one.value, reveal))
 
 
 def thread_title(thread: ThreadStack) -> str:
@@ -31,6 +52,10 @@ def frame_lines(thread: ThreadStack) -> Iterator[str]:
     """Yield a line for each frame, and one for what is missing."""
     for number, frame in enumerate(thread.frames):
         yield f"#{number:<2} {frame_text(frame)}"
+        for one in frame.locals:
+            value = printable(one.value) if one.value else f"<{printable(one.type)}>"
+            kind = f"{printable(one.type)} of " if one.value.endswith((" item", " items")) else ""
+            yield f"      {printable(one.name)} = {kind}{value}"
     if thread.note:
         yield printable(thread.note)
 
