@@ -44,6 +44,10 @@ class FormatFacts:
     optimized: bool
     compression: str
     """zstd, gzip or plain: of the archive as a whole; of an image "per layer"."""
+    key_ids: tuple[str, ...] = ()
+    """The keys that encrypted layers of an image ask for; empty where none is encrypted."""
+    locked: bool = False
+    """Whether some of these could not be read, because no key at hand opens them."""
 
 
 @dataclass(frozen=True, slots=True)

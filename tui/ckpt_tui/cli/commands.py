@@ -17,6 +17,7 @@ from ckpt_tui.cli.options import (
     TARGETS,
     file_argument,
     file_option,
+    opens_encrypted,
     reaches_registries,
     reads_checkpoints,
 )
@@ -49,6 +50,12 @@ def cli() -> None:
         from ckpt_tui.sources.access import choose_registries
 
         choose_registries(config.registries)
+    if config.private_keys:
+        from ckpt_tui.cli.passphrases import ask_passphrase
+        from ckpt_tui.sources.keys import add_keys
+
+        forget = add_keys(config.private_keys, ask_passphrase())
+        click.get_current_context().call_on_close(forget)
 
 
 @cli.command("open", hidden=True)
@@ -497,6 +504,18 @@ def host() -> None:
     metavar="TARGET",
     help="The pre-dump of an incremental checkpoint.",
 )
+@file_option(
+    "--encrypt-to",
+    metavar="jwe:FILE",
+    multiple=True,
+    help="Encrypt the layers for this public key (PEM, DER, JWK). Repeatable.",
+)
+@click.option("--encrypt", is_flag=True, help="Encrypt for the recipients in the configuration.")
+@click.option(
+    "--minimal-annotations",
+    is_flag=True,
+    help="Leave names out of the annotations that no engine needs.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do not write anything.")
 @JSON
 @reads_checkpoints
@@ -509,6 +528,12 @@ def convert(source: str, destination: str | None, **options: Any) -> None:
 
     \b
       ckpt-tui convert dir:IMAGES docker://HOST/REPO:TAG --upper DIR --spec FILE --base IMAGE
+
+    With --encrypt-to, memory, files and metadata are encrypted as skopeo, podman, CRI-O and
+    containerd decrypt them. The plan lists what stays readable.
+
+    \b
+      ckpt-tui convert web.tar.zst docker://HOST/REPO:TAG --encrypt-to jwe:team.pub.pem
     """
     from ckpt_tui.cli.conversion import convert as run
 
@@ -541,9 +566,19 @@ def ls(target: str | None, every: bool, check: bool, as_json: bool) -> None:
 @cli.command()
 @file_argument("source")
 @file_argument("destination")
+@file_option(
+    "--encrypt-to",
+    metavar="jwe:FILE",
+    multiple=True,
+    help="Encrypt the layers for this public key. Repeatable.",
+)
+@click.option("--decrypt", is_flag=True, help="Decrypt the layers.")
 @JSON
+@opens_encrypted
 @reaches_registries
-def copy(source: str, destination: str, as_json: bool) -> None:
+def copy(
+    source: str, destination: str, encrypt_to: tuple[str, ...], decrypt: bool, as_json: bool
+) -> None:
     """Copy an image from SOURCE to DESTINATION. Only missing blobs are transferred.
 
     Both can be docker://HOST/REPO[:TAG], oci:DIR[:TAG] or oci-archive:FILE[:TAG]; SOURCE can also
@@ -551,10 +586,11 @@ def copy(source: str, destination: str, as_json: bool) -> None:
 
     \b
       ckpt-tui copy oci:store:web docker://registry.example/app/web:1
+      ckpt-tui copy oci:store:web oci:locked:web --encrypt-to jwe:team.pub.pem
     """
     from ckpt_tui.cli.stores import copy as run
 
-    run(source, destination, as_json)
+    run(source, destination, as_json, encrypt_to, decrypt)
 
 
 for command in (search, rm, gc):

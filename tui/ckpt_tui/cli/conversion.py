@@ -8,10 +8,12 @@ from typing import Any
 
 from ckpt_tui.cli.output import print_json, print_sections
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
+from ckpt_tui.convert.clear import in_clear
 from ckpt_tui.convert.inputs import Beside
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import ConvertedImage, run
+from ckpt_tui.core.config import config_file, load_config
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.text import human_bytes
@@ -26,6 +28,9 @@ def convert(
     repository: str | None,
     keep_delta_tar: bool,
     keep_devices: bool,
+    encrypt_to: tuple[str, ...],
+    encrypt: bool,
+    minimal_annotations: bool,
     dry_run: bool,
     as_json: bool,
     **beside: str | None,
@@ -39,6 +44,8 @@ def convert(
     request = Request(
         *(source, destination or "", base or "", repository or "", keep_delta_tar, given),
         keep_devices=keep_devices,
+        encrypt_to=(*encrypt_to, *(configured_recipients() if encrypt else ())),
+        minimal_annotations=minimal_annotations,
     )
     with told_progress() as progress:
         asking = asking_before_fetching()
@@ -65,6 +72,22 @@ def convert(
         print_sections([*result_sections(plan, result, seconds), *known])
 
 
+def configured_recipients() -> tuple[str, ...]:
+    """Return the recipients in the configuration.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = load_config().recipients
+    if not found:
+        raise UsageError(
+            "There is nobody to encrypt for:",
+            f"{config_file()} has no `recipients` in [encryption].",
+            "Add some, or name them with --encrypt-to jwe:FILE.",
+        )
+    return found
+
+
 def plan_document(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON."""
     return {
@@ -78,6 +101,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "layers": [{"role": la.role, "plain_size": la.plain_size} for la in plan.layers],
         "before": plain(plan.before),
         "after": plain(plan.after),
+        "encrypted_for": [one.key_id for one in plan.options.recipients],
+        "in_clear": plain(in_clear(plan)) if plan.options.recipients else [],
         "problems": plain(plan.problems),
         "losses": plain(plan.losses),
         "warnings": plain(plan.warnings),

@@ -25,7 +25,7 @@ TARGET is a path (archive, directory, OCI layout or OCI archive), or a name as i
 A single - is standard input.
 
 \b
-Configuration (keys, theme, masks, registries): ~/.config/ckpt-tui/config.toml
+Configuration (keys, theme, masks, registries, encryption): ~/.config/ckpt-tui/config.toml
 Shell completion:  eval "$(_CKPT_TUI_COMPLETE=bash_source ckpt-tui)"   (or zsh, fish)
 """
 

@@ -23,7 +23,7 @@ EXIT_CODES = (
     ("130", "interrupted"),
 )
 
-FILES = (("~/.config/ckpt-tui/config.toml", "theme, keys, masks, registries"),)
+FILES = (("~/.config/ckpt-tui/config.toml", "theme, keys, masks, registries, encryption"),)
 
 ENVIRONMENT = (
     ("NO_COLOR", "do not use colours"),

@@ -11,10 +11,14 @@ from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 
 
 @contextmanager
-def opened_target(target: str) -> Iterator[tuple[OpenCheckpoint, Progress]]:
-    """Open a target, telling a person at a terminal what takes long."""
+def opened_target(
+    target: str, *, locked: bool = False
+) -> Iterator[tuple[OpenCheckpoint, Progress]]:
+    """Open a target, telling a person at a terminal what takes long; for `locked` see
+    `open_checkpoint`."""
     with told_progress() as progress:
-        opened = open_checkpoint(target, progress, before_fetching=asking_before_fetching())
+        asking = asking_before_fetching()
+        opened = open_checkpoint(target, progress, before_fetching=asking, locked=locked)
         try:
             yield opened, progress
         finally:

@@ -69,8 +69,32 @@ def _skip_confirmation(context: click.Context, parameter: click.Parameter, value
         context.meta[YES] = True
 
 
+def _use_keys(context: click.Context, _: click.Parameter, value: tuple[str, ...]) -> None:
+    """Open encrypted layers with these keys, until the call ends."""
+    if value:
+        from ckpt_tui.cli.passphrases import ask_passphrase
+        from ckpt_tui.sources.keys import add_keys
+
+        context.call_on_close(add_keys(value, ask_passphrase()))
+
+
+def opens_encrypted(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option for keys."""
+    return click.option(
+        "--key",
+        "keys",
+        metavar="FILE",
+        multiple=True,
+        expose_value=False,
+        callback=_use_keys,
+        shell_complete=files,
+        help="Open encrypted layers with this private key (PEM, DER, JWK); "
+        "FILE:filename=PASSPHRASE-FILE. Repeatable.",
+    )(command)
+
+
 def reads_checkpoints(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of registries, and `--yes` for large downloads."""
+    """Give a command the options of registries and keys, and `--yes` for large downloads."""
     yes = click.option(
         "-y",
         "--yes",
@@ -79,7 +103,7 @@ def reads_checkpoints(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_skip_confirmation,
         help="Do not confirm large downloads from a registry.",
     )
-    return reaches_registries(yes(command))
+    return opens_encrypted(reaches_registries(yes(command)))
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

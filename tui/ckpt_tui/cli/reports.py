@@ -16,6 +16,7 @@ from ckpt_tui.core.json_form import plain
 from ckpt_tui.views import isolation, processes, tables
 from ckpt_tui.views.details import filter_facts, process_sections
 from ckpt_tui.views.overview import overview_sections
+from ckpt_tui.views.size_rows import LAYER_COLUMNS, layer_rows
 
 LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
@@ -28,7 +29,7 @@ def inspect(targets: Sequence[str], as_json: bool, reveal: bool) -> int:
 
 
 def _inspect(target: str, as_json: bool, reveal: bool) -> int:
-    with opened_target(target) as (opened, progress):
+    with opened_target(target, locked=True) as (opened, progress):
         checkpoint = opened.load(progress)
     if as_json:
         document = checkpoint_document(masked_checkpoint(checkpoint, reveal))
@@ -41,6 +42,10 @@ def _inspect(target: str, as_json: bool, reveal: bool) -> int:
 
 def _print_checkpoint(checkpoint: Checkpoint, reveal: bool) -> None:
     print_sections(overview_sections(checkpoint))
+    if checkpoint.format.locked:
+        print_heading("Layers")
+        print_table(LAYER_COLUMNS, layer_rows(checkpoint.sizes.layers, {}))
+        return
     print_heading("Processes")
     print_table(processes.COLUMNS, processes.process_rows(checkpoint))
     for process in checkpoint.processes:

@@ -71,7 +71,7 @@ def _sizes(
 ) -> None:
     with ExitStack() as closing:
         try:
-            opened, progress = closing.enter_context(opened_target(target))
+            opened, progress = closing.enter_context(opened_target(target, locked=True))
         except NotACheckpoint:
             found = _plain_image(target)
             if as_json:

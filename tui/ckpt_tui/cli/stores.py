@@ -199,8 +199,15 @@ def _list_folder(target: str, place: Entry, check: bool, as_json: bool, progress
     print_json({"schema_version": 1, "target": plain(target), "entries": documents})
 
 
-def copy(source: str, destination: str, as_json: bool) -> None:
+def copy(
+    source: str,
+    destination: str,
+    as_json: bool,
+    encrypt_to: tuple[str, ...] = (),
+    decrypt: bool = False,
+) -> None:
     """Copy an image between registries, layouts and archives."""
+    from ckpt_tui.convert.copying import Encryption
     from ckpt_tui.convert.copying import copy as run
 
     def told(step: BlobStep) -> None:
@@ -210,7 +217,7 @@ def copy(source: str, destination: str, as_json: bool) -> None:
             narrate(f"{place}  {short_digest(step.blob.digest)}  {size}  {step.state}")
 
     with told_progress() as progress:
-        result = run(source, destination, progress, told)
+        result = run(source, destination, progress, told, Encryption(encrypt_to, decrypt))
     copied = result.copied
     if as_json:
         print_json({"schema_version": 1, **plain(result)})

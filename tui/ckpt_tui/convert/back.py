@@ -39,5 +39,5 @@ def _delta_blob(opened: OpenCheckpoint) -> ByteWindow | None:
     image = own_image(opened.source)
     for layer in image_layers(image) if image else ():
         if is_delta(layer.descriptor):
-            return layer.store.blob(layer.descriptor.digest)
+            return layer.window()
     return None

@@ -21,6 +21,7 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
 from ckpt_tui.sources.base import MEDIA_LAYER, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
+from ckpt_tui.sources.key_wrap import is_encrypted
 from ckpt_tui.sources.oci import image_layers
 
 _LAYER_TYPES = {
@@ -160,6 +161,12 @@ def read_image(found: FoundImage, progress: Progress) -> BaseImage:
         closing.callback(image.close)
         for layer in image_layers(image):
             descriptor = layer.descriptor
+            if is_encrypted(descriptor):
+                raise CkptError(
+                    f"{image.target} cannot be a base image:",
+                    "its layers are encrypted.",
+                    "Copy it with `ckpt-tui copy --decrypt` first.",
+                )
             if isinstance(image.store, StoredImage):
                 tar = image.store.layer_tar(descriptor, progress)
                 closing.callback(tar.close)

@@ -15,6 +15,7 @@ from ckpt_tui.convert.layer_writer import LayerWriter, WrittenLayer, pass_throug
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.record import DeltaRecord, FromLayer
 from ckpt_tui.convert.roles import DELETED_FILES, DELTA, DIFF_TAR
+from ckpt_tui.convert.seal import unsealed
 from ckpt_tui.convert.staging import Staging
 from ckpt_tui.convert.upper import UpperFolder, deleted_names, write_upper
 from ckpt_tui.convert.verify import check_contents, check_delta
@@ -46,8 +47,8 @@ class DeltaOutput:
         plan = self._plan
         if plan.diff.compression != "plain":
             self.layer = pass_through(self._staging, pieces, DELTA, self._progress)
-            blob = self.layer.descriptor
-            self.record = DeltaRecord(blob.size, blob.digest, whole_blob=True)
+            size, digest = self.layer.descriptor.size, self.layer.plain_digest
+            self.record = DeltaRecord(size, digest, whole_blob=True)
         elif plan.delta is None:
             with LayerWriter(self._staging, DELTA) as writer:
                 for piece in pieces:
@@ -77,7 +78,8 @@ class DeltaOutput:
             return
         progress.start("comparing the delta with its layer", None)
         base = self._base.tree
-        with self._staging.window(self.layer.descriptor.digest) as layer:
+        with self._staging.window(self.layer.descriptor.digest) as stored:
+            layer = unsealed(stored, self.layer.key)
             if self._upper:
                 check_contents(base, self._contents, layer, progress)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from ckpt_tui.convert.staging import BlobSink
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import own_store
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.sources.keys import UserKey
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_place
 
 _HINT = "It is written oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker://HOST/REPO[:TAG]."
@@ -55,8 +56,17 @@ def destination_of(text: str) -> Destination:
     return Destination(Path(path), tag, archive=scheme == "oci-archive")
 
 
-def sink_of(destination: Destination, progress: Progress) -> BlobSink:
-    """Return what a conversion to `destination` writes into; it is a context manager."""
+def sink_of(
+    destination: Destination, progress: Progress, recipients: Sequence[UserKey] = ()
+) -> BlobSink:
+    """Return what a conversion to `destination` writes into; it is a context manager. Layers are
+    encrypted for the recipients, if there are any."""
+    sink = _sink_of(destination, progress)
+    sink.recipients = tuple(recipients)
+    return sink
+
+
+def _sink_of(destination: Destination, progress: Progress) -> BlobSink:
     if destination.repository:
         # requests and oras cost 130 ms; only registries need them
         from ckpt_tui.convert.publishing import RegistrySink

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -24,9 +25,10 @@ class Digest:
     Without a pool the thread that adds bytes hashes them.
     """
 
-    def __init__(self, pool: Executor | None = None) -> None:
+    def __init__(self, pool: Executor | None = None, mac: hmac.HMAC | None = None) -> None:
+        """`mac` takes the place of SHA-256 alone."""
         self._pool = pool
-        self._hash = hashlib.sha256()
+        self._hash = mac or hashlib.sha256()
         self._waiting: deque[Future[None]] = deque()
 
     def update(self, piece: bytes | memoryview) -> None:

@@ -8,7 +8,7 @@ it is not, the archive is read a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 from ckpt_tui.archive.archive_tree import MAX_KEPT_MEMBER, ArchiveTree
@@ -35,6 +35,7 @@ from ckpt_tui.convert.spool import MemberSpool
 from ckpt_tui.convert.staging import BlobSink
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow
+from ckpt_tui.sources.keys import UserKey
 
 MAX_WAITING = 1 << 30
 """Bytes of a delta that wait in the scratch file. A larger one is better read again than stored
@@ -53,14 +54,21 @@ class FirstPass:
     """Takes the large members of an archive as they come by. A context manager."""
 
     def __init__(
-        self, path: str, destination: Destination, progress: Progress, *, keep_delta_tar: bool
+        self,
+        path: str,
+        destination: Destination,
+        progress: Progress,
+        *,
+        keep_delta_tar: bool,
+        recipients: Sequence[UserKey] = (),
     ) -> None:
-        """What is taken is written for `destination`."""
+        """What is taken is written for `destination`, encrypted for the recipients."""
         self.check = unchanged(path)
         """Raises CkptError if the archive changed since."""
         self._destination = destination
         self._progress = progress
         self._keep_delta_tar = keep_delta_tar
+        self._recipients = recipients
         self._closing = ExitStack()
         self._seen: dict[str, Member] = {}
         self._whole = True
@@ -79,7 +87,9 @@ class FirstPass:
 
     def watch(self, archive: ByteWindow) -> ByteWindow:
         bytearray(_FREED)
-        self.sink = self._closing.enter_context(sink_of(self._destination, self._progress))
+        self.sink = self._closing.enter_context(
+            sink_of(self._destination, self._progress, self._recipients)
+        )
         self._spool = MemberSpool(self.sink.scratch_folder)
         self._closing.callback(self._spool.close)
         self.archive = HashedWindow(archive, self.sink.new_digest)

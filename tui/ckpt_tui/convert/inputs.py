@@ -26,6 +26,7 @@ from ckpt_tui.formats.metadata import read_metadata
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.formats.table import Found, recognise
 from ckpt_tui.sources.base import LAYER_PREFIX, Descriptor, OpenedImage
+from ckpt_tui.sources.key_wrap import plain_digest
 from ckpt_tui.sources.oci import children_of, image_layers, is_manifest_type, verify
 
 ENGINES = ("podman", "cri-o", "containerd")
@@ -128,7 +129,7 @@ def _image_source(opened: OpenCheckpoint, image: OpenedImage) -> Source:
             tree,
             container,
             annotations,
-            layer.descriptor.digest,
+            plain_digest(layer.descriptor),
         )
         return replace(source, digest=lambda: image.descriptor.digest)
     source = tree_source(opened.target, name, engine, tree, container, annotations)

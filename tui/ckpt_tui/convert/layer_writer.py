@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.compression import Compression, plain_pieces, sniff
 from ckpt_tui.archive.seekable import FRAME_SIZE, SeekableZstdWriter
@@ -11,12 +11,14 @@ from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.digest import Digest, hashed
 from ckpt_tui.convert.header_writer import END, header, padding
 from ckpt_tui.convert.roles import DELTA, DEVSHM, VOLUMES, PlannedLayer
+from ckpt_tui.convert.seal import Seal, unsealed
 from ckpt_tui.convert.staging import BlobSink, Staging
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, counted
 from ckpt_tui.core.window import ByteWindow, chunks
 from ckpt_tui.formats.images import LAYER_ROLE_KEY
 from ckpt_tui.sources.base import MEDIA_LAYER, Descriptor
+from ckpt_tui.sources.layer_cipher import ENCRYPTED, LayerKey
 
 LEVEL = 1
 """Of zstd. Memory pages compress little better at 3, and take twice as long."""
@@ -36,6 +38,13 @@ class WrittenLayer:
     plain_size: int
     frames: bytes = b""
     """SHA-256 of each zstd frame, one after the other; empty where it is stored otherwise."""
+    key: LayerKey | None = None
+    """What opens it, if it was encrypted."""
+
+    @property
+    def plain_digest(self) -> str:
+        """Digest of the blob before it was encrypted."""
+        return self.key.digest if self.key else self.descriptor.digest
 
 
 class LayerWriter:
@@ -46,7 +55,9 @@ class LayerWriter:
         self._role = role
         self._digest = staging.new_digest()
         self._blob = staging.new_blob()
-        self._zstd = None if plain else SeekableZstdWriter(self._blob, level=LEVEL)
+        self._seal = staging.new_seal(self._blob, role)
+        self._sink = self._seal or self._blob
+        self._zstd = None if plain else SeekableZstdWriter(self._sink, level=LEVEL)
         self.size = 0
 
     def __enter__(self) -> LayerWriter:
@@ -61,7 +72,7 @@ class LayerWriter:
         if self._zstd:
             self._zstd.write(data)
         else:
-            self._blob.write(data)
+            self._sink.write(data)
         self._digest.update(data)
         self.size += len(data)
 
@@ -108,9 +119,19 @@ class LayerWriter:
         media_type = MEDIA_LAYER + ("+zstd" if self._zstd else "")
         digest, size = self._staging.keep(self._blob, needed=self._role == DELTA)
         roles = {LAYER_ROLE_KEY: self._role} if self._role else {}
-        diff_id = self._digest.value()
-        descriptor = Descriptor(media_type, digest, size, roles)
-        return WrittenLayer(descriptor, diff_id, self.size, frames)
+        descriptor, key = sealed(Descriptor(media_type, digest, size, roles), self._seal)
+        return WrittenLayer(descriptor, self._digest.value(), self.size, frames, key)
+
+
+def sealed(layer: Descriptor, seal: Seal | None) -> tuple[Descriptor, LayerKey | None]:
+    """Return a layer as a manifest names it once it was encrypted, and what opens it."""
+    if seal is None:
+        return layer, None
+    key, annotations = seal.close()
+    media_type = layer.media_type + ENCRYPTED
+    return replace(
+        layer, media_type=media_type, annotations={**layer.annotations, **annotations}
+    ), key
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +169,19 @@ def pass_through(
         DamagedInput: it does not decompress.
     """
     blob = staging.new_blob()
+    seal = staging.new_seal(blob, role)
+    sink = seal or blob
     for piece in pieces:
-        blob.write(piece)
+        sink.write(piece)
     digest, size = staging.keep(blob, needed=True)
-    with staging.window(digest) as window:
-        media_type = MEDIA_LAYER + _SUFFIXES[sniff(window.read(0, 4))]
+    roles = {LAYER_ROLE_KEY: role}
+    descriptor, key = sealed(Descriptor(MEDIA_LAYER, digest, size, roles), seal)
+    with staging.window(digest) as stored:
+        window = unsealed(stored, key)
+        suffix = _SUFFIXES[sniff(window.read(0, 4))]
         diff_id, plain_size = plain_digest(window, progress)
-    descriptor = Descriptor(media_type, digest, size, {LAYER_ROLE_KEY: role})
-    return WrittenLayer(descriptor, diff_id, plain_size)
+    media_type = MEDIA_LAYER + suffix + (ENCRYPTED if key else "")
+    return WrittenLayer(replace(descriptor, media_type=media_type), diff_id, plain_size, key=key)
 
 
 def plain_digest(window: ByteWindow, progress: Progress) -> tuple[str, int]:

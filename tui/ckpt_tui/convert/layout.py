@@ -112,7 +112,10 @@ class LayoutSink(_FileSink):
             if not marker.exists():
                 self._replace(marker, _MARKER)
             index = self.folder / "index.json"
-            self._replace(index, dump(_with_entry(_read_index(index), root, tag)))
+            document = _read_index(index)
+            for manifest, name in (*self.other_names, (root, tag)):
+                document = _with_entry(document, manifest, name)
+            self._replace(index, dump(document))
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep other writers of the layout out."""
@@ -167,8 +170,11 @@ class ArchiveSink(_FileSink):
                         out.write(piece)
                         progress.tick(len(piece))
                 out.write(padding(path.stat().st_size))
+            document: dict[str, Any] = {}
+            for manifest, name in (*self.other_names, (root, tag)):
+                document = _with_entry(document, manifest, name)
             for name, data in (
-                ("index.json", dump(_with_entry({}, root, tag))),
+                ("index.json", dump(document)),
                 ("oci-layout", _MARKER),
             ):
                 out.write(_file_header(name, len(data)) + data + padding(len(data)))

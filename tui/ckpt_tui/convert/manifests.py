@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ckpt_tui.checkpoint.model import ContainerFacts
+from ckpt_tui.checkpoint.records import VERSION_KEYS
 from ckpt_tui.convert.layer_writer import WrittenLayer
 from ckpt_tui.convert.record import FORMAT_VERSION
 from ckpt_tui.convert.staging import Staging, dump
@@ -25,6 +26,7 @@ from ckpt_tui.sources.base import (
     MEDIA_MANIFEST,
     Descriptor,
 )
+from ckpt_tui.sources.oci import ROOTFS_TAG_END
 
 CRIU_PREFIX = "org.criu.checkpoint."
 ZSTD_KEY = "io.github.containers.compression.zstd"
@@ -42,6 +44,15 @@ _NAME_IN_TAG = 100
 """Characters; a tag has at most 128 (distribution-spec, "Pulling manifests")."""
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
+
+
+def rootfs_tag(digest: str) -> str:
+    """Return the tag of a rootfs image whose delta is encrypted, made of its manifest's digest.
+
+    podman does not decrypt what is named by digest, so config.dump names it by this tag.
+    """
+    algorithm, _, digits = digest.partition(":")
+    return f"{algorithm}-{digits}{ROOTFS_TAG_END}"
 
 
 def local_repository(name: str) -> str:
@@ -82,13 +93,15 @@ def checkpoint_annotations(
     *,
     optimized: bool = True,
     bare: bool = False,
+    minimal: bool = False,
 ) -> dict[str, str]:
     """Return the annotations of the checkpoint image and of the index.
 
     All trigger keys stand on both: podman and CRI-O read the manifest, containerd the index, and
     together they disturb none. `carried` are the source's own, which win but for the base image.
     The version of the format stands only on what is `optimized` in full. A `bare` checkpoint has no
-    trigger, for no engine has what it needs to restore it.
+    trigger, for no engine has what it needs to restore it. `minimal` leaves out what no engine
+    needs.
     """
     name = container_name(container)
     runtime = container.runtime.removeprefix("io.containerd.").partition(".")[0]
@@ -114,6 +127,9 @@ def checkpoint_annotations(
         for key, value in carried.items()
         if key.startswith(prefixes) and "rootfsImage" not in key and "rawImage" not in key
     )
+    if minimal:
+        needed = (*triggers, ENGINE_KEY, *VERSION_KEYS)
+        found = {key: value for key, value in found.items() if key in needed}
     found[FORMAT_VERSION_KEY] = FORMAT_VERSION if optimized else ""
     return {key: value for key, value in found.items() if value}
 
@@ -154,7 +170,7 @@ def rootfs_config(
         document["rootfs"] = {"type": "layers", "diff_ids": [*own, delta.diff_id]}
         if isinstance(history, list) and history:
             entry = {"created": created} if created else {}
-            entry["created_by"] = f"checkpoint of {name}"
+            entry["created_by"] = f"checkpoint of {name}" if name else "checkpoint"
             document["history"] = [*history, entry]
     return dump(document)
 

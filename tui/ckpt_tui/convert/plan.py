@@ -49,6 +49,7 @@ from ckpt_tui.core.document import read_object
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.formats.frame_digests import FRAMES
+from ckpt_tui.sources.keys import UserKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Options:
     """Block devices of the delta go into the layer."""
     architecture: str = ""
     """As Go names it (amd64); empty: that of the base image."""
+    recipients: tuple[UserKey, ...] = ()
+    """Whom the layers are encrypted for; empty: they are not."""
+    minimal_annotations: bool = False
+    """Leave out of the annotations what no engine needs for a restore."""
 
     @property
     def plain_pages(self) -> bool:
@@ -190,6 +195,7 @@ def make_plan(
             architecture,
             optimized=whole,
             bare=source.bare,
+            minimal=options.minimal_annotations,
         ),
         command=source.container.command,
         architecture=architecture,

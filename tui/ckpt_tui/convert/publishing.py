@@ -125,6 +125,9 @@ class RegistrySink(BlobSink):
         _, data = self._manifests.pop(root.digest)
         for manifest, inner in self._manifests.values():
             self._answer(partial(self._destination.put_manifest, manifest, inner, self._uploading))
+        for manifest, name in self.other_names:
+            inner = self._manifests[manifest.digest][1]
+            self._answer(partial(self._destination.publish, manifest, inner, name, self._uploading))
         self._answer(partial(self._destination.publish, root, data, tag, self._uploading))
 
     def _await_jobs(self, allowed: int) -> None:

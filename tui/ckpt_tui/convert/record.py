@@ -87,6 +87,8 @@ class Record:
     digests: Mapping[str, str]
     """Name of a nested tar → its digest."""
     delta: DeltaRecord | None = None
+    rootfs: str = ""
+    """sha256:… of the rootfs image's manifest, where config.dump names that by a tag."""
 
     def encode(self) -> bytes:
         """Return the file; the same record gives the same bytes."""
@@ -103,6 +105,7 @@ class Record:
             "originals": {name: _base64(data) for name, data in sorted(self.originals.items())},
             "digests": dict(sorted(self.digests.items())),
             "delta": _delta_document(self.delta) if self.delta else None,
+            **({"rootfs": self.rootfs} if self.rootfs else {}),
         }
         return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -132,6 +135,7 @@ def read_record(data: bytes) -> Record:
             {str(k): base64.b64decode(v) for k, v in document["originals"].items()},
             {str(k): str(v) for k, v in document["digests"].items()},
             _delta(delta) if delta is not None else None,
+            str(document.get("rootfs", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, binascii.Error) as error:
         raise DamagedInput(RECORD, 0, f"it lacks what a conversion writes ({error}).") from None

@@ -71,7 +71,9 @@ def _moved_manifest(
         try:
             if CONFIG_DUMP not in tree.members or number >= len(diff_ids):
                 continue
-            written = _rewritten(tree, values, staging)
+            window = tree.window(CONFIG_DUMP)
+            edited = with_values(window.read(0, window.size), values, CONFIG_DUMP)
+            written = rewritten(tree, {CONFIG_DUMP: edited}, staging)
         finally:
             tree.close()
         documents[number] = written.descriptor.document()
@@ -85,13 +87,12 @@ def _moved_manifest(
     raise DamagedInput("the checkpoint image", 0, "no layer of it holds config.dump.")
 
 
-def _rewritten(tree: Tree, values: Mapping[str, str], staging: Staging) -> WrittenLayer:
-    window = tree.window(CONFIG_DUMP)
-    edited = with_values(window.read(0, window.size), values, CONFIG_DUMP)
+def rewritten(tree: Tree, changes: Mapping[str, bytes], staging: Staging) -> WrittenLayer:
+    """Stage a metadata layer with other contents of some files."""
     with LayerWriter(staging, METADATA) as writer:
         for name, member in tree.members.items():
-            if name == CONFIG_DUMP:
-                writer.add(replace(member, size=len(edited)), (edited,))
+            if name in changes:
+                writer.add(replace(member, size=len(changes[name])), (changes[name],))
             elif member.kind is MemberKind.FILE:
                 writer.add(member, chunks(tree.window(name)))
             elif name != ROOT:

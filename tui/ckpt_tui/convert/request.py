@@ -22,6 +22,8 @@ from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.fetching import BeforeFetching
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
+from ckpt_tui.sources.key_wrap import recipient
+from ckpt_tui.sources.keys import UserKey
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64": "ppc64le", "arm": "arm"}
 """CRIU's names of architectures to those of OCI platforms; others are the same."""
@@ -42,6 +44,19 @@ class Request:
     beside: Beside = NOTHING_BESIDE
     keep_devices: bool = False
     """Convert block devices in the delta."""
+    encrypt_to: tuple[str, ...] = ()
+    """Recipients that layers are encrypted for, each `jwe:FILE`."""
+    minimal_annotations: bool = False
+    """Leave out of the annotations what no engine needs for a restore."""
+
+    @property
+    def recipients(self) -> tuple[UserKey, ...]:
+        """The keys of the recipients.
+
+        Raises:
+            UsageError: one of them cannot be used.
+        """
+        return tuple(map(recipient, dict.fromkeys(self.encrypt_to)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +104,18 @@ def prepare(
             is among the plan's problems.
         Cancelled: the job was cancelled.
     """
-    destination = destination_of(request.destination)
+    destination, recipients = destination_of(request.destination), request.recipients
     with ExitStack() as closing:
         first = None
         if at_once and not request.beside.previous:
             keeps = request.keep_delta_tar
-            first = FirstPass(request.target, destination, progress, keep_delta_tar=keeps)
+            first = FirstPass(
+                request.target,
+                destination,
+                progress,
+                keep_delta_tar=keeps,
+                recipients=recipients,
+            )
             closing.enter_context(first)
         with writing(destination.named(destination.tag)):
             opened = open_checkpoint(request.target, progress, first, before_fetching)
@@ -169,6 +190,8 @@ def _options(opened: OpenCheckpoint, request: Request) -> Options:
         compressed_pages=facts.compressed_pages,
         encrypted_pages=facts.encrypted,
         architecture=architecture,
+        recipients=request.recipients,
+        minimal_annotations=request.minimal_annotations,
     )
 
 

@@ -34,6 +34,7 @@ from ckpt_tui.convert.manifests import (
     checkpoint_config,
     container_name,
     rootfs_config,
+    rootfs_tag,
     timestamp,
 )
 from ckpt_tui.convert.plan import Plan
@@ -53,6 +54,7 @@ from ckpt_tui.convert.roles import (
 from ckpt_tui.convert.source import members_of
 from ckpt_tui.convert.spool import MemberSpool
 from ckpt_tui.convert.staging import BlobSink
+from ckpt_tui.core.document import value_at
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
@@ -106,7 +108,9 @@ def run(plan: Plan, inputs: Inputs, progress: Progress) -> ConvertedImage:
         raise UsageError("This cannot be converted:", plan.problems[0])
     with writing(plan.destination.named(plan.tag)), ExitStack() as closing:
         sink = inputs.first.sink if inputs.first else None
-        sink = sink or closing.enter_context(sink_of(plan.destination, progress))
+        sink = sink or closing.enter_context(
+            sink_of(plan.destination, progress, plan.options.recipients)
+        )
         return _Conversion(plan, inputs, sink, progress).run()
 
 
@@ -213,6 +217,8 @@ class _Conversion:
         if rootfs:
             manifests = (checkpoint, rootfs.manifest)
             root = add_index(self._sink, manifests, self._plan.annotations)
+            if rootfs.tag:
+                self._sink.other_names.append((rootfs.manifest, rootfs.tag))
         self._delta.check()  # the blobs are being read again, or sent, meanwhile
         self._sink.check(self._progress)
         self._sink.publish(root, self._plan.tag, self._progress)
@@ -240,9 +246,9 @@ class _Conversion:
         config = rootfs_config(
             base.document,
             self._delta.layer,
-            plan.command,
+            _command(plan, base),
             timestamp(container.checkpointed),
-            container_name(container),
+            "" if plan.options.minimal_annotations else container_name(container),
         )
         layers = [*base_layers, *([self._delta.layer] if self._delta.layer else [])]
         manifest = add_manifest(
@@ -253,7 +259,9 @@ class _Conversion:
             {},
             ROOTFS_ROLE,
         )
-        return _Rootfs(manifest, "sha256:" + hashlib.sha256(config).hexdigest())
+        delta = self._delta.layer
+        tag = rootfs_tag(manifest.digest) if delta and delta.key else ""
+        return _Rootfs(manifest, "sha256:" + hashlib.sha256(config).hexdigest(), tag)
 
     def _metadata_changes(self, rootfs: _Rootfs | None) -> dict[str, bytes]:
         """Return the members of the metadata layer that differ from the source's."""
@@ -262,7 +270,8 @@ class _Conversion:
         originals = {CONFIG_DUMP: self._spool.content(CONFIG_DUMP)} if has_config else {}
         changes: dict[str, bytes] = {}
         if rootfs:
-            reference = f"{plan.repository}@{rootfs.manifest.digest}"
+            own_name = f":{rootfs.tag}" if rootfs.tag else f"@{rootfs.manifest.digest}"
+            reference = f"{plan.repository}{own_name}"
             values = base_image_values(self._source.engine, reference, rootfs.config_digest)
             config = originals.get(CONFIG_DUMP) or bare_config(self._source.container)
             changes[CONFIG_DUMP] = with_values(config, values, CONFIG_DUMP)
@@ -276,6 +285,7 @@ class _Conversion:
             originals,
             {name: digest for name, digest in self._digests.items() if digest},
             self._delta.record,
+            rootfs.manifest.digest if rootfs and rootfs.tag else "",
         ).encode()
         return changes
 
@@ -328,6 +338,19 @@ class _Conversion:
 class _Rootfs:
     manifest: Descriptor
     config_digest: str
+    tag: str
+    """The name of its own that it has; empty: it is named by its digest."""
+
+
+def _command(plan: Plan, base: BaseImage) -> tuple[str, ...]:
+    """Return the command of the rootfs image, which CRI-O wants and nothing runs: that of the dump,
+    but where layers are encrypted no argument of the container, for configs are not."""
+    if not plan.options.recipients:
+        return plan.command
+    own = value_at(base.document, "config", "Entrypoint") or value_at(
+        base.document, "config", "Cmd"
+    )
+    return () if own else ("checkpoint",)
 
 
 def _base_annotations(name: str, base: BaseImage) -> dict[str, str]:

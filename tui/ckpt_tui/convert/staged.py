@@ -9,22 +9,25 @@ from typing import Any
 
 from ckpt_tui.archive.tree import Tree
 from ckpt_tui.convert.layer_writer import compress_layer
+from ckpt_tui.convert.manifests import ROOTFS_ROLE, rootfs_tag
 from ckpt_tui.convert.roles import CONFIG_DUMP, METADATA
 from ckpt_tui.convert.staging import Staging, dump
 from ckpt_tui.core.document import parse_document, read_document, text_at, texts_at, value_at
 from ckpt_tui.core.errors import DamagedInput
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import ByteWindow, FileWindow, chunks
-from ckpt_tui.formats.images import LAYER_ROLE_KEY
+from ckpt_tui.formats.images import LAYER_ROLE_KEY, ROLE_KEY
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.sources.base import MEDIA_CONFIG, MEDIA_MANIFEST, BlobStore, Descriptor, OpenedImage
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.digests import verified
+from ckpt_tui.sources.key_wrap import is_encrypted
 from ckpt_tui.sources.oci import (
     descriptors_of,
     image_config,
     image_layers,
     is_manifest_type,
+    is_rootfs_tag,
     layer_archive,
     open_image,
 )
@@ -132,9 +135,26 @@ def repository_named_in(image: OpenedImage, progress: Progress) -> str:
     return ""
 
 
+def own_names(image: OpenedImage) -> dict[str, str]:
+    """Return the tags that manifests of an image need for themselves, by digest: that of the rootfs
+    image of an optimized pair whose delta is encrypted.
+
+    Raises:
+        CkptError: its manifest is missing or damaged.
+    """
+    for child in descriptors_of(image.document, "manifests", "the index"):
+        if child.annotations.get(ROLE_KEY) == ROOTFS_ROLE:
+            inner = open_image(image.target, image.store, child)
+            if any(is_encrypted(layer.descriptor) for layer in image_layers(inner)):
+                return {child.digest: rootfs_tag(child.digest)}
+    return {}
+
+
 def _named(config_dump: object) -> str:
     for key in _IMAGE_KEYS:
         value = value_at(config_dump, key)
         if isinstance(value, str) and "@" in value:
             return value.partition("@")[0]
+        if isinstance(value, str) and is_rootfs_tag(value.rpartition(":")[2]):
+            return value.rpartition(":")[0]
     return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from ckpt_tui.convert.digest import Digest, Known
+from ckpt_tui.convert.seal import Seal
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import FileWindow
 from ckpt_tui.sources.base import Descriptor
+from ckpt_tui.sources.keys import UserKey
 
 DIGEST_THREADS = 2
 """Threads that hash: the bytes of a layer and those of its blob, which are two digests."""
@@ -89,6 +92,8 @@ class Staging:
         self._digests = cycle(self._pools)
         self._ended = False
         self._lock = -1
+        self.recipients: tuple[UserKey, ...] = ()
+        """Whom layers are encrypted for."""
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -117,9 +122,15 @@ class Staging:
         """A folder for what does not fit in memory; it goes with the staging."""
         return self._path
 
-    def new_digest(self) -> Digest:
-        """Return a digest that is worked out beside the main thread."""
-        return Digest(next(self._digests))
+    def new_digest(self, mac: hmac.HMAC | None = None) -> Digest:
+        """Return a digest that is worked out beside the main thread; with `mac` that one."""
+        return Digest(next(self._digests), mac)
+
+    def new_seal(self, blob: Blob, role: str) -> Seal | None:
+        """Return what encrypts a layer of that role into a blob; None where it stays as it is: no
+        recipients were named, or it belongs to the base image."""
+        recipients = self.recipients
+        return Seal(blob, recipients, self.new_digest) if recipients and role else None
 
     def new_blob(self, known: str = "") -> Blob:
         """Begin a blob; `known` is its digest where its bytes come verified."""
@@ -187,6 +198,11 @@ class BlobSink(Staging, ABC):
     What is made is begun with `new_blob` and handed over with `keep` or `add`, whichever it is, and
     named with `publish`. Without that, nothing names what was written.
     """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.other_names: list[tuple[Descriptor, str]] = []
+        """Manifests with a tag of their own, which `publish` gives them."""
 
     def begin(self, near: Iterable[str]) -> None:
         """Let blobs leave this machine: what will be written is settled. Until then none does.

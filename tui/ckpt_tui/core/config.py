@@ -4,6 +4,10 @@ theme = "light"              # dark, light, ansi, or a theme that Textual brings
 masks = ["PIN", "DSN"]       # more words that make a variable's value a secret
 registries = ["registry.example:5000"]      # in the browser, beside those added there
 
+[encryption]
+recipients = ["jwe:team.pub.pem"]    # whom `convert --encrypt` encrypts for
+private_keys = ["team.pem:filename=team.passphrase"]    # what encrypted images are opened with
+
 [keys]                       # id of a command to its keys; a wrong id lists all there are
 convert = "x"
 search = "ctrl+f,slash"
@@ -38,6 +42,10 @@ class Config:
     """Words that make a variable's value a secret, beside those that always do."""
     registries: tuple[str, ...] = ()
     """HOST[:PORT] of registries that the browser lists."""
+    recipients: tuple[str, ...] = ()
+    """Whom images are encrypted for where that is asked for; `jwe:FILE`."""
+    private_keys: tuple[str, ...] = ()
+    """Files of keys that open encrypted images, as `--key` takes them."""
 
 
 def config_file() -> Path:
@@ -76,14 +84,15 @@ def parse_config(data: bytes, where: str) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{where} is not TOML.", f"{error}.") from error
     for key in found:
-        if key not in ("theme", "keys", "masks", "registries"):
-            hint = "There are theme, keys, masks and registries."
+        if key not in ("theme", "keys", "masks", "registries", "encryption"):
+            hint = "There are theme, keys, masks, registries and encryption."
             raise wrong(where, key, "no such setting", hint)
     return Config(
         theme=_theme(found.get("theme", ""), where),
         keys=_keys(found.get("keys", {}), where),
         masks=_masks(found.get("masks", []), where),
         registries=_registries(found.get("registries", []), where),
+        **_encryption(found.get("encryption", {}), where),
     )
 
 
@@ -109,6 +118,20 @@ def _keys(value: Any, where: str) -> dict[str, str]:
     return {
         name: ",".join(part.strip() for part in keys.split(",")) for name, keys in value.items()
     }
+
+
+def _encryption(value: Any, where: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise wrong(where, "encryption", "it is not a table", "Write [encryption].")
+    found = {}
+    for name, files in value.items():
+        key = f"encryption.{name}"
+        if name not in ("recipients", "private_keys"):
+            raise wrong(where, key, "no such setting", "There are recipients and private_keys.")
+        if not isinstance(files, list) or not all(isinstance(one, str) and one for one in files):
+            raise wrong(where, key, "it is not a list of files")
+        found[name] = tuple(files)
+    return found
 
 
 def _masks(value: Any, where: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ CkptError                 exit 1   something failed; says what, why and what to 
  ├─ UsageError            exit 2   the call itself was wrong
  ├─ SourceUnreachable     exit 3   the input cannot be reached: absent, no rights, no network
  ├─ NotACheckpoint        exit 1   readable, but nothing we know
+ ├─ KeyNeeded             exit 1   encrypted, and no key at hand opens it; carries the key ids
  └─ DamagedInput          exit 1   bytes that contradict themselves; carries file and offset
 Cancelled                 exit 130 the job was cancelled; not an error
 """
@@ -41,6 +42,15 @@ class SourceUnreachable(CkptError):
 
 class NotACheckpoint(CkptError):
     """The input can be read but is nothing this program knows."""
+
+
+class KeyNeeded(CkptError):
+    """Something is encrypted, and no key at hand opens it; `key_ids` name those that do."""
+
+    def __init__(self, what: str, why: str, key_ids: tuple[str, ...] = ()) -> None:
+        hint = "Name a private key: --key FILE, or `private_keys` in [encryption] of the settings."
+        super().__init__(what, why, hint)
+        self.key_ids = key_ids
 
 
 class DamagedInput(CkptError):

@@ -7,7 +7,7 @@ checksums in it, and what has neither is decoded as far as its format can tell.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from ckpt_tui.archive.archive_tree import ArchiveTree
@@ -15,10 +15,10 @@ from ckpt_tui.archive.seekable import seek_table
 from ckpt_tui.archive.soundness import Fault, check_archive, check_read
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.core.document import texts_at
-from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
+from ckpt_tui.core.errors import CkptError, DamagedInput, KeyNeeded, NotACheckpoint
 from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress, counted
-from ckpt_tui.core.text import human_count, short_digest
+from ckpt_tui.core.text import human_count, listed, short_digest
 from ckpt_tui.core.window import chunks
 from ckpt_tui.diagnose.checks import run_checks
 from ckpt_tui.diagnose.facts import Facts
@@ -35,6 +35,8 @@ from ckpt_tui.sources.base import (
 )
 from ckpt_tui.sources.containers import StoredImage
 from ckpt_tui.sources.digests import verified
+from ckpt_tui.sources.encrypted import decrypted_pieces, encrypted_window
+from ckpt_tui.sources.key_wrap import is_encrypted, key_at_hand, key_ids
 from ckpt_tui.sources.oci import (
     MAX_DEPTH,
     MAX_DESCRIPTORS,
@@ -163,9 +165,24 @@ def _verify(
     unique = {blob.descriptor.digest: blob for blob in reversed(blobs)}
     jobs = [_blob_job(source, blob, found, lock) for blob in reversed(unique.values())]
     side_by_side(jobs, AT_ONCE, progress)
+    found.unproven += _locked(unique.values())
     found.problems.sort(key=lambda problem: not problem.where.startswith("sha"))
     if isinstance(source.store, RemoteStore):
         found.transferred = source.store.transferred
+
+
+def _locked(blobs: Iterable[_Blob]) -> list[str]:
+    """Return that some layers could not be looked into, if there are any."""
+    layers = [b.descriptor for b in blobs if is_encrypted(b.descriptor)]
+    locked = [layer for layer in layers if not key_at_hand(layer)]
+    if not locked:
+        return []
+    asked = dict.fromkeys(one for layer in locked for one in key_ids(layer))
+    count = human_count(len(locked), "layer is encrypted", "layers are encrypted")
+    return [
+        f"{count} and no key at hand opens them: only that their stored bytes are those of their "
+        f"digests is known. They ask for {listed(asked, 4) or 'no key'}."
+    ]
 
 
 def _problem(where: str, error: CkptError) -> Problem:
@@ -262,8 +279,14 @@ def _read_blob(
     if window.size != one.size:
         return (Fault(_other_size(window.size, one.size)),), ""
     pieces = _Pieces(counted(verified_pieces(store, one, progress), progress))
-    if is_layer and not one.media_type.endswith("+encrypted"):
+    if is_layer and not is_encrypted(one):
         faults = check_archive(iter(pieces), one.size, name, seek_table(window)).faults
+    elif is_layer and key_at_hand(one):
+        plain = _Pieces(decrypted_pieces(iter(pieces), one))
+        table = seek_table(encrypted_window(store, one))
+        faults = check_archive(iter(plain), one.size, name, table).faults
+        if plain.failure is not None and pieces.failure is None:
+            faults = (*faults, Fault(plain.failure.problem))
     else:
         faults = check_read(iter(pieces), one.size).faults
     if pieces.failure is not None and not faults:  # a fault says where, the digest does not
@@ -350,6 +373,8 @@ def _check_content(source: Opened, found: Verification, progress: Progress) -> N
     progress.start("reading the checkpoint")
     try:
         opened = checkpoint_in(source, progress)
+    except KeyNeeded:
+        return
     except NotACheckpoint:
         if isinstance(source, OpenedTree):
             raise

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ckpt_tui.archive.tree import Tree
+from ckpt_tui.core.errors import KeyNeeded
 
 if TYPE_CHECKING:
     from ckpt_tui.checkpoint.model import Delta, Note, StoredPart
@@ -30,3 +31,7 @@ class Contents:
     delta_blob: LayerBlob | None = None
     """The layer that `delta` was read from."""
     notes: tuple[Note, ...] = ()
+    locked: KeyNeeded | None = None
+    """Why some layers could not be read: they are encrypted."""
+    key_ids: tuple[str, ...] = ()
+    """The keys that its encrypted layers ask for, read or not; empty where none is encrypted."""

@@ -9,6 +9,8 @@ from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.formats.images import CTR_PREFIX, ROLE_KEY, is_delta
 from ckpt_tui.sources.base import Descriptor, OpenedImage, RemoteStore
+from ckpt_tui.sources.encrypted import is_by_headers
+from ckpt_tui.sources.key_wrap import is_encrypted
 from ckpt_tui.sources.oci import descriptors_of, is_manifest_type, open_image
 
 ASK_ABOVE = 1 << 20
@@ -45,7 +47,14 @@ def fetch_size(image: OpenedImage, progress: Progress) -> int:
     store = image.store
     if not isinstance(store, RemoteStore):
         return 0
-    return sum(store.pass_size(layer, progress) for layer in _read_layers(image))
+    return sum(_pass_size(store, layer, progress) for layer in _read_layers(image))
+
+
+def _pass_size(store: RemoteStore, layer: Descriptor, progress: Progress) -> int:
+    if not is_encrypted(layer):
+        return store.pass_size(layer, progress)
+    # without a key it is not read at all
+    return layer.size if is_by_headers(store, layer) is False else 0
 
 
 def _read_layers(image: OpenedImage) -> Iterator[Descriptor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
@@ -12,8 +12,8 @@ from ckpt_tui.archive.layers import LayeredTree
 from ckpt_tui.archive.tree import Member, Tree
 from ckpt_tui.checkpoint.delta import layer_entries
 from ckpt_tui.checkpoint.model import Delta, Note, StoredPart
-from ckpt_tui.core.document import strings_at, texts_at
-from ckpt_tui.core.errors import CkptError, DamagedInput, NotACheckpoint
+from ckpt_tui.core.document import read_document, strings_at, text_at, texts_at
+from ckpt_tui.core.errors import CkptError, DamagedInput, KeyNeeded, NotACheckpoint
 from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.core.text import short_digest
@@ -22,6 +22,7 @@ from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.frame_digests import FRAMES, MAX_FRAMES_FILE, decode
 from ckpt_tui.formats.table import FORMAT_VERSION_KEY
 from ckpt_tui.sources.base import LAYER_PREFIX, BlobStore, Descriptor, OpenedImage, RemoteStore
+from ckpt_tui.sources.key_wrap import is_encrypted, key_ids
 from ckpt_tui.sources.oci import (
     LayerBlob,
     children_of,
@@ -40,6 +41,9 @@ LAYER_ROLE_KEY = "org.criu.checkpoint.layer.role"
 
 FORMAT_MAJOR = 0
 """Major version of the optimized format that is understood."""
+
+CONVERSION = "conversion.json"
+"""Metadata file with what a conversion has no other place for."""
 
 LAYERS_AT_ONCE = 8
 """Layers of an image in a registry that are opened side by side: each takes several answers."""
@@ -87,7 +91,7 @@ def _check_version(annotations: Mapping[str, str]) -> bool:
 def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progress) -> Contents:
     optimized = _check_version(annotations)
     blobs = image_layers(image)
-    trees, notes = _opened_layers(blobs, progress)
+    trees, notes, locked = _opened_layers(blobs, progress)
     tree = LayeredTree([*trees.values()])
     _prove_frames(image, blobs, trees)
     hidden = dict(zip(trees, tree.hidden_bytes, strict=True))
@@ -96,30 +100,36 @@ def _manifest(image: OpenedImage, annotations: dict[str, str], progress: Progres
         for number, blob in enumerate(blobs)
     )
     return Contents(
-        tree=trees[0] if len(blobs) == 1 else tree,
+        tree=trees[0] if len(blobs) == len(trees) == 1 else tree,
         annotations=annotations,
         layers=layers,
         packed=sum(layer.size for layer in layers),
         checked=sum(blobs[number].descriptor.size for number in trees if trees[number].was_read),
         optimized=optimized,
         notes=tuple(notes),
+        locked=locked,
+        key_ids=_key_ids(blobs),
     )
 
 
 def _opened_layers(
     blobs: Sequence[LayerBlob], progress: Progress
-) -> tuple[dict[int, Tree], list[Note]]:
-    """Return the layers by their number, and notes on those that cannot be read.
+) -> tuple[dict[int, Tree], list[Note], KeyNeeded | None]:
+    """Return the layers by their number, notes on those that cannot be read, and why those cannot
+    that are encrypted.
 
     Raises:
         CkptError: the only one cannot be read.
     """
     trees: dict[int, Tree] = {}
     notes: dict[int, Note] = {}
+    locked: list[KeyNeeded] = []
 
     def open_layer(number: int, blob: LayerBlob, progress: Progress) -> None:
         try:
-            trees[number] = blob.open_tree(progress)
+            trees[number] = blob.open_tree(progress, whole=_role(blob) == "metadata")
+        except KeyNeeded as error:
+            locked.append(error)
         except CkptError as error:
             if len(blobs) == 1:
                 raise
@@ -127,7 +137,8 @@ def _opened_layers(
 
     jobs = [partial(open_layer, number, blob) for number, blob in enumerate(blobs)]
     _run(jobs, blobs[0].store if blobs else None, progress)
-    return dict(sorted(trees.items())), [notes[number] for number in sorted(notes)]
+    told = [notes[number] for number in sorted(notes)]
+    return dict(sorted(trees.items())), told, locked[0] if locked else None
 
 
 def _run(
@@ -139,6 +150,16 @@ def _run(
     else:
         for job in jobs:
             job(progress)
+
+
+def _key_ids(blobs: Iterable[LayerBlob]) -> tuple[str, ...]:
+    encrypted = (blob.descriptor for blob in blobs if is_encrypted(blob.descriptor))
+    found = dict.fromkeys(one for layer in encrypted for one in key_ids(layer) or ("no key",))
+    return tuple(found)
+
+
+def _role(blob: LayerBlob) -> str:
+    return blob.descriptor.annotations.get(LAYER_ROLE_KEY, "")
 
 
 def _prove_frames(
@@ -158,8 +179,7 @@ def _prove_frames(
     def digests(number: int) -> bytes:
         diff_ids, frames = known()
         found = frames.get(diff_ids[number], b"") if number < len(diff_ids) else b""
-        role = blobs[number].descriptor.annotations.get(LAYER_ROLE_KEY)
-        if not found and role == "pages":
+        if not found and _role(blobs[number]) == "pages":
             raise DamagedInput(FRAMES, 0, "it does not have the digests of a layer of pages.")
         return found
 
@@ -185,7 +205,7 @@ def read_frame_digests(blob: LayerBlob, tree: Tree) -> dict[str, bytes]:
 
 
 def _damage(blob: LayerBlob, why: str) -> Note:
-    role = blob.descriptor.annotations.get(LAYER_ROLE_KEY, "")
+    role = _role(blob)
     return Note(f"{role} layer {short_digest(blob.descriptor.digest)}".lstrip(), why, damaged=True)
 
 
@@ -195,7 +215,7 @@ def _layer(blob: LayerBlob, tree: Tree | None, role: str, hidden: int = 0) -> St
         media_type=blob.descriptor.media_type,
         size=blob.descriptor.size,
         plain_size=sum(m.size for m in tree.members.values()) if tree else None,
-        role=blob.descriptor.annotations.get(LAYER_ROLE_KEY, role),
+        role=_role(blob) or role,
         members=len(tree.members) if tree else 0,
         hidden=hidden,
     )
@@ -225,7 +245,13 @@ def _index(image: OpenedImage, annotations: dict[str, str], progress: Progress) 
 
     is_pair = optimized and "rootfs" in by_role
     _run([read_checkpoint, read_rootfs][: 1 + is_pair], image.store, progress)
-    return _joined(contents[0], rootfs[0]) if is_pair else contents[0]
+    if not is_pair:
+        return contents[0]
+    joined = _joined(contents[0], rootfs[0])
+    if rootfs[0].key_ids:
+        others = _other_rootfs(joined.tree, by_role["rootfs"])
+        joined = replace(joined, notes=(*joined.notes, *others))
+    return joined
 
 
 def _joined(checkpoint: Contents, rootfs: Contents) -> Contents:
@@ -238,6 +264,8 @@ def _joined(checkpoint: Contents, rootfs: Contents) -> Contents:
         delta=rootfs.delta,
         delta_blob=rootfs.delta_blob,
         notes=(*checkpoint.notes, *rootfs.notes),
+        locked=checkpoint.locked or rootfs.locked,
+        key_ids=tuple(dict.fromkeys((*checkpoint.key_ids, *rootfs.key_ids))),
     )
 
 
@@ -247,7 +275,7 @@ def _rootfs(image: OpenedImage, descriptor: Descriptor, progress: Progress) -> C
     layers: list[StoredPart] = []
     notes: list[Note] = []
     packed = checked = 0
-    delta, delta_blob = Delta("none"), None
+    delta, delta_blob, locked = Delta("none"), None, None
     try:
         blobs = image_layers(open_image(image.target, image.store, descriptor))
     except CkptError as error:
@@ -259,6 +287,10 @@ def _rootfs(image: OpenedImage, descriptor: Descriptor, progress: Progress) -> C
             continue
         try:
             layer, delta, is_checked = _read_delta(blob, progress)
+        except KeyNeeded as error:
+            layers.append(_layer(blob, None, "delta"))
+            packed, locked = packed + one.size, locked or error
+            continue
         except CkptError as error:
             notes.append(Note("delta layer", str(error), damaged=True))
             continue
@@ -273,7 +305,20 @@ def _rootfs(image: OpenedImage, descriptor: Descriptor, progress: Progress) -> C
         delta=delta,
         delta_blob=delta_blob,
         notes=tuple(notes),
+        locked=locked,
+        key_ids=_key_ids(blobs),
     )
+
+
+def _other_rootfs(tree: Tree, rootfs: Descriptor) -> Iterator[Note]:
+    """Yield what is wrong with a rootfs image that is named by a tag: it is not the one that the
+    conversion made, by the digest that is encrypted with the metadata."""
+    if CONVERSION not in tree.members:
+        return
+    expected = text_at(read_document(tree.window(CONVERSION), CONVERSION), "rootfs")
+    if expected and expected != rootfs.digest:
+        text = f"It is {short_digest(rootfs.digest)}, and not {short_digest(expected)} of the dump."
+        yield Note("rootfs image", text, damaged=True)
 
 
 def _read_delta(blob: LayerBlob, progress: Progress) -> tuple[StoredPart, Delta, bool]:

@@ -23,7 +23,7 @@ from ckpt_tui.core.document import (
 )
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.formats.frame_digests import FRAMES
-from ckpt_tui.sources.base import REF_NAME
+from ckpt_tui.sources.base import CREATED_KEY, REF_NAME
 
 DOCUMENTS = ("config.dump", "spec.dump", "network.status", "status.dump", "bind.mounts")
 """The JSON members that say what the container was."""
@@ -168,6 +168,21 @@ def ctr_facts(metadata: Metadata) -> ContainerFacts:
 def bare_facts(metadata: Metadata) -> ContainerFacts:
     """Return what is known of a directory without an engine's metadata: the time of the dump."""
     return _facts(metadata)
+
+
+def annotated_facts(metadata: Metadata) -> ContainerFacts:
+    """Return what the annotations of an image say, for one whose documents cannot be read."""
+    known = metadata.annotations
+    prefix = "org.criu.checkpoint."
+    return _facts(
+        metadata,
+        name=known.get(f"{prefix}container.name", ""),
+        image=known.get(f"{prefix}rootfsImageUserRequested", ""),
+        runtime=known.get(f"{prefix}runtime.name", ""),
+        pod=known.get(f"{prefix}pod.name", ""),
+        namespace=known.get(f"{prefix}pod.namespace", ""),
+        checkpointed=time_of(known.get(CREATED_KEY, "")),
+    )
 
 
 def _checkpointctl(metadata: Metadata) -> dict[str, Any]:

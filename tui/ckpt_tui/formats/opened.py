@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from ckpt_tui.core.known_values import Secrets
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.contents import Contents
 from ckpt_tui.formats.metadata import Metadata, read_metadata
-from ckpt_tui.formats.table import ENGINE_KEY, Format, Found, recognise
+from ckpt_tui.formats.table import ENGINE_KEY, LOCKED, Format, Found, recognise
 from ckpt_tui.sources.base import Opened, OpenedImage, RemoteStore
 from ckpt_tui.sources.table import resolve
 
@@ -34,7 +34,7 @@ class OpenCheckpoint:
         self.source = source
         self.tree: Tree = contents.tree
         self._contents = contents
-        self.kind, self.metadata = _recognised(self.tree, contents.annotations, target)
+        self.kind, self.metadata = _recognised(contents, target)
         self.images = ImageDirectory(self.tree, self.kind.images)
         self.secrets = Secrets()
         self.secrets.know(self._container_secrets)
@@ -46,9 +46,13 @@ class OpenCheckpoint:
         lost = any(note.where.startswith("metadata layer") for note in contents.notes)
         self.format = FormatFacts(
             name=f"damaged {shape}" if lost else f"{self.kind.title} {shape}",
-            engine=contents.annotations.get(ENGINE_KEY, "unknown") if lost else self.kind.engine,
+            engine=contents.annotations.get(ENGINE_KEY, "unknown")
+            if lost or self.kind is LOCKED
+            else self.kind.engine,
             optimized=contents.optimized,
             compression=compression,
+            key_ids=contents.key_ids,
+            locked=contents.locked is not None,
         )
 
     @cached_property
@@ -80,6 +84,8 @@ class OpenCheckpoint:
 
         contents = self._contents
         notes = [Note("archive", note) for note in self.tree.notes]
+        if contents.locked is not None:
+            notes.append(Note("encryption", str(contents.locked)))
         parts = Parts(
             source=self.target,
             tree=self.tree,
@@ -95,6 +101,8 @@ class OpenCheckpoint:
             memory=self.memory,
         )
         checkpoint = build_checkpoint(parts, progress, at_first=at_first)
+        if self.kind is LOCKED:  # what is not there is not missing
+            checkpoint = replace(checkpoint, notes=parts.notes)
         self.secrets.know(partial(secret_values, checkpoint))
         return checkpoint
 
@@ -160,12 +168,16 @@ def open_checkpoint(
     progress: Progress,
     taker: Taker | None = None,
     before_fetching: BeforeFetching | None = None,
+    *,
+    locked: bool = False,
 ) -> OpenCheckpoint:
     """Open what a person named: a path, or one of skopeo's names; for `taker` see `resolve`.
 
     `before_fetching` hears of more than `ASK_ABOVE` bytes that have to come from a registry first.
+    `locked`: one that is encrypted is also opened without a key, with what is readable of it.
 
     Raises:
+        KeyNeeded: it is encrypted, and no key at hand opens it.
         SourceUnreachable, UsageError: as `sources.table.resolve`.
         NotACheckpoint: it can be read, but no checkpoint was found in it.
     """
@@ -177,16 +189,18 @@ def open_checkpoint(
             size = fetch_size(source, progress)
             if size > ASK_ABOVE:
                 before_fetching(target, size)
-        return checkpoint_in(source, progress)
+        return checkpoint_in(source, progress, locked=locked)
     except BaseException:
         source.close()
         raise
 
 
-def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
-    """Return the checkpoint in what was opened; closing it closes `source`, too.
+def checkpoint_in(source: Opened, progress: Progress, *, locked: bool = False) -> OpenCheckpoint:
+    """Return the checkpoint in what was opened; closing it closes `source`, too. For `locked` see
+    `open_checkpoint`.
 
     Raises:
+        KeyNeeded: it is encrypted, and no key at hand opens it.
         NotACheckpoint: no checkpoint was found in it.
         CkptError: a layer is missing or damaged.
     """
@@ -198,6 +212,8 @@ def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
 
     contents = read_image(source, progress)
     try:
+        if contents.locked is not None and not locked:
+            raise contents.locked
         return OpenCheckpoint(source.target, source, contents)
     except BaseException as error:
         contents.tree.close()
@@ -211,10 +227,13 @@ def checkpoint_in(source: Opened, progress: Progress) -> OpenCheckpoint:
         raise
 
 
-def _recognised(tree: Tree, annotations: Mapping[str, str], target: str) -> tuple[Format, Metadata]:
+def _recognised(contents: Contents, target: str) -> tuple[Format, Metadata]:
+    tree = contents.tree
     folder = "" if "inventory.img" in tree.members else "checkpoint/"
-    metadata = read_metadata(tree, annotations, folder)
+    metadata = read_metadata(tree, contents.annotations, folder)
     found = recognise(Found(tree, metadata))
+    if contents.locked is not None:
+        return found or LOCKED, metadata
     if found is None:
         raise NotACheckpoint(
             f"No checkpoint found in {target}.",

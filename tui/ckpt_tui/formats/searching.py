@@ -65,6 +65,7 @@ def search_targets(
             if one == target:
                 raise
             if not isinstance(error, NotACheckpoint):
+                checkpoints += 1
                 yield Found(one, error=error)
             continue
         checkpoints += 1

@@ -14,6 +14,7 @@ from ckpt_tui.archive.tree import MemberKind, Tree
 from ckpt_tui.checkpoint.records import ContainerFacts
 from ckpt_tui.formats.metadata import (
     Metadata,
+    annotated_facts,
     bare_facts,
     containerd_facts,
     crio_facts,
@@ -128,6 +129,9 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("criu", "CRIU (no inventory)", lambda f: f.has("pstree.img"), bare_facts, images=""),
 )
+
+LOCKED = Format("unknown", "encrypted", lambda _: False, annotated_facts)
+"""An image of which no key at hand opens the layers."""
 
 
 def recognise(found: Found) -> Format | None:

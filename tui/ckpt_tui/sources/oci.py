@@ -5,6 +5,7 @@ After the OCI image specification 1.1: image-layout.md, descriptor.md, manifest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,12 +28,17 @@ from ckpt_tui.sources.base import (
     checked_digest,
 )
 from ckpt_tui.sources.digests import check_bytes, verified
+from ckpt_tui.sources.encrypted import encrypted_tree, encrypted_window
+from ckpt_tui.sources.key_wrap import is_encrypted
 
 MAX_MANIFEST = 4 << 20
 """Bytes of a manifest or index: what registries take at most (distribution-spec, "Push")."""
 
 MAX_VERIFIED = 4 << 20
 """Bytes up to which a layer is verified when it is opened; a larger one would cost too long."""
+
+ROOTFS_TAG_END = ".rootfs"
+"""End of the tag that a rootfs image has for itself, see `is_rootfs_tag`."""
 
 MAX_DEPTH = 8
 """Indexes in each other."""
@@ -253,6 +259,12 @@ def manifests(
         waiting += [(one, depth + 1) for one in reversed(below)]
 
 
+def is_rootfs_tag(tag: str) -> bool:
+    """Tell whether a tag is that of the rootfs image of an optimized pair, made of its digest: no
+    name that a person gave, and lists leave it out."""
+    return re.fullmatch(r"sha256-[0-9a-f]{64}\.rootfs", tag) is not None
+
+
 def choose(store: LayoutStore, wanted: str, target: str) -> Descriptor:
     """Return the descriptor of a layout that `wanted` names: a tag, `@digest`, or "" for the one.
 
@@ -268,6 +280,8 @@ def choose(store: LayoutStore, wanted: str, target: str) -> Descriptor:
         if found is None:
             raise UsageError(f"{target} has no image {digest}.", hint=_names_hint(top))
         return found
+    if not wanted:
+        top = tuple(one for one in top if not is_rootfs_tag(one.annotations.get(REF_NAME, "")))
     named = [one for one in top if not wanted or _is_named(one, wanted)]
     if not named:
         what = f"no image {wanted}" if wanted else "no image at all"
@@ -307,9 +321,21 @@ class LayerBlob:
     descriptor: Descriptor
     store: BlobStore
 
-    def open_tree(self, progress: Progress) -> Tree:
-        """Return its members; see `BlobStore.layer_tree`."""
+    def open_tree(self, progress: Progress, *, whole: bool = False) -> Tree:
+        """Return its members; see `BlobStore.layer_tree`, and for one that is encrypted
+        `encrypted_tree`."""
+        if is_encrypted(self.descriptor):
+            return encrypted_tree(self.store, self.descriptor, whole, progress)
         return self.store.layer_tree(self.descriptor, progress)
+
+    def window(self) -> ByteWindow:
+        """Return its bytes, decrypted; they were not verified.
+
+        Raises: as `BlobStore.blob` and `encrypted_window`.
+        """
+        if is_encrypted(self.descriptor):
+            return encrypted_window(self.store, self.descriptor)
+        return self.store.blob(self.descriptor.digest)
 
 
 def image_layers(image: OpenedImage) -> tuple[LayerBlob, ...]:

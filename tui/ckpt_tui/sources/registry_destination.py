@@ -52,6 +52,11 @@ class RegistryDestination:
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         self._put(manifest.digest, manifest, data, progress)
 
+    def name_manifest(
+        self, manifest: Descriptor, data: bytes, tag: str, progress: Progress
+    ) -> None:
+        self._put(tag, manifest, data, progress)
+
     def publish(self, root: Descriptor, data: bytes, tag: str, progress: Progress) -> None:
         self._put(tag or root.digest, root, data, progress)
 

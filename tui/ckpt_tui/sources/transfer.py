@@ -71,6 +71,11 @@ class CopyTarget(Protocol):
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         """Store a manifest or index that another one names."""
 
+    def name_manifest(
+        self, manifest: Descriptor, data: bytes, tag: str, progress: Progress
+    ) -> None:
+        """Store a manifest that another one names under a name of its own, too."""
+
     def publish(self, root: Descriptor, data: bytes, tag: str, progress: Progress) -> None:
         """Store the manifest or index that was copied, and give it its name."""
 
@@ -151,8 +156,10 @@ def copy_image(
     tag: str,
     progress: Progress,
     told: Callable[[BlobStep], None] = lambda _step: None,
+    names: Mapping[str, str] | None = None,
 ) -> CopyTotals:
     """Copy an image, some blobs at a time, to be `tag` there; `told` hears what happens to each.
+    `names` are those of manifests in it that have one of their own, by digest.
 
     Raises:
         CkptError: a blob is missing or damaged, or the destination does not take it. The name is
@@ -189,7 +196,10 @@ def copy_image(
     progress.ask()
     *children, (root, data) = found.manifests
     for child, child_data in children:
-        target.put_manifest(_typed(child, child_data), child_data, progress)
+        typed = _typed(child, child_data)
+        target.put_manifest(typed, child_data, progress)
+        if names and child.digest in names:
+            target.name_manifest(typed, child_data, names[child.digest], progress)
     target.publish(_typed(root, data), data, tag, progress)
     return copied
 

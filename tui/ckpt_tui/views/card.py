@@ -48,7 +48,7 @@ def card_of(entry: Entry, progress: Progress) -> Card:
 
 
 def _card(entry: Entry, progress: Progress) -> Card:
-    opened = open_checkpoint(entry.target, progress, before_fetching=raise_unasked)
+    opened = open_checkpoint(entry.target, progress, before_fetching=raise_unasked, locked=True)
     try:
         checkpoint = opened.load(progress)
         diagnosis = diagnose_opened(opened, checkpoint, progress, host.this_host())

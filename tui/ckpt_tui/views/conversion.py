@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.base_check import BaseVerdict
+from ckpt_tui.convert.clear import in_clear
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import ConvertedImage
 from ckpt_tui.core.styled import Styled, styled
@@ -45,12 +46,22 @@ def plan_sections(plan: Plan) -> list[Section]:
                 ("base", _base(plan)),
             ),
         ),
+        *_encryption(plan),
         Section("Layers", list(_layers(plan))),
         Section("Before and after", list(_figures(plan))),
         Section("Cannot convert", [_signed("fails", p) for p in plan.problems]),
         Section(LOSSES, [_signed("may-fail", p) for p in plan.losses]),
         Section(WARNINGS, [_signed("may-fail", w) for w in plan.warnings]),
     ]
+
+
+def _encryption(plan: Plan) -> Iterator[Section]:
+    """Yield whom the image is encrypted for, and what of it stays readable."""
+    recipients = plan.options.recipients
+    if recipients:
+        keys = [Fact("key", printable(f"{one.key_id}  {one.source}")) for one in recipients]
+        yield Section("Encrypted for", keys)
+        yield Section("Stays readable", [Fact("", printable(text)) for text in in_clear(plan)])
 
 
 def _base(plan: Plan) -> Styled:

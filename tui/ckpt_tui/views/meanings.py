@@ -47,6 +47,9 @@ ATTRIBUTES = {"link": "underline", "heading": "bold", "strong": "bold", "fails":
 OPEN, SHUT = "▼", "▶"
 """Signs of a branch in a tree. The smaller ▾ ▸ are missing from Fira Code, hence from pictures."""
 
+LOCK = "🔒 "
+"""Before the name of what is encrypted, which says so in words elsewhere."""
+
 _KINDS = {meaning.name: meaning.name for meaning in MEANINGS if meaning.use == "fill"} | {
     "criu": "images",
     "devshm": "volumes",

@@ -14,6 +14,7 @@ from ckpt_tui.core.text import (
     human_bytes,
     human_count,
     human_duration,
+    listed,
     printable,
     short_digest,
     shortened,
@@ -21,7 +22,7 @@ from ckpt_tui.core.text import (
 from ckpt_tui.views.bars import BarPart
 from ckpt_tui.views.details import count_line
 from ckpt_tui.views.facts import Fact, Section, known, note_facts
-from ckpt_tui.views.meanings import kind_of, signed
+from ckpt_tui.views.meanings import LOCK, kind_of, signed
 from ckpt_tui.views.processes import SHOWN_COMMAND
 
 if TYPE_CHECKING:  # 30 ms that no command but one needs
@@ -29,6 +30,9 @@ if TYPE_CHECKING:  # 30 ms that no command but one needs
 
 SHOWN_NOTES = 8
 """Notes on the first page; the tab Diagnosis has all."""
+
+SHOWN_KEYS = 4
+"""Ids of keys on the first page."""
 
 STATS = (
     ("freezing_time", "freezing time"),
@@ -95,8 +99,12 @@ def release(criu: CriuFacts) -> str:
 
 def _dump(checkpoint: Checkpoint) -> list[Fact]:
     criu = checkpoint.criu
+    keys = printable(listed(checkpoint.format.key_ids, SHOWN_KEYS))
+    if checkpoint.format.locked and not checkpoint.images:
+        return known(("format", format_line(checkpoint)), ("encrypted for", keys))
     return known(
         ("format", format_line(checkpoint)),
+        ("encrypted for", keys),
         ("CRIU", release(criu) or "release not recorded"),
         ("architecture", f"{criu.architecture or '?'}, pages of {criu.page_size} bytes"),
         ("network lock", criu.network_lock),
@@ -112,11 +120,16 @@ def _dump(checkpoint: Checkpoint) -> list[Fact]:
 
 def format_line(checkpoint: Checkpoint) -> str:
     """Return `podman archive, zstd, legacy`."""
-    kind = "optimized" if checkpoint.format.optimized else "legacy"
-    return ", ".join(filter(None, (checkpoint.format.name, checkpoint.format.compression, kind)))
+    found = checkpoint.format
+    kind = "optimized" if found.optimized else "legacy"
+    opened = ("no key" if found.locked else "encrypted, opened") if found.key_ids else ""
+    return ", ".join(filter(None, (found.name, found.compression, kind, opened)))
 
 
 def _inside(checkpoint: Checkpoint) -> Iterator[Fact]:
+    if checkpoint.format.locked and not checkpoint.images:
+        yield Fact("", signed("unknown", "not known: it is encrypted"))
+        return
     yield Fact("", count_line(checkpoint))
     index = index_of(checkpoint)
     if index.established:
@@ -149,7 +162,8 @@ def title_line(
 ) -> Styled:
     """Return the first line of the screen: where it is, what it is, how big, what is wrong;
     `waiting` stands for a diagnosis that is not there."""
-    facts = f"{checkpoint.format.name} · {human_bytes(checkpoint.sizes.packed)}"
+    lock = LOCK if checkpoint.format.key_ids else ""
+    facts = f"{lock}{checkpoint.format.name} · {human_bytes(checkpoint.sizes.packed)}"
     said = _verdict(diagnosis) if diagnosis else styled((waiting, "muted"))
     right = styled((facts, "muted"), "   ", said)
     room = max(8, width - right.width - 4)

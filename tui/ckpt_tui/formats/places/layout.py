@@ -19,6 +19,7 @@ from ckpt_tui.sources.oci import (
     descriptors_of,
     is_layout,
     is_referrers_tag,
+    is_rootfs_tag,
     load,
 )
 
@@ -87,6 +88,8 @@ def _images(store: LayoutStore, place: str, path: str, progress: Progress) -> It
     for one in descriptors_of(store.index(), "manifests", "index.json"):
         progress.tick()
         name = one.annotations.get(REF_NAME, "") or f"@{one.digest}"
+        if is_rootfs_tag(name):
+            continue
         try:
             document, _ = load(store, one)
             if "subject" in document or is_referrers_tag(name):

@@ -16,6 +16,7 @@ from ckpt_tui.core.parallel import side_by_side
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.sources.base import Descriptor
+from ckpt_tui.sources.oci import is_rootfs_tag
 from ckpt_tui.sources.reference import SCHEME, parse_place
 
 if TYPE_CHECKING:  # oras costs 130 ms; only registries need it
@@ -56,7 +57,7 @@ def tags(repository: Entry, progress: Progress) -> Iterator[Entry]:
     path = repository.path
     with _opened(path, progress) as store:
         for tag in store.client.tags(store.repository, progress):
-            if not is_referrers_tag(tag):
+            if not is_referrers_tag(tag) and not is_rootfs_tag(tag):
                 yield Entry(Kind.TAG, tag, path, f"{path}:{tag}")
 
 

@@ -20,7 +20,7 @@ Found = tuple[OpenCheckpoint, Checkpoint]
 
 def open_target(target: str, before_fetching: BeforeFetching, progress: Progress) -> Found:
     """Open a checkpoint and decode what is quickly decoded."""
-    opened = open_checkpoint(target, progress, before_fetching=before_fetching)
+    opened = open_checkpoint(target, progress, before_fetching=before_fetching, locked=True)
     try:
         checkpoint = opened.load_first(progress)
         index_of(checkpoint, progress)
