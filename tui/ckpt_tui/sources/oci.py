@@ -5,7 +5,6 @@ After the OCI image specification 1.1: image-layout.md, descriptor.md, manifest.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -262,7 +261,7 @@ def manifests(
 def is_rootfs_tag(tag: str) -> bool:
     """Tell whether a tag is that of the rootfs image of an optimized pair, made of its digest: no
     name that a person gave, and lists leave it out."""
-    return re.fullmatch(r"sha256-[0-9a-f]{64}\.rootfs", tag) is not None
+    return tag.endswith(ROOTFS_TAG_END) and is_referrers_tag(tag.removesuffix(ROOTFS_TAG_END))
 
 
 def choose(store: LayoutStore, wanted: str, target: str) -> Descriptor:
