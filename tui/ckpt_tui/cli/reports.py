@@ -16,7 +16,6 @@ from ckpt_tui.core.json_form import plain
 from ckpt_tui.views import isolation, processes, tables
 from ckpt_tui.views.details import filter_facts, process_sections
 from ckpt_tui.views.overview import overview_sections
-from ckpt_tui.views.size_rows import LAYER_COLUMNS, layer_rows
 
 LONG_SECTIONS = ("Registers", "Auxiliary vector", "Limits", "Files", "Seccomp")
 """What a person does not want to scroll through for each process; --json has it. Filters of system
@@ -43,6 +42,9 @@ def _inspect(target: str, as_json: bool, reveal: bool) -> int:
 def _print_checkpoint(checkpoint: Checkpoint, reveal: bool) -> None:
     print_sections(overview_sections(checkpoint))
     if checkpoint.format.locked:
+        # 60 ms; only what no key opens is shown so
+        from ckpt_tui.views.size_rows import LAYER_COLUMNS, layer_rows
+
         print_heading("Layers")
         print_table(LAYER_COLUMNS, layer_rows(checkpoint.sizes.layers, {}))
         return
