@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ran import Run
 
 from ckpt_tui.cli import screens
 from ckpt_tui.ui.app import CkptApp
@@ -44,3 +45,14 @@ def test_whatever_may_be_a_checkpoint_is_opened(opened: Opened, data: Path, tmp_
         opened.clear()
         screens.open_targets(targets)
         assert opened == [{"targets": targets, "folder": None}]
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("inspekt", "Did you mean `ckpt-tui inspect`?"), ("zzz", "`ckpt-tui --help`")],
+)
+def test_a_word_that_is_no_command_and_no_file_is_told(run: Run, word: str, hint: str) -> None:
+    found = run(word)
+    assert found.code == 2
+    assert f"{word} is neither a command nor a file." in found.err
+    assert hint in found.err

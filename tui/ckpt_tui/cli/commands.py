@@ -64,7 +64,7 @@ def open_screens(targets: tuple[str, ...]) -> None:
     """Open TARGET..., or the browser."""
     from ckpt_tui.cli.screens import open_targets
 
-    open_targets(targets)
+    open_targets(targets, [name for name, one in cli.commands.items() if not one.hidden])
 
 
 @cli.command()

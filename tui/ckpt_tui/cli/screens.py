@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,15 @@ if TYPE_CHECKING:
     from textual.app import App
 
 
-def open_targets(targets: Sequence[str]) -> None:
-    """Run the app on targets, or on the browser without any and for one folder of checkpoints."""
+def open_targets(targets: Sequence[str], commands: Collection[str] = ()) -> None:
+    """Run the app on targets, or on the browser without any and for one folder of checkpoints.
+
+    Raises:
+        UsageError: there is no terminal, or the first word is neither a target nor one of the
+            `commands`.
+    """
+    for word in targets[:1]:
+        _check_word(word, commands)
     require_terminal()
     from ckpt_tui.ui.app import CkptApp  # Textual costs 150 ms
     from ckpt_tui.ui.settings import load_settings
@@ -24,6 +32,16 @@ def open_targets(targets: Sequence[str]) -> None:
     if len(targets) == 1 and is_folder_of_checkpoints(targets[0]):
         folder, targets = Path(targets[0]).resolve(), ()
     _run(CkptApp(targets, folder, settings=load_settings()))
+
+
+def _check_word(word: str, commands: Collection[str]) -> None:
+    if word == "-" or set(word) & set("/:") or os.path.lexists(word):
+        return
+    from difflib import get_close_matches  # 5 ms
+
+    alike = get_close_matches(word, commands, 1)
+    hint = f"Did you mean `ckpt-tui {alike[0]}`?" if alike else "`ckpt-tui --help` lists commands."
+    raise UsageError(f"{word} is neither a command nor a file.", "", hint)
 
 
 def open_comparison(targets: Sequence[str]) -> None:

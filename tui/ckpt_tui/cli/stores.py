@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ckpt_tui.cli.diagnosis import verdict_of
 from ckpt_tui.cli.output import narrate, print_json, print_line
 from ckpt_tui.cli.several import in_processes
 from ckpt_tui.cli.tables import print_table
@@ -177,6 +176,8 @@ def _list_folder(target: str, place: Entry, check: bool, as_json: bool, progress
     entries = [described(entry, progress) for entry in listed]
     verdicts = [""] * len(entries)
     if check:
+        from ckpt_tui.cli.diagnosis import verdict_of  # 90 ms
+
         opening = [entry.target if entry.content == "checkpoint" else "" for entry in entries]
         verdicts = [*in_processes(verdict_of, opening)]
     if not as_json:

@@ -19,7 +19,6 @@ from ckpt_tui.core.window import BytesWindow, ByteWindow
 from ckpt_tui.formats.entries import Entry, Kind
 from ckpt_tui.formats.logs import open_log
 from ckpt_tui.formats.metadata import DOCUMENTS, read_metadata
-from ckpt_tui.formats.opened import open_checkpoint
 from ckpt_tui.formats.places import layout
 from ckpt_tui.formats.table import Format, Found, recognise
 
@@ -41,6 +40,8 @@ def described(entry: Entry, progress: Progress) -> Entry:
         if entry.kind in (Kind.LAYOUT, Kind.IMAGE_ARCHIVE):
             return _of_images(entry, progress)
         if entry.kind is Kind.CHECKPOINT:
+            from ckpt_tui.formats.opened import open_checkpoint  # 50 ms, for folders of images only
+
             opened = open_checkpoint(entry.target, progress)
             try:
                 return _with_facts(entry, opened.kind, Found(opened.tree, opened.metadata))
