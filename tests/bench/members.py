@@ -4,7 +4,7 @@ Needs 1 GB below the folder for temporary files; nothing else should run. The ar
 checkpoint whose rootfs-diff.tar has so many small files, plain and as zstd. What is measured:
 
 index    our index of that tar, beside `tar t` of the same: seconds of both, the ratio
-shown    `ckpt-tui` until the overview, then the tab Filesystem with its first rows: 3 s is wanted
+shown    `ckpt-tui` until the overview, then the tab Disk with its first rows: 3 s is wanted
 all      until all files are in that tab, and until the checkpoint is checked
 frame    the longest time in which the screen handled no key meanwhile: 50 ms
 """

@@ -5,7 +5,7 @@ cache. What is measured, and its budget:
 
 count     zero, equal and unique pages of 1 GiB: 1 GB/s
 compare   two checkpoints of 1 GiB whose pages differ in places, headless: 3 s
-list      the tab Filesystem with 1,000,000 files, until it is shown: 3 s
+list      the tab Disk with 1,000,000 files, until it is shown: 3 s
 treemap   the same files in the tab Sizes, into them and into the largest folder: 3 s each
 frame     the longest time in which the screen handled no key meanwhile: 50 ms
 """
@@ -102,7 +102,7 @@ async def screens() -> list[tuple[str, float, float]]:
     found = []
     async with many_files() as (app, pilot, frames):
         for what, key in (
-            ("the tab Filesystem", "6"),
+            ("the tab Disk", "6"),
             ("… its last row", "end"),
             ("the tab Sizes", "9"),
             ("… into the files", "enter"),

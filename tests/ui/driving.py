@@ -20,8 +20,14 @@ from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
 UI = Path(ckpt_tui.ui.__file__).parent
 
-TABS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "minus", "equals_sign")
+TABS = tuple("1234567890")
 """Keys of the tabs in their order."""
+
+RECOVERED = ("3", "right_square_bracket")
+"""Keys of the list in the tab Files."""
+
+NAMESPACES = ("7", "right_square_bracket")
+"""Keys of the list in the tab System."""
 
 
 class CheckpointDemo(ScreensApp):

@@ -92,7 +92,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot("processes", opened("web.tar.zst"), ("2",)),
     Shot("files", opened("web.tar.zst"), ("3", "end")),
     Shot("sockets", opened("web.tar.zst"), ("4",)),
-    Shot("namespaces", opened("web.tar.zst"), ("equals_sign",)),
+    Shot("namespaces", opened("web.tar.zst"), ("7", "right_square_bracket")),
     Shot("memory", opened("web.tar.zst"), ("5", "down", "down", "down", "down")),
     Shot("images", opened("web.tar.zst"), ("8", "down", "down", "tab", "down", "down")),
     Shot("sizes", opened("web.tar.zst"), ("9", "p", "b", "b", "enter")),

@@ -56,7 +56,7 @@ async def test_the_list_is_saved_whole_in_every_form(app: CkptApp, tmp_path: Pat
         (("5", "enter"), "00400010"),
         (("9",), "pages"),
         (("0",), "finding"),
-        (("minus",), "["),
+        (("3", "right_square_bracket"), "["),
         (("c",), "oci:"),
         (("t",), "optimized, in place"),
     ],

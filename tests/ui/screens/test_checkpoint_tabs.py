@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from demo import screen_text
-from driving import TABS, press, shown
+from driving import NAMESPACES, RECOVERED, TABS, press, shown
 from textual.widgets import ContentSwitcher, Input
 
 from ckpt_tui.checkpoint.items import Recovered
@@ -24,6 +24,8 @@ from ckpt_tui.ui.panes.list_pane import ListPane
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.recovered import RecoveredPane
+from ckpt_tui.ui.panes.table import TABS as PANE_TABS
+from ckpt_tui.ui.panes.table import pane_number
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.pick import PickScreen
 from ckpt_tui.ui.screens.view import ViewScreen
@@ -168,7 +170,8 @@ async def test_every_key_that_is_offered_is_answered(data: Path) -> None:
     async with shown(data / "images/kinds") as pilot:
         for number, key in enumerate(TABS, 1):
             await press(pilot, key)
-            assert screen(pilot).query_one(ContentSwitcher).current == f"pane-{number}"
+            shown_one = screen(pilot).query_one(ContentSwitcher).current
+            assert shown_one == f"pane-{pane_number(PANE_TABS[number - 1])}"
             here = pane(pilot)
             assert pilot.app.focused in here.walk_children(), (
                 "the keys of a tab work where the focus is"
@@ -245,19 +248,19 @@ async def test_a_search_that_is_none_is_said(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tab", "key", "image", "field"),
+    ("name", "key", "image", "field"),
     [
-        (7, Ref.mount(13, 57), "mountpoints-13.img", "options"),
-        (12, Ref.namespace("uts", 12), "utsns-12.img", "nodename"),
+        ("Mounts", Ref.mount(13, 57), "mountpoints-13.img", "options"),
+        ("Namespaces and cgroups", Ref.namespace("uts", 12), "utsns-12.img", "nodename"),
     ],
 )
 async def test_secrets_of_mounts_and_namespaces_are_covered_until_r(
-    tmp_path: Path, tab: int, key: tuple[object, ...], image: str, field: str
+    tmp_path: Path, name: str, key: tuple[object, ...], image: str, field: str
 ) -> None:
     images = copied("counter", tmp_path)
     rewrite(images / image, first(lambda one: setattr(one, field, "me,password=mellon")))
     async with shown(images) as pilot:
-        screen(pilot).action_show_tab(tab, key)
+        screen(pilot).action_show_pane(pane_number(name), key)
         await press(pilot)
         assert pane(pilot).current_key == key
         assert f"password={COVER}" in screen_text(pilot.app)
@@ -280,7 +283,7 @@ async def test_an_address_is_gone_to(data: Path) -> None:
 
 async def test_recovered_data_is_viewed_as_text_and_saved(data: Path, tmp_path: Path) -> None:
     target = tmp_path / "saved"
-    async with shown(data / "images/kinds", "minus") as pilot:
+    async with shown(data / "images/kinds", *RECOVERED) as pilot:
         assert "/tmp/ghost" in screen_text(pilot.app)
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, ViewScreen)
@@ -295,12 +298,12 @@ async def test_recovered_data_is_viewed_as_text_and_saved(data: Path, tmp_path: 
 
 
 async def test_recovered_leads_to_who_holds_it(data: Path) -> None:
-    async with shown(data / "images/kinds", "minus", "g", "enter") as pilot:
+    async with shown(data / "images/kinds", *RECOVERED, "g", "enter") as pilot:
         assert pane(pilot).current_key == Ref.file(1, 12)
 
 
 async def test_recovered_tells_who_uses_it(data: Path) -> None:
-    async with shown(data / "images/kinds", "minus", "u") as pilot:
+    async with shown(data / "images/kinds", *RECOVERED, "u") as pilot:
         assert "Used by (4)" in screen_text(pilot.app)
         await press(pilot, "enter")
         assert pane(pilot).current_key == Ref.file(1, 12)
@@ -322,20 +325,22 @@ async def test_a_deleted_file_leads_to_what_was_in_it(data: Path) -> None:
 
 async def test_what_is_gone_to_before_it_is_found_is_shown_once_it_is(data: Path) -> None:
     async with shown(data / "images/kinds") as pilot:
-        screen(pilot).action_show_tab(11, Ref.recovered("pagemap-shmem-2046.img"))
+        screen(pilot).action_show_pane(
+            pane_number("Recovered"), Ref.recovered("pagemap-shmem-2046.img")
+        )
         await press(pilot)
         here = pane(pilot)
         assert isinstance(here, RecoveredPane)
         assert here.item is not None
         assert here.item.source == "pagemap-shmem-2046.img"
     async with shown(data / "images/kinds") as pilot:
-        screen(pilot).action_show_tab(11, Ref.recovered("ghost-file-99.img"))
+        screen(pilot).action_show_pane(pane_number("Recovered"), Ref.recovered("ghost-file-99.img"))
         await press(pilot)
         assert "not among what was found" in pilot.app.said
 
 
 async def test_nothing_recovered_is_said_in_words(data: Path) -> None:
-    async with shown(data / "images/counter", "minus") as pilot:
+    async with shown(data / "images/counter", *RECOVERED) as pilot:
         assert "No data outside of memory" in screen_text(pilot.app)
 
 
@@ -354,13 +359,14 @@ async def test_looking_can_be_stopped_and_begun_anew(
 
     monkeypatch.setattr("ckpt_tui.ui.panes.recovered.recover", endless)
     async with shown(data / "images/counter") as pilot:
-        await pilot.press("minus")
+        await press(pilot, "3")
+        await pilot.press("right_square_bracket")
         while not asked:
             await pilot.pause(0.01)
         await pilot.press("escape")
         await press(pilot)
         assert "Stopped" in screen_text(pilot.app)
-        await press(pilot, "1", "minus")
+        await press(pilot, "1", "3")
         assert "No data outside of memory" in screen_text(pilot.app)
 
 
@@ -429,7 +435,7 @@ async def test_no_tab_is_empty(data: Path, size: tuple[int, int]) -> None:
 
 
 async def test_namespaces_lead_to_who_is_in_them_and_back(data: Path) -> None:
-    async with shown(data / "images/kinds", "equals_sign") as pilot:
+    async with shown(data / "images/kinds", *NAMESPACES) as pilot:
         assert "root in cgroup2" in screen_text(pilot.app)
         await press(pilot, "f", "text:uts", "enter")
         assert pane(pilot).current_key == Ref.namespace("uts", 12)
@@ -438,3 +444,28 @@ async def test_namespaces_lead_to_who_is_in_them_and_back(data: Path) -> None:
         assert pane(pilot).current_key == Ref.process(9)
         await press(pilot, "u", "escape", "escape")
         assert pane(pilot).current_key == Ref.namespace("uts", 12)
+
+
+async def test_a_tab_shows_the_list_that_was_shown_there_last(data: Path) -> None:
+    async with shown(data / "images/kinds", "7") as pilot:
+        assert "Namespaces and cgroups" in screen_text(pilot.app)
+        assert pane(pilot).id == f"pane-{pane_number('Mounts')}"
+        await press(pilot, "right_square_bracket", "1", "7")
+        assert pane(pilot).id == f"pane-{pane_number('Namespaces and cgroups')}"
+        await press(pilot, "left_square_bracket", "left_square_bracket")
+        assert pane(pilot).id == f"pane-{pane_number('Seccomp filters')}"
+        await press(pilot, "2", "right_square_bracket")
+        assert pane(pilot).id == f"pane-{pane_number('Processes')}", (
+            "a tab with one list has no other"
+        )
+
+
+async def test_seccomp_filters_lead_to_their_processes(data: Path) -> None:
+    async with shown(data / "images/kinds", "7", "left_square_bracket") as pilot:
+        rows = pane(pilot).list_view.table.rows
+        assert len(rows) >= 1
+        assert "system call" in screen_text(pilot.app)
+        await press(pilot, "u", "enter")
+        key = pane(pilot).current_key
+        assert isinstance(key, Ref)
+        assert key.kind in ("process", "image")

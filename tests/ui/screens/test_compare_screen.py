@@ -107,7 +107,7 @@ async def test_enter_on_a_file_opens_it_in_its_checkpoint(data: Path) -> None:
         await pilot.press("enter")
         await settle(app, pilot)
         assert isinstance(app.screen, CheckpointScreen)
-        assert "6 Filesystem" in screen_text(app)
+        assert "6 Disk" in screen_text(app)
 
 
 async def test_a_filter_keeps_lines_with_its_words(data: Path) -> None:

@@ -119,7 +119,7 @@ async def test_recovering_that_was_stopped(late: Late) -> None:
     late.hold(recovered, "recover")
     closed = late.count(Recovered)
     async with shown(COUNTER) as pilot:
-        await pilot.press("minus")
+        await pilot.press("3", "right_square_bracket")
         await late.reached(pilot)
         await pilot.press("escape")
         late.open.set()

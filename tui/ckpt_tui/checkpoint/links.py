@@ -19,6 +19,7 @@ from ckpt_tui.checkpoint.model import (
     OpenFile,
     Process,
     Region,
+    SeccompFilter,
     Socket,
 )
 from ckpt_tui.checkpoint.ref import Kind, Ref
@@ -278,6 +279,18 @@ def _users_of_mount(index: Index, mount: Mount) -> Related:
             yield to_mount(other, "mount {} on it")
 
 
+def _filtered(index: Index, found: SeccompFilter) -> Related:
+    """Find the processes of which a thread has a filter."""
+    numbers = set(found.numbers)
+    pids = [
+        process.pid
+        for process in index.process.values()
+        if any(not numbers.isdisjoint(thread.seccomp_filters) for thread in process.threads)
+    ]
+    yield from to_processes(index, pids)
+    yield from to_image(index, "seccomp.img")
+
+
 PARTS: Mapping[Kind, Callable[..., Any]] = {
     "process": lambda _, index, pid: index.process.get(pid),
     "thread": lambda _, index, pid, _tid: index.process.get(pid),
@@ -287,6 +300,7 @@ PARTS: Mapping[Kind, Callable[..., Any]] = {
     "mount": lambda _, index, *ids: index.mount.get(ids),
     "namespace": lambda _, index, *ids: index.namespace.get(ids),
     "cgroup": lambda checkpoint, _, number: _at(checkpoint.cgroup_directories, number),
+    "seccomp": lambda checkpoint, _, number: _at(checkpoint.seccomp, number),
     "delta": lambda checkpoint, _, number: _at(checkpoint.delta.entries, number),
     "image": lambda _checkpoint, _, name: name,
 }
@@ -308,6 +322,7 @@ LEADS_TO: Mapping[Kind, Find] = {
     "thread": _thread,
     "namespace": _namespace,
     "cgroup": _cgroup,
+    "seccomp": _filtered,
 }
 """Kind of a part to where it leads."""
 
@@ -321,5 +336,6 @@ USED_BY: Mapping[Kind, Find] = {
     "image": owners,
     "namespace": _members,
     "cgroup": _users_of_cgroup,
+    "seccomp": _filtered,
 }
 """Kind of a part to what refers to it."""

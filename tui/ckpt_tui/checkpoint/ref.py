@@ -16,6 +16,7 @@ Kind = Literal[
     "mount",
     "namespace",
     "cgroup",
+    "seccomp",
     "delta",
     "image",
     "item",
@@ -89,6 +90,11 @@ class Ref:
     def cgroup(cls, number: int) -> Ref:
         """Refer to a cgroup by its place among the checkpoint's cgroup directories."""
         return cls("cgroup", (number,))
+
+    @classmethod
+    def seccomp(cls, number: int) -> Ref:
+        """Refer to a seccomp filter by its place among the checkpoint's."""
+        return cls("seccomp", (number,))
 
     @classmethod
     def delta(cls, number: int) -> Ref:

@@ -109,7 +109,7 @@ class _Process:
         process = self._task.process
         known = {thread.tid: thread for thread in process.threads}
         threads = []
-        progress.start("reading stacks", len(self._task.cores))
+        progress.start("reading stacks")
         python = read_python(self._memory, self._modules, with_locals=with_locals)
         for tid, core in self._task.cores:
             native = list(self._frames(core, progress))
@@ -122,7 +122,7 @@ class _Process:
             note = " ".join(filter(None, notes))
             has_gil = found is not None and found.has_gil
             threads.append(ThreadStack(tid, thread.comm, thread.blocked_in, frames, note, has_gil))
-            progress.tick(1)
+            progress.tick(0)
         return ProcessStacks(
             process.pid,
             process.comm,

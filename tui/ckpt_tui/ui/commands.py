@@ -124,6 +124,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("previous", "N", "previous_match", "Previous match", "Go to the place found before."),
     Command("sort", "s", "sort", "Sort by the next column", "A click on a title sorts by it."),
     Command("reverse", "S", "reverse", "Sort the other way", "Turn the order round."),
+    Command("next-list", "right_square_bracket", "other_list(1)", "Next list of the tab",
+            "Files and System have several.", "list"),
+    Command("previous-list", "left_square_bracket", "other_list(-1)", "List before",
+            "Go back to it."),
     Command("inside", "right", "look_inside", "Look inside",
             "Images of an archive; layers of an image."),
     Command("outside", "left", "close_branch", "Close the branch", "Or go to the one around it."),
@@ -151,15 +155,15 @@ COMMANDS: tuple[Command, ...] = (
 _BY_ID = {command.id: command for command in COMMANDS}
 _ORDER = {command.id: number for number, command in enumerate(COMMANDS)}
 
-TAB_KEYS: tuple[str, ...] = (*"1234567890", "minus", "equals_sign")
+TAB_KEYS: tuple[str, ...] = (*"1234567890",)
 """Keys of the tabs of a checkpoint, in their order."""
 
 _KEY_NAMES = {
     "escape": "esc",
     "pagedown": "pgdn",
     "pageup": "pgup",
-    "minus": "-",
-    "equals_sign": "=",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "right": "→",
     "left": "←",
 }
@@ -312,7 +316,7 @@ def _help_lines(screen: Screen[Any], bindings: Iterable[Binding]) -> Iterator[tu
         command_id = binding.id or ""
         if command_id.startswith("tab-") and command_id not in own:
             if command_id == "tab-1":
-                yield "1 … 9 0 - =", "Show a tab", "In the order of the titles."
+                yield "1 … 9 0", "Show a tab", "In the order of the titles."
             continue
         keys = "  ".join(map(shown_key, _own_keys(screen.app, command_id).split(",")))
         yield keys, binding.description, str(binding.tooltip)

@@ -168,7 +168,7 @@ class DemoApp(CkptApp):
 
     async def tab(self, name: str, tab: str, key: Hashable = None) -> CheckpointScreen:
         """Show a tab of one of the bundled checkpoints, which may be open already."""
-        from ckpt_tui.ui.panes.table import tab_number
+        from ckpt_tui.ui.panes.table import pane_number
         from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 
         target = str(self.demo / name)
@@ -179,7 +179,7 @@ class DemoApp(CkptApp):
             screen = CheckpointScreen(target)
             await self.open(screen)
         await self.until(lambda: screen.pane is not None)
-        await screen.action_show_tab(tab_number(tab), key).wait()
+        await screen.action_show_pane(pane_number(tab), key).wait()
         await self.idle()
         return screen
 

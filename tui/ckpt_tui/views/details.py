@@ -344,6 +344,7 @@ DETAILS: Mapping[Kind, Callable[[Checkpoint, Any, bool], list[Section]]] = {
     "delta": change_sections,
     "namespace": namespace_sections,
     "cgroup": cgroup_sections,
+    "seccomp": lambda _checkpoint, found, _reveal: [Section("", [*filter_facts(found)])],
 }
 """Kind of a part to its sections; what looks like a secret is covered unless it is to be shown."""
 

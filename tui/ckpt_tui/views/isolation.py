@@ -76,6 +76,34 @@ def _row(key: Ref, kind: str, name: str, dumped: bool, pids: Sequence[int], deta
     )
 
 
+SECCOMP_COLUMNS = (
+    Column("FILTER", width=8),
+    Column("THREADS", width=7, align="right"),
+    Column("INSTRUCTIONS", width=12, align="right", optional=True),
+    Column("SYSTEM CALLS", share=1),
+)
+
+
+def seccomp_rows(checkpoint: Checkpoint) -> list[Row]:
+    """Return one row a seccomp filter: its places in the image, and what it does."""
+    threads = [thread for process in checkpoint.processes for thread in process.threads]
+    rows = []
+    for place, found in enumerate(checkpoint.seccomp):
+        numbers = set(found.numbers)
+        users = sum(not numbers.isdisjoint(thread.seccomp_filters) for thread in threads)
+        verdicts = (f"{what} {len(calls):,}" for what, calls in found.verdicts.items())
+        rows.append(
+            row_of(
+                Ref.seccomp(place),
+                " ".join(map(str, found.numbers)),
+                users,
+                (f"{found.instructions:,}", found.instructions),
+                printable(", ".join(verdicts)),
+            )
+        )
+    return rows
+
+
 def namespace_sections(checkpoint: Checkpoint, found: Namespace, reveal: bool) -> list[Section]:
     """Return one namespace: its data in the images, and its processes."""
     return [

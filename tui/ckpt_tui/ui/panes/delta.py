@@ -1,4 +1,4 @@
-"""Filesystem: what the container changed, and the contents of the files it wrote."""
+"""Disk: what the container changed, and the contents of the files it wrote."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROWS_S = 0.3
 
 
 class DeltaPane(ListPane):
-    """The tab Filesystem. The archive of changes is opened when a file is first looked into; while
+    """The tab Disk. The archive of changes is opened when a file is first looked into; while
     it is read for the first time, the list grows."""
 
     BINDINGS: ClassVar[list[BindingType]] = bound("save")

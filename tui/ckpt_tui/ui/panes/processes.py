@@ -145,8 +145,9 @@ class ProcessesPane(ShowsStacks, ListPane):
         stacks = [stack_section(pid, stack)] if stack else []
         if key.kind == "thread":
             return [*stacks, *ref_sections(self.checkpoint, key, self.reveals)]
-        first, *rest = ref_sections(self.checkpoint, key, self.reveals)
-        return [first, *stacks, *rest]
+        sections = ref_sections(self.checkpoint, key, self.reveals)
+        number = next((i for i, one in enumerate(sections) if one.title == "Files"), 0)
+        return [*sections[:number], *stacks, *sections[number:]]
 
     def leads_to(self) -> Find:
         key, frame = self.current_key, self._frame(self.current_key)

@@ -42,7 +42,7 @@ STOPPED = "Stopped. Showing this tab again begins anew"
 
 
 class RecoveredPane(ListPane):
-    """The tab Recovered."""
+    """The list Recovered of the tab Files."""
 
     BINDINGS: ClassVar[list[BindingType]] = bound("save")
 

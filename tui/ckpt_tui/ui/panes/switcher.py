@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -19,22 +19,24 @@ from ckpt_tui.ui.panes.overview import OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.processes import ProcessesPane
 from ckpt_tui.ui.panes.stacks import ShowsStacks
-from ckpt_tui.ui.panes.table import PANES
+from ckpt_tui.ui.panes.table import PANES, lists_of, pane_number
 from ckpt_tui.views.diagnosis import problem_keys
 
 Stop = tuple[int, Hashable]
-"""Number of a tab, and the key that is under its cursor."""
+"""Number of a list, and the key that is under its cursor."""
 
 
 class PaneSwitcher(ContentSwitcher):
     """Holds the tabs. Without one that is shown it is empty."""
 
-    BINDINGS: ClassVar[list[BindingType]] = bound("", "reveal")
+    BINDINGS: ClassVar[list[BindingType]] = bound("next-list", "previous-list reveal")
 
     def __init__(self) -> None:
         super().__init__(Static("", id="waiting"), id="tabs")
         self.reveals = False
         """Whether secrets are shown."""
+        self._latest: dict[str, int] = {}
+        """Number of the list that was shown last in a tab."""
         self._diagnosis: TargetDiagnosis | None = None
         self._unchecked = ""
         """Why there is no diagnosis and none to come."""
@@ -60,6 +62,30 @@ class PaneSwitcher(ContentSwitcher):
         """Return a tab of this checkpoint, if it was made."""
         pane = self.query_one_optional(f"#pane-{number}", Pane)
         return pane if pane is not None and pane.checkpoint is checkpoint else None
+
+    def show(self, pane: Pane, number: int) -> None:
+        """Show a list that was made."""
+        self.current = pane.id
+        self._latest[PANES[number - 1].tab] = number
+
+    def number_in(self, tab: str) -> int:
+        """Return the number of the list that a tab shows."""
+        return self._latest.get(tab, pane_number(tab))
+
+    @property
+    def lists(self) -> Sequence[int]:
+        """Numbers of the lists in the tab that is shown."""
+        return lists_of(PANES[self.stop[0] - 1].tab)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return action != "other_list" or (self.pane is not None and len(self.lists) > 1)
+
+    async def action_other_list(self, step: int) -> None:
+        """Show another list of the tab."""
+        lists = self.lists
+        number = lists[(lists.index(self.stop[0]) + step) % len(lists)]
+        await self.screen.run_action(f"show_pane({number})")
 
     async def make(self, number: int, opened: OpenCheckpoint, checkpoint: Checkpoint) -> None:
         """Make a tab, in the place of one of what was read before."""

@@ -1,4 +1,4 @@
-"""PANES: the tabs of a checkpoint, in the order of their keys. A new tab is one entry here."""
+"""PANES: the lists in the tabs of a checkpoint, in their order. A new one is one entry here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ckpt_tui.views import isolation, problems, process_tree, tables
 
 @dataclass(frozen=True, slots=True)
 class PaneEntry:
-    """One tab: its name, a short one for narrow terminals, what shows it, the list of a tab that is
-    one, and which kinds of `Ref` are shown in it."""
+    """What a tab shows, or one of its lists: the tab, its own name, what shows it, the rows of one
+    that has only rows, and which kinds of `Ref` are in it."""
 
+    tab: str
     name: str
-    short: str
     kind: type[Pane]
     shown: ListOf | None = None
     holds: tuple[str, ...] = ()
@@ -84,32 +84,51 @@ ISOLATION = ListOf(
     "No namespaces: no ids image",
     copied_column=1,
 )
+SECCOMP = ListOf(
+    isolation.seccomp_rows,
+    isolation.SECCOMP_COLUMNS,
+    "No seccomp filters: the processes may use every system call",
+    copied_column=3,
+)
 IMAGES = ListOf(
     tables.image_rows, tables.IMAGE_COLUMNS, "No images", is_problem=problems.image_problem
 )
 
 PANES: tuple[PaneEntry, ...] = (
-    PaneEntry("Overview", "Over", OverviewPane),
-    PaneEntry("Processes", "Proc", ProcessesPane, PROCESSES, holds=("process", "thread", "frame")),
-    PaneEntry("Files", "Files", ListPane, FILES, holds=("file",)),
-    PaneEntry("Sockets", "Sock", SocketsPane, SOCKETS, holds=("socket",)),
-    PaneEntry("Memory", "Mem", MemoryPane, MEMORY, holds=("region", "address")),
-    PaneEntry("Filesystem", "FS", DeltaPane, FILESYSTEM, holds=("delta",)),
-    PaneEntry("Mounts", "Mnt", ListPane, MOUNTS, holds=("mount",)),
-    PaneEntry("Images", "Img", ImagesPane, IMAGES, holds=("image",)),
-    PaneEntry("Sizes", "Size", SizesPane),
-    PaneEntry("Diagnosis", "Diag", DiagnosisPane),
-    PaneEntry("Recovered", "Data", RecoveredPane, holds=("item", "recovered")),
-    PaneEntry("Namespaces", "NS", ListPane, ISOLATION, holds=("namespace", "cgroup")),
+    PaneEntry("Overview", "Overview", OverviewPane),
+    PaneEntry(
+        "Processes", "Processes", ProcessesPane, PROCESSES, holds=("process", "thread", "frame")
+    ),
+    PaneEntry("Files", "Open files", ListPane, FILES, holds=("file",)),
+    PaneEntry("Files", "Recovered", RecoveredPane, holds=("item", "recovered")),
+    PaneEntry("Sockets", "Sockets", SocketsPane, SOCKETS, holds=("socket",)),
+    PaneEntry("Memory", "Memory", MemoryPane, MEMORY, holds=("region", "address")),
+    PaneEntry("Disk", "Disk", DeltaPane, FILESYSTEM, holds=("delta",)),
+    PaneEntry("System", "Mounts", ListPane, MOUNTS, holds=("mount",)),
+    PaneEntry(
+        "System", "Namespaces and cgroups", ListPane, ISOLATION, holds=("namespace", "cgroup")
+    ),
+    PaneEntry("System", "Seccomp filters", ListPane, SECCOMP, holds=("seccomp",)),
+    PaneEntry("Images", "Images", ImagesPane, IMAGES, holds=("image",)),
+    PaneEntry("Sizes", "Sizes", SizesPane),
+    PaneEntry("Diagnosis", "Diagnosis", DiagnosisPane),
 )
+
+TABS: tuple[str, ...] = tuple(dict.fromkeys(pane.tab for pane in PANES))
+"""Names of the tabs, in the order of their keys."""
 
 
 def pane_holding(key: object) -> int | None:
-    """Return the index of the tab in which the thing of a row's key is shown."""
+    """Return the number of the list in which the thing of a row's key is shown."""
     kind = key.kind if isinstance(key, Ref) else ""
-    return next((i for i, pane in enumerate(PANES) if kind in pane.holds), None)
+    return next((n for n, pane in enumerate(PANES, 1) if kind in pane.holds), None)
 
 
-def tab_number(name: str) -> int:
-    """Return the number of a tab, as its key counts: from 1."""
-    return next(number for number, pane in enumerate(PANES, 1) if pane.name == name)
+def pane_number(name: str) -> int:
+    """Return the number of a list, or of the first one of a tab; they count from 1."""
+    return next(n for n, pane in enumerate(PANES, 1) if name in (pane.tab, pane.name))
+
+
+def lists_of(tab: str) -> list[int]:
+    """Return the numbers of the lists of a tab."""
+    return [n for n, pane in enumerate(PANES, 1) if pane.tab == tab]

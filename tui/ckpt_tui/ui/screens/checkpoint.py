@@ -22,7 +22,7 @@ from ckpt_tui.ui.commands import CHECKPOINT, bound, tab_bindings
 from ckpt_tui.ui.jobs import ResultT, Task
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.switcher import PaneSwitcher, Stop
-from ckpt_tui.ui.panes.table import PANES, pane_holding, tab_number
+from ckpt_tui.ui.panes.table import PANES, TABS, pane_holding, pane_number
 from ckpt_tui.ui.screens.fetching import AsksToFetch
 from ckpt_tui.ui.screens.reading import Found, check, open_target, read_all
 from ckpt_tui.ui.screens.stacks_job import read_stacks
@@ -31,7 +31,7 @@ from ckpt_tui.ui.widgets.facts import Facts
 from ckpt_tui.ui.widgets.job_bar import JobBar
 from ckpt_tui.ui.widgets.key_line import KeyLine
 from ckpt_tui.ui.widgets.list_view import ListView
-from ckpt_tui.ui.widgets.tab_line import TabLine
+from ckpt_tui.ui.widgets.tab_line import ListLine, TabLine
 from ckpt_tui.views.problem import problem_sections
 
 FETCHED_S = 0.5
@@ -46,7 +46,7 @@ class CheckpointScreen(AsksToFetch[None]):
     CSS_PATH = "checkpoint.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bound("", "back convert diagnose log formats"),
-        *tab_bindings([pane.name for pane in PANES]),
+        *tab_bindings(TABS),
     ]
     name_in_commands = CHECKPOINT
     binders: tuple[type[Widget], ...] = (ListView, PaneSwitcher, *(pane.kind for pane in PANES))
@@ -67,27 +67,33 @@ class CheckpointScreen(AsksToFetch[None]):
 
     def compose(self) -> ComposeResult:
         yield Title(self.target)
-        yield TabLine([(p.name, p.short) for p in PANES])
+        yield TabLine(TABS)
+        yield ListLine()
         yield PaneSwitcher()
         yield JobBar()
         yield KeyLine()
 
     def on_mount(self) -> None:
+        async def cannot_open(error: CkptError) -> None:
+            sections = problem_sections(error)
+            await self.switcher.mount(Facts(sections, id="failed", classes="problem"))
+            self.switcher.current = "failed"
+
         self.run_opening(
             f"Opening {self.target}",
             partial(open_target, self.target, self.before_fetching),
             self._take,
             lambda found: found[0].close(),
-            failed=self._cannot_open,
+            failed=cannot_open,
         )
 
     def _take(self, found: Found) -> None:
         """Show what was read at first."""
         self.opened, checkpoint = found
         holder = None if self._first_key is None else pane_holding(self._first_key)
-        first = tab_number(self._first_tab) if holder is None else holder + 1
+        first = pane_number(self._first_tab) if holder is None else holder
         self._show_checkpoint(checkpoint)
-        self.action_show_tab(first, self._first_key)
+        self.action_show_pane(first, self._first_key)
         if self.opened.transferred is not None:
             self.set_interval(FETCHED_S, self._show_transferred)
 
@@ -98,7 +104,7 @@ class CheckpointScreen(AsksToFetch[None]):
         stop = self._wanted or self.switcher.stop
         self._show_checkpoint(checkpoint)
         if await self.switcher.take(checkpoint, before, self._wanted is not None):
-            self.action_show_tab(*stop)
+            self.action_show_pane(*stop)
 
     def _show_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Take a checkpoint, and go on with what is not known of it yet."""
@@ -151,10 +157,6 @@ class CheckpointScreen(AsksToFetch[None]):
             title.redraw()
             self.switcher.take_diagnosis(self.diagnosis, why)
 
-    async def _cannot_open(self, error: CkptError) -> None:
-        await self.switcher.mount(Facts(problem_sections(error), id="failed", classes="problem"))
-        self.switcher.current = "failed"
-
     def on_unmount(self) -> None:
         # set from the app's own handler: one set here would keep this screen as who started it
         give_back = partial(collector.give_back, self.app, ref(self))
@@ -173,10 +175,15 @@ class CheckpointScreen(AsksToFetch[None]):
         switcher = self.query_one_optional(PaneSwitcher)
         return switcher.pane if switcher else None
 
+    def action_show_tab(self, number: int) -> None:
+        """Show a tab by its number, with the list that was shown there last."""
+        if 1 <= number <= len(TABS):
+            self.action_show_pane(self.switcher.number_in(TABS[number - 1]))
+
     @work(exclusive=True, group="tabs")
-    async def action_show_tab(self, number: int, key: Hashable = None) -> None:
-        """Show a tab by its number, made when first shown, and there the thing of `key`."""
-        if self.opened is None or self.checkpoint is None or not 1 <= number <= len(PANES):
+    async def action_show_pane(self, number: int, key: Hashable = None) -> None:
+        """Show a list by its number, made when first shown, and there the thing of `key`."""
+        if self.opened is None or self.checkpoint is None:
             return
         has_descriptors = self.checkpoint.has_descriptors
         shows_what_lacks = number > 1 if not has_descriptors else "delta" in PANES[number - 1].holds
@@ -192,8 +199,9 @@ class CheckpointScreen(AsksToFetch[None]):
             return
         if has_descriptors:
             self._wanted = None
-        self.switcher.current = pane.id
-        self.query_one(TabLine).show(number)
+        self.switcher.show(pane, number)
+        self.query_one(TabLine).show(TABS.index(PANES[number - 1].tab) + 1)
+        self.query_one(ListLine).show([(n, PANES[n - 1].name) for n in self.switcher.lists], number)
         pane.take_focus()
         if key is not None and not pane.go_to(key):
             self.notify("It is not in this checkpoint.", severity="warning", markup=False)
@@ -203,13 +211,13 @@ class CheckpointScreen(AsksToFetch[None]):
     def _follow(self, message: Pane.LinkFollowed) -> None:
         """Show the thing of a key in its tab; escape comes back from there."""
         message.stop()
-        index = pane_holding(message.key)
-        if index is not None:
+        number = pane_holding(message.key)
+        if number is not None:
             self._history.append(self.switcher.stop)
-            self.action_show_tab(index + 1, message.key)
+            self.action_show_pane(number, message.key)
 
     def action_diagnose(self) -> None:
-        self.action_show_tab(tab_number("Diagnosis"))
+        self.action_show_pane(pane_number("Diagnosis"))
 
     def action_convert(self) -> None:
         from ckpt_tui.ui.screens.convert import ConvertScreen
@@ -228,6 +236,6 @@ class CheckpointScreen(AsksToFetch[None]):
         if self.pane and self.pane.back():
             return True
         if self._history:
-            self.action_show_tab(*self._history.pop())
+            self.action_show_pane(*self._history.pop())
             return True
         return False

@@ -1,4 +1,4 @@
-"""One line of tabs with their keys; short names or none where the terminal is narrow."""
+"""One line of tabs with their keys, and one with the lists of a tab that has several."""
 
 from __future__ import annotations
 
@@ -10,64 +10,85 @@ from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.ui.commands import own_key
 from ckpt_tui.ui.widgets.lines import Lines
 
+ROOMY = 100
+"""Cells from which on the keys have a place beside the names."""
 
-class TabLine(Lines):
-    """`1 Overview  2 Processes …`, the shown one marked; a click chooses."""
+
+class ChoiceLine(Lines):
+    """Names beside each other, the shown one marked; a click chooses."""
 
     ALLOW_SELECT = False
+    action = ""
+    """What a click does, of the screen, with the number of what was clicked."""
 
-    def __init__(self, names: Sequence[tuple[str, str]]) -> None:
-        """`names` are pairs of the full and the short name."""
+    def __init__(self) -> None:
         super().__init__()
-        self._names = names
+        self._choices: Sequence[tuple[int, str]] = ()
         self._shown = 1
         self._ends: list[int] = []
+
+    def lines(self, width: int) -> list[Styled]:
+        line, self._ends = styled(" "), []
+        for number, name in self._choices:
+            start, here = line.width, number == self._shown
+            line += self.piece(number, name, width)
+            if here:
+                line = line.with_style("strong", start, line.width)
+                line = line.with_style("reverse", start, line.width)
+            self._ends.append(line.width)
+            line += self.gap(width)
+        return [line]
+
+    def piece(self, number: int, name: str, width: int) -> Styled:
+        """Return a choice as it is written in a line of that many cells."""
+        del number, width
+        return styled((f" {name} ", "muted"))
+
+    def gap(self, width: int) -> str:
+        """Return what is between two choices."""
+        del width
+        return " "
+
+    async def on_click(self, event: events.Click) -> None:
+        for (number, _), end in zip(self._choices, self._ends, strict=True):
+            if event.x < end:
+                await self.screen.run_action(f"{self.action}({number})")
+                return
+
+
+class TabLine(ChoiceLine):
+    """`1 Overview  2 Processes …`; on a narrow terminal the names alone."""
+
+    action = "show_tab"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self._choices = [*enumerate(names, 1)]
 
     def show(self, number: int) -> None:
         """Mark a tab as the one that is shown."""
         self._shown = number
         self.redraw()
 
-    def lines(self, width: int) -> list[Styled]:
-        keys = [own_key(self.app, f"tab-{n}") for n in range(1, len(self._names) + 1)]
-        around = 1 + sum(len(key) + 2 for key in keys)  # a blank before the name and one behind
-        chosen = self._chosen(width - around)
-        room = width - around - sum(map(len, chosen))
-        gap = "  " if room >= len(chosen) else " "
-        line = styled(" ")
-        self._ends = []
-        for number, name in enumerate(chosen, 1):
-            here = number == self._shown
-            line += (keys[number - 1], "heading" if here else "muted")
-            line += (f" {name}" if name else "", "strong" if here else "muted")
-            line += gap
-            self._ends.append(line.width)
-        if self._shown <= len(self._names):
-            line = line.with_style("reverse", *self._span(self._shown))
-        return [line]
+    def piece(self, number: int, name: str, width: int) -> Styled:
+        if width < ROOMY:
+            return styled((name, "muted"))
+        return styled((own_key(self.app, f"tab-{number}"), "heading"), (f" {name}", "muted"))
 
-    def _chosen(self, room: int) -> list[str]:
-        """Return the names that fit: as few short ones as can be, the longest first, and of the
-        shown tab last. Where those are too long, too, the last tabs have none."""
-        chosen = [name for name, _ in self._names]
-        saved = [len(name) - len(short) for name, short in self._names]
-        order = sorted(range(len(saved)), key=lambda i: (i + 1 == self._shown, -saved[i], -i))
-        for index in order:
-            if sum(map(len, chosen)) <= room:
-                break
-            chosen[index] = self._names[index][1]
-        for index in sorted(range(len(chosen)), key=lambda i: (i + 1 == self._shown, -i)):
-            if sum(map(len, chosen)) <= room:
-                break
-            chosen[index] = ""
-        return chosen
+    def gap(self, width: int) -> str:
+        return " " if width < ROOMY + 10 else "  "
 
-    def _span(self, number: int) -> tuple[int, int]:
-        start = self._ends[number - 2] if number > 1 else 1
-        return start - 1 if number > 1 else 0, self._ends[number - 1] - 1
 
-    async def on_click(self, event: events.Click) -> None:
-        for number, end in enumerate(self._ends, 1):
-            if event.x < end:
-                await self.screen.run_action(f"show_tab({number})")
-                return
+class ListLine(ChoiceLine):
+    """The lists of a tab; not there where a tab has one."""
+
+    DEFAULT_CSS = """
+    ListLine { display: none; }
+    """
+    action = "show_pane"
+
+    def show(self, lists: Sequence[tuple[int, str]], number: int) -> None:
+        """Show the numbers and names of the lists of a tab, one of them marked."""
+        self._choices, self._shown = lists, number
+        self.display = len(lists) > 1
+        self.redraw()
