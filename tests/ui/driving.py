@@ -61,7 +61,8 @@ async def settle(pilot: Pilot[Any]) -> None:
     while _works(pilot.app):
         await pilot.pause(0.01)
         await pilot.pause()
-    await pilot.pause()
+    for _ in range(3):  # a result, what is told of it, and what that is shown by
+        await pilot.pause()
 
 
 def _works(app: App[Any]) -> bool:
