@@ -1,184 +1,148 @@
-"""Feeds damaged images and archives to the program until something else than its own error comes.
+"""Feeds damaged bytes to a reader until something else than its own error comes.
 
-    pip install atheris
-    PYTHONPATH=tui:tests python tests/fuzz/run.py PART [FOLDER] [-max_total_time=600 …]
+    PYTHONPATH=tui:tests python tests/fuzz/run.py READER [--seconds 900] [--seed N] [--inputs N]
 
-PART is one of:
+READER is a name in `readers.READERS`, or a file that an earlier run has written (as READER FILE).
+The inputs of a seed are always the same: real bytes and those of `corpus/READER`, damaged at
+random. An input that gives a new answer is damaged further. After `BLOCK` inputs the next seed
+begins anew, and the last line says with which seed to go on.
 
-image     one image: its records, their texts, the JSON forms, its lines, its page map
-model     a whole checkpoint in which one image is damaged: the model, its JSON, who refers to
-          what, what can be recovered, the checks
-archive   a tar, gzip or zstd archive: its members and their first bytes
-
-FOLDER keeps what was reached (a new one if left out), and is filled from tests/data at first. The
-options are those of libFuzzer. The first input for each place that raises is told and written to
-FOLDER.found; one that hangs or takes too much memory ends the run. Two bytes in front of an input
-choose the image that it stands for. Pytest does not collect this; what it found became tests of
-what it found it in.
+The first input for each place that raises, takes longer than `SLOW_S`, or more memory than
+`MOST_MEMORY`, is told and written to the folder `found` beside the corpus. Once it is mended, it
+goes to the corpus, which pytest reads each time.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import re
+import resource
+import signal
 import sys
-import tempfile
+import time
 import traceback
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
-import atheris
+from mutate import mutated
+from readers import READERS, Reader
 
-with atheris.instrument_imports(include=["ckpt_tui"]):
-    from ckpt_tui.archive.archive_tree import open_archive
-    from ckpt_tui.archive.joined import MemoryTree
-    from ckpt_tui.archive.tree import MemberKind
-    from ckpt_tui.checkpoint.build import Parts, build_checkpoint
-    from ckpt_tui.checkpoint.export import checkpoint_document
-    from ckpt_tui.checkpoint.image_directory import ImageDirectory
-    from ckpt_tui.checkpoint.memory import MemoryReader
-    from ckpt_tui.checkpoint.model import Checkpoint, ContainerFacts, FormatFacts
-    from ckpt_tui.checkpoint.raw import RawImage, has_lines, raw_lines
-    from ckpt_tui.checkpoint.recovered import recover
-    from ckpt_tui.checkpoint.ref import Ref
-    from ckpt_tui.core.errors import CkptError
-    from ckpt_tui.core.json_form import to_json
-    from ckpt_tui.core.progress import quiet
-    from ckpt_tui.core.window import BytesWindow
-    from ckpt_tui.criu.crit import to_crit
-    from ckpt_tui.criu.decode import decode_image
-    from ckpt_tui.criu.pages import PageMap
-    from ckpt_tui.criu.render import fields, to_plain, walk
-    from ckpt_tui.diagnose.checks import CHECKS
-    from ckpt_tui.diagnose.facts import Facts
-    from ckpt_tui.views.details import ref_sections
-    from ckpt_tui.views.links import links, users
+from ckpt_tui.core.errors import Cancelled, CkptError
 
-DATA = Path(__file__).parent.parent / "data"
-IMAGES = sorted(
-    path
-    for folder in ("images/kinds", "images/counter", "images/sockets", "netlink", "crit")
-    for path in (DATA / folder).iterdir()
-    if path.is_file() and path.stat().st_size < 1 << 20
-)
-"""Real images: the names that an input can have, and the first inputs."""
+BLOCK = 2000
+SLOW_S = 5
+HANGS_S = 30
+MOST_MEMORY = 2 << 30
+MOST_POOL = 300
 
-NAMES = sorted({path.name for path in IMAGES})
-WHOLE = {p.name: p.read_bytes() for p in IMAGES if p.parent.name in ("kinds", "netlink")}
+CORPUS = Path(__file__).parent / "corpus"
 
 
-def split(data: bytes) -> tuple[str, bytes]:
-    """Return the name of the image that an input stands for, and its bytes."""
-    return NAMES[int.from_bytes(data[:2], "little") % len(NAMES)], data[2:]
+def first_inputs(name: str) -> list[bytes]:
+    """Return real inputs, and those that once were findings."""
+    kept = sorted(path for path in (CORPUS / name).glob("*") if path.is_file())
+    return [*READERS[name].first(), *(path.read_bytes() for path in kept)]
 
 
-def image(data: bytes) -> None:
-    name, content = split(data)
-    window = BytesWindow(content)
-    decoded = decode_image(window, name, quiet())
-    for message in decoded.messages:
-        for _, view in walk(fields(message)):
-            str(view.value_text)
-        to_json(to_plain(message))
-    with suppress(CkptError):
-        for pretty in (False, True):
-            to_json(to_crit(decoded, window, pretty=pretty))
-    if name.startswith("pagemap-"):
-        PageMap.read(window, name, quiet())
+def inputs(name: str, seed: int, answered: Callable[[bytes], str]) -> Iterator[bytes]:
+    """Yield the `BLOCK` inputs of a seed; `answered` reads one and says what came of it."""
+    chance = Random(f"{name} {seed}")
+    pool, answers = first_inputs(name), set[str]()
+    for _ in range(BLOCK):
+        data = mutated(chance.choice(pool), pool, READERS[name].words, chance)
+        answer = answered(data)
+        if answer not in answers and len(pool) < MOST_POOL:
+            answers.add(answer)
+            pool.append(data)
+        yield data
 
 
-def directory(name: str, content: bytes) -> tuple[MemoryTree, ImageDirectory, Checkpoint]:
-    tree = MemoryTree(WHOLE | {name: content})
-    images = ImageDirectory(tree, "")
-    facts = FormatFacts("fuzzed", "criu", optimized=False, compression="plain")
-    parts = Parts("fuzzed", tree, images, "", facts, ContainerFacts(), 0)
-    return tree, images, build_checkpoint(parts, quiet())
-
-
-def model(data: bytes) -> None:
-    name, content = split(data)
-    tree, images, checkpoint = directory(name, content)
-    to_json(checkpoint_document(checkpoint))
-    keys = [Ref.process(process.pid) for process in checkpoint.processes]
-    keys += [Ref.file(file.pid, file.fd) for file in checkpoint.files[:50]]
-    keys += [Ref.socket(socket.pid, socket.fd) for socket in checkpoint.sockets[:50]]
-    keys += [Ref.region(r.pid, r.start) for m in checkpoint.memory[:4] for r in m.regions[:20]]
-    keys += [Ref.mount(mount.namespace, mount.id) for mount in checkpoint.mounts[:20]]
-    keys += [Ref.image(name)]
-    for key in keys:
-        ref_sections(checkpoint, key, reveal=True)
-        links(checkpoint, key)
-        users(checkpoint, key)
-    found = recover(tree, images, MemoryReader(images), checkpoint, quiet())
-    for item in found.items:
-        item.window.read(0, 4096)
-    found.close()
-    if has_lines(name):
-        raw_lines(RawImage(name, images, lambda: checkpoint), quiet())
-    facts = Facts(checkpoint, images, tree, {})
-    for check in (check for check in CHECKS if check.can_run(facts)):
-        deque(check.run(facts), maxlen=0)
-
-
-def archive(data: bytes) -> None:
+def answer_of(reader: Reader, data: bytes) -> str:
+    """Read an input; return the kind of error that it is, without numbers and names."""
     try:
-        tree = open_archive(BytesWindow(data), "fuzzed", quiet())
-    except CkptError:
-        return
-    for member in list(tree.members.values())[:50]:
-        if member.kind is MemberKind.FILE:
-            with suppress(CkptError):
-                tree.window(member.name).read(0, 4096)
-    tree.close()
+        reader.read(data)
+    except (CkptError, Cancelled) as error:
+        return re.sub(r"'.*'|\d+", "", f"{type(error).__name__} {error}"[:300])
+    return ""
 
 
-def first_inputs(part: str, folder: Path) -> None:
-    """Fill a new folder with real images or archives."""
-    if part == "archive":
-        for path in DATA.glob("archives/*"):
-            if path.stat().st_size < 1 << 20:
-                (folder / path.name).write_bytes(path.read_bytes())
-        return
-    for path in IMAGES:
-        number = NAMES.index(path.name).to_bytes(2, "little")
-        (folder / f"{path.parent.name}-{path.name}").write_bytes(number + path.read_bytes())
-
-
+@dataclass
 class Watched:
-    """A part that goes on after what it finds."""
+    """A reader that goes on after what it finds."""
 
-    def __init__(self, feed: Callable[[bytes], None], folder: Path) -> None:
-        self._feed, self._folder = feed, folder
-        self._seen: set[tuple[str, int]] = set()
+    name: str
+    seen: set[str] = field(default_factory=set)
+    slowest: float = 0
 
-    def __call__(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> str:
+        signal.setitimer(signal.ITIMER_REAL, HANGS_S)
+        start = time.monotonic()
         try:
-            self._feed(data)
+            return answer_of(READERS[self.name], data)
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            place = frame.filename, frame.lineno or 0
-            if place in self._seen:
-                return
-            self._seen.add(place)
-            self._folder.mkdir(exist_ok=True)
-            (self._folder / f"{Path(place[0]).stem}-{place[1]}").write_bytes(data)
-            traceback.print_exc()
+            self._found(error, data)
+            return type(error).__name__
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            spent = time.monotonic() - start
+            self.slowest = max(self.slowest, spent)
+            if spent > SLOW_S:
+                self._keep(f"slow-{spent:.0f}s", data)
+
+    def _found(self, error: Exception, data: bytes) -> None:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__}-{Path(frame.filename).stem}-{frame.lineno}"
+        if place not in self.seen:
+            traceback.print_exception(error)
+            self._keep(place, data)
+
+    def _keep(self, place: str, data: bytes) -> None:
+        if place in self.seen:
+            return
+        self.seen.add(place)
+        folder = CORPUS.parent / "found" / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{place}-{hashlib.sha256(data).hexdigest()[:8]}"
+        path.write_bytes(data)
+        print(f"found: {path}", flush=True)
 
 
-PARTS: dict[str, Callable[[bytes], None]] = {"image": image, "model": model, "archive": archive}
+def _hangs(*_: object) -> None:
+    raise TimeoutError(f"not done after {HANGS_S} s")
 
 
 def main() -> None:
-    part, *rest = sys.argv[1:]
-    given = [Path(word) for word in rest if not word.startswith("-")]
-    place = given[0] if given else Path(tempfile.mkdtemp(prefix=f"fuzz-{part}-"))
-    if place.is_dir() and not any(place.iterdir()):
-        first_inputs(part, place)
-    options = [word for word in rest if word.startswith("-")]
-    limits = ["-timeout=20", "-rss_limit_mb=1500", "-max_len=70000"]
-    watched = Watched(PARTS[part], place.with_name(f"{place.name}.found"))
-    atheris.Setup([sys.argv[0], str(place), *limits, *options], watched)
-    atheris.Fuzz()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("reader", choices=READERS)
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--inputs", type=int, default=sys.maxsize)
+    given = parser.parse_args()
+    if given.file:
+        print(answer_of(READERS[given.reader], given.file.read_bytes()) or "read")
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    signal.signal(signal.SIGALRM, _hangs)
+    watched, count, seed = Watched(given.reader), 0, given.seed
+    end = time.monotonic() + given.seconds
+    while time.monotonic() < end and count < given.inputs:
+        for _ in inputs(given.reader, seed, watched):
+            count += 1
+            if time.monotonic() > end or count >= given.inputs:
+                break
+        seed += 1
+    print(
+        f"{given.reader}: {count:,} inputs, {len(watched.seen)} findings, slowest "
+        f"{watched.slowest:.2f} s; go on with --seed {seed}",
+        flush=True,
+    )
+    sys.exit(bool(watched.seen))
 
 
 if __name__ == "__main__":
