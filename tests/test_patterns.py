@@ -20,6 +20,7 @@ WITH_RE = {
     "convert/remarks.py": "of an argument, taken as a whole",
     "convert/roles.py": "of a file name, taken as a whole",
     "convert/upper_marks.py": "bounded, of an attribute taken as a whole",
+    "convert/staging.py": "bounded, of a name taken as a whole",
     "core/config.py": "of at most 255 characters, taken as a whole",
     "core/log_heads.py": "bounded, in the first 64 KiB of a file",
     "core/masks.py": "bounded, or possessive",

@@ -138,3 +138,10 @@ def test_frames_are_followed_in_any_pieces(cut: int, step: int) -> None:
 def test_any_bytes_are_data_or_damage(data: bytes, magic: bytes) -> None:
     with contextlib.suppress(DamagedInput):
         unpacked(magic + data)
+
+
+def test_a_gzip_header_without_end_is_damage() -> None:
+    packed = gzip.compress(PLAIN)
+    named = packed[:3] + b"\x08" + packed[4:10] + b"n" * (600 << 10) + b"\0" + packed[10:]
+    with pytest.raises(DamagedInput, match="header"):
+        unpacked(named)

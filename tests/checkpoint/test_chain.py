@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ckpt_tui.archive.directory import DirectoryTree
 from ckpt_tui.checkpoint.chain import MAX_CHAIN
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.patterns import parse_pattern
@@ -149,3 +150,17 @@ def test_pages_have_the_size_of_the_later_dump(folder: Path) -> None:
         assert found.page_size == 65536
     finally:
         opened.close()
+
+
+def test_a_folder_that_is_no_dump_is_not_walked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "checkpoint/parent").unlink()
+    (folder / "checkpoint/parent").symlink_to("/")
+    walked: list[int] = []
+    walk = DirectoryTree._walk
+    monkeypatch.setattr(
+        DirectoryTree, "_walk", lambda self, *more: (walked.append(0), walk(self, *more))[1]
+    )
+    open_checkpoint(str(folder / "checkpoint"), quiet()).close()
+    assert len(walked) == 1

@@ -452,3 +452,11 @@ def test_every_byte_of_the_tar_is_copied_at_most_once_and_in_order(
         if isinstance(part, Verbatim):
             assert end <= part.start < part.end
             end = part.end
+
+
+@pytest.mark.parametrize("device", [(1 << 21, 0), (0, 1 << 40), (-1, 3)])
+def test_a_device_number_that_no_header_has_room_for_is_a_problem(device: tuple[int, int]) -> None:
+    member = Member("dev/x", MemberKind.CHARACTER, 0, device=device)
+    (problem,) = plan_delta(tar_of([member]), [], BASE).problems
+    assert "'dev/x'" in problem
+    assert "number" in problem

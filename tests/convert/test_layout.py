@@ -228,3 +228,46 @@ def test_each_blob_is_read_again_once(
         sink.check(progress)
         assert sorted(read) == sorted(set(made)) == sorted(sink.digests)
     assert (progress.done, progress.total) == (3, 3)
+
+
+def test_blobs_of_a_write_that_fails_are_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, b"1", "one")
+    before = files(tmp_path)
+
+    def full(self: LayoutSink, target: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(LayoutSink, "_replace", full)
+    with pytest.raises(OSError, match="No space"):
+        publish(tmp_path, b"2", "two")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_a_process_killed_while_it_named_blobs_left_goes_unless_the_index_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    publish(tmp_path, b"1", "one")
+    before = files(tmp_path)
+    dead = LayoutSink(tmp_path)
+    dead.__enter__()
+    root = dead.add(b"2", MEDIA_INDEX)
+
+    def killed(self: LayoutSink, target: Path, data: bytes) -> None:
+        if named:
+            replace(self, target, data)
+        raise SystemExit
+
+    replace = LayoutSink._replace
+    with monkeypatch.context() as patched:
+        patched.setattr(LayoutSink, "_replace", killed)
+        patched.setattr("ckpt_tui.convert.layout.take_back", lambda folder, staging: None)
+        with pytest.raises(SystemExit):
+            dead.publish(root, "two", quiet())
+    os.close(dead._lock)
+    with LayoutSink(tmp_path):
+        pass
+    blob = f"blobs/sha256/{root.digest[7:]}"
+    assert files(tmp_path) == (before | {blob} if named else before)

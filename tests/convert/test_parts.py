@@ -246,3 +246,9 @@ def test_annotations_of_the_source_stay_but_for_its_base_image() -> None:
     assert found[prefix + "criu.version"] == "4.2"
     assert prefix + "rootfsImageID" not in found
     assert "other" not in found
+
+
+def test_an_attribute_whose_name_is_no_text_is_an_error_and_no_traceback() -> None:
+    member = Member("a", MemberKind.FILE, 0, pax={"SCHILY.xattr.user.\udc80": "1"})
+    with pytest.raises(CkptError, match="cannot be in an archive"):
+        header(member)

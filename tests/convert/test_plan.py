@@ -297,3 +297,12 @@ def test_only_so_many_files_get_a_layer_of_their_own(monkeypatch: pytest.MonkeyP
     layers = plan_layers(members, ())
     assert [[m.name[-5] for m in layer.members[1:]] for layer in layers] == [["1"], ["2"], ["3"]]
     assert [layer.alone for layer in layers] == [False, True, True]
+
+
+def test_an_archive_does_not_replace_a_link_that_leads_nowhere(
+    counter: Source, base_bb: BaseImage, tmp_path: Path
+) -> None:
+    link = tmp_path / "a.tar"
+    link.symlink_to(tmp_path / "nowhere")
+    plan = make_plan(counter, base_bb, Destination(link, archive=True))
+    assert any("exists already" in problem for problem in plan.problems)

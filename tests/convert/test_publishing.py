@@ -16,7 +16,7 @@ from ckpt_tui.convert.publishing import RegistrySink
 from ckpt_tui.convert.request import Request, prepare
 from ckpt_tui.convert.run import ConvertedImage, run
 from ckpt_tui.core import progress
-from ckpt_tui.core.errors import Cancelled, CkptError
+from ckpt_tui.core.errors import Cancelled, CkptError, notes_of
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.reference import parse_reference
@@ -240,3 +240,45 @@ def test_a_blob_that_changed_on_its_way_is_refused_by_the_registry(
         sent(data, server)
     assert not server.manifests
     assert nothing_left_behind()
+
+
+def failed(data: Path, server: Any) -> CkptError:
+    """Let a conversion fail at its last step, and return the error."""
+    server.always("PUT", "manifests/opt", Answer(500))
+    with pytest.raises(CkptError) as caught:
+        sent(data, server)
+    return caught.value
+
+
+def test_what_was_sent_is_removed_when_the_conversion_fails(data: Path, server: Any) -> None:
+    def delete(seen: Any) -> Answer | None:
+        if seen.method != "DELETE":
+            return None
+        kind, _, digest = seen.path.removeprefix("/v2/app/c/").partition("/")
+        kept = server.blobs if kind == "blobs" else server.manifests
+        return Answer(202 if kept.pop(("app/c", digest), None) else 404)
+
+    server.rules.append(delete)
+    error = failed(data, server)
+    assert notes_of(error) == []
+    assert uploads(server)
+    assert not [name for name, _ in server.blobs if name == "app/c"]
+    assert not server.manifests
+
+
+def test_where_the_registry_removes_nothing_the_error_says_so(data: Path, server: Any) -> None:
+    server.always("DELETE", "", Answer(405))
+    error = failed(data, server)
+    there = [name for name, _ in (*server.blobs, *server.manifests) if name == "app/c"]
+    assert there
+    (note,) = notes_of(error)
+    assert f"stay in {server.host}/app/c without a name" in note
+
+
+def test_blobs_that_were_there_before_stay(data: Path, server: Any) -> None:
+    sent(data, server)
+    del server.manifests["app/c", "opt"]
+    before = dict(server.blobs), dict(server.manifests)
+    failed(data, server)
+    assert (server.blobs, server.manifests) == before
+    assert not [s for s in server.seen if s.method == "DELETE"]

@@ -23,7 +23,7 @@ RECORD = Record(
     (
         Member("artifacts", MemberKind.DIRECTORY, 0, mode=0o755, uname="root"),
         Member("checkpoint/\udcff.img", MemberKind.FILE, 7, mtime=12, pax={"SCHILY.xattr.a": "b"}),
-        Member("null", MemberKind.CHARACTER, 0, device=(1, 3)),
+        Member("checkpoint/parent", MemberKind.SYMLINK, 0, link="../pre"),
     ),
     {"config.dump": b"{}", "deleted.files": b'["/a"]'},
     {"volumes/v.tar": "sha256:cd"},
@@ -75,5 +75,38 @@ def test_a_piece_that_makes_no_sense_is_damage(piece: list[object]) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"5", b'"x"', b"\xff"])
 def test_what_is_no_record_is_damage(data: bytes) -> None:
+    with pytest.raises(DamagedInput):
+        read_record(data)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [{"name": "../../etc/cron.d/x", "kind": "-"}],
+        [{"name": "/etc/passwd", "kind": "-"}],
+        [{"name": "./a//b", "kind": "-"}],
+        [{"name": "", "kind": "d"}],
+        [{"name": "n" * 5000, "kind": "-"}],
+        [{"name": "a", "kind": "l", "link": "/etc"}],
+        [{"name": "a", "kind": "h", "link": "b"}],
+        [{"name": "a", "kind": "c", "device": [1, 3]}],
+        [{"name": "a", "kind": "s"}],
+        [{"name": "a", "kind": "-"}, {"name": "a", "kind": "d"}],
+        [{"name": "a\ud800", "kind": "-"}],
+        [{"name": "a", "kind": "-", "uname": "\ud800"}],
+        [{"name": "a", "kind": "-", "pax": {"SCHILY.xattr.user.a": "\ud800"}}],
+        [{"name": "a", "kind": "-", "size": -1}],
+        [{"name": "a", "kind": "-", "uid": 1 << 70}],
+        [{"name": "checkpoint/parent", "kind": "l", "link": "x", "device": [8, 1 << 30]}],
+    ],
+)
+def test_what_reading_would_refuse_is_not_written(members: list[object]) -> None:
+    document = json.loads(RECORD.encode()) | {"members": members}
+    with pytest.raises(DamagedInput, match="lacks what a conversion writes"):
+        read_record(json.dumps(document).encode())
+
+
+def test_a_number_without_end_is_damage() -> None:
+    data = RECORD.encode().replace(b'"version": 1', b'"version": Infinity')
     with pytest.raises(DamagedInput):
         read_record(data)

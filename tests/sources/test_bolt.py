@@ -152,3 +152,15 @@ def test_chance_makes_damage_and_nothing_else(real: bytes) -> None:
             walk(bolt(bytes(data)).root)
         except DamagedInput:
             continue
+
+
+def test_many_buckets_of_the_same_pages_are_not_read_without_end() -> None:
+    count = 65_535
+    size = 16 * count + 40 * count
+    more = -(-size // PAGE)
+    elements = tuple((b"%08d" % n, struct.pack("<QQ", 3, 0), 1) for n in range(count))
+    page = leaf(3, *elements, more=more).ljust((more + 1) * PAGE, b"\0")
+    data = made(page, first=meta(0, 3, pages=10_000))
+    root = bolt(data).root
+    with pytest.raises(DamagedInput, match="the same pages"):
+        [bucket.value("missing") for _, bucket in root.buckets()]

@@ -6,20 +6,24 @@ import itertools
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from ckpt_tui.core.errors import (
     Cancelled,
+    CkptError,
     DamagedInput,
     SourceUnreachable,
     UsageError,
 )
 from ckpt_tui.core.progress import Progress, quiet
 from ckpt_tui.sources.access import Access
+from ckpt_tui.sources.base import Descriptor
 from ckpt_tui.sources.registry import RegistryClient
 from ckpt_tui.sources.registry_http import Timeouts
+from ckpt_tui.sources.registry_upload import upload_blob
 from fault_server import INDEX, MANIFEST, Answer, Clock, FaultServer, Seen, client_for, sha256
 
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json"}
@@ -423,3 +427,66 @@ def test_a_way_without_tls_is_not_followed(server: FaultServer) -> None:
         with pytest.raises(SourceUnreachable, match="without TLS"):
             client.http._session.get_redirect_target(response)
         response.close()
+
+
+def test_headers_that_take_too_long_are_given_up(server: FaultServer) -> None:
+    """However often a line comes: only all of them together count."""
+    with (
+        pytest.raises(SourceUnreachable, match="in time"),
+        client_for(server, timeouts=Timeouts(headers=0)) as client,
+    ):
+        client.manifest("app", "1", quiet())
+
+
+def test_a_registry_that_sends_us_in_circles_is_asked_once(server: FaultServer) -> None:
+    server.always("GET", "manifests/", Answer(307, headers={"Location": "/v2/app/manifests/1"}))
+    with client_for(server) as client, pytest.raises(SourceUnreachable, match="redirects"):
+        client.manifest("app", "1", quiet())
+    assert len(server.paths("GET")) <= 10
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://[::1",
+        "http://127.0.0.1:99999/x",
+        "http://169.254.169.254/x",
+        "http:///",
+        "gopher://x",
+    ],
+)
+def test_an_address_that_makes_no_sense_is_the_error_of_the_registry(
+    server: FaultServer, place: str
+) -> None:
+    server.always("GET", "manifests/", Answer(307, headers={"Location": place}))
+    server.always("GET", "tags/", Answer(headers={"Link": f'<{place}>; rel="next"'}, body=b"{}"))
+    server.always("POST", "uploads/", Answer(202, headers={"Location": place}))
+    with client_for(server) as client:
+        with pytest.raises(CkptError):
+            client.manifest("app", "1", quiet())
+        with pytest.raises(CkptError):
+            list(client.tags("app", quiet()))
+        with pytest.raises(CkptError):
+            upload_blob(
+                client, "app", Descriptor("", sha256(b"x"), 1), lambda: iter((b"x",)), quiet()
+            )
+
+
+@pytest.mark.parametrize("life", ["-5", "0", "1" * 400, "1e5", "true", "null", '"x"', "1e999"])
+def test_the_life_of_a_token_may_be_any_number(server: FaultServer, life: str) -> None:
+    realm = f'Bearer realm="http://{server.host}/token",service="s"'
+    body = b'{"token":"t","expires_in":%s}' % life.encode()
+    server.on("GET", "tags/", Answer(401, headers={"WWW-Authenticate": realm}))
+    server.always("GET", "/token", Answer(body=body))
+    server.tags["app"] = ["a"]
+    with client_for(server) as client:
+        if life in ("1" * 400, "1e999"):
+            assert_tags_or_error(client)
+        else:
+            assert list(client.tags("app", quiet())) == ["a"]
+
+
+def assert_tags_or_error(client: RegistryClient) -> None:
+    """A number that JSON readers may refuse is an error of the registry, if it is one."""
+    with suppress(CkptError):
+        assert list(client.tags("app", quiet())) == ["a"]

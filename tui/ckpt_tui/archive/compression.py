@@ -31,7 +31,11 @@ READ = 256 << 10
 """Compressed bytes given to a decoder at a time: what it has just been given is still in the cache
 of the core."""
 
-_GZIP_ERRORS = (BadGzipFile, cast(type[Exception], IsalError))  # the stub has it as an instance
+_GZIP_ERRORS = (
+    BadGzipFile,
+    cast(type[Exception], IsalError),  # the stub has it as an instance
+    OverflowError,  # a header of more than 512 KiB
+)
 
 
 def sniff(head: bytes) -> Compression:

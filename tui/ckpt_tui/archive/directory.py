@@ -136,12 +136,21 @@ class DirectoryTree(Tree):
             raise KeyError(name)
         return FileBeneath(self._folder, name, member.size)
 
-    def linked(self, name: str) -> DirectoryTree:
+    def linked(self, name: str, with_file: str) -> DirectoryTree:
         """Open the folder that a link in this one leads to, wherever it is. Close it when done.
+
+        It is walked only if `with_file` is in it: a stranger's link may lead to `/`.
 
         Raises:
             SourceUnreachable: there is no such folder, or it may not be read.
         """
+        folder = open_folder(name, self._folder)
+        try:
+            os.stat(with_file, dir_fd=folder, follow_symlinks=False)
+        except OSError as error:
+            raise unreachable(f"{name}/{with_file}", error) from error
+        finally:
+            os.close(folder)
         return DirectoryTree(name, at=self._folder)
 
     def close(self) -> None:

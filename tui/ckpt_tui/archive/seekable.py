@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
@@ -88,7 +89,9 @@ def seek_table(window: ByteWindow) -> SeekTable | None:
     if len(table) < _HEADER.size or _HEADER.unpack_from(table) != (_TABLE_MAGIC, table_size):
         return None
     # Entries are whole 32-bit numbers: packed size, plain size and perhaps a checksum.
-    numbers = struct.unpack_from(f"<{count * entry_size // 4}I", table, _HEADER.size)
+    numbers = array("I", table[_HEADER.size : _HEADER.size + count * entry_size])
+    if sys.byteorder == "big":
+        numbers.byteswap()
     packed_sizes, plain_sizes = numbers[:: entry_size // 4], numbers[1 :: entry_size // 4]
     if sum(packed_sizes) != start or max(plain_sizes, default=0) > MAX_FRAME:
         return None

@@ -58,11 +58,8 @@ class Place(NamedTuple):
         if link.kind is not MemberKind.SYMLINK or not isinstance(self.tree, DirectoryTree):
             return None
         try:
-            tree = self.tree.linked(name)
+            tree = self.tree.linked(name, INVENTORY)
         except CkptError:
-            return None
-        if INVENTORY not in tree.members:
-            tree.close()
             return None
         return type(self)(tree, "", is_own=True)
 

@@ -14,7 +14,7 @@ import click
 
 from ckpt_tui.cli.commands import cli
 from ckpt_tui.cli.group import ReaderGone
-from ckpt_tui.core.errors import Cancelled, CkptError
+from ckpt_tui.core.errors import Cancelled, CkptError, notes_of
 from ckpt_tui.core.text import printable
 
 EXIT_INTERRUPTED = 130
@@ -33,8 +33,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt, Cancelled):
-        click.echo("Interrupted.", err=True)
+    except (click.Abort, KeyboardInterrupt, Cancelled) as error:
+        click.echo(" ".join(["Interrupted.", *map(printable, notes_of(error))]), err=True)
         sys.exit(EXIT_INTERRUPTED)
     except CkptError as error:
         _show(error)
@@ -83,6 +83,6 @@ def _prepare_streams() -> None:
 
 
 def _show(error: CkptError) -> None:
-    for part in (f"ckpt-tui: {error.what}", error.why, error.hint):
+    for part in (f"ckpt-tui: {error.what}", error.why, error.hint, *notes_of(error)):
         if part:
             click.echo(printable(part), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ckpt_tui.convert.restore_archive import RestoredArchive, restore_archive
@@ -21,7 +22,7 @@ def convert_back(target: str, path: Path, progress: Progress) -> RestoredArchive
         UsageError: it is not an optimized image, or the file exists.
         CkptError: the image lacks something, or the file cannot be written.
     """
-    if path.exists():
+    if os.path.lexists(path):  # a link that leads nowhere, too
         raise UsageError(f"{path} exists already.", "", "Remove it, or name another file.")
     opened = open_checkpoint(target, progress)
     try:

@@ -7,6 +7,7 @@ import tarfile
 from ckpt_tui.archive.headers import BLOCK
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.core.errors import CkptError
 
 END = bytes(2 * BLOCK)
 """The end of an archive."""
@@ -21,6 +22,9 @@ _TYPES = {
     MemberKind.BLOCK: tarfile.BLKTYPE,
 }
 
+MAX_DEVICE = 0o7777777
+"""The highest major or minor number that a header has room for."""
+
 _EXTRA = "SCHILY."
 """PAX records that the header itself cannot say: extended attributes and flags."""
 
@@ -29,6 +33,9 @@ def header(member: Member, *, owner_names: bool = False) -> bytes:
     """Return the header blocks of `member`: ustar, with PAX records only where ustar cannot say it.
 
     Owner and group go by number alone, as layers want it, unless told otherwise.
+
+    Raises:
+        CkptError: no header can say it.
     """
     info = tarfile.TarInfo("./" if member.name == ROOT else member.name)
     info.type = _TYPES[member.kind]
@@ -39,9 +46,13 @@ def header(member: Member, *, owner_names: bool = False) -> bytes:
     whole = int(member.mtime)
     info.mtime = whole if whole == member.mtime else member.mtime
     info.linkname = member.link
-    info.devmajor, info.devminor = member.device
+    if member.kind in (MemberKind.CHARACTER, MemberKind.BLOCK):
+        info.devmajor, info.devminor = member.device
     info.pax_headers = {k: v for k, v in sorted(member.pax.items()) if k.startswith(_EXTRA)}
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    try:
+        return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    except ValueError as error:  # the name of an attribute that is no UTF-8 text
+        raise CkptError(f"{member.name!r:.200} cannot be in an archive:", f"{error}.") from error
 
 
 def padding(size: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.header_writer import END, header, padding
-from ckpt_tui.convert.staging import Blob, BlobSink, dump, locked
+from ckpt_tui.convert.staging import Blob, BlobSink, dump, locked, take_back
 from ckpt_tui.convert.verify import check_blob
 from ckpt_tui.core.document import read_object, text_at
 from ckpt_tui.core.errors import CkptError
@@ -104,18 +104,26 @@ class LayoutSink(_FileSink):
                     "blobs that were in it have been removed meanwhile.",
                     "Run the command again.",
                 )
-            for digest, path in self._blobs.items():
-                target = self._target(digest)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(path, target)
-            marker = self.folder / "oci-layout"
-            if not marker.exists():
-                self._replace(marker, _MARKER)
-            index = self.folder / "index.json"
-            document = _read_index(index)
-            for manifest, name in (*self.other_names, (root, tag)):
-                document = _with_entry(document, manifest, name)
-            self._replace(index, dump(document))
+            fresh = {digest: self._target(digest) for digest in self._blobs}
+            fresh = {digest: path for digest, path in fresh.items() if not path.exists()}
+            names = (str(path.relative_to(self.folder)) for path in fresh.values())
+            self.note_moved(root.digest, names)
+            try:
+                for digest, path in self._blobs.items():
+                    target = self._target(digest)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(path, target)
+                marker = self.folder / "oci-layout"
+                if not marker.exists():
+                    self._replace(marker, _MARKER)
+                index = self.folder / "index.json"
+                document = _read_index(index)
+                for manifest, name in (*self.other_names, (root, tag)):
+                    document = _with_entry(document, manifest, name)
+                self._replace(index, dump(document))
+            except BaseException:
+                take_back(self.folder, self._path)
+                raise
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep other writers of the layout out."""

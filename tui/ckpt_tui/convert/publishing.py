@@ -7,6 +7,7 @@ read again. The name is given last.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -16,9 +17,10 @@ from typing import TypeVar
 
 from ckpt_tui.convert.layout import ASK_S
 from ckpt_tui.convert.staging import Blob, BlobSink
-from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.errors import Cancelled, CkptError, UsageError
 from ckpt_tui.core.paths import cache_dir
 from ckpt_tui.core.progress import Progress
+from ckpt_tui.core.text import human_count
 from ckpt_tui.core.window import CHUNK
 from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor
 from ckpt_tui.sources.reference import SCHEME, Reference, parse_reference
@@ -34,9 +36,13 @@ SENDERS = 2
 _Answer = TypeVar("_Answer")
 
 
+REMOVING_S = 20
+"""Seconds for removing what was sent, when a conversion fails."""
+
+
 class RegistrySink(BlobSink):
-    """A repository. What was sent without `publish` has no name there, and the registry's garbage
-    collection takes it."""
+    """A repository. What was sent without `publish` has no name there: it is removed where the
+    registry allows that, and elsewhere left to its garbage collection."""
 
     def __init__(self, repository: Reference, progress: Progress) -> None:
         super().__init__(cache_dir() / "converting")
@@ -49,6 +55,8 @@ class RegistrySink(BlobSink):
         """Finished blobs with their files, and whether these stay; None: blobs may leave."""
         self._sent: dict[str, Descriptor] = {}
         self._jobs: list[Future[None]] = []
+        self._created: list[tuple[str, str]] = []
+        """What this run made in the registry, "blobs" or "manifests" and a digest, in order."""
         self._manifests: dict[str, tuple[Descriptor, bytes]] = {}
         self._wanted = progress
         self._uploading = Progress(cancelled=lambda: self._ended)
@@ -56,8 +64,27 @@ class RegistrySink(BlobSink):
     def __exit__(self, *error: object) -> None:
         self._ended = True
         self._sender.shutdown(cancel_futures=True)
+        if isinstance(error[1], BaseException):
+            self._take_back(error[1])
         self._store.close()
         super().__exit__(*error)
+
+    def _take_back(self, error: BaseException) -> None:
+        """Remove what was sent; say in the error what could not be: it holds memory."""
+        end = time.monotonic() + REMOVING_S
+        progress = Progress(cancelled=lambda: time.monotonic() > end)
+        left = 0
+        for kind, digest in reversed(self._created):
+            try:
+                left += not self._destination.remove(kind, digest, progress)
+            except (CkptError, Cancelled):
+                left += 1
+        if left:
+            said = (
+                f"{human_count(left, 'blob')} of it stay in {self._name} without a name: the "
+                "registry does not remove them. Its garbage collection does."
+            )
+            error.add_note(said)
 
     def begin(self, near: Iterable[str]) -> None:
         self._near = tuple(_references(near))
@@ -95,6 +122,7 @@ class RegistrySink(BlobSink):
 
         def send() -> None:
             # the registry compares what comes with the digest
+            self._created.append(("blobs", blob.digest))
             self._destination.put(blob, lambda: _pieces(path), self._uploading)
             if not stays:
                 path.unlink()
@@ -124,11 +152,15 @@ class RegistrySink(BlobSink):
         del progress
         _, data = self._manifests.pop(root.digest)
         for manifest, inner in self._manifests.values():
+            if self._answer(partial(self._destination.has_manifest, manifest, self._uploading)):
+                continue
+            self._created.append(("manifests", manifest.digest))
             self._answer(partial(self._destination.put_manifest, manifest, inner, self._uploading))
         for manifest, name in self.other_names:
             inner = self._manifests[manifest.digest][1]
             self._answer(partial(self._destination.publish, manifest, inner, name, self._uploading))
         self._answer(partial(self._destination.publish, root, data, tag, self._uploading))
+        self._created.clear()
 
     def _await_jobs(self, allowed: int) -> None:
         while self._jobs and (self._jobs[0].done() or len(self._jobs) > allowed):

@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ckpt_tui.archive.names import clean_name
+from ckpt_tui.archive.tar import MAX_NAME
 from ckpt_tui.archive.tree import Member, MemberKind
-from ckpt_tui.convert.roles import RECORD
+from ckpt_tui.convert.header_writer import MAX_DEVICE
+from ckpt_tui.convert.roles import IMAGES, RECORD
 from ckpt_tui.core.document import parse_document
 from ckpt_tui.core.errors import DamagedInput
 
@@ -23,6 +26,10 @@ VERSION = 1
 
 FORMAT_VERSION = "0.2"
 """Version of the optimized format that is written."""
+
+_KINDS = (MemberKind.FILE, MemberKind.DIRECTORY)
+_PARENT = (MemberKind.SYMLINK, f"{IMAGES}/parent")
+"""The kinds that a conversion takes: engines refuse others in an image."""
 
 _DEFAULT = Member("", MemberKind.FILE, 0, mode=0)
 
@@ -131,7 +138,7 @@ def read_record(data: bytes) -> Record:
                 str(source["compression"]),
                 str(source["digest"]),
             ),
-            tuple(_member(item) for item in document["members"]),
+            _members(document["members"]),
             {str(k): base64.b64decode(v) for k, v in document["originals"].items()},
             {str(k): str(v) for k, v in document["digests"].items()},
             _delta(delta) if delta is not None else None,
@@ -159,10 +166,17 @@ def _member_document(member: Member) -> dict[str, Any]:
     return document
 
 
+def _members(documents: list[Any]) -> tuple[Member, ...]:
+    members = tuple(_member(item) for item in documents)
+    if len({member.name for member in members}) < len(members):
+        raise ValueError("a member is named twice")
+    return members
+
+
 def _member(document: Mapping[str, Any]) -> Member:
     major, minor = document.get("device", (0, 0))
     mtime = document.get("mtime", 0)
-    return Member(
+    member = Member(
         str(document["name"]),
         MemberKind(document["kind"]),
         int(document.get("size", 0)),
@@ -176,6 +190,24 @@ def _member(document: Mapping[str, Any]) -> Member:
         device=(int(major), int(minor)),
         pax={str(k): str(v) for k, v in document.get("pax", {}).items()},
     )
+    if clean_name(member.name) != member.name or len(member.name) > MAX_NAME:
+        raise ValueError(f"the name {member.name!r:.80}")
+    if member.kind not in _KINDS and (member.kind, member.name) != _PARENT:
+        raise ValueError(f"{member.name!r:.80} is of the kind {member.kind.name}")
+    numbers = (member.size, member.mode, member.uid, member.gid, *member.device)
+    if not all(0 <= number < 1 << 63 for number in numbers) or max(member.device) > MAX_DEVICE:
+        raise ValueError(f"a number of {member.name!r:.80}")
+    texts = (
+        member.name,
+        member.uname,
+        member.gname,
+        member.link,
+        *member.pax,
+        *member.pax.values(),
+    )
+    for text in texts:
+        text.encode("utf-8", "surrogateescape")  # raises where it stands for no bytes
+    return member
 
 
 def _delta_document(delta: DeltaRecord) -> dict[str, Any]:

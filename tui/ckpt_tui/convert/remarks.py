@@ -5,6 +5,7 @@ Foreign text in the sentences is not cleaned.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def shape_problems(source: Source) -> list[str]:
 def place_problems(destination: Destination, repository: str, tag: str) -> list[str]:
     """Return why nothing can be written where it shall go."""
     problems = []
-    if destination.archive and destination.path.exists():
+    if destination.archive and os.path.lexists(destination.path):
         problems.append(f"{destination.path} exists already: remove it, or name another file.")
     if not _REPOSITORY.fullmatch(repository):
         problems.append(f"{repository!r} is not a repository name: HOST/PATH in small letters.")

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -38,6 +39,15 @@ _STAGING = ".ckpt-tui-"
 _LOCK = "ckpt-tui.lock"
 """The file in a staging folder that is locked as long as its process runs, and what it holds."""
 _MARK = b"staging of ckpt-tui\n"
+
+_BLOB = re.compile(r"blobs/sha256/[0-9a-f]{64}")
+
+_MOVED = "moved"
+"""The file in a staging folder that lists what was moved out of it: the digest that will lead to
+it, and names below the folder beside which the staging lies."""
+
+_INDEX = "index.json"
+"""The file that leads to it when it has that digest in it."""
 
 
 def _create(path: Path) -> BinaryIO:
@@ -116,6 +126,12 @@ class Staging:
         os.close(self._lock)
         if self._made and not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+    def note_moved(self, root: str, names: Iterable[str]) -> None:
+        """Note what is about to be moved to these names below the folder; until the index there
+        has the digest `root`, nothing leads to it."""
+        with self._create(self._path / _MOVED) as file:
+            file.write("\n".join((root, *names)).encode())
 
     @property
     def scratch_folder(self) -> Path:
@@ -254,11 +270,26 @@ def _remove_abandoned(folder: Path) -> None:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_back(folder, path)
             _remove(path)
         except BlockingIOError:
             pass
         finally:
             os.close(lock)
+
+
+def take_back(folder: Path, staging: Path) -> None:
+    """Remove what was moved out of a staging folder below `folder` and that nothing names yet."""
+    with suppress(OSError):
+        note = os.open(staging / _MOVED, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(note, "rb") as file:
+            root, *names = file.read().decode().split("\n")
+        with suppress(FileNotFoundError):
+            if root.encode() in (folder / _INDEX).read_bytes():
+                return
+        for name in names:
+            if _BLOB.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

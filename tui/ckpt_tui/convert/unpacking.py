@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ckpt_tui.archive.names import ROOT, clean_name, parent_of
 from ckpt_tui.archive.tree import Member, MemberKind
 from ckpt_tui.convert.delta_names import ancestors, real_name, refusal, sort_key
+from ckpt_tui.convert.header_writer import MAX_DEVICE
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 
@@ -275,6 +276,8 @@ def _entry_refusal(entry: TarEntry) -> str:
         return "has no name"
     if member.kind in (MemberKind.OTHER, MemberKind.SOCKET):
         return "is of a kind that a layer cannot carry"
+    if not all(0 <= number <= MAX_DEVICE for number in member.device):
+        return "is a device of a number that a layer cannot carry"
     if member.kind is MemberKind.HARDLINK:
         reason = refusal(member.link) or (
             "" if clean_name(member.link) not in (None, ROOT) else "is not a file"

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from ckpt_tui.archive.directory import KINDS
 from ckpt_tui.archive.layers import WHITEOUT
 from ckpt_tui.archive.tree import MemberKind
+from ckpt_tui.convert.header_writer import MAX_DEVICE
 
 FUSE = ("user.fuseoverlayfs.", "security.fuseoverlayfs.", "user.containers.override_")
 """Attributes that fuse-overlayfs alone writes."""
@@ -119,7 +120,8 @@ class UpperEntry:
             return None
         if special:
             device = int(major), int(minor)
-        if special and device == (0, 0):  # in the layer it would be a deletion
+        # in the layer 0:0 would be a deletion
+        if special and (device == (0, 0) or max(device) > MAX_DEVICE):
             return None
         return Seen(named, stat.S_IMODE(int(mode, 8)), int(uid), int(gid), device)
 

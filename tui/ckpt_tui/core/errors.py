@@ -70,3 +70,9 @@ class Cancelled(Exception):
     """The caller gave up. Raised by `Progress.tick`."""
 
     exit_code = 130
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """Return what was added to an error and to what caused it, a sentence each."""
+    causes = (error, error.__cause__)
+    return [note for one in causes for note in getattr(one, "__notes__", ())]

@@ -35,6 +35,9 @@ from ckpt_tui.criu.reader import BUFFER, ByteOrder, Reader
 MAX_MEASURED = 1 << 20
 """Bytes of a message with something behind it; real ones have a few hundred."""
 
+MAX_EMPTY = 100_000
+"""Records in a row without a byte: the hole of a sparse file reads as such."""
+
 
 class HeadForm(enum.Enum):
     """How an image begins; 1.0 and 1.1 are CRIU's image versions."""
@@ -124,9 +127,13 @@ def read_frames(
     _check_magic(head, kind, name)
     is_plain = kind.format is not Payload.ONE and kind.extra is Extra.NONE
     frames = _plain_frames if is_plain else _careful_frames
-    is_empty = True
+    is_empty, nothing = True, 0
     for frame in frames(reader, kind, head, progress):
         is_empty = False
+        nothing = 0 if frame.size or frame.extra_size else nothing + 1
+        if nothing > MAX_EMPTY:
+            text = f"More than {MAX_EMPTY:,} empty records follow each other."
+            raise DamagedInput(name, frame.offset, text)
         yield frame
     if is_empty and kind.format in (Payload.ONE, Payload.PAGEMAP, Payload.GHOST):
         raise DamagedInput(name, head.offset, "The record is missing.")

@@ -16,6 +16,10 @@ from ckpt_tui.core.window import ByteWindow
 MAX_PAGE = 16 << 20
 """Bytes of a page with those that it runs on into; a page holds keys and values of some KiB."""
 
+MAX_READ = 256 << 20
+"""Bytes of pages read, beside four times all of them: each is of one bucket, looked at a few times.
+"""
+
 MAX_PAGES = 1 << 20
 """Pages of one bucket: 4 GiB of them."""
 
@@ -53,6 +57,7 @@ class Bolt:
         self._window = window
         self._name = name
         self._page_size, self._pages, root = self._meta()
+        self._left = 4 * window.size + MAX_READ
         self.root = Bucket(self, root)
 
     def page(self, number: int) -> bytes:
@@ -67,6 +72,9 @@ class Bolt:
         size = (more + 1) * self._page_size
         if own != number or size > MAX_PAGE:
             raise self.damaged(at, "a page of it is invalid.")
+        self._left -= size
+        if self._left < 0:
+            raise self.damaged(at, "many of its buckets name the same pages.")
         data = self._window.read(at, size)
         if len(data) < size:
             raise self.damaged(at, "it ends before a page of it.")

@@ -135,6 +135,7 @@ def _read_names(root: str, progress: Progress) -> Iterator[NamedImage]:
         spaces = Bolt(file, "meta.db").root.bucket("v1")
         count = 0
         for space, bucket in spaces.buckets() if spaces else ():
+            progress.tick(0)
             images = bucket.bucket("images")
             for name, image in images.buckets() if images else ():
                 progress.tick()

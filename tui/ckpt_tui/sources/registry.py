@@ -25,7 +25,7 @@ from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, check
 from ckpt_tui.sources.credentials import Login, find_login
 from ckpt_tui.sources.digests import check_bytes
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of, referrers_tag
-from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, pull_scope, push_scope
+from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, delete_scope, pull_scope, push_scope
 from ckpt_tui.sources.registry_errors import Refused, checked_address, header_of
 from ckpt_tui.sources.registry_http import RegistryHttp, Timeouts, stated_number
 
@@ -185,6 +185,27 @@ class RegistryClient:
         )
         self.http.finish(response)
         return "OCI-Subject" in response.headers
+
+    def delete(self, repository: str, kind: str, digest: str, progress: Progress) -> bool:
+        """Remove one of the "blobs" or "manifests" of a repository; tell whether it is gone.
+
+        Many registries do not allow it (distribution-spec, "Deleting Blobs").
+        """
+        path = self.http.container(repository).api_prefix
+        try:
+            response = self.http.request(
+                "DELETE",
+                f"/v2/{path}/{kind}/{checked_digest(digest, 'the question')}",
+                progress,
+                what=f"{kind} {short_digest(digest)}",
+                scopes=(delete_scope(repository),),
+                expect=(200, 202, 204),
+                attempts=1,
+            )
+        except Refused as error:
+            return error.status == 404
+        self.http.finish(response)
+        return True
 
     def referrers(
         self, repository: str, digest: str, progress: Progress, artifact_type: str = ""

@@ -44,6 +44,11 @@ def push_scope(repository: str) -> str:
     return f"repository:{repository}:pull,push"
 
 
+def delete_scope(repository: str) -> str:
+    """Return the scope for removing from a repository."""
+    return f"repository:{repository}:delete"
+
+
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
     """A request to the service that gives out tokens; `form` is posted, without it it is a GET."""

@@ -49,6 +49,10 @@ class RegistryDestination:
     def put(self, blob: Descriptor, pieces: Pieces, progress: Progress) -> None:
         upload_blob(self._client, self._reference.repository, blob, pieces, progress)
 
+    def remove(self, kind: str, digest: str, progress: Progress) -> bool:
+        """Remove one of the "blobs" or "manifests"; tell whether it is gone."""
+        return self._client.delete(self._reference.repository, kind, digest, progress)
+
     def put_manifest(self, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         self._put(manifest.digest, manifest, data, progress)
 
@@ -60,6 +64,17 @@ class RegistryDestination:
     def publish(self, root: Descriptor, data: bytes, tag: str, progress: Progress) -> None:
         self._put(tag or root.digest, root, data, progress)
 
+    def has_manifest(self, manifest: Descriptor, progress: Progress) -> bool:
+        """Tell whether a manifest is there."""
+        return self._names(manifest.digest, manifest, progress)
+
+    def _names(self, name: str, manifest: Descriptor, progress: Progress) -> bool:
+        """Tell whether that is what `name`, a tag or digest, stands for."""
+        with suppress(Refused):
+            found = self._client.head(self._reference.repository, name, progress)
+            return found.digest == manifest.digest
+        return False
+
     def _is_in(self, repository: str, blob: Descriptor, progress: Progress) -> bool:
         """Ask first: an answer to a mount that fails is an upload that is never ended."""
         with suppress(Refused):
@@ -68,9 +83,8 @@ class RegistryDestination:
 
     def _put(self, name: str, manifest: Descriptor, data: bytes, progress: Progress) -> None:
         repository = self._reference.repository
-        with suppress(Refused):
-            if self._client.head(repository, name, progress).digest == manifest.digest:
-                return
+        if self._names(name, manifest, progress):
+            return
         accounted = self._client.put_manifest(repository, name, manifest.media_type, data, progress)
         subject = value_at(parse_document(data, "the manifest"), "subject")
         if subject is not None and not accounted:

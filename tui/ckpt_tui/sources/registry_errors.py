@@ -20,6 +20,14 @@ from ckpt_tui.sources.credentials import Login
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """What requests and urllib3 raise when a connection or an answer fails."""
 
+NONSENSE = (
+    requests.TooManyRedirects,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+"""Those of them that come of what a registry says, and come again."""
+
 MAX_TOLD = 300
 """Characters of a registry's own words that are repeated."""
 

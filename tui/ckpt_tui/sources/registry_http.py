@@ -27,6 +27,7 @@ from ckpt_tui.sources.reference import checked_repository
 from ckpt_tui.sources.registry_auth import Authorizer, TokenRequest
 from ckpt_tui.sources.registry_errors import (
     FAILURES,
+    NONSENSE,
     connection_error,
     header_of,
     is_no_connection,
@@ -64,10 +65,12 @@ MAX_FAILURE = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for all of a document."""
+    """Seconds: to connect, between two pieces of an answer, for all of its headers, and for all of
+    a document."""
 
     connect: float = 5
     read: float = 30
+    headers: float = 60
     document: float = 120
 
 
@@ -93,7 +96,7 @@ class RegistryHttp:
     ) -> None:
         self._verify = checked_ca(access.ca_file) or access.tls_verify
         self._oras: Any = oras.provider.Registry(host, tls_verify=self._verify)
-        self._oras.session = self._session = new_session()
+        self._oras.session = self._session = new_session(timeouts.headers)
         self.host = host
         self.received = 0
         """Bytes of answers over the wire, without their headers."""
@@ -185,6 +188,8 @@ class RegistryHttp:
             except FAILURES as error:
                 if self._fall_back(error, tried):
                     continue
+                if isinstance(error, NONSENSE):
+                    raise connection_error(urlsplit(url).netloc or self.host, error) from error
                 if not is_safe or is_no_connection(error) or attempt >= min(attempts, BROKEN):
                     raise connection_error(urlsplit(url).netloc or self.host, error) from error
                 self._wait(attempt, None, progress)

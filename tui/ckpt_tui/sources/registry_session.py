@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import socket
 import ssl
+import time
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -17,6 +20,9 @@ from ckpt_tui.core.errors import SourceUnreachable, UsageError
 from ckpt_tui.core.text import shortened
 from ckpt_tui.sources.link import chosen_link, reached_at
 from ckpt_tui.sources.registry_errors import MAX_TOLD, checked_address, header_of
+
+MAX_REDIRECTS = 8
+"""Places that an answer may send us on to, one after another."""
 
 
 class _Session(requests.Session):
@@ -41,6 +47,9 @@ class _Session(requests.Session):
         return target
 
 
+_Pool = TypeVar("_Pool", bound=HTTPConnectionPool)
+
+
 class _ThroughLink:
     """A connection through the link that was chosen; in headers and certificates the name stays
     that of the registry."""
@@ -63,29 +72,78 @@ class _Plain(_ThroughLink, HTTPConnection): ...
 class _Secure(_ThroughLink, HTTPSConnection): ...
 
 
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _Plain
+class _Pieces(io.RawIOBase):
+    """What comes on a connection; in vain after a deadline, until that is taken away."""
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        super().__init__()
+        self._raw = raw
+        self._end: float | None = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        if self._end is not None and time.monotonic() > self._end:
+            raise TimeoutError("the headers do not end")
+        return self._raw.readinto(buffer)
+
+    def lift(self) -> None:
+        """Let everything come that is left."""
+        self._end = None
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _Secure
+def _answer_within(seconds: float) -> type[http.client.HTTPResponse]:
+    """Return the class of answers whose headers have to be there after so many seconds."""
+
+    class Answer(http.client.HTTPResponse):
+        def begin(self) -> None:
+            pieces = _Pieces(self.fp.detach(), seconds)
+            self.fp = io.BufferedReader(pieces)
+            super().begin()
+            pieces.lift()
+
+    return Answer
 
 
-class _LinkAdapter(HTTPAdapter):
-    def init_poolmanager(self, *words: Any, **options: Any) -> None:
-        super().init_poolmanager(*words, **options)
-        manager: Any = self.poolmanager
-        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+class _Adapter(HTTPAdapter):
+    """Connections whose answers may not trickle: each byte would begin the time to read anew."""
+
+    def __init__(self, headers_s: float) -> None:
+        self._headers_s = headers_s
+        super().__init__(pool_maxsize=8)
+
+    def init_poolmanager(self, *given: Any, **more: Any) -> None:
+        super().init_poolmanager(*given, **more)
+        answer = _answer_within(self._headers_s)
+        through = _Plain, _Secure
+        plain, secure = through if chosen_link() else (HTTPConnection, HTTPSConnection)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool(HTTPConnectionPool, plain, answer),
+            "https": _pool(HTTPSConnectionPool, secure, answer),
+        }
 
 
-def new_session() -> requests.Session:
-    """Return a session without cookies, and without the logins of ~/.netrc."""
+def _pool(
+    pool: type[_Pool], connection: type[HTTPConnection], answer: type[http.client.HTTPResponse]
+) -> type[_Pool]:
+    made = type("Connection", (connection,), {"response_class": answer})
+    return type("Pool", (pool,), {"ConnectionCls": made})
+
+
+def new_session(headers_s: float) -> requests.Session:
+    """Return a session without cookies, and without the logins of ~/.netrc; the headers of an
+    answer may take `headers_s` seconds."""
     session = _Session()
+    session.max_redirects = MAX_REDIRECTS
     session.auth = _nothing_added
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _LinkAdapter if chosen_link() else HTTPAdapter
-    session.mount("https://", adapter(pool_maxsize=8))
-    session.mount("http://", adapter(pool_maxsize=8))
+    session.mount("https://", _Adapter(headers_s))
+    session.mount("http://", _Adapter(headers_s))
     return session
 
 

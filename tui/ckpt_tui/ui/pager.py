@@ -6,11 +6,14 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from textual.app import App, SuspendNotSupported
+
+from ckpt_tui.convert.staging import Staging
+from ckpt_tui.core.paths import cache_dir
 
 PAGER_WIDTH = 100
 """Cells of the lines that a pager gets, where they are wrapped."""
@@ -28,14 +31,23 @@ def show_in_pager(app: App[Any], lines: Iterable[str]) -> None:
     if not sys.__stdin__ or not sys.__stdin__.isatty():
         app.notify("A pager needs a terminal.", severity="warning", markup=False)
         return
-    with tempfile.NamedTemporaryFile("w", prefix="ckpt-tui-", suffix=".txt") as file:
+    try:
+        with Staging(cache_dir() / "pager") as staging:  # what a killed process left goes with it
+            path = staging.scratch_folder / "view.txt"
+            _write(path, lines)
+            _run(app, [*command, str(path)])
+    except OSError as error:
+        said = f"The view cannot be written to a file: {error.strerror}."
+        app.notify(said, severity="error", markup=False)
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w") as file:
         for number, line in enumerate(lines):
             if number >= MOST:
                 file.write(f"… cut after {MOST:,} lines\n")
                 break
             file.write(f"{line}\n")
-        file.flush()
-        _run(app, [*command, file.name])
 
 
 def _run(app: App[Any], command: list[str]) -> None:

@@ -94,7 +94,8 @@ class ConvertScreen(AsksToFetch[bool]):
         self._show("Plan", *plan_sections(self._plan))
 
     def _fail(self, error: CkptError) -> None:
-        again = Section("", [Fact("", "Nothing was left behind. The source is unchanged.")])
+        said = "Nothing was left behind on this machine. The source is unchanged."
+        again = Section("", [Fact("", said)])
         self._show("Conversion failed", *problem_sections(error), again)
 
     def _show(self, title: str, *sections: Section) -> None:
@@ -136,7 +137,7 @@ class ConvertScreen(AsksToFetch[bool]):
             self._show("Done", *result_sections(prepared.plan, *result))
 
         def stopped() -> None:
-            said = "Stopped; nothing was left behind. Enter plans it again."
+            said = "Stopped; nothing was left behind on this machine. Enter plans it again."
             self._show("Stopped", Section("", [Fact("", said)]))
 
         self.run("Converting", work, written, failed=self._fail, stopped=stopped)
