@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,21 @@ def test_a_real_image_with_bytes_changed_gives_frames_or_damage(draw: st.DataObj
     found = kind_of(path.name)
     assert found is not None
     frames_or_damage(bytes(data), found[0])
+
+
+class Hole(BytesWindow):
+    """A sparse file of 4 TiB."""
+
+    @property
+    def size(self) -> int:
+        return 1 << 42
+
+    def read(self, offset: int, length: int) -> bytes:
+        return super().read(offset, length).ljust(min(length, self.size - offset), b"\0")
+
+
+def test_a_hole_behind_the_records_is_not_read_without_end() -> None:
+    kind = kind_named("FILES")
+    head = word(COMMON_MAGIC, "little") + word(kind.magic or 0, "little")
+    with pytest.raises(DamagedInput, match="empty records follow each other"):
+        deque(read_frames(Hole(head), "files.img", kind, quiet()), maxlen=0)
