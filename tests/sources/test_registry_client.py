@@ -448,6 +448,7 @@ def test_a_registry_that_sends_us_in_circles_is_asked_once(server: FaultServer) 
 @pytest.mark.parametrize(
     "place",
     [
+        "/\xdfx",
         "http://[::1",
         "http://127.0.0.1:99999/x",
         "http://169.254.169.254/x",

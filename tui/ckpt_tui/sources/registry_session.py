@@ -36,7 +36,12 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         header_of(resp, "Location")
-        target = super().get_redirect_target(resp)
+        try:
+            target = super().get_redirect_target(resp)
+        except UnicodeError as error:
+            raise SourceUnreachable(
+                f"{urlsplit(resp.url).netloc} names an invalid address.", f"{error}."
+            ) from error
         if target and resp.url.startswith("https:") and target.lower().startswith("http:"):
             raise SourceUnreachable(
                 f"{urlsplit(resp.url).netloc} sends us elsewhere, without TLS.",
