@@ -123,6 +123,11 @@ def test_every_match_of_a_search(run: Run) -> None:
         assert faults("search", json.loads(line)) == []
 
 
+def test_every_secret(run: Run) -> None:
+    for line in run("secrets", DATA / "demo-web/web.tar.zst", "--json").out.splitlines():
+        assert faults("secrets", json.loads(line)) == []
+
+
 def test_every_image(run: Run) -> None:
     for path in sorted(IMAGES.glob("*/*.img")):
         if not path.name.startswith("pages-"):

@@ -301,3 +301,19 @@ def test_an_encrypted_image_is_no_base(one: Pair, tmp_path: Path) -> None:
     )
     with pytest.raises(CkptError, match="encrypted"):
         prepare(request, quiet()).close()
+
+
+def test_the_plan_for_a_registry_counts_the_secrets_in_clear(
+    server: Any, one: Pair, data: Path
+) -> None:
+    words = (str(data / "demo-web/web.tar.zst"), f"docker://{server.host}/app/c:a")
+    base = str(ARCHIVES / "base-bb.oci.tar")
+    for recipients, expected in (((), True), ((one.recipient,), False)):
+        prepared = prepare(Request(*words, base, encrypt_to=recipients), quiet())
+        told = [text for text in prepared.plan.warnings if "in clear" in text]
+        prepared.close()
+        assert bool(told) is expected
+        assert not any("hunter2" in text for text in told)
+    prepared = prepare(Request(words[0], "oci:/nowhere:a", base), quiet())
+    assert not any("in clear" in text for text in prepared.plan.warnings)
+    prepared.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.passages import Content, Inside, Passage, Where, passages
@@ -10,6 +11,9 @@ from ckpt_tui.checkpoint.patterns import Finder, scan
 from ckpt_tui.checkpoint.records import Note
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
+
+LONG = ("memory",)
+"""Kinds of content that are worth several threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Hit:
     before: bytes
     found: bytes
     after: bytes
+    mark: object = None
+    """What the finder knows of it."""
 
 
 def hits(
@@ -33,25 +39,30 @@ def hits(
     progress: Progress,
     problems: list[Note],
     kinds: Collection[Content] = (),
+    pool: Executor | None = None,
 ) -> Iterator[Hit]:
     """Yield where `finder` finds something, as it is found; see `passages`. The next one is looked
-    for only when it is asked for.
+    for only when it is asked for. The threads of `pool` look through memory.
 
     Raises:
         Cancelled: the caller gave up.
     """
     for passage in passages(inside, kinds, progress, problems):
-        yield from _in_passage(passage, finder, progress, problems)
+        yield from _in_passage(passage, finder, progress, problems, pool)
 
 
 def _in_passage(
-    passage: Passage, finder: Finder, progress: Progress, problems: list[Note]
+    passage: Passage,
+    finder: Finder,
+    progress: Progress,
+    problems: list[Note],
+    pool: Executor | None,
 ) -> Iterator[Hit]:
     try:
-        for one in scan(passage.pieces, finder, progress, passage.start):
+        threads = pool if passage.kind in LONG else None
+        for one in scan(passage.pieces, finder, progress, passage.start, threads):
             where = passage.at(one.place)
-            yield Hit(
-                passage.kind, passage.part, where, one.place, one.before, one.found, one.after
-            )
+            kind, part = passage.kind, passage.part
+            yield Hit(kind, part, where, *one)
     except CkptError as error:
         problems.append(Note(passage.at(passage.start).name, str(error)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
@@ -24,6 +26,9 @@ CONTEXT = 160
 MAX_MATCH = 4096
 """Bytes that a match of a regular expression may have; a longer one is found in pieces."""
 
+AT_ONCE = 3
+"""Pieces that threads look at at a time."""
+
 MAX_MATCHES = 10_000
 """Matches kept; a list of more is not read."""
 
@@ -39,8 +44,9 @@ class Finder(Protocol):
     def reach(self) -> int:
         """Bytes that a match may have at most."""
 
-    def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int]]:
-        """Yield where the matches in `buffer` start and end, from `start` on."""
+    def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int, object]]:
+        """Yield where the matches in `buffer` start and end, from `start` on, each with what else
+        there is to be known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +62,16 @@ class Pattern:
         """Bytes that a match may have at most."""
         return MAX_MATCH if self.expression else len(self.literal)
 
-    def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int]]:
+    def spans(self, buffer: bytes, start: int) -> Iterator[tuple[int, int, object]]:
         """Yield where the matches in `buffer` start and end, from `start` on."""
         if self.expression is None:
             for at in _occurrences(buffer, self.literal, start):
-                yield at, at + len(self.literal)
+                yield at, at + len(self.literal), None
             return
         for found in self.expression.finditer(buffer, start):
             first, last = found.span()
             if last > first:
-                yield first, last
+                yield first, last, None
 
 
 def _occurrences(buffer: bytes, literal: bytes, start: int) -> Iterator[int]:
@@ -143,18 +149,79 @@ class Spotted(NamedTuple):
     before: bytes
     found: bytes
     after: bytes
+    mark: object = None
+    """What the finder knows of it."""
+
+
+class _Part(NamedTuple):
+    """A piece of a stream with the end of the one before."""
+
+    buffer: bytes
+    base: int
+    """Place of its first byte."""
+    first: int
+    """Place from which on matches begin in it, up to `limit`."""
+    limit: int
+    fresh: int
+    """Bytes that were not in the parts before."""
 
 
 def scan(
-    pieces: Iterable[bytes], finder: Finder, progress: Progress, start: int = 0
+    pieces: Iterable[bytes],
+    finder: Finder,
+    progress: Progress,
+    start: int = 0,
+    pool: Executor | None = None,
 ) -> Iterator[Spotted]:
     """Yield what is found in a stream whose first byte is at `start`; progress counts its bytes.
+    The threads of `pool` look at `AT_ONCE` pieces at a time; the order stays.
 
     Raises:
         Cancelled: the caller gave up.
     """
-    overlap = max(finder.reach, CONTEXT)
-    position = next_start = start
+    next_start = start
+    for part, spans in _looked_at(_parts(pieces, finder.reach, start), finder, pool):
+        if next_start > part.first:  # a match reaches into this part
+            spans = finder.spans(part.buffer, next_start - part.base)
+        buffer, base = part.buffer, part.base
+        for first, last, mark in spans:
+            if base + first >= part.limit:
+                break
+            before = buffer[max(0, first - CONTEXT) : first]
+            after = buffer[last : last + CONTEXT]
+            yield Spotted(base + first, before, buffer[first:last], after, mark)
+            next_start = base + last
+        next_start = max(next_start, part.limit)
+        progress.tick(part.fresh)
+
+
+Spans = Iterable[tuple[int, int, object]]
+
+
+def _looked_at(
+    parts: Iterable[_Part], finder: Finder, pool: Executor | None
+) -> Iterator[tuple[_Part, Spans]]:
+    """Yield each part with what is found in it."""
+    waiting: deque[tuple[_Part, Future[list[tuple[int, int, object]]]]] = deque()
+    for part in parts:
+        if pool is None:
+            yield part, finder.spans(part.buffer, part.first - part.base)
+            continue
+        waiting.append((part, pool.submit(_all_spans, finder, part)))
+        if len(waiting) > AT_ONCE:
+            first, job = waiting.popleft()
+            yield first, job.result()
+    for first, job in waiting:
+        yield first, job.result()
+
+
+def _all_spans(finder: Finder, part: _Part) -> list[tuple[int, int, object]]:
+    return list(finder.spans(part.buffer, part.first - part.base))
+
+
+def _parts(pieces: Iterable[bytes], reach: int, start: int) -> Iterator[_Part]:
+    overlap = max(reach, CONTEXT)
+    position = first = start
     tail = b""
     for piece, is_last in _with_end(pieces):
         buffer = tail + piece
@@ -162,16 +229,9 @@ def scan(
         position += len(piece)
         # what starts later may not have ended here: it waits for the bytes behind
         limit = position if is_last else position - overlap
-        for first, last in finder.spans(buffer, next_start - base):
-            if base + first >= limit:
-                break
-            before = buffer[max(0, first - CONTEXT) : first]
-            after = buffer[last : last + CONTEXT]
-            yield Spotted(base + first, before, buffer[first:last], after)
-            next_start = base + last
-        next_start = max(next_start, limit)
+        yield _Part(buffer, base, first, limit, len(piece))
+        first = max(first, limit)
         tail = buffer[-(overlap + CONTEXT) :]
-        progress.tick(len(piece))
 
 
 def _with_end(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

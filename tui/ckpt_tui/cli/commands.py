@@ -9,7 +9,7 @@ import click
 
 from ckpt_tui import __version__
 from ckpt_tui.cli.group import EXAMPLES, Commands
-from ckpt_tui.cli.looking import search
+from ckpt_tui.cli.looking import search, secrets
 from ckpt_tui.cli.options import (
     JSON,
     REVEAL,
@@ -593,7 +593,7 @@ def copy(
     run(source, destination, as_json, encrypt_to, decrypt)
 
 
-for command in (search, rm, gc):
+for command in (search, secrets, rm, gc):
     cli.add_command(command)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from ckpt_tui.cli.options import JSON, REVEAL, file_argument, reads_checkpoints
+from ckpt_tui.cli.options import JSON, REVEAL, file_argument, file_option, reads_checkpoints
 
 
 @click.command()
@@ -49,3 +49,30 @@ def search(
     from ckpt_tui.cli.search import search as run
 
     return run(pattern, targets, form or "", kinds, as_json, reveal)
+
+
+@click.command()
+@file_argument("targets", nargs=-1, required=True)
+@file_option(
+    "--rules", metavar="FILE.yar", multiple=True, help="Also use these rules of YARA. Repeatable."
+)
+@click.option("--in", "kinds", metavar="KIND,...", default="", help="Look only there; see search.")
+@JSON
+@REVEAL
+@reads_checkpoints
+def secrets(
+    targets: tuple[str, ...], rules: tuple[str, ...], kinds: str, as_json: bool, reveal: bool
+) -> int:
+    """List what looks like a secret in checkpoints, and where it is.
+
+    It looks for private keys, tokens, passwords in addresses and connection strings, password
+    hashes, and values that their name calls secrets. Each value is listed once, masked. It exits
+    with 1 if there are any. What is not found can still be a secret.
+
+    \b
+      ckpt-tui secrets web.tar.zst && ckpt-tui copy oci:store:web docker://registry.example/web:1
+      ckpt-tui secrets docker://registry.example/app/web --json
+    """
+    from ckpt_tui.cli.secrets import secrets as run
+
+    return run(targets, rules, kinds, as_json, reveal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ckpt_tui.checkpoint.filetable import file_table
 from ckpt_tui.checkpoint.inventory import build_criu_facts
@@ -12,6 +12,7 @@ from ckpt_tui.checkpoint.places import build_mounts
 from ckpt_tui.checkpoint.validated import validated_files
 from ckpt_tui.convert.base_image import read_image
 from ckpt_tui.convert.base_search import Search, search_base
+from ckpt_tui.convert.clear import secrets_in_clear
 from ckpt_tui.convert.destination import Destination, destination_of, writing
 from ckpt_tui.convert.first_pass import FirstPass
 from ckpt_tui.convert.inputs import NOTHING_BESIDE, Beside, Inputs, source_of
@@ -21,6 +22,7 @@ from ckpt_tui.convert.source import Source
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats.fetching import BeforeFetching
+from ckpt_tui.formats.metadata import DOCUMENTS
 from ckpt_tui.formats.opened import OpenCheckpoint, open_checkpoint
 from ckpt_tui.sources.key_wrap import recipient
 from ckpt_tui.sources.keys import UserKey
@@ -164,6 +166,9 @@ def _planned(
             progress,
             no_base=why_not,
         )
+        if destination.repository and not options.recipients:
+            told = secrets_in_clear(source.tree, DOCUMENTS, progress)
+            plan = replace(plan, warnings=(*filter(None, (told,)), *plan.warnings))
         if first and not first.fits(plan.layers, source.tree, plain_pages=options.plain_pages):
             first = None
         return Prepared(

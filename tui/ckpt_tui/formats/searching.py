@@ -57,6 +57,26 @@ def search_targets(
         CkptError: the place cannot be read. What cannot be opened in it is yielded.
         Cancelled: the caller gave up.
     """
+    for one, opened in opened_checkpoints(target, progress, before_fetching):
+        if isinstance(opened, CkptError):
+            yield Found(one, error=opened)
+            continue
+        try:
+            yield from search_opened(one, opened, finder, progress, kinds)
+        except CkptError as error:
+            yield Found(one, error=error)
+
+
+def opened_checkpoints(
+    target: str, progress: Progress, before_fetching: BeforeFetching | None = None
+) -> Iterator[tuple[str, OpenCheckpoint | CkptError]]:
+    """Yield a checkpoint, or all those of a place, each with its target and open until the next one
+    is asked for; of one that cannot be opened the reason.
+
+    Raises:
+        CkptError: the place cannot be read, or there is no checkpoint in it.
+        Cancelled: the caller gave up.
+    """
     checkpoints = 0
     for one in targets_at(target, progress):
         try:
@@ -66,13 +86,11 @@ def search_targets(
                 raise
             if not isinstance(error, NotACheckpoint):
                 checkpoints += 1
-                yield Found(one, error=error)
+                yield one, error
             continue
         checkpoints += 1
         try:
-            yield from search_opened(one, opened, finder, progress, kinds)
-        except CkptError as error:
-            yield Found(one, error=error)
+            yield one, opened
         finally:
             opened.close()
     if not checkpoints:
