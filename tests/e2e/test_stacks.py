@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from lab import Lab
+from test_real_registry import ckpt_tui
 
 from ckpt_tui.cli.core_files import core
 from ckpt_tui.cli.stacks import stacks
@@ -225,3 +226,33 @@ def test_python_frames_are_those_that_python_wrote(
 def locals_of(threads: Sequence[Any]) -> Any:
     frames = (frame for thread in threads for frame in thread["frames"])
     return next(one["locals"] for one in frames if one["function"] == "with_locals")
+
+
+MOST_DOWNLOADED = 8 << 20
+"""Bytes that the stacks of redis may cost; its memory is eight times as much."""
+
+
+@pytest.mark.timeout(600)
+def test_of_a_registry_only_what_stacks_need_is_downloaded(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = lab.host / "base-redis.oci.tar"
+    expected = by_us(lab.checkpoint("redis"), base, capsys)
+    with lab.registry() as address:
+        target = f"docker://{address}/app/redis:1"
+        archive = str(lab.host / "redis.tar.zst")
+        ckpt_tui("convert", archive, target, "--base", str(base))
+        done = ckpt_tui("stacks", target, "--base", str(base), "--json")
+        assert downloaded(done.stderr) < MOST_DOWNLOADED
+        assert json.loads(done.stdout)["processes"][0]["threads"] == expected
+        left_out = ckpt_tui("stacks", target)
+        assert "The files of the container were not downloaded" in left_out.stderr
+        assert downloaded(left_out.stderr) < MOST_DOWNLOADED
+        done = ckpt_tui("stacks", target, "--json", "--yes")
+        assert json.loads(done.stdout)["processes"][0]["threads"] == expected
+
+
+def downloaded(printed: str) -> float:
+    """Return the bytes that a command says it downloaded."""
+    (size, unit) = re.findall(r"^([\d.]+) (B|KiB|MiB) downloaded", printed, re.MULTILINE)[0]
+    return float(size) * {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]

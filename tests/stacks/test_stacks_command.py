@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+import ckpt_tui
 from ckpt_tui.cli.stacks import stacks
 from ckpt_tui.core.errors import UsageError
 from crafted import ARCHIVES, IMAGES, copied, first, rewrite
 
 COUNTER, BASE = ARCHIVES / "counter.tar.zst", ARCHIVES / "base-bb.oci.tar"
+
+OPTIMIZED = Path(ckpt_tui.__file__).parent / "demo/counter-optimized.oci.tar"
 
 GDB = [0x4AE3F5, 0x4AE41D, 0x4CB247, 0x52FB3C]
 """What `bt` of gdb 13 prints of the shell in COUNTER; it goes no further."""
@@ -31,6 +34,14 @@ def test_frames_are_those_of_gdb(capsys: pytest.CaptureFixture[str]) -> None:
     assert [frame["how"] for frame in thread["frames"][:4]] == ["registers", *["table"] * 3]
     assert thread["blocked_in"].startswith("wait4(")
     assert sleep["threads"][0]["blocked_in"].startswith("clock_nanosleep(")
+    assert shell["notes"] == []
+
+
+def test_an_optimized_image_has_its_base_image_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    shell = document(capsys, OPTIMIZED)["processes"][0]
+    assert [frame["how"] for frame in shell["threads"][0]["frames"][:4]] == [
+        "registers", *["table"] * 3,
+    ]  # fmt: skip
     assert shell["notes"] == []
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import narrate, print_heading, print_json
-from ckpt_tui.convert.base_tree import base_tree
+from ckpt_tui.cli.telling import download_was_confirmed
+from ckpt_tui.convert.base_tree import base_tree, rootfs_download
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.core.text import printable
+from ckpt_tui.core.text import human_bytes, printable
+from ckpt_tui.formats.fetching import ASK_ABOVE
 from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.stacks.of_checkpoint import read_stacks, with_stacks
 from ckpt_tui.stacks.stack import ProcessStacks
@@ -44,7 +47,13 @@ def _read(
     checkpoint = opened.load(progress)
     pids = with_stacks(checkpoint) if pid is None else [pid]
     found = []
-    with base_tree(opened, base, progress) as lower:
+    most = sys.maxsize if download_was_confirmed() else ASK_ABOVE
+    with base_tree(opened, base, progress, most) as lower:
+        if lower is None and (size := rootfs_download(opened, progress)):
+            narrate(
+                f"The files of the container were not downloaded: {human_bytes(size)}. "
+                "Use --yes to download them, or name the base image with --base."
+            )
         for _, one in read_stacks(
             opened, checkpoint, pids, lower, progress, with_locals=with_locals
         ):

@@ -27,8 +27,7 @@ def asking_before_fetching() -> BeforeFetching:
     """Return what says how much comes over the wire and asks a person at a terminal, unless `--yes`
     was given; for any thread, one question at a time. It raises Cancelled where the answer is no.
     """
-    context = click.get_current_context(silent=True)
-    unasked = bool(context and context.meta.get(YES))
+    unasked = download_was_confirmed()
     lock = threading.Lock()
 
     def ask(target: str, size: int) -> None:
@@ -36,6 +35,12 @@ def asking_before_fetching() -> BeforeFetching:
             _ask(target, size, unasked or not somebody_is_there())
 
     return ask
+
+
+def download_was_confirmed() -> bool:
+    """Tell whether `--yes` was given."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(YES))
 
 
 def _ask(target: str, size: int, unasked: bool) -> None:
