@@ -147,6 +147,25 @@ def test_a_signal_that_waits_is_told(tmp_path: Path) -> None:
     assert struct.unpack_from("<i", found.of_kind(1)[0])[0] == 11
 
 
+def test_each_thread_has_the_signal_that_waits_for_it(tmp_path: Path) -> None:
+    folder = copied("kinds", tmp_path)
+
+    def wait(message: Any) -> None:
+        siginfo = struct.pack("<iii", 10, 0, -6).ljust(128, b"\0")
+        message.thread_core.signals_p.signals.add().siginfo = siginfo
+
+    for tid in (6, 8):
+        rewrite(folder / f"core-{tid}.img", first(wait))
+    kinds = [
+        (struct.unpack_from("<I", data, 32)[0], struct.unpack_from("<h", data, 12)[0])
+        if kind == 1
+        else struct.unpack_from("<i", data)[0]
+        for kind, data in written(folder, 1, tmp_path).notes
+        if kind in (1, 0x53494749)
+    ]
+    assert kinds == [(1, 10), 10, (6, 0), 10, (7, 0), (8, 0), 10]
+
+
 def test_regions_that_overlap_and_run_backwards_are_bounded(tmp_path: Path) -> None:
     folder = copied("counter", tmp_path)
 

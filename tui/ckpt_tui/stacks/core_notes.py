@@ -69,21 +69,30 @@ class Task:
 
 
 def notes_of(task: Task) -> Iterator[bytes]:
-    """Yield the notes in the kernel's order: of the leader, of the process, of other threads."""
+    """Yield the notes in the kernel's order: of the leader, of the process, of other threads.
+
+    Debuggers take NT_SIGINFO for one of the thread whose NT_PRSTATUS it follows; the kernel writes
+    only that of the signal that ended the process.
+    """
     leader = task.cores[:1]
     for tid, core in leader:
         yield _note(NT_PRSTATUS, _status(task, tid, core))
     yield _note(NT_PRPSINFO, _information(task))
     for _, core in leader:
-        for siginfo in _pending(core)[:1]:
-            yield _note(NT_SIGINFO, siginfo[:SIGINFO_SIZE].ljust(SIGINFO_SIZE, b"\0"))
+        yield from _siginfo(core)
     yield _note(NT_AUXV, b"".join(_word(value) for value in task.auxv) or bytes(16))
     if any(region.path for region in task.regions):
         yield _note(NT_FILE, _mapped_files(task.regions, task.page_size))
     for tid, core in task.cores:
         if tid != leader[0][0]:
             yield _note(NT_PRSTATUS, _status(task, tid, core))
+            yield from _siginfo(core)
         yield from _more_registers(task.machine, core)
+
+
+def _siginfo(core: Any) -> Iterator[bytes]:
+    for siginfo in _pending(core)[:1]:
+        yield _note(NT_SIGINFO, siginfo[:SIGINFO_SIZE].ljust(SIGINFO_SIZE, b"\0"))
 
 
 def _note(kind: int, data: bytes, owner: bytes = CORE) -> bytes:
