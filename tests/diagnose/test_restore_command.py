@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 from breakage import facts_of, findings, unpack
 
-from ckpt_tui.convert.copying import copy
+from ckpt_tui.convert.copying import Encryption, copy
 from ckpt_tui.core.progress import quiet
 from ckpt_tui.diagnose.checks import run_checks
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Extent, verdict
 from ckpt_tui.diagnose.restore_command import EngineRestore, restore_commands
 from ckpt_tui.formats.opened import open_checkpoint
+from ckpt_tui.sources.keys import add_keys
 from crafted import ARCHIVES, DATA
 from docker_saved import GOOD, entry, save
+from keys import pair
 
 
 def engines_of(folder: Path) -> dict[str, EngineRestore]:
@@ -201,3 +203,24 @@ def test_what_has_to_be_there_again_is_said(counter: Path) -> None:
     engines = engines_of(counter)
     assert any("in no registry" in note for note in engines["podman"].notes)
     assert any("/etc/hosts" in note for note in engines["runc"].notes)
+
+
+def test_an_encrypted_image_is_pulled_with_the_key(tmp_path: Path) -> None:
+    one = pair(tmp_path)
+    recipients = (one.recipient,)
+    source = ARCHIVES.parents[2] / "tui/ckpt_tui/demo/counter-optimized.oci.tar"
+    target = f"oci:{tmp_path / 'locked'}:a"
+    copy(f"oci-archive:{source}", target, quiet(), encryption=Encryption(recipients))
+    forget = add_keys([str(one.private)])
+    try:
+        engines = opened_engines(target)
+    finally:
+        forget()
+    pull, copied, restore = engines["podman"].commands
+    assert pull.startswith("podman pull --decryption-key KEY.pem ")
+    assert pull.endswith(".rootfs")
+    assert copied.startswith("skopeo copy --decryption-key KEY.pem oci:")
+    assert "--decryption-key" not in restore
+    assert any("KEY.pem is a private key" in note for note in engines["podman"].notes)
+    for command in engines["runc"].commands:
+        assert not command.startswith("skopeo copy oci:")

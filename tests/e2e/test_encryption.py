@@ -145,6 +145,29 @@ def test_what_skopeo_encrypts_is_opened(lab: Lab, registry: str, keys: Path) -> 
     assert refused == ""
 
 
+def test_the_commands_that_diagnose_prints_restore_with_the_key(
+    lab: Lab, registry: str, keys: Path
+) -> None:
+    reference = encrypted(lab, registry, keys, "diagnosed", "rsa")
+    words = ("diagnose", f"docker://{reference}", "--json", "--key", str(keys / "rsa.pem"))
+    found = json.loads(run_program(*words, allowed=(0, 1)))
+    (way,) = [way for way in found["restore"] if way["engine"] == "podman"]
+    commands = "\n".join(way["commands"]).replace("KEY.pem", "/host/keys/rsa.pem")
+    assert commands.count("--decryption-key") == 2
+    printed = lab.script(
+        f"""
+        before=$({COUNTED})
+        podman rmi -af >&2
+        exec 3>&1 >&2
+        {commands}
+        exec >&3
+        {COUNTS_ON % "podman exec counter"}
+        podman rm -f -t 0 counter >&2
+        """
+    ).stdout
+    assert_counted_on(printed)
+
+
 PLANTED = "PLANTED-7c1e"
 """Begins every value that a registry must not be told."""
 

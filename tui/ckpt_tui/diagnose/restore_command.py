@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.checkpoint.places import OWN_MOUNTS
+from ckpt_tui.diagnose.decryption import with_key
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.diagnose.preflight_engine import SWITCH
@@ -85,7 +86,9 @@ def restore_commands(facts: Facts, findings: Sequence[Finding]) -> tuple[EngineR
         if damage is not None:
             results.append(EngineRestore(engine, (), (), f"It is damaged: {damage.title}."))
         else:
-            results.append(ENGINES[engine](facts, findings))
+            way = ENGINES[engine](facts, findings)
+            commands, notes = with_key(facts, engine, way.commands, way.notes)
+            results.append(replace(way, commands=commands, notes=notes))
     return tuple(results)
 
 

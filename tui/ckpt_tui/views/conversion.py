@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ckpt_tui.archive.tree import MemberKind
 from ckpt_tui.convert.base_check import BaseVerdict
 from ckpt_tui.convert.clear import in_clear
+from ckpt_tui.convert.manifests import rootfs_tag
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import ConvertedImage
 from ckpt_tui.core.styled import Styled, styled
@@ -133,6 +134,8 @@ def result_sections(plan: Plan, result: ConvertedImage, seconds: float) -> list[
 
 def next_commands(plan: Plan, result: ConvertedImage) -> list[str]:
     """Return the commands that publish and restore a result, each to be copied."""
+    if plan.options.recipients:
+        return _commands_with_key(plan, result)
     if result.repository.startswith("localhost/"):
         return [printable(f"ckpt-tui copy {result.name} docker://HOST/REPO:{result.tag}")]
     reference = f"{result.repository}:{result.tag}"
@@ -142,4 +145,19 @@ def next_commands(plan: Plan, result: ConvertedImage) -> list[str]:
         commands += [f"podman pull {reference}", f"podman container restore {reference}"]
     elif result.rootfs and not plan.source.bare:
         commands.append(f"crictl pull {result.repository}@{result.rootfs}")
+    return [printable(c) for c in commands]
+
+
+def _commands_with_key(plan: Plan, result: ConvertedImage) -> list[str]:
+    """Return the same for an encrypted result. KEY.pem and PUB.pem are for a person to fill in."""
+    if result.repository.startswith("localhost/"):  # another name in config.dump, encrypted anew
+        copy = f"ckpt-tui copy {result.name} docker://HOST/REPO:{result.tag}"
+        return [printable(f"{copy} --key KEY.pem --encrypt-to jwe:PUB.pem")]
+    reference = f"{result.repository}:{result.tag}"
+    is_there = plan.destination.repository is not None
+    commands = [] if is_there else [f"ckpt-tui copy {result.name} docker://{reference}"]
+    if plan.source.engine == "podman":
+        names = [f"{result.repository}:{rootfs_tag(result.rootfs)}"] if result.rootfs else []
+        commands += [f"podman pull --decryption-key KEY.pem {n}" for n in (*names, reference)]
+        commands.append(f"podman container restore {reference}")
     return [printable(c) for c in commands]
