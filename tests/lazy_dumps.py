@@ -218,6 +218,9 @@ class Program:
         _, errors = self._process.communicate(timeout=30)
         return self._process.returncode, errors
 
+    def send(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def error_line(self) -> str:
         """Return the next line of errors."""
         assert self._process.stderr is not None

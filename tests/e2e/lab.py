@@ -89,6 +89,22 @@ class Lab:
             process.kill()
             process.wait()
 
+    @contextmanager
+    def started(self, text: str) -> Iterator[subprocess.Popen[str]]:
+        """Start lines of bash inside, and end them with the context."""
+        process = subprocess.Popen(
+            [LAB, "run", "bash", "-euo", "pipefail", "-c", text],
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
     def checkpoint(self, name: str) -> Path:
         """Return `NAME.tar.zst` of lab/make-checkpoints, made on the first call."""
         archive = self.host / f"{name}.tar.zst"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +101,12 @@ class LinkProxy:
             self.close()
             raise CkptError(f"The link to {host} could not be made.", "Its process ended.")
         self.address = ("127.0.0.1", int(line))
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing through for some time."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End the proxy and all connections through it."""
