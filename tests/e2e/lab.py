@@ -26,7 +26,7 @@ REGISTRY_TIMEOUT_S = 30
 REGISTRY_CONFIG = """\
 version: 0.1
 log: {{level: error}}
-storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: {delete}}}}}
 http: {{addr: "127.0.0.1:{port}"{http}}}
 {more}
 """
@@ -122,15 +122,20 @@ class Lab:
                 self.run("podman", "load", "-q", "-i", f"/host/{archive.name}")
 
     @contextmanager
-    def registry(self, http: str = "", more: str = "") -> Iterator[str]:
+    def registry(self, http: str = "", more: str = "", *, delete: bool = True) -> Iterator[str]:
         """Serve an empty registry while the context lasts, and yield its `127.0.0.1:PORT`.
 
-        `http` is added to that mapping of its configuration, `more` to the end.
+        `http` is added to that mapping of its configuration, `more` to the end; `delete`: whether
+        it removes blobs and manifests.
         """
         folder = Path(tempfile.mkdtemp(prefix="registry", dir=self.host))
         port = free_port()
         config = REGISTRY_CONFIG.format(
-            storage=f"/host/{folder.name}/blobs", port=port, http=http, more=more
+            storage=f"/host/{folder.name}/blobs",
+            port=port,
+            http=http,
+            more=more,
+            delete="true" if delete else "false",
         )
         (folder / "config.yml").write_text(config)
         # `read` ends with this process, however that ends; with it the lab, and so the registry.

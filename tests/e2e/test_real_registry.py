@@ -222,3 +222,36 @@ def test_what_a_safe_registry_refuses_is_one_sentence(
     assert sentence in done.stderr.splitlines()[0]
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def tags_in(address: str) -> list[str]:
+    return [entry["tag"] for entry in answer("ls", f"docker://{address}/app/counter")["tags"]]
+
+
+def test_an_image_is_removed_from_a_registry_with_its_pair(registry: str, layout: str) -> None:
+    place = f"docker://{registry}/app/counter"
+    ckpt_tui("copy", layout, f"{place}:1")
+    ckpt_tui("copy", layout, f"{place}:2")
+    refused = ckpt_tui("rm", f"{place}:1", check=False)
+    assert refused.returncode == 2
+    assert f"{place}:1 is also called 2." in refused.stderr
+    digest = answer("ls", f"{place}:1")["digest"]
+    planned = answer("rm", f"{place}@{digest}", "--dry-run")
+    assert sorted(planned["names"]) == ["1", "2"]
+    assert len(planned["images"]) == 2
+    assert sorted(tags_in(registry)) == ["1", "2"]
+    removed = answer("rm", f"{place}@{digest}")
+    assert {**removed, "dry_run": True} == planned
+    for gone in (f"{place}:1", *(f"{place}@{image}" for image in removed["images"])):
+        assert ckpt_tui("ls", gone, check=False).returncode == 3
+
+
+def test_a_registry_without_deletion_keeps_the_image(lab: Lab, layout: str) -> None:
+    with lab.registry(delete=False) as address:
+        target = f"docker://{address}/app/counter:1"
+        ckpt_tui("copy", layout, target)
+        refused = ckpt_tui("rm", target, check=False)
+        assert refused.returncode == 1
+        assert "did not remove" in refused.stderr
+        assert "It does not allow removal" in refused.stderr
+        assert tags_in(address) == ["1"]

@@ -1,4 +1,4 @@
-"""`rm` and `gc`: removing images from layouts, and blobs that nothing names."""
+"""`rm` and `gc`: removing images from layouts and registries, and blobs that nothing names."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from ckpt_tui.cli.output import print_json, print_line
 from ckpt_tui.cli.several import run_in_turn
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.convert.destination import destination_of
 from ckpt_tui.convert.upkeep import Removal, collect, remove_image
-from ckpt_tui.core.errors import UsageError
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.paths import own_store
+from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, short_digest
+from ckpt_tui.sources.reference import SCHEME
+from ckpt_tui.sources.table import split_reference
 
 
 def rm(targets: Sequence[str], dry_run: bool, as_json: bool) -> int:
@@ -23,15 +24,8 @@ def rm(targets: Sequence[str], dry_run: bool, as_json: bool) -> int:
 
 
 def _remove(target: str, dry_run: bool, as_json: bool) -> None:
-    place = destination_of(target if ":" in target else f"oci:{target}")
-    if place.repository or place.archive:
-        raise UsageError(
-            f"{target} is not in an OCI layout.",
-            "",
-            "Name the image as oci:DIR[:TAG]; remove an archive with rm.",
-        )
     with told_progress() as progress:
-        removal = remove_image(place.path, place.tag, progress, dry_run=dry_run)
+        removal = _removal(target, dry_run, progress)
     if as_json:
         print_json({"schema_version": 1, "dry_run": dry_run, **plain(removal)})
         return
@@ -39,10 +33,22 @@ def _remove(target: str, dry_run: bool, as_json: bool) -> None:
         print_line(line)
 
 
+def _removal(target: str, dry_run: bool, progress: Progress) -> Removal:
+    if target.startswith(SCHEME):
+        from ckpt_tui.convert.registry_removal import remove_from_registry
+
+        return remove_from_registry(target, progress, dry_run=dry_run)
+    path, wanted = split_reference(target.removeprefix("oci:"))
+    return remove_image(Path(path), wanted, progress, dry_run=dry_run)
+
+
 def _lines(removal: Removal, verb: str) -> list[str]:
-    freed = f"{human_count(removal.blobs, 'blob')}, {human_bytes(removal.bytes)}"
+    freed = "the registry frees the blobs when it collects garbage"
+    if removal.blobs is not None and removal.bytes is not None:
+        freed = f"{human_count(removal.blobs, 'blob')}, {human_bytes(removal.bytes)}"
     lines = [f"{verb} {removal.target}  {short_digest(removal.digest)}  {freed}"]
     lines += [f"  tag {name}" for name in removal.names]
+    lines += [f"  image {short_digest(digest)}" for digest in removal.images]
     lines += [f"  referrer {short_digest(digest)}" for digest in removal.referrers]
     if removal.other_names:
         lines.append(f"  The image stays under {', '.join(removal.other_names)}.")

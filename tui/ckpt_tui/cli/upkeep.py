@@ -15,15 +15,18 @@ DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be r
 @JSON
 @reaches_registries
 def rm(targets: tuple[str, ...], dry_run: bool, as_json: bool) -> int:
-    """Remove checkpoints from OCI layouts and from the local store.
+    """Remove checkpoints from OCI layouts, the local store and registries.
 
-    TARGET is oci:DIR[:TAG] or oci:DIR:@DIGEST. What belongs to the image goes with it: referrers
-    such as signatures and working sets, and the tag of its root filesystem. Blobs that another
-    image has as well stay. If another tag names the same image, only the tag is removed.
+    TARGET is oci:DIR[:TAG|@DIGEST] or docker://HOST/REPO[:TAG|@DIGEST]. What belongs to the image
+    goes with it: referrers such as signatures and working sets, and the tag of its root filesystem.
+    Blobs that another image has as well stay.
+
+    If another tag names the same image, only the tag is removed. A registry cannot do that: there
+    an image of several tags is removed only by its digest.
 
     \b
       ckpt-tui rm oci:store:web-1 --dry-run
-      ckpt-tui rm oci:store:web-1 oci:store:web-2 --json
+      ckpt-tui rm oci:store:web-1 docker://registry.example/app/web:1
     """
     from ckpt_tui.cli.removal import rm as run
 

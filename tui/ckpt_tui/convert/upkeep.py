@@ -45,9 +45,12 @@ class Removal:
     """Digests of manifests without a tag that refer to it."""
     other_names: tuple[str, ...]
     """Tags that name the same image still; then its blobs stay."""
-    blobs: int
-    bytes: int
-    """Of the blobs that are gone."""
+    images: tuple[str, ...]
+    """Digests of the images of its index that are gone, in a registry."""
+    blobs: int | None
+    """How many are gone; None in a registry, which removes them by itself."""
+    bytes: int | None
+    """Of these blobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def remove_image(folder: Path, wanted: str, progress: Progress, *, dry_run: bool
         tuple(name for one in going if (name := _name(one))),
         tuple(one.digest for one in going if not _name(one) and one not in chosen),
         tuple(filter(None, map(_name, others))),
+        (),
         len(freed),
         sum(freed.values()),
     )
