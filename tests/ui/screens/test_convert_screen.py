@@ -22,6 +22,7 @@ from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.ui.screens.convert import ConvertScreen
 from ckpt_tui.ui.widgets.key_line import KeyLine, chosen
 from crafted import ARCHIVES, loaded
+from keys import pair
 
 DEMO = UI.parent / "demo"
 
@@ -298,3 +299,23 @@ async def test_a_checkpoint_of_another_engine_is_planned(tmp_path: Path, store: 
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         assert "CRI-O archive" in screen_text(app)
+
+
+async def test_the_box_is_ticked_with_a_key_and_the_result_is_encrypted(
+    folder: Path, store: Path, tmp_path: Path
+) -> None:
+    one = pair(tmp_path)
+    app = ConvertDemo(folder / "web.tar.zst", f"oci:{store}:web")
+    async with app.run_test(size=(120, 50)) as pilot:
+        await settle(pilot)
+        assert "[ ] no" in screen_text(app)
+        await press(pilot, "E", f"text:{one.recipient}", "enter")
+        text = screen_text(app)
+        assert "[x]" in text
+        assert "Stays readable" in text
+        await press(pilot, "E")
+        assert "[ ] no" in screen_text(app)
+        await press(pilot, "E", f"text:{one.recipient}", "enter", "enter")
+        assert "✔ Written and verified" in screen_text(app)
+    stored = b"".join(path.read_bytes() for path in (store / "blobs/sha256").iterdir())
+    assert b"+encrypted" in stored

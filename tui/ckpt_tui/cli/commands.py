@@ -60,6 +60,7 @@ def cli() -> None:
 
 @cli.command("open", hidden=True)
 @file_argument("targets", nargs=-1, metavar="[TARGET]...")
+@opens_encrypted
 def open_screens(targets: tuple[str, ...]) -> None:
     """Open TARGET..., or the browser."""
     from ckpt_tui.cli.screens import open_targets

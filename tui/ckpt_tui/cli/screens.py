@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ckpt_tui.core.errors import UsageError
 from ckpt_tui.formats.places.folder import is_folder_of_checkpoints
+from ckpt_tui.sources.keys import private_keys
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -65,6 +66,7 @@ def open_demo() -> None:
 
 
 def _run(app: App[None]) -> None:
+    private_keys()  # a passphrase is asked for while there is no screen yet
     app.run()
     if app.return_code:
         sys.exit(app.return_code)

@@ -94,6 +94,8 @@ COMMANDS: tuple[Command, ...] = (
             "The half step: needs no base image.", "half step"),
     Command("keep-devices", "d", "keep_devices", "Keep block devices",
             "Convert block devices in the delta.", "devices"),
+    Command("encrypt", "E", "encrypt", "Encrypt",
+            "Encrypt for the recipients in the settings or for a key; again: do not."),
     Command("address", "a", "ask_address", "Go to an address", "Show the bytes at an address.",
             "address"),
     Command("save", "w", "save", "Save the bytes", "Write what is under the cursor to a file.",

@@ -11,10 +11,10 @@ from ckpt_tui.convert.manifests import rootfs_tag
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.run import ConvertedImage
 from ckpt_tui.core.styled import Styled, styled
-from ckpt_tui.core.text import human_bytes, printable, short_digest
+from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
 from ckpt_tui.views.bars import bar
 from ckpt_tui.views.facts import Fact, Section, known
-from ckpt_tui.views.meanings import kind_of, signed
+from ckpt_tui.views.meanings import LOCK, kind_of, signed
 
 BAR = 12
 """Cells of a bar in the comparison of before and after."""
@@ -45,6 +45,7 @@ def plan_sections(plan: Plan) -> list[Section]:
                 ("to", printable(plan.destination.named(plan.tag))),
                 ("repository", printable(plan.repository)),
                 ("base", _base(plan)),
+                ("encrypted", _box(plan)),
             ),
         ),
         *_encryption(plan),
@@ -54,6 +55,11 @@ def plan_sections(plan: Plan) -> list[Section]:
         Section(LOSSES, [_signed("may-fail", p) for p in plan.losses]),
         Section(WARNINGS, [_signed("may-fail", w) for w in plan.warnings]),
     ]
+
+
+def _box(plan: Plan) -> str:
+    count = len(plan.options.recipients)
+    return f"[x] {LOCK}for {human_count(count, 'key')}" if count else "[ ] no"
 
 
 def _encryption(plan: Plan) -> Iterator[Section]:

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from ckpt_tui.convert.plan import Plan
 from ckpt_tui.convert.request import Prepared, Request, prepare
 from ckpt_tui.convert.run import ConvertedImage, run
+from ckpt_tui.core.config import load_config
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import printable
@@ -31,7 +32,7 @@ from ckpt_tui.views.problem import problem_sections
 
 _WITH_THE_PLAN = (
     *("start", "change_target", "change_base", "change_repository"),
-    *("keep_delta", "keep_devices"),
+    *("keep_delta", "keep_devices", "encrypt"),
 )
 """Actions that end when the result is there."""
 _WITH_THE_RESULT = ("open_result", "copy")
@@ -43,7 +44,7 @@ class ConvertScreen(AsksToFetch[bool]):
 
     CSS_PATH = "convert.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bound(
-        "start open-result target base repository keep-delta keep-devices copy"
+        "start open-result target base repository keep-delta keep-devices encrypt copy"
     )
     name_in_commands = CONVERT
     leaves_at_once = False
@@ -162,6 +163,20 @@ class ConvertScreen(AsksToFetch[bool]):
 
     def action_keep_devices(self) -> None:
         self._change("keep_devices", not self._request.keep_devices)
+
+    def action_encrypt(self) -> None:
+        recipients = load_config().recipients
+        if self._request.encrypt_to:
+            self._change("encrypt_to", ())
+        elif recipients:
+            self._change("encrypt_to", recipients)
+        else:
+            self.app.push_screen(
+                AskScreen(
+                    "encrypt to", "jwe:FILE of a public key; several with blanks between", ""
+                ),
+                lambda text: self._change("encrypt_to", tuple(text.split())) if text else None,
+            )
 
     def _ask(self, field: str, placeholder: str) -> None:
         """Ask for a field of the request, and plan anew."""
