@@ -49,7 +49,10 @@ def test_without_a_log_it_is_told_where_one_would_be(run: Run, data: Path, tmp_p
     found = run("diagnose", target, "--json")
     assert (found.code, found.document["root_cause"]) == (0, None)
     assert [place["engine"] for place in found.document["log_places"]] == ["podman"]
-    assert "THE LOG OF PODMAN" in run("diagnose", target).out
+    text = run("diagnose", target).out
+    assert "THE LOG OF PODMAN" in text
+    assert "\nIntact" in text
+    assert "\\x" not in text
 
 
 def test_several_logs_give_a_verdict_each_and_the_worst_exit_code(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import socket
@@ -217,3 +218,24 @@ def test_fewer_descriptors_than_in_use_are_told_where_the_limit_cannot_be_raised
     for fine in ({"open_files": -1}, {"capabilities": ("CAP_SYS_ADMIN", "CAP_SYS_RESOURCE")}):
         host = dataclasses.replace(few, **fine)  # type: ignore[arg-type]
         assert "nofile-limit" not in problems(run_checks(facts_of(counter, host=host), quiet()))
+
+
+def test_source_of_a_mount_that_podman_gives_again_must_be_there(
+    counter: Path, tmp_path: Path
+) -> None:
+    def mount(messages: list[Any]) -> None:
+        hosts = next(m for m in messages if m.mountpoint == "/etc/hosts")
+        hosts.mountpoint = hosts.ext_key = "/data"
+
+    rewrite(counter / "checkpoint" / "mountpoints-13.img", mount)
+    spec = json.loads((counter / "spec.dump").read_text())
+    given = {"destination": "/data", "type": "bind", "source": "/srv/data"}
+    (counter / "spec.dump").write_text(json.dumps(spec | {"mounts": [*spec["mounts"], given]}))
+    assert problems(said(counter, tmp_path)) == {"rt-mount-source"}
+    (tmp_path / "srv/data").mkdir(parents=True)
+    assert problems(said(counter, tmp_path)) == set()
+
+
+def test_runtime_of_the_dump_must_be_there(counter: Path) -> None:
+    host = dataclasses.replace(HOST, runtimes={"podman": "5.8", "crun": "1.28"})
+    assert problems(run_checks(facts_of(counter, host=host), quiet())) == {"rt-other-runtime"}

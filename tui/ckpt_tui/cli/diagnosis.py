@@ -205,7 +205,8 @@ def _print(diagnosis: TargetDiagnosis) -> None:
     if failed:
         _print_sections(sections_of(diagnosis, LOG))
     text = diagnosis.verdict.text
-    print_line(f"\n{text[0].upper()}{text[1:]}.")
+    print()
+    print_line(f"{text[0].upper()}{text[1:]}.")
     for finding in diagnosis.findings:
         print()
         _print_sections(finding_sections(finding), headings=False)

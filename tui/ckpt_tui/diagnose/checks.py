@@ -165,6 +165,7 @@ CHECKS: tuple[Check, ...] = (
     _host("host-addresses", "Has the host the addresses?", net.addresses),
     _host("host-interfaces", "Has the host the interfaces?", net.interfaces),
     _host("socket-names", "Are names free, and services there?", net.names),
+    _host("mount-sources", "Is there what shall be mounted?", mounts.sources),
     _host("host-plugins", "Are the plugins installed?", host.plugins),
     _host("helpers", "Are the programs there that CRIU calls?", host.helpers),
     _host("capabilities", "May root here do what CRIU does?", limits.capabilities),

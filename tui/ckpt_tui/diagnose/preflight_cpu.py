@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ckpt_tui.checkpoint.ref import Ref
+from ckpt_tui.core.text import human_count
 from ckpt_tui.criu.values import text
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
@@ -77,7 +78,8 @@ def registers(facts: Facts) -> Iterator[Finding]:
             "cpu-fpu-missing",
             "fails",
             "likely",
-            f"The processor of the host has no {name}, which {len(threads)} threads used",
+            f"The processor of the host has no {name}, which "
+            f"{human_count(len(threads), 'thread')} used",
             "CRIU stops, or the saved registers cannot be loaded.",
             "Restore on a host with the same kind of processor; show the feature to the virtual "
             "machine (host-passthrough).",

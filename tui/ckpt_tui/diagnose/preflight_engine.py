@@ -107,6 +107,17 @@ def on_host(facts: Facts) -> Iterator[Finding]:
             f"Only {engine} restores this checkpoint as it is; runc and crun restore its images.",
             f"Install {program}, or see the commands for runc.",
         )
+    elif engine == "podman" and facts.checkpoint.container.runtime not in ("", *host.runtimes):
+        runtime = facts.checkpoint.container.runtime
+        yield Finding(
+            "rt-other-runtime",
+            "may-fail",
+            "likely",
+            f"The runtime {runtime} was not found on the host",
+            "podman restores with the runtime that made the checkpoint; another does not take it.",
+            f"Install {runtime}.",
+            "config.dump",
+        )
     elif program == "containerd" and not facts.checkpoint.format.name.startswith("ctr"):
         yield from _containerd(release)
 

@@ -27,7 +27,14 @@ MACHINES = {
 TASK_SIZE = 1 << 47
 """End of the address space of a process on x86-64 with four levels of page tables."""
 
-NEEDS_TAR = "tmpfs-dev-"
+PROGRAMS_OF_CRIU = {
+    "tar": "tmpfs-dev-",
+    "ip": "ifaddr-",
+    "iptables-restore": "iptables-",
+    "nft": "nftables-",
+    "apparmor_parser": "apparmor.img",
+}
+"""Program that CRIU calls at restore to the start of the names of the images that it is for."""
 
 
 def _host_finding(
@@ -318,15 +325,11 @@ def helpers(facts: Facts) -> Iterator[Finding]:
 
 
 def helper_images(facts: Facts) -> dict[str, tuple[str, ...]]:
-    """Return the programs that CRIU calls at restore, and for which images."""
+    """Return the programs that CRIU calls at restore, and for which images; an empty one needs
+    none."""
     return {
-        "tar": facts.images.named(NEEDS_TAR),
-        "ip": facts.images.named("ifaddr-"),
-        "iptables-restore": tuple(
-            n for n in facts.images.named("iptables-") if facts.images.size(n)
-        ),
-        "nft": facts.images.named("nftables-"),
-        "apparmor_parser": facts.images.named("apparmor.img"),
+        program: tuple(n for n in facts.images.named(start) if facts.images.size(n))
+        for program, start in PROGRAMS_OF_CRIU.items()
     }
 
 

@@ -10,6 +10,7 @@ from ckpt_tui.core.text import human_bytes
 from ckpt_tui.diagnose.facts import Facts, some
 from ckpt_tui.diagnose.finding import Evidence, Finding
 from ckpt_tui.diagnose.host import HostProfile
+from ckpt_tui.diagnose.log_header import version_tuple
 
 RLIMIT_NOFILE = 7
 
@@ -88,8 +89,7 @@ def highest_descriptor(facts: Facts) -> int:
 def descriptors(facts: Facts) -> Iterator[Finding]:
     """CRIU may open as many files as the processes had; it raises the limit itself, if it may."""
     host, highest = _host(facts), highest_descriptor(facts)
-    may_raise = host.capabilities is None or "CAP_SYS_RESOURCE" in host.capabilities
-    if host.open_files is None or host.open_files < 0 or may_raise or host.uid != 0:
+    if host.open_files is None or host.open_files < 0 or _may_raise(host):
         return
     if host.open_files < highest + OWN_DESCRIPTORS:
         yield Finding(
@@ -117,22 +117,31 @@ def descriptor_limits(facts: Facts) -> dict[int, int]:
 
 
 def open_files(facts: Facts) -> Iterator[Finding]:
-    """The kernel gives no process a higher limit of open files than fs.nr_open, root included
-    (kernel/sys.c, do_prlimit)."""
+    """The kernel gives no process a higher limit of open files than fs.nr_open (kernel/sys.c,
+    do_prlimit), nor than that of who restores without CAP_SYS_RESOURCE. CRIU goes on then."""
     host, limits = _host(facts), descriptor_limits(facts)
-    high = {pid: limit for pid, limit in limits.items() if 0 < host.nr_open < limit}
+    own = host.open_files if not _may_raise(host) else None
+    allowed = min((n for n in (host.nr_open, own) if n is not None and n > 0), default=0)
+    high = {pid: limit for pid, limit in limits.items() if 0 < allowed < limit}
     if high:
         most = max(high.values())
         yield Finding(
             "rlimit-restore",
-            "may-fail",
+            "advice",
             "likely",
-            f"A limit of {most} open files is needed, the host allows {host.nr_open}",
-            "The kernel refuses a higher limit, even to root.",
-            f"`sysctl fs.nr_open={most}` on the host.",
+            f"A process may open {most} files, and the limit on the host is {allowed}",
+            "It is restored with the lower limit.",
+            f"`sysctl fs.nr_open={most}` on the host."
+            if allowed == host.nr_open
+            else f"`ulimit -Hn {most}` in a shell that may, before the restore.",
             "",
             some(Evidence(f"process {pid}", Ref.process(pid)) for pid in high),
         )
+
+
+def _may_raise(host: HostProfile) -> bool:
+    """Tell whether who restores may raise limits, as far as is known."""
+    return host.uid != 0 or host.capabilities is None or "CAP_SYS_RESOURCE" in host.capabilities
 
 
 def huge_pages(facts: Facts) -> dict[int, int]:
@@ -173,7 +182,7 @@ def configured(facts: Facts) -> Iterator[Finding]:
     asked["file-locks"] = bool(facts.images.messages("filelocks.img"))
     for line in _host(facts).criu_options or ():
         path, _, option = line.partition(" ")
-        if asked.get(option):
+        if asked.get(option) and _is_read(facts, path):
             closed = option == "tcp-close"
             yield Finding(
                 "criu-option-set",
@@ -184,3 +193,20 @@ def configured(facts: Facts) -> Iterator[Finding]:
                 f"Remove the line to restore connections: `{path}`." if closed else "Nothing.",
                 evidence=(Evidence(f"{path}: {option}"),),
             )
+
+
+NO_CONFIGURATION = (1, 21)
+"""The last release of crun that reads no configuration file of CRIU."""
+
+
+def _is_read(facts: Facts, path: str) -> bool:
+    """Tell whether a restore reads a configuration file of CRIU: criu itself those named default,
+    whose options the calls of an engine override; a runtime its own, crun that of runc too."""
+    name = path.rpartition("/")[2]
+    if facts.is_bare:
+        return name == "default.conf"
+    runtime = facts.checkpoint.container.runtime or "runc"
+    if runtime == "crun":
+        release = version_tuple(_host(facts).runtimes.get("crun", ""))
+        return name in ("crun.conf", "runc.conf") and release > NO_CONFIGURATION
+    return name == "runc.conf"

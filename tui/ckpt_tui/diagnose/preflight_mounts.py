@@ -1,4 +1,5 @@
-"""Do the mounts of the host allow what CRIU does with the files on them?"""
+"""Do the mounts of the host allow what CRIU does with the files on them, and are those there that
+a container shall get again?"""
 
 from __future__ import annotations
 
@@ -7,8 +8,14 @@ import stat
 from collections.abc import Iterator
 
 from ckpt_tui.checkpoint.memory import VMA_FILE
+from ckpt_tui.checkpoint.model import Mount
+from ckpt_tui.checkpoint.ref import Ref
 from ckpt_tui.diagnose.facts import Facts, some
-from ckpt_tui.diagnose.finding import Finding
+from ckpt_tui.diagnose.finding import Evidence, Finding
+from ckpt_tui.diagnose.preflight_restore import ENGINE_MOUNTS
+
+VOLUME = "/_data"
+"""End of the source of a named volume in podman's store, which podman makes itself."""
 
 MAP_SHARED = 1
 PROT_WRITE, PROT_EXEC = 2, 4
@@ -83,3 +90,40 @@ def _refused(
             "files.img",
             evidence,
         )
+
+
+def given_mounts(facts: Facts) -> Iterator[Mount]:
+    """Yield the mounts of a container that come from outside and not from its engine."""
+    for mount in facts.checkpoint.mounts:
+        if mount.external_key.startswith("/") and mount.external_key not in ENGINE_MOUNTS:
+            yield mount
+
+
+def sources(facts: Facts) -> Iterator[Finding]:
+    """What podman shall mount from the host is there: it gives a container its old mounts again.
+    In a pod of Kubernetes they are those of the new pod."""
+    if facts.files is None or facts.checkpoint.format.engine != "podman":
+        return
+    for mount in given_mounts(facts):
+        spec = facts.spec_mounts.get(mount.external_key, {})
+        source = spec.get("source")
+        if not isinstance(source, str) or spec.get("type") != "bind" or source.endswith(VOLUME):
+            continue
+        if facts.files.find(source) is None:
+            yield Finding(
+                "rt-mount-source",
+                "fails",
+                "certain",
+                f"{source} is not on the host, which is to be mounted at {mount.mountpoint}",
+                "podman mounts what was mounted before, and stops if it is not there.",
+                f"`mkdir -p {source}`, with the files that the container had there.",
+                "spec.dump",
+                (Evidence(mount.mountpoint, Ref.mount(mount.namespace, mount.id)),),
+            )
+
+
+def unseen_mounts(facts: Facts) -> tuple[str, ...]:
+    """Return where a container had files open that come from outside, and are not looked at."""
+    given = {mount.id: mount.mountpoint for mount in given_mounts(facts)}
+    used = (given.get(found.message.mnt_id) for found in facts.of_type("REG")) if given else ()
+    return tuple(dict.fromkeys(place for place in used if place))

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.finding import Finding
 from ckpt_tui.diagnose.host import HostProfile
-from ckpt_tui.diagnose.preflight_host import helper_images, needed_slots
+from ckpt_tui.diagnose.preflight_engine import PROGRAMS
+from ckpt_tui.diagnose.preflight_host import PROGRAMS_OF_CRIU, helper_images, needed_slots
 from ckpt_tui.diagnose.preflight_limits import descriptor_limits, huge_pages
+from ckpt_tui.diagnose.preflight_mounts import unseen_mounts
 
 State = Literal["met", "unmet", "unknown"]
 
@@ -28,7 +31,7 @@ class Requirement:
     known: Callable[[HostProfile], object]
     """Whether the profile says it."""
     findings: tuple[str, ...]
-    """Ids of the findings that tell that the host lacks it."""
+    """Ids of the findings that tell that the host lacks it; `ID:PLACE` is that at one place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,22 @@ class RequirementState:
 
 def _always(_facts: Facts) -> bool:
     return True
+
+
+def _network(kinds: tuple[str, ...]) -> Callable[[Facts], bool]:
+    """Return whether sockets of some kinds are in the network of the host."""
+    return lambda facts: (
+        facts.shares_host("net") and any(True for kind in kinds for _ in facts.of_type(kind))
+    )
+
+
+def _helper(program: str) -> Requirement:
+    return Requirement(
+        f"program {program}",
+        lambda facts: helper_images(facts)[program],
+        lambda host: host.helpers is not None,
+        (f"helper-exec:{program}",),
+    )
 
 
 def _lsm(facts: Facts) -> bool:
@@ -68,7 +87,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         lambda h: h.kernel,
         ("vdso-rt-bounds", "rseq-restore-kernel"),
     ),
-    Requirement("capabilities of who restores", _always, lambda h: h.may_restore, ("not-root",)),
+    Requirement(
+        "capabilities of who restores", _always, lambda h: h.may_restore, ("not-root", "creds-caps")
+    ),
     Requirement(
         "time namespaces",
         lambda f: f.images.named("timens-"),
@@ -97,14 +118,46 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         ("mem-enomem-mapping",),
     ),
     Requirement("limit of open files", descriptor_limits, lambda h: h.nr_open, ("rlimit-restore",)),
+    Requirement(
+        "descriptors of CRIU", _always, lambda h: h.open_files is not None, ("nofile-limit",)
+    ),
     Requirement("huge pages", huge_pages, lambda h: h.hugepages is not None, ("mem-hugepages",)),
     Requirement("largest pid", lambda f: f.tasks, lambda h: h.pid_max, ("pid-max",)),
     Requirement("free pids", lambda f: f.shares_host("pid"), lambda h: h.pids, ("pid-in-use",)),
     Requirement(
         "free ports",
-        lambda f: f.shares_host("net"),
-        lambda h: h.ports is not None,
+        _network(("INETSK",)),
+        lambda h: (h.sockets or h.ports) is not None,
         ("inet-bind-addr-in-use",),
+    ),
+    Requirement(
+        "IP addresses",
+        _network(("INETSK",)),
+        lambda h: h.addresses is not None,
+        ("inet-bind-addr-missing",),
+    ),
+    Requirement(
+        "network interfaces",
+        _network(("INETSK", "PACKETSK")),
+        lambda h: h.interfaces is not None,
+        ("inet-bind-device-missing", "packet-socket"),
+    ),
+    Requirement(
+        "names of Unix sockets",
+        _network(("UNIXSK",)),
+        lambda h: h.sockets is not None,
+        ("unix-connect-failed",),
+    ),
+    Requirement(
+        "container engine",
+        lambda f: f.checkpoint.format.engine in PROGRAMS,
+        lambda h: h.runtimes,
+        (
+            "engine-missing",
+            "rt-other-runtime",
+            "rt-containerd-restore-removed",
+            "rt-cri-unimplemented",
+        ),
     ),
     Requirement(
         "CRIU plugins",
@@ -112,12 +165,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         lambda h: h.plugins is not None,
         ("plugin-missing",),
     ),
-    Requirement(
-        "programs that CRIU calls",
-        lambda f: any(helper_images(f).values()),
-        lambda h: h.helpers is not None,
-        ("helper-exec",),
-    ),
+    *(_helper(program) for program in PROGRAMS_OF_CRIU),
     Requirement(
         "TUN device", lambda f: any(f.of_type("TUNF")), lambda h: h.modules, ("tun-device",)
     ),
@@ -128,7 +176,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 def requirement_states(facts: Facts, findings: Iterable[Finding]) -> tuple[RequirementState, ...]:
     """Return what the checkpoint needs of the host, and whether it has it; nothing without a
     host."""
-    host, ids = facts.host, {finding.id for finding in findings}
+    host = facts.host
+    ids = {name for f in findings for name in (f.id, f"{f.id}:{f.where}")}
     if host is None:
         return ()
 
@@ -148,4 +197,5 @@ def unseen(facts: Facts, states: Sequence[RequirementState]) -> tuple[str, ...]:
     if not facts.sees_files:
         bare = "files that CRIU opens on the host (--host this, on it)"
         unknown.append(bare if facts.is_bare else "files of the base image (--base)")
+    unknown += [f"files on the mount {printable(place)}" for place in unseen_mounts(facts)]
     return tuple(unknown)
