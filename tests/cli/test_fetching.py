@@ -89,3 +89,14 @@ def test_comparing_and_converting_ask_as_well(
     ran = run(*words, "--yes")
     assert asked == []
     assert QUESTION in ran.err
+
+
+def test_a_measured_pull_says_the_link(run: Run, server: FaultServer) -> None:
+    target = legacy(server, "gzip")
+    pull = run("formats", target, "--measure", "--link", "1ms", "--json").document["pull"]
+    assert pull["measured"]["link"] == "1 ms"
+    assert pull["measured"]["received"] == pull["legacy"]["restore"] + len("{}")
+    said = run("formats", target, "--measure", "--link", "1ms").out
+    assert "over a link of 1 ms" in said
+    assert "link" not in run("formats", target, "--measure").out
+    assert run("formats", target, "--link", "fast").code == 2

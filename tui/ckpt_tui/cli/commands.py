@@ -12,6 +12,7 @@ from ckpt_tui.cli.group import EXAMPLES, Commands
 from ckpt_tui.cli.looking import search, secrets
 from ckpt_tui.cli.options import (
     JSON,
+    LINK,
     REVEAL,
     TARGET,
     TARGETS,
@@ -134,6 +135,7 @@ def demo() -> None:
 )
 @file_option("--tls-cacert", metavar="FILE", default="/etc/pki/CA/cacert.pem", show_default=True)
 @click.option("--once", is_flag=True, help="End when the first restore has got all its pages.")
+@LINK
 @JSON
 @reads_checkpoints
 def serve(target: str, **options: Any) -> None:
@@ -301,6 +303,7 @@ def compare(
     is_flag=True,
     help="Run and time the data steps in a temporary directory. Needs no root.",
 )
+@LINK
 @JSON
 @reads_checkpoints
 def formats(target: str, measure: bool, as_json: bool) -> None:

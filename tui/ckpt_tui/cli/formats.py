@@ -11,7 +11,7 @@ from ckpt_tui.checkpoint.restore_steps import Way, amounts_of, dumps, pulls, way
 from ckpt_tui.cli.opened import opened_target
 from ckpt_tui.cli.output import print_heading, print_json, print_sections, width
 from ckpt_tui.cli.tables import print_table
-from ckpt_tui.convert.measure import Measured, Measurement
+from ckpt_tui.convert.measure import Measured, Measurement, Pull
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.views.formats import are_timed, columns, pull_sections, way_rows
 from ckpt_tui.views.forms import form_section
@@ -24,6 +24,7 @@ LINE = 120
 def formats(target: str, measure: bool, as_json: bool) -> None:
     """Print what each engine reads and writes to restore; with `measure` run the data steps."""
     done: dict[str, tuple[Measured, ...]] = {}
+    pull: Pull | None = None
     with opened_target(target) as (opened, progress):
         checkpoint = opened.load(progress)
         have = amounts_of(checkpoint)
@@ -34,16 +35,17 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
                 done = {
                     w.id: measurement.quickest(w, progress) for w in found if measurement.can_run(w)
                 }
+                pull = measurement.pull
             finally:
                 measurement.close()
     if as_json:
-        print_json(formats_document(checkpoint, found, done))
+        print_json(formats_document(checkpoint, found, done, pull))
         return
     shown = columns(min(width(), LINE), are_timed(found, done))
     print_table(shown, way_rows(found, done, shown[1].width))
     if refused := next((way.refused for way in found if way.refused), ""):
         print(signed("fails", f"refused: {refused}"))
-    print_sections(pull_sections(checkpoint))
+    print_sections(pull_sections(checkpoint, pull))
     trees = form_section(checkpoint, min(width(), LINE))
     print_heading(trees.title)
     for fact in trees.facts:
@@ -51,7 +53,10 @@ def formats(target: str, measure: bool, as_json: bool) -> None:
 
 
 def formats_document(
-    checkpoint: Checkpoint, found: tuple[Way, ...], done: dict[str, tuple[Measured, ...]]
+    checkpoint: Checkpoint,
+    found: tuple[Way, ...],
+    done: dict[str, tuple[Measured, ...]],
+    pull: Pull | None = None,
 ) -> dict[str, Any]:
     """Return the ways as JSON; `seconds` and `written` of a step are None where not measured."""
     legacy, optimized, measured = pulls(checkpoint)
@@ -66,6 +71,7 @@ def formats_document(
         "pull": {
             "legacy": plain(legacy),
             "optimized": {**plain(optimized), "upper_bound": not measured},
+            "measured": plain(pull) if pull else None,
         },
     }
 

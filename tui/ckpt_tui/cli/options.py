@@ -61,6 +61,25 @@ def reaches_registries(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _use_link(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    del parameter
+    if value is None:
+        return
+    from ckpt_tui.sources.link import choose_link, parse_link
+
+    choose_link(parse_link(value))
+    context.call_on_close(partial(choose_link, None))
+
+
+LINK = click.option(
+    "--link",
+    metavar="SPEED,DELAY",
+    expose_value=False,
+    callback=_use_link,
+    help="Reach registries as over a link of this speed and round trip, such as 100Mbit,20ms.",
+)
+
+
 def _skip_confirmation(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     del parameter
     if value:

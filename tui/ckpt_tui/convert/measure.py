@@ -35,6 +35,7 @@ from ckpt_tui.core.progress import Progress, counted
 from ckpt_tui.core.text import human_bytes
 from ckpt_tui.core.window import FileWindow, chunks
 from ckpt_tui.formats.opened import OpenCheckpoint
+from ckpt_tui.sources.link import chosen_link
 
 SLACK = 64 << 20
 """Bytes that a way may write beyond what was computed: headers, and what archives repeat."""
@@ -68,6 +69,17 @@ class Measured:
     """Links and devices that were not made."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What it took to copy an image from its registry into a layout."""
+
+    seconds: float
+    received: int
+    """Bytes of its blobs."""
+    link: str
+    """The link that was asked for; empty: the network as it is."""
+
+
 def _seconds(found: tuple[Measured, ...]) -> float:
     return sum(measured.seconds for measured in found)
 
@@ -88,6 +100,8 @@ class Measurement:
         self._since = time.perf_counter()
         self.so_far: tuple[Measured, ...] = ()
         """Steps of the way that is being run, as far as they are done."""
+        self.pull: Pull | None = None
+        """What it took to fetch it, once that was done; None where it is no image in a registry."""
         self.written = 0
         """Bytes that it has written; both may be asked for by another thread."""
 
@@ -162,7 +176,7 @@ class Measurement:
         """Bytes that the scratch folder must have room for."""
         whole = self._have.of("metadata", "images", "delta", "shm", "volumes")
         most = max(way.writes for way in (*dumps(self._have), *ways(self._have)))
-        return whole + most + SLACK
+        return whole + max(most, self._have.packed) + SLACK
 
     def _pulled(self, progress: Progress) -> Path:
         """Return the folder that stands for the image in the store of an engine: every member,
@@ -188,7 +202,19 @@ class Measurement:
             for name, member in tree.members.items():
                 if member.kind is MemberKind.FILE:
                     self._write(pulled, name, counted(chunks(tree.window(name)), progress))
+            if self._opened.transferred is not None:
+                self.pull = self._measured_pull(pulled.parent / "image", progress)
         return Path(self._scratch.name) / "pulled"
+
+    def _measured_pull(self, folder: Path, progress: Progress) -> Pull:
+        """Copy the image from its registry into a layout, all of it."""
+        from ckpt_tui.convert.copying import copy  # 130 ms; only registries need it
+
+        start = time.perf_counter()
+        done = copy(self._opened.target, f"oci:{folder}:1", progress)
+        seconds = time.perf_counter() - start
+        shutil.rmtree(folder)
+        return Pull(seconds, done.copied.bytes.get("copied", 0), str(chosen_link() or ""))
 
     def _step(self, step: RestoreStep, pulled: Path, bundle: Path, progress: Progress) -> Measured:
         self._budget = self.needed

@@ -90,6 +90,8 @@ class PageServer:
             if isinstance(connection, ssl.SSLSocket):
                 connection.do_handshake()
             self._answer(Conversation(self._memory, connection, traffic), traffic)
+        except ConnectionError:
+            pass  # as closed: the other side, or its container, has ended
         except OSError as error:
             if not self._is_stopped:
                 traffic.problem = traffic.problem or f"{error.strerror or error}."

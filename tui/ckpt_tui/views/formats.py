@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.checkpoint.model import Checkpoint
 from ckpt_tui.checkpoint.restore_steps import RestoreStep, Way, pulls
-from ckpt_tui.convert.measure import Measured
+from ckpt_tui.convert.measure import Measured, Pull
 from ckpt_tui.core.styled import Styled, styled
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.views.bars import shares
@@ -151,8 +151,9 @@ def way_sections(way: Way, done: Done, why_not: str = "") -> list[Section]:
     return [Section(way.name, facts)]
 
 
-def pull_sections(checkpoint: Checkpoint) -> list[Section]:
-    """Return what comes over the wire, for the legacy form and the optimized one."""
+def pull_sections(checkpoint: Checkpoint, pull: Pull | None = None) -> list[Section]:
+    """Return what comes over the wire, for the legacy form and the optimized one; and what it took
+    here, where it was measured."""
     legacy, optimized, measured = pulls(checkpoint)
     about = "" if measured else "at most "
     facts = [
@@ -163,6 +164,10 @@ def pull_sections(checkpoint: Checkpoint) -> list[Section]:
             ("the next checkpoint", legacy.next_one, optimized.next_one),
         )
     ]
+    if pull is not None:
+        over = f", over a link of {pull.link}" if pull.link else ""
+        said = f"{pull.seconds:.2f} s, {human_bytes(pull.received)} over the wire{over}"
+        facts.append(Fact("this one, measured", said))
     return [Section("To pull", facts)]
 
 

@@ -151,7 +151,9 @@ class FormatsScreen(AsksToFetch[None]):
         way, measurement = self.way, self._measurement
         if way is not None and self._checkpoint is not None and measurement is not None:
             why_not = "" if measurement.can_run(way) else NO_LEGACY
-            sections = way_sections(way, done, why_not) + pull_sections(self._checkpoint)
+            sections = way_sections(way, done, why_not) + pull_sections(
+                self._checkpoint, measurement.pull
+            )
             trees = form_section(self._checkpoint, self.size.width - DETAIL_EDGES)
             self.query_one(Facts).show([*sections, trees])
 
