@@ -133,3 +133,14 @@ def unpack(archive: Path, folder: Path) -> Path:
         (folder / name).write_bytes(data.read(0, data.size))
     tree.close()
     return folder
+
+
+def test_of_a_layout_all_images_are_verified(run: Run, tmp_path: Path) -> None:
+    layout = tmp_path / "layout"
+    base = ARCHIVES / "base-bb.oci.tar"
+    run("copy", f"oci-archive:{OPTIMIZED}", f"oci:{layout}:web")
+    run("copy", f"oci-archive:{base}", f"oci:{layout}:base")
+    documents = [json.loads(line) for line in run("verify", layout, "--json").out.splitlines()]
+    assert [d["source"] for d in documents] == [f"oci:{layout}:web", f"oci:{layout}:base"]
+    assert [d["has_checkpoint"] for d in documents] == [True, False]
+    assert len(run("verify", f"oci:{layout}:web", "--json").out.splitlines()) > 1

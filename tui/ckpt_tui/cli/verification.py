@@ -9,17 +9,34 @@ from typing import Any
 from ckpt_tui.cli.output import print_facts, print_heading, print_json, print_line
 from ckpt_tui.cli.several import run_each
 from ckpt_tui.cli.telling import asking_before_fetching, tell_transferred, told_progress
+from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.json_form import plain
+from ckpt_tui.core.progress import quiet
 from ckpt_tui.core.text import human_bytes, human_count
 from ckpt_tui.diagnose.verification import Problem, Verification, verify_target
+from ckpt_tui.formats.places.layout import layout_at, layout_images
 
 DAMAGED = 1
 """Exit code when something is damaged or missing."""
 
 
 def verify(targets: Sequence[str], as_json: bool) -> int:
-    """Verify each target and print the result; return the highest exit code of all."""
-    return run_each(targets, partial(_verify, as_json=as_json), titles=False)
+    """Verify each target, of a layout each of its images, and print the result; return the highest
+    exit code of all."""
+    every = [one for target in targets for one in _images_of(target)]
+    return run_each(every, partial(_verify, as_json=as_json), titles=False)
+
+
+def _images_of(target: str) -> list[str]:
+    """Return the targets of the images of a layout that has several, else the target itself."""
+    place = layout_at(target)
+    if place is None:
+        return [target]
+    try:
+        images = [entry.target for entry in layout_images(place, quiet())]
+    except CkptError:  # which is what verifying it says
+        return [target]
+    return images if len(images) > 1 else [target]
 
 
 def _verify(target: str, as_json: bool) -> int:
