@@ -163,11 +163,30 @@ def _copy_to_layout(
     progress: Progress,
     told: Callable[[BlobStep], None],
 ) -> CopiedImage:
-    sink = file_sink(place)
-    with writing(str(place.path)), _opened(source, progress) as image, sink:
-        names = own_names(image)
-        copied = copy_image(image, _SinkTarget(sink), place.tag, progress, told, names)
+    with _opened(source, progress) as image:
+        copied = _copy_to_files(image, place, progress, told)
     return CopiedImage(source, destination, copied, moved=False)
+
+
+def copy_opened(image: OpenedImage, destination: str, progress: Progress) -> CopyTotals:
+    """Copy an opened image to oci: or oci-archive:.
+
+    Raises:
+        CkptError: as `copy_image`.
+    """
+    return _copy_to_files(image, destination_of(destination), progress, lambda _step: None)
+
+
+def _copy_to_files(
+    image: OpenedImage,
+    place: Destination,
+    progress: Progress,
+    told: Callable[[BlobStep], None],
+) -> CopyTotals:
+    sink = file_sink(place)
+    with writing(str(place.path)), sink:
+        names = own_names(image)
+        return copy_image(image, _SinkTarget(sink), place.tag, progress, told, names)
 
 
 @contextmanager
