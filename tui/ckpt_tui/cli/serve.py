@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import click
 
 from ckpt_tui.cli.output import print_json
+from ckpt_tui.cli.signals import stopped_by_signals
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.json_form import plain
@@ -254,27 +251,11 @@ def _run(server: PageServer, pages: PageCache, ended: threading.Event) -> None:
     """Serve in a thread until it is over or a signal comes."""
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
-    with _stopped_by_signals(ended):
+    with stopped_by_signals(ended):
         ended.wait()
     server.stop()
     pages.close()
     thread.join()
-
-
-@contextmanager
-def _stopped_by_signals(ended: threading.Event) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        ended.set()
-
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, stop)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _keep(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -92,12 +92,12 @@ LINE = ProgressLine()
 
 
 @contextmanager
-def told_progress() -> Iterator[Progress]:
+def told_progress(cancelled: Callable[[], bool] = lambda: False) -> Iterator[Progress]:
     """Give a progress that shows itself on a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield Progress()
+        yield Progress(cancelled=cancelled)
         return
     try:
-        yield Progress(LINE.tell)
+        yield Progress(LINE.tell, cancelled)
     finally:
         LINE.take_away()
