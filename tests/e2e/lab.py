@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LAB = Path(__file__).parent / "lab" / "lab"
+
+TUI = Path(__file__).resolve().parents[2] / "tui"
+
+LAB_PYTHON = "3.13"
+"""What Debian trixie has."""
 
 BUILD_TIMEOUT_S = 1800
 """Seconds for building the lab from nothing; it takes one or two minutes on a quick network."""
@@ -121,6 +129,18 @@ class Lab:
             if f'"localhost/{image}:1"' not in there:
                 self.run("podman", "load", "-q", "-i", f"/host/{archive.name}")
 
+    def program(self) -> str:
+        """Return shell that defines `ckpt`, which runs the program inside, with its state in
+        /tmp/data."""
+        inside = self.host / "program"
+        if not inside.exists():
+            shutil.copytree(packages(), inside)
+            shutil.copytree(TUI / "ckpt_tui", inside / "ckpt_tui")
+        return """
+            export PYTHONPATH=/host/program XDG_DATA_HOME=/tmp/data XDG_CACHE_HOME=/tmp/cache
+            ckpt() { python3 -m ckpt_tui "$@"; }
+        """
+
     @contextmanager
     def registry(self, http: str = "", more: str = "", *, delete: bool = True) -> Iterator[str]:
         """Serve an empty registry while the context lasts, and yield its `127.0.0.1:PORT`.
@@ -194,6 +214,29 @@ def build() -> str:
         timeout=BUILD_TIMEOUT_S,
     )
     return f"The lab could not be built:\n{done.stderr}" if done.returncode else ""
+
+
+def packages() -> Path:
+    """Return a folder with the packages that the program needs, for the Python of the lab."""
+    project = tomllib.loads((TUI.parent / "pyproject.toml").read_text())["project"]
+    constraints = TUI.parent / "constraints.txt"
+    made_of = (*project["dependencies"], constraints.read_text(), LAB_PYTHON)
+    folder = Path(f"{root()}-python-{hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]}")
+    if not folder.exists():
+        part = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+        wheels = ("--implementation", "cp", "--only-binary=:all:", "--python-version", LAB_PYTHON)
+        subprocess.run(
+            (
+                *(sys.executable, "-m", "pip", "install", "-q", "--target", part, *wheels),
+                *("--constraint", constraints, *project["dependencies"]),
+            ),
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+        part.chmod(0o755)
+        part.rename(folder)
+    return folder
 
 
 def free_port() -> int:
