@@ -81,6 +81,74 @@ def demo() -> None:
 
 
 @cli.command()
+@file_argument("target", required=False)
+@click.option("--try", "try_it", is_flag=True, help="Only try it, in namespaces of its own.")
+@click.option(
+    "--seconds",
+    metavar="N",
+    type=click.FloatRange(0),
+    default=3.0,
+    show_default=True,
+    help="With --try: how long it may run.",
+)
+@click.option("--lazy", is_flag=True, help="Start it before its memory is here; pages follow.")
+@click.option("--base", metavar="IMAGE", default="", help="The image that the container ran from.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["runc", "crun"]),
+    help="The runtime. [default: the one that ran the container]",
+)
+@click.option("--name", metavar="NAME", help="Of the new container. [default: the old one]")
+@click.option("-d", "--detach", is_flag=True, help="Leave it running, and print its name.")
+@click.option(
+    "--network",
+    metavar="none|host|ns:PATH",
+    default="none",
+    show_default=True,
+    help="The network that it gets: none is loopback.",
+)
+@click.option(
+    "--mount",
+    "mounts",
+    multiple=True,
+    metavar="/IN/CONTAINER=/ON/HOST",
+    help="What to mount where the container had a file or folder of its host.",
+)
+@click.option("--devices", is_flag=True, help="Let it use the devices that it had.")
+@click.option("--host-namespaces", is_flag=True, help="Let it use those of the host again.")
+@click.option("--tcp-established", is_flag=True, help="Restore open TCP connections.")
+@click.option("--file-locks", is_flag=True, help="Restore file locks.")
+@click.option("--ext-unix-sk", is_flag=True, help="Restore sockets connected to the outside.")
+@click.option("--shell-job", is_flag=True, help="Restore what was started from a shell.")
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="With --lazy: how long to retry where a registry does not answer.",
+)
+@click.option("--list", "list_them", is_flag=True, help="List what was restored here.")
+@click.option("--clean", is_flag=True, help="Remove what killed restores left; or --name NAME.")
+@JSON
+@reads_checkpoints
+def restore(target: str | None, **options: Any) -> int:
+    """Restore a container on this host. Needs root, podman, CRIU, and runc or crun.
+
+    The program in the checkpoint runs: use it only with checkpoints that you trust. It stays in the
+    foreground until it ends or you press Ctrl+C; then all that was made for it is removed.
+
+    \b
+    Example:
+      ckpt-tui restore --try web-0.tar
+      ckpt-tui restore --lazy --detach docker://registry.example/app/web:1
+    """
+    from ckpt_tui.cli.restore import run
+
+    return run(target, **options)
+
+
+@cli.command()
 @TARGET
 @click.option(
     "--images",

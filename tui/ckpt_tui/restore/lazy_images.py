@@ -46,8 +46,11 @@ class LazyImages:
     """Processes that have such pages."""
 
 
-def write_lazy_images(opened: OpenCheckpoint, folder: Path, progress: Progress) -> LazyImages:
-    """Write the images of a checkpoint into an empty folder, without its lazy pages.
+def write_lazy_images(
+    opened: OpenCheckpoint, folder: Path, progress: Progress, *, is_lazy: bool = True
+) -> LazyImages:
+    """Write the images of a checkpoint into an empty folder, without its lazy pages; with them
+    where it is not `is_lazy`.
 
     Progress counts bytes.
 
@@ -70,7 +73,9 @@ def write_lazy_images(opened: OpenCheckpoint, folder: Path, progress: Progress) 
             if memory is None:
                 small += _copy(window, folder / name, progress)
             else:
-                maps.append((pid, _SplitMap(window, name, memory, is_lazy=pid is not None)))
+                maps.append(
+                    (pid, _SplitMap(window, name, memory, is_lazy=is_lazy and pid is not None))
+                )
         copies = [copy for _, one in maps for copy in one.write(folder, progress)]
         side_by_side([copy.run for copy in copies], SIDE_BY_SIDE, progress)
     except OSError as error:
