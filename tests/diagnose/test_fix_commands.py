@@ -81,3 +81,31 @@ def test_what_a_line_of_an_engine_names_is_filled_in_and_quoted() -> None:
 def test_commands_that_need_nothing_are_always_there() -> None:
     log = "(00.1) Error (criu/x.c:1): Can't open it: Too many open files\n"
     assert cause_of(log, FixContext()).commands == ("ulimit -S -n $(ulimit -H -n)",)
+
+
+PORT = (
+    "(00.000001) Reading image tree\n"
+    "(00.1)     71: inet: \tRestore: family AF_INET type SOCK_STREAM port 27312 state TCP_LISTEN\n"
+    "(00.1)     71: Error (criu/sk-inet.c:1): Can't bind inet socket: Address already in use\n"
+)
+READ_ONLY = (
+    "(00.000001) Reading image tree\n"
+    "(00.1)     44: Error (criu/files-reg.c:1): Can't open file srv/f: Read-only file system\n"
+)
+
+
+def test_a_line_before_tells_what_the_line_of_the_cause_does_not() -> None:
+    show, end = cause_of(PORT, BARE).commands
+    assert show == "ss -tulnp 'sport = :27312'"
+    assert end.startswith("kill $(ss -Htulnp 'sport = :27312' |")
+    assert cause_of(PORT.replace("port 27312 ", ""), BARE).commands == ()
+
+
+def test_commands_for_an_error_number_take_the_place_of_the_rule_s() -> None:
+    cause = cause_of(READ_ONLY, BARE)
+    assert cause.commands[0].startswith("mount --options remount,rw ")
+    assert "--target /srv/f" in cause.commands[0]
+    assert cause.commands_tried
+    assert (
+        cause_of(READ_ONLY.replace("Read-only file system", "Is a directory"), BARE).commands == ()
+    )

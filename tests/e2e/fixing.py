@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from lab import LAB, Lab
 
-TUI = Path(__file__).resolve().parents[2] / "tui"
+from ckpt_tui.cli.main import cli
 
 END = "== done"
 
@@ -61,6 +59,10 @@ class Shell:
             said.append(line)
         raise AssertionError(f"the shell ended at: {command}\n{''.join(said)}")
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def close(self) -> None:
         self._process.communicate(timeout=30)
 
@@ -82,6 +84,14 @@ class Broken:
     """Options of the restore; None: it is the dump that fails."""
     again: str = ""
     """Options of the second try, where they differ; only if the fix is not a dump or restore."""
+    later: str = ":"
+    """What happens by itself before the fix is tried."""
+    then: str = ":"
+    """What waits for the end of what the fix ended."""
+    restarted: bool = False
+    """Whether the program is to be started again between the fix and the second try."""
+    alive: str = "kill -0 $P"
+    """What tells that the process runs again."""
     mended: str = ":"
     """What ends the breakage of the machine after the case."""
 
@@ -95,16 +105,11 @@ SLEEP = "\nimport time\nopen('{D}/ready','w').close()\ntime.sleep(1e6)"
 
 
 def diagnosed(lab: Lab, log: str, target: str = "") -> dict[str, Any]:
-    """Run `ckpt-tui diagnose` on this machine for paths in the lab; return its JSON in paths of the
+    """Run `ckpt-tui diagnose` in this process for paths in the lab; return its JSON in paths of the
     lab again."""
     paths = [p.replace("/host", str(lab.host), 1) for p in (target, "--log", log) if p]
-    done = subprocess.run(
-        [sys.executable, "-m", "ckpt_tui", "diagnose", *paths, "--json"],
-        env={**os.environ, "PYTHONPATH": str(TUI)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout, done.stderr
+    done = CliRunner().invoke(cli, ["diagnose", *paths, "--json"])
+    assert done.stdout, (done.stderr, done.exception)
     found: dict[str, Any] = json.loads(done.stdout.replace(str(lab.host), "/host"))
     return found
 
@@ -120,10 +125,7 @@ def try_fix(shell: Shell, name: str, case: Broken) -> dict[str, Any]:
 
 
 def _tried(shell: Shell, folder: str, case: Broken) -> dict[str, Any]:
-    program = case.program.replace("{D}", folder)
-    ready = "for i in {1..100}; do [ -e $D/ready ] && break; sleep .05; done; [ -e $D/ready ]"
-    code, said = shell.run(f"{program}\n{ready}")
-    assert code == 0, said
+    _start(shell, folder, case)
     dump = f"criu dump --tree $P --images-dir $D/img -v4 -o dump.log {case.dump}"
     restore = "criu restore --images-dir $D/img --work-dir $D -v4 -o restore.log -d "
     if case.restore is None:
@@ -145,23 +147,37 @@ def _tried(shell: Shell, folder: str, case: Broken) -> dict[str, Any]:
     assert cause["id"] == case.cause, (cause, shell.run(f"grep Error {log}")[1])
     commands = cause["commands"]
     assert commands, cause
-    _run(shell, commands)
+    shell.run(case.later)
+    _run(shell, commands, case.alive)
+    shell.run(case.then)
+    if case.restarted:
+        shell.run("kill -9 $P; wait $P; rm $D/ready")
+        _start(shell, folder, case)
     if not any(command.startswith(("criu dump", "criu restore", "script")) for command in commands):
         code, said = shell.run(again)
         assert code == 0, (commands, said, shell.run(f"grep Error {log}")[1])
     if case.restore is not None:
-        assert shell.run("kill -0 $P")[0] == 0, commands
+        assert shell.run(case.alive)[0] == 0, commands
     return cause  # type: ignore[no-any-return]
 
 
-def _run(shell: Shell, commands: list[str]) -> None:
+def _start(shell: Shell, folder: str, case: Broken) -> None:
+    program = case.program.replace("{D}", folder)
+    ready = "for i in {1..100}; do [ -e $D/ready ] && break; sleep .05; done; [ -e $D/ready ]"
+    code, said = shell.run(f"{program}\n{ready}")
+    assert code == 0, said
+
+
+def _run(shell: Shell, commands: list[str], alive: str) -> None:
     """Run what was printed; a restore in the foreground goes on as long as its process."""
     for command in commands:
         if command.startswith(("criu restore", "script")):
             seen = (
-                "for i in {1..100}; do kill -0 $P && kill -0 $C && break; sleep .05; done; sleep .5"
+                f"for i in {{1..100}}; do {alive} && kill -0 $C && break; sleep .05; done; sleep .5"
             )
-            code, said = shell.run(f"({command}) >$D/again 2>&1 & C=$!; {seen}; kill -0 $P")
+            code, said = shell.run(
+                f"({command}) >$D/again 2>&1 & C=$!; {{ {seen}; }} >/dev/null 2>&1; {alive}"
+            )
             assert code == 0, (command, shell.run("cat $D/again")[1], said)
         else:
             code, said = shell.run(command)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.finding import Evidence
+from ckpt_tui.diagnose.linear import named_parts
 from ckpt_tui.diagnose.log import Attempt, LogReading
 from ckpt_tui.diagnose.log_header import version_tuple
 from ckpt_tui.diagnose.log_lines import Severity
@@ -76,7 +77,11 @@ class Cause:
     context: tuple[str, ...] = ()
     """Lines before, where no rule explains the error."""
     parts: tuple[tuple[str, str], ...] = ()
-    """Names and values in the line and those of the same cause after it; foreign."""
+    """Names and values in the line, before it, and in those of the same cause after it; foreign."""
+    templates: tuple[str, ...] = ()
+    """Commands of the fix, see `fix_commands`."""
+    tried: tuple[str, ...] = ()
+    """Engines with which a test ran them, and saw it work."""
     commands: tuple[str, ...] = ()
     """Whole commands of the fix, in the order to be run; nothing where they cannot be whole."""
     commands_tried: bool = False
@@ -154,6 +159,7 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
         )
     more = [*reasons_for(rule.id, root.line, context)]
     fix = " ".join([*(r.fix for r in more if r.fix), rule.fix])
+    better = next((r for r in more if r.commands), None)
     return Cause(
         id=rule.id,
         line=root.line.number,
@@ -167,13 +173,18 @@ def _cause(root: Finding, told: list[Finding], reading: LogReading) -> Cause:
         preflight=rule.preflight,
         source=rule.source,
         context=context if rule.kind in (RuleClass.CASCADE, RuleClass.VAGUE) else (),
-        parts=_parts(rule, root, told),
+        parts=_parts(rule, root, told, context),
+        templates=better.commands if better else rule.commands,
+        tried=better.tried if better else rule.tried,
     )
 
 
-def _parts(rule: Rule, root: Finding, told: list[Finding]) -> tuple[tuple[str, str], ...]:
+def _parts(
+    rule: Rule, root: Finding, told: list[Finding], before: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
     lines = [root.line, *(f.line for f in told if f.rule is rule and f.line is not root.line)]
-    parts: dict[str, str] = {}
+    near = (named_parts(rule.near, text) for text in reversed(before if rule.near else ()))
+    parts: dict[str, str] = next(filter(None, near), {})
     for line in lines:
         parts = {**rule.parts(line), **parts}
     return tuple(parts.items())

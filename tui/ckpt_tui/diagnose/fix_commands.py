@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 
 from ckpt_tui.diagnose.doctor import LogDiagnosis, diagnose_log
 from ckpt_tui.diagnose.log import LogReading
-from ckpt_tui.diagnose.rules import optional_rule
 
 _WORDS = ("criu", "podman", "runc", "crun", "cri-o", "containerd", "docker", "dump", "restore")
 _CONDITION = re.compile(rf"((?:{'|'.join(_WORDS)})(?:,(?:{'|'.join(_WORDS)}))*): ")
@@ -59,19 +58,18 @@ def _filled(template: str, known: Mapping[str, str]) -> str:
 def with_commands(diagnosis: LogDiagnosis, context: FixContext) -> LogDiagnosis:
     """Return a diagnosis with the commands of its fix, as far as they can be whole."""
     cause = diagnosis.root_cause
-    rule = optional_rule(cause.id) if cause else None
-    if cause is None or rule is None:
+    if cause is None:
         return diagnosis
     values = {name: shlex.quote(value) for name, value in cause.parts if value}
     known = {**values, **context.values}
     words = {context.engine, diagnosis.attempt.action}
     found = []
-    for template in rule.commands:
+    for template in cause.templates:
         condition = _CONDITION.match(template)
         if condition is None or set(condition[1].split(",")) <= words:
             found.append(template[condition.end() :] if condition else template)
     if not found or any(name not in known for t in found for name in _PLACE.findall(t)):
         return diagnosis
     commands = tuple(_filled(template, known) for template in found)
-    is_tried = (context.engine or "any") in rule.tried or "any" in rule.tried
+    is_tried = (context.engine or "any") in cause.tried or "any" in cause.tried
     return replace(diagnosis, root_cause=replace(cause, commands=commands, commands_tried=is_tried))

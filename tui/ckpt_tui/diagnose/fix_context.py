@@ -10,12 +10,16 @@ import stat
 from ckpt_tui.diagnose.doctor import LogDiagnosis
 from ckpt_tui.diagnose.facts import Facts
 from ckpt_tui.diagnose.fix_commands import FixContext, context_of_log
+from ckpt_tui.diagnose.preflight_limits import huge_pages
 from ckpt_tui.diagnose.restore_command import EngineRestore
 
 _TO_FILL_IN = re.compile(
     r"(?<![\w/$-])(?:BUNDLE|NAME|SOURCE|ROOTFS|ID|POD_ID|NEW_ID|REF)(?![\w/-])"
 )
 """What `restore_commands` leaves to a person."""
+
+MOST_NAMES = 20
+"""Paths in a command."""
 
 
 def context_of_checkpoint(
@@ -38,7 +42,24 @@ def context_of_checkpoint(
     if engine == "criu" and not checkpoint.mounts:
         values["root"] = "/"
         values.update(_folder_of(log, facts))
+        values.update(_leftovers(facts))
+    if reserved := _huge_pages(facts):
+        values["reserve_huge_pages"] = reserved
     return FixContext(engine, values)
+
+
+def _leftovers(facts: Facts) -> dict[str, str]:
+    """Return what a restore that was cut short leaves of deleted files, as CRIU names them."""
+    paths = (facts.table.path(file_id) for file_id in facts.each(facts.table.ghost_images))
+    names = [f"{shlex.quote(path)}.cr.*.ghost" for path in sorted(paths)]
+    return {"ghosts": " ".join(names)} if 0 < len(names) <= MOST_NAMES else {}
+
+
+def _huge_pages(facts: Facts) -> str:
+    """Return commands that reserve the huge pages of the checkpoint."""
+    pool = "/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages"
+    needed = sorted(huge_pages(facts).items())
+    return " && ".join(f"echo {-(-n // size)} >{pool.format(size // 1024)}" for size, n in needed)
 
 
 def _folder_of(log: LogDiagnosis, facts: Facts) -> dict[str, str]:

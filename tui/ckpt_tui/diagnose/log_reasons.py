@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from ckpt_tui.diagnose.errnos import errno_of
 from ckpt_tui.diagnose.linear import is_in
 from ckpt_tui.diagnose.log_lines import LogLine
+from ckpt_tui.diagnose.rules import commands_of, table
 
 _BEFORE = 3
 """Lines before the one of the cause in which the code inside of tasks tells what it is at."""
@@ -33,19 +33,29 @@ class Reason:
     """Sentences that follow the rule's cause."""
     fix: str
     """Sentences that come before the rule's fix."""
+    commands: tuple[str, ...]
+    """Templates of commands that take the place of the rule's."""
+    tried: tuple[str, ...]
+    """Engines with which a test ran them, as in a rule."""
 
 
 @cache
 def reasons() -> tuple[Reason, ...]:
     """Return all rows, in order of precedence."""
-    _, *lines = (files(__package__) / "reasons.tsv").read_text("utf-8").splitlines()
-    return tuple(_reason(*line.split("\t")) for line in lines)
-
-
-def _reason(
-    group: str, rule: str, errno: str, line: str, before: str, cause: str, fix: str
-) -> Reason:
-    return Reason(group, rule, tuple(errno.split()), line, before, cause, fix)
+    return tuple(
+        Reason(
+            group=row["group"],
+            rule=row["rule"],
+            errno=tuple(row["errno"].split()),
+            line=row["line"],
+            before=row["before"],
+            cause=row["cause"],
+            fix=row["fix"],
+            commands=commands_of(row["commands"]),
+            tried=tuple(row["tried"].split()),
+        )
+        for row in table("reasons.tsv")
+    )
 
 
 def reasons_for(rule_id: str, line: LogLine, before: tuple[str, ...]) -> Iterator[Reason]:

@@ -72,6 +72,8 @@ class Rule:
     where: tuple[str, ...]
     """Words of which one must be in the name of the source file, where the line has one;
     `nopid`: only in lines of the coordinator, which carry no pid."""
+    near: str
+    """Pattern with named groups of a line before, whose parts the commands need."""
     title: str
     cause: str
     fix: str
@@ -114,11 +116,17 @@ class Rule:
         return not line.file or any(word in line.file for word in self.where)
 
 
-def _rows() -> Iterator[dict[str, str]]:
-    head, *lines = (files(__package__) / "rules.tsv").read_text("utf-8").splitlines()
+def table(name: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table of this package, cells by the names in its head."""
+    head, *lines = (files(__package__) / name).read_text("utf-8").splitlines()
     names = head.split("\t")
     for line in lines:
         yield dict(zip(names, line.split("\t"), strict=True))
+
+
+def commands_of(cell: str) -> tuple[str, ...]:
+    """Return the commands in a cell of a table."""
+    return tuple(filter(None, cell.split(" ;; ")))
 
 
 @cache
@@ -134,16 +142,17 @@ def rules() -> tuple[Rule, ...]:
             text=row["text"],
             unless=row["unless"],
             where=tuple(row["where"].split()),
+            near=row["near"],
             title=row["title"],
             cause=row["cause"],
             fix=row["fix"],
-            commands=tuple(filter(None, row["commands"].split(" ;; "))),
+            commands=commands_of(row["commands"]),
             tried=tuple(row["tried"].split()),
             evidence=row["evidence"],
             preflight=row["preflight"],
             source=row["source"],
         )
-        for row in _rows()
+        for row in table("rules.tsv")
     ]
     first = (RuleClass.END, RuleClass.NOISE, RuleClass.RESOURCE)
     return tuple(
