@@ -109,3 +109,10 @@ def test_commands_for_an_error_number_take_the_place_of_the_rule_s() -> None:
     assert (
         cause_of(READ_ONLY.replace("Read-only file system", "Is a directory"), BARE).commands == ()
     )
+
+
+def test_what_no_test_has_run_says_so() -> None:
+    log = "Error: requested ip address 10.88.0.5 is already allocated to container ID 12\n"
+    cause = cause_of(log, FixContext("podman", {"restore": "podman container restore c"}))
+    assert cause.commands
+    assert not cause.commands_tried

@@ -327,6 +327,13 @@ CASES = {
     ),
     "restore-cpuinfo": Broken("cpu-cpuinfo-image", PLAIN, restore="--cpu-cap=cpu"),
     "restore-lsm": Broken("lsm-mismatch", PLAIN, restore="--lsm-profile selinux:a_t"),
+    "restore-stream": Broken("img-streamer", PLAIN, restore="--stream"),
+    "restore-join": Broken(
+        "ns-setns-failed",
+        PLAIN,
+        restore="--join-ns net:/run/netns/ckpt-fix",
+        mended="ip netns del ckpt-fix",
+    ),
     "restore-no-terminal": Broken(
         "tty-no-inherit", ON_TERMINAL, dump="--shell-job", restore="--shell-job"
     ),
@@ -349,5 +356,29 @@ REFUSED = {
         "rt-other-runtime",
         f"run --name c && {EXPORT}",
         "podman --runtime crun container restore --import $D/a.tar.zst",
+    ),
+    "connections": Refused(
+        "rt-podman-tcp-name",
+        f"run --name c && {EXPORT}",
+        "podman container restore --import $D/a.tar.zst --tcp-established --name other",
+        target="$D/a.tar.zst",
+    ),
+    "path": Refused(
+        "rt-criu-missing",
+        "run --name c && PATH=/usr/bin:/bin",
+        "podman container checkpoint --leave-running c",
+        mended="PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ),
+    "running": Refused(
+        "rt-container-state",
+        "run --name c && podman container checkpoint --leave-running c",
+        "podman container restore c",
+    ),
+    "network": Refused(
+        "rt-network-missing",
+        "mkdir -p /etc/containers/networks && mount -t tmpfs tmpfs /etc/containers/networks"
+        " && podman network create n && podman run -d --name c --network n localhost/bb:1"
+        " sh -c 'while :; do sleep 1; done' && { podman container checkpoint --export"
+        " $D/a.tar.zst c; podman rm -f -t 0 c; podman network rm n; }",
     ),
 }

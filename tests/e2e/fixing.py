@@ -141,7 +141,7 @@ def _tried(shell: Shell, folder: str, case: Broken) -> dict[str, Any]:
     code, said = shell.run(f"{failing} >$D/said 2>&1")
     assert code != 0, "it did not fail"
     if shell.run(f"[ -s {log} ]")[0]:
-        log, target = f"{folder}/said", ""
+        log = f"{folder}/said"
     cause = diagnosed(shell.lab, log, target)["root_cause"]
     assert cause is not None, shell.run(f"cat {log}")[1]
     assert cause["id"] == case.cause, (cause, shell.run(f"grep Error {log}")[1])
@@ -195,6 +195,8 @@ class Refused:
     restore: str = "podman container restore --import $D/a.tar.zst"
     target: str = ""
     """The checkpoint, where `diagnose` is told."""
+    mended: str = ":"
+    """What ends the breakage of the machine after the case."""
 
 
 def try_podman_fix(shell: Shell, name: str, case: Refused) -> dict[str, Any]:
@@ -221,4 +223,4 @@ def try_podman_fix(shell: Shell, name: str, case: Refused) -> dict[str, Any]:
         return cause  # type: ignore[no-any-return]
     finally:
         clean = "podman rm -af -t 0; podman volume rm -af"
-        shell.run(f"{clean}; cd /; rm -rf {folder}")
+        shell.run(f"{case.mended}; {clean}; cd /; rm -rf {folder}")
