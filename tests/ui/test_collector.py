@@ -14,6 +14,11 @@ from driving import press, settle, shown
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.app import CkptApp
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
+from ckpt_tui.ui.screens.compare import CompareScreen
+from ckpt_tui.ui.screens.convert import ConvertScreen
+from ckpt_tui.ui.screens.formats import FormatsScreen
+from ckpt_tui.ui.screens.job_screen import JobScreen
+from ckpt_tui.ui.screens.log import LogScreen, log_file
 from ckpt_tui.ui.widgets import list_view
 from ckpt_tui.ui.widgets.virtual_table import VirtualTable
 from ckpt_tui.views.choice import ChosenRows
@@ -48,6 +53,31 @@ async def test_a_checkpoint_that_was_left_is_freed(data: Path) -> None:
                 break
             await pilot.pause(0.05)
         assert [ref() for ref in kept] == [None, None]
+
+
+SCREENS = {
+    "log": lambda data: LogScreen("log", log_file(str(data / "logs/kinds.dump.log.gz"))),
+    "compare": lambda data: CompareScreen(str(data / "images/kinds"), str(data / "images/counter")),
+    "formats": lambda data: FormatsScreen(str(data / "images/kinds")),
+    "convert": lambda data: ConvertScreen(str(data / "archives/counter.tar.zst")),
+}
+
+
+@pytest.mark.parametrize("kind", SCREENS)
+async def test_every_screen_with_jobs_that_was_left_is_freed(data: Path, kind: str) -> None:
+    app = CkptApp((), data)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        app.push_screen(SCREENS[kind](data))
+        await settle(pilot)
+        kept = weakref.ref(app.screen)
+        assert isinstance(kept(), JobScreen)
+        await pilot.press("q")
+        for _ in range(PATIENCE):
+            if kept() is None:
+                break
+            await pilot.pause(0.05)
+        assert kept() is None
 
 
 async def test_a_scroll_bar_that_is_first_needed_after_it_keeps_no_checkpoint(data: Path) -> None:

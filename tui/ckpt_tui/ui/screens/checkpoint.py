@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import ClassVar
-from weakref import ref
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -17,7 +16,6 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.text import printable
 from ckpt_tui.diagnose.target import TargetDiagnosis
 from ckpt_tui.formats.opened import OpenCheckpoint
-from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import CHECKPOINT, bound, tab_bindings
 from ckpt_tui.ui.jobs import ResultT, Task
 from ckpt_tui.ui.panes.pane import Pane
@@ -158,9 +156,6 @@ class CheckpointScreen(AsksToFetch[None]):
             self.switcher.take_diagnosis(self.diagnosis, why)
 
     def on_unmount(self) -> None:
-        # set from the app's own handler: one set here would keep this screen as who started it
-        give_back = partial(collector.give_back, self.app, ref(self))
-        self.app.call_later(self.app.set_timer, collector.LEFT_S, give_back)
         if self.opened is not None:
             self.opened.close()
 
