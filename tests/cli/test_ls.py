@@ -159,3 +159,16 @@ def test_checkpoints_of_a_folder_have_a_verdict_when_it_is_asked_for(
     unchecked = json.loads(run("ls", tmp_path, "--json").out)["entries"]
     assert {entry["verdict"] for entry in unchecked} == {None}
     assert "VERDICT" in run("ls", tmp_path, "--check").out
+
+
+def test_a_tag_that_is_no_text_loses_its_row_and_not_the_list(
+    run: Run, server: FaultServer
+) -> None:
+    tags = ["one", "t\ud800", "/x", "..", "\0", "two"]
+    for tag in ("one", "two"):
+        server.add_manifest("app", tag, {"schemaVersion": 2, "layers": [], "config": {}})
+    server.always("GET", "tags/list", Answer(body=json.dumps({"tags": tags}).encode()))
+    listed = run("ls", f"docker://{server.host}/app")
+    assert "one" in listed.out
+    assert "two" in listed.out
+    assert "Unexpected" not in listed.err

@@ -271,3 +271,16 @@ def test_what_a_process_killed_while_it_named_blobs_left_goes_unless_the_index_h
         pass
     blob = f"blobs/sha256/{root.digest[7:]}"
     assert files(tmp_path) == (before | {blob} if named else before)
+
+
+def test_a_staging_that_cannot_begin_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ckpt_tui.convert.staging.os.write", full)
+        with pytest.raises(OSError, match="No space"):
+            Staging(tmp_path).__enter__()
+    assert [*tmp_path.iterdir()] == []

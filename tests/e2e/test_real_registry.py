@@ -255,3 +255,36 @@ def test_a_registry_without_deletion_keeps_the_image(lab: Lab, layout: str) -> N
         assert "did not remove" in refused.stderr
         assert "It does not allow removal" in refused.stderr
         assert tags_in(address) == ["1"]
+
+
+STOPPED = """
+from ckpt_tui.convert import publishing
+from ckpt_tui.core.errors import CkptError
+def publish(self, root, tag, progress):
+    raise CkptError("Stopped before the name.")
+publishing.RegistrySink.publish = publish
+from ckpt_tui.cli.main import main
+main()
+"""
+"""Runs the program; its conversions into a registry fail at their last step."""
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_a_failed_conversion_sent_is_deleted_or_reported(lab: Lab, allowed: bool) -> None:
+    archive, base = lab.checkpoint("counter"), f"oci-archive:{lab.host}/base-bb.oci.tar"
+    links = "blobs/docker/registry/v2/repositories/app/failed/_layers/sha256/*/link"
+    before = {*lab.host.glob("registry*")}
+    with lab.registry(delete=allowed) as address:
+        target = f"docker://{address}/app/failed:1"
+        done = subprocess.run(
+            [sys.executable, "-c", STOPPED, "convert", str(archive), target, "--base", base],
+            env={**os.environ, "PYTHONPATH": str(TUI)},
+            capture_output=True,
+            text=True,
+        )
+        (folder,) = {*lab.host.glob("registry*")} - before
+        left = [*folder.glob(links)]
+    assert done.returncode == 1
+    assert "Stopped before the name." in done.stderr
+    assert ("stay in" in done.stderr) is not allowed
+    assert bool(left) is not allowed

@@ -69,6 +69,14 @@ def answer_of(reader: Reader, data: bytes) -> str:
     return ""
 
 
+class Hangs(BaseException):
+    """Nothing that is read may catch it."""
+
+
+def _hangs(*_: object) -> None:
+    raise Hangs(f"not done after {HANGS_S} s")
+
+
 @dataclass
 class Watched:
     """A reader that goes on after what it finds."""
@@ -82,7 +90,7 @@ class Watched:
         start = time.monotonic()
         try:
             return answer_of(READERS[self.name], data)
-        except Exception as error:
+        except (Exception, Hangs) as error:
             self._found(error, data)
             return type(error).__name__
         finally:
@@ -92,7 +100,7 @@ class Watched:
             if spent > SLOW_S:
                 self._keep(f"slow-{spent:.0f}s", data)
 
-    def _found(self, error: Exception, data: bytes) -> None:
+    def _found(self, error: BaseException, data: bytes) -> None:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{type(error).__name__}-{Path(frame.filename).stem}-{frame.lineno}"
         if place not in self.seen:
@@ -108,10 +116,6 @@ class Watched:
         path = folder / f"{place}-{hashlib.sha256(data).hexdigest()[:8]}"
         path.write_bytes(data)
         print(f"found: {path}", flush=True)
-
-
-def _hangs(*_: object) -> None:
-    raise TimeoutError(f"not done after {HANGS_S} s")
 
 
 def main() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from demo import screen_text
+from driving import settle
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.screen import Screen
 
@@ -224,3 +226,16 @@ def test_key_line_looks_narrow(snap_compare: Any) -> None:
 def test_key_line_looks_wide(snap_compare: Any) -> None:
     app = lines("open", "address", "save", "go-to", "used-by", "problems", "filter")
     assert snap_compare(app, terminal_size=(120, 40))
+
+
+@pytest.mark.parametrize(("first", "then"), [(4, 4), (24, 4)], ids=["small", "made-small"])
+async def test_the_palette_has_room_or_is_not_shown(data: Path, first: int, then: int) -> None:
+    app = CkptApp((), data)
+    async with app.run_test(size=(40, first)) as pilot:
+        await settle(pilot)
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.resize_terminal(40, then)
+        await pilot.pause()
+        await pilot.press("pagedown", "pageup", "down")
+        assert not isinstance(app.screen, CommandPalette)

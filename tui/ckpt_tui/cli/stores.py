@@ -10,7 +10,7 @@ from ckpt_tui.cli.output import narrate, print_json, print_line
 from ckpt_tui.cli.several import in_processes
 from ckpt_tui.cli.tables import print_table
 from ckpt_tui.cli.telling import told_progress
-from ckpt_tui.core.errors import DamagedInput
+from ckpt_tui.core.errors import SourceUnreachable
 from ckpt_tui.core.json_form import plain
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import human_bytes, human_count, printable, short_digest
@@ -98,8 +98,9 @@ def _list_tags(place: Entry, every: bool, as_json: bool, progress: Progress) -> 
         tags.close()
     for entry in entries[:described]:
         # gone meanwhile, not readable for this user, or not a manifest; anything else ends it
-        if entry.problem and not isinstance(entry.problem, DamagedInput | Refused):
-            raise entry.problem
+        problem = entry.problem
+        if isinstance(problem, SourceUnreachable) and not isinstance(problem, Refused):
+            raise problem
         if entry.problem:
             narrate(f"{entry.name}: {entry.problem}")
     if busy:

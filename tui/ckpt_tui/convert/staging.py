@@ -110,10 +110,14 @@ class Staging:
         with locked(self.folder):
             _remove_abandoned(self.folder)
             self._path = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._lock = os.open(self._path / _LOCK, flags, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            os.write(self._lock, _MARK)
+            try:
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._lock = os.open(self._path / _LOCK, flags, 0o600)
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+                os.write(self._lock, _MARK)
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -123,7 +127,8 @@ class Staging:
         for blob in self._open:
             blob.discard()
         _remove(self._path)
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
         if self._made and not any(self.folder.iterdir()):
             self.folder.rmdir()
 

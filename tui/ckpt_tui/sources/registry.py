@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 
 from ckpt_tui.core.document import parse_document, text_at, texts_at, value_at
-from ckpt_tui.core.errors import DamagedInput, SourceUnreachable
+from ckpt_tui.core.errors import CkptError, DamagedInput, SourceUnreachable
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.text import short_digest
 from ckpt_tui.sources.access import Access, access_for
@@ -25,6 +25,7 @@ from ckpt_tui.sources.base import MEDIA_INDEX, MEDIA_MANIFEST, Descriptor, check
 from ckpt_tui.sources.credentials import Login, find_login
 from ckpt_tui.sources.digests import check_bytes
 from ckpt_tui.sources.oci import MAX_MANIFEST, descriptors_of, referrers_tag
+from ckpt_tui.sources.reference import TAG
 from ckpt_tui.sources.registry_auth import CATALOG_SCOPE, delete_scope, pull_scope, push_scope
 from ckpt_tui.sources.registry_errors import Refused, checked_address, header_of
 from ckpt_tui.sources.registry_http import RegistryHttp, Timeouts, stated_number
@@ -274,6 +275,10 @@ class RegistryClient:
         return BlobAnswer(response, start, int(match[2]))
 
     def _manifest_url(self, repository: str, reference: str) -> str:
+        if ":" not in reference and not TAG.fullmatch(reference):
+            raise CkptError(
+                f"{_wanted(repository, reference)} cannot be asked for.", "Its tag is invalid."
+            )
         return f"//{self.http.container(repository).manifest_url(quote(reference, safe=':'))}"
 
     def _ask_manifest(

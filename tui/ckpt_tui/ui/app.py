@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 from ckpt_tui.checkpoint.ref import Ref
@@ -22,9 +23,20 @@ from ckpt_tui.ui.opening import ShowCheckpoint, ShowComparison, ShowLog
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.theme import DARK, ThemedApp
 
+PALETTE_ROWS = 8
+"""Rows that the list of commands needs: Textual's fails on a page of no rows."""
+
 
 class ScreensApp(ThemedApp[None]):
     """Shows what its screens ask for."""
+
+    def action_command_palette(self) -> None:
+        if self.size.height >= PALETTE_ROWS:
+            super().action_command_palette()
+
+    def on_resize(self, event: events.Resize) -> None:
+        if event.size.height < PALETTE_ROWS and isinstance(self.screen, CommandPalette):
+            self.screen.dismiss()
 
     @on(ShowCheckpoint)
     def _show_checkpoint(self, message: ShowCheckpoint) -> None:
