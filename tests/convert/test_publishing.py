@@ -242,15 +242,24 @@ def test_a_blob_that_changed_on_its_way_is_refused_by_the_registry(
     assert nothing_left_behind()
 
 
-def failed(data: Path, server: Any) -> CkptError:
+def failed(data: Path, server: Any, *, at_once: bool = True) -> CkptError:
     """Let a conversion fail at its last step, and return the error."""
     server.always("PUT", "manifests/opt", Answer(500))
-    with pytest.raises(CkptError) as caught:
-        sent(data, server)
+    archive, base = data / "archives/counter.tar.zst", data / "archives/base-bb.oci.tar"
+    request = Request(str(archive), f"docker://{server.host}/app/c:opt", f"oci-archive:{base}")
+    prepared = prepare(request, quiet(), at_once=at_once)
+    try:
+        with pytest.raises(CkptError) as caught:
+            run(prepared.plan, prepared.inputs, quiet())
+    finally:
+        prepared.close()
     return caught.value
 
 
-def test_what_was_sent_is_removed_when_the_conversion_fails(data: Path, server: Any) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_was_sent_is_removed_when_the_conversion_fails(
+    data: Path, server: Any, at_once: bool
+) -> None:
     def delete(seen: Any) -> Answer | None:
         if seen.method != "DELETE":
             return None
@@ -259,7 +268,7 @@ def test_what_was_sent_is_removed_when_the_conversion_fails(data: Path, server: 
         return Answer(202 if kept.pop(("app/c", digest), None) else 404)
 
     server.rules.append(delete)
-    error = failed(data, server)
+    error = failed(data, server, at_once=at_once)
     assert notes_of(error) == []
     assert uploads(server)
     assert not [name for name, _ in server.blobs if name == "app/c"]

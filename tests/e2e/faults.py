@@ -1,7 +1,7 @@
 """Conversions and copies that a disk or a signal stops: every layout is valid, nothing is left.
 
-    PYTHONPATH=tui:tests:tests/convert python tests/e2e/faults.py writes          each write, once
-    PYTHONPATH=tui:tests:tests/convert python tests/e2e/faults.py signals --count 200 --seed 1
+    PYTHONPATH=tui:tests python tests/e2e/faults.py writes          each write, once
+    PYTHONPATH=tui:tests python tests/e2e/faults.py signals --count 200 --seed 1
 
 `writes` lets one change after another fail below the destination, with EIO and with ENOSPC, by
 `failing_writes.c`. `signals` sends KILL, TERM and HUP at random moments. Each run goes into a copy
@@ -24,11 +24,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from test_kill import check_killed, converted, digests
-
 from ckpt_tui.convert.layout import LayoutSink
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "convert"))  # what a killed conversion may leave is known there
+from test_kill import check_killed, converted, digests  # noqa: E402
+
 DATA = HERE.parent / "data"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 ERRORS = (errno.EIO, errno.ENOSPC)

@@ -64,13 +64,12 @@ class RegistrySink(BlobSink):
     def __exit__(self, *error: object) -> None:
         self._ended = True
         self._sender.shutdown(cancel_futures=True)
-        if isinstance(error[1], BaseException):
-            self._take_back(error[1])
         self._store.close()
         super().__exit__(*error)
 
-    def _take_back(self, error: BaseException) -> None:
-        """Remove what was sent; say in the error what could not be: it holds memory."""
+    def abandon(self, error: BaseException) -> None:
+        self._ended = True
+        self._sender.shutdown(cancel_futures=True)
         end = time.monotonic() + REMOVING_S
         progress = Progress(cancelled=lambda: time.monotonic() > end)
         left = 0

@@ -111,7 +111,11 @@ def run(plan: Plan, inputs: Inputs, progress: Progress) -> ConvertedImage:
         sink = sink or closing.enter_context(
             sink_of(plan.destination, progress, plan.options.recipients)
         )
-        return _Conversion(plan, inputs, sink, progress).run()
+        try:
+            return _Conversion(plan, inputs, sink, progress).run()
+        except BaseException as error:
+            sink.abandon(error)
+            raise
 
 
 class _Conversion:

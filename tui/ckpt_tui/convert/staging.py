@@ -243,6 +243,10 @@ class BlobSink(Staging, ABC):
             CkptError: one did not.
         """
 
+    def abandon(self, error: BaseException) -> None:
+        """Take back what left this machine, where nothing will name it because of an error; what
+        cannot be, as it holds memory, is added to the error as a note."""
+
     @abstractmethod
     def publish(self, root: Descriptor, tag: str, progress: Progress) -> None:
         """Name `root`, a manifest or index that was added; all else that has a name keeps it."""
