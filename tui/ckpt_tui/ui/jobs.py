@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutine
 from typing import Any, TypeVar
+from weakref import ref
 
 from textual.dom import DOMNode
 from textual.message import Message
+from textual.screen import Screen
 from textual.worker import active_worker, get_current_worker
 
 from ckpt_tui.core.errors import Cancelled, CkptError
@@ -281,6 +283,10 @@ class JobHost(DOMNode):
 
     def on_unmount(self) -> None:
         self.runner.outdate()
+        if isinstance(self, Screen):
+            # set from the app's own handler: one set here would keep this screen as its sender
+            give_back = partial(collector.give_back, self.app, ref(self))
+            self.app.call_later(self.app.set_timer, collector.LEFT_S, give_back)
 
     def _on_job_progress(self, message: JobProgress) -> None:
         for bar in self.job_bars if self.job_running else ():

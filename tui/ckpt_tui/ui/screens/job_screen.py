@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import ClassVar
-from weakref import ref
 
 from textual.binding import BindingType
 from textual.screen import Screen, ScreenResultType
 
-from ckpt_tui.ui import collector
 from ckpt_tui.ui.commands import EVERYWHERE, bound
 from ckpt_tui.ui.jobs import JobHost
 from ckpt_tui.ui.widgets.list_view import ListView
@@ -35,11 +32,6 @@ class JobScreen(JobHost, Screen[ScreenResultType]):
         """Close what is open; with nothing open stop the job; without one go back."""
         if not (self.back() or self.cancel_job()):
             self.dismiss(self.outcome)
-
-    def on_unmount(self) -> None:
-        # set from the app's own handler: one set here would keep this screen as who started it
-        give_back = partial(collector.give_back, self.app, ref(self))
-        self.app.call_later(self.app.set_timer, collector.LEFT_S, give_back)
 
     def action_leave(self) -> None:
         """Stop the job and go back."""
