@@ -36,7 +36,8 @@ def diagnosis(
         data = (DATA / "failed" / log / "restore.log").read_bytes()
         found = diagnose_log(read_log(BytesWindow(data), quiet()))
     places = () if found else log_places("podman")
-    return TargetDiagnosis("l", found, findings, Verdict("good", ""), (), (), proof, places)
+    good = Verdict("good", "")
+    return TargetDiagnosis("l", found, findings, good, good, (), (), proof, places)
 
 
 def labels(finding: Finding) -> list[str]:

@@ -98,11 +98,13 @@ def joined(lists: Sequence[Sequence[Relation]]) -> Some[Relation]:
 
 def _process(index: Index, process: Process) -> Related:
     pid = process.pid
-    yield from _family(index, process)
     memory = index.memory.get(pid)
     if memory and memory.regions:
-        said = f"its memory, {len(memory.regions):,} regions"
-        yield Relation(Ref.region(pid, memory.regions[0].start), said, is_named=False)
+        many = len(memory.regions)
+        largest = max(memory.regions, key=lambda region: region.dumped)
+        said = f"its memory, {many:,} region{'s' * (many != 1)}, the largest"
+        yield Relation(Ref.region(pid, largest.start), said, is_named=False)
+    yield from _family(index, process)
     yield each(index.files.of(pid), lambda f: Relation(Ref.file(pid, f.fd), "fd"))
     for kind, number in process.namespaces.items():
         yield from to_namespace(index, kind, number)

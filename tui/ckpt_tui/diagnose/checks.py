@@ -214,7 +214,7 @@ def left_out(facts: Facts) -> tuple[Check, ...]:
 def _results(check: Check, facts: Facts) -> Iterator[Finding]:
     try:
         for finding in islice(check.run(facts), MAX_FINDINGS):
-            yield replace(finding, topic=check.topic)
+            yield replace(finding, topic=check.topic, of_host=check.needs == "host")
     except Cancelled:
         raise
     except Exception as error:  # input is hostile, and a check too many must not hide the rest

@@ -56,6 +56,8 @@ class Finding:
     """The image or member it is about."""
     evidence: tuple[Evidence, ...] = ()
     topic: Topic = "integrity"
+    of_host: bool = False
+    """Whether it is about the host that was looked at, and not about the checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)

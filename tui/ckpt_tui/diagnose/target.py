@@ -36,6 +36,8 @@ class TargetDiagnosis:
     log: LogDiagnosis | None
     findings: tuple[Finding, ...]
     verdict: Verdict
+    own_verdict: Verdict
+    """That on the checkpoint, whatever this host lacks."""
     restore: tuple[EngineRestore, ...]
     """How each engine restores it, the one that made it first."""
     left_out: tuple[Check, ...]
@@ -81,6 +83,7 @@ def diagnose_opened(
         log=found,
         findings=findings,
         verdict=verdict(findings, extent, place if host else "", unseen(facts, states)),
+        own_verdict=verdict([one for one in findings if not one.of_host], extent),
         restore=restore,
         left_out=left_out(facts),
         requirements=states,

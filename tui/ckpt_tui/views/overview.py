@@ -178,5 +178,5 @@ def _verdict(diagnosis: TargetDiagnosis) -> Styled:
     if diagnosis.log is not None and diagnosis.log.root_cause is not None:
         failed = f"{diagnosis.log.attempt.action or 'restore'} failed"
         verdict = signed("fails", failed) + "   "
-    short = diagnosis.verdict.text.partition(";")[0]
-    return verdict + signed(diagnosis.verdict.sign, short)
+    short = diagnosis.own_verdict.text.partition(";")[0]
+    return verdict + signed(diagnosis.own_verdict.sign, short)

@@ -28,6 +28,8 @@ class Column:
     align: Literal["left", "right"] = "left"
     shrink: Literal["end", "middle"] = "end"
     """Where a cell that is too long is cut; `middle` for paths and digests."""
+    largest_first: bool = False
+    """Sizes: a list is sorted by them first, the largest at the top."""
     optional: bool = False
     """Left out where there is no room, the last one first."""
 

@@ -23,7 +23,7 @@ BAR = 6
 NUMBER = 9
 """Cells of the size beside it: `1023 KiB` and a blank."""
 
-SIZED = Column("SIZE", width=BAR + NUMBER)
+SIZED = Column("SIZE", width=BAR + NUMBER, largest_first=True)
 """A bar and the number it stands for."""
 
 
@@ -117,7 +117,7 @@ MEMORY_COLUMNS = (
     Column("PROT", width=4, optional=True),
     Column("KIND", width=9),
     Column("SPAN", width=10, align="right", optional=True),
-    Column("DUMPED", width=BAR + NUMBER),
+    Column("DUMPED", width=BAR + NUMBER, largest_first=True),
     Column("BACKING", share=1, least=8, shrink="middle"),
 )
 

@@ -15,7 +15,7 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.stacks.of_checkpoint import Found
 from ckpt_tui.ui.commands import bound
 from ckpt_tui.ui.panes.diagnosis import DiagnosisPane
-from ckpt_tui.ui.panes.overview import OverviewPane
+from ckpt_tui.ui.panes.overview import Dashboard, OverviewPane
 from ckpt_tui.ui.panes.pane import Pane
 from ckpt_tui.ui.panes.processes import ProcessesPane
 from ckpt_tui.ui.panes.stacks import ShowsStacks
@@ -135,9 +135,16 @@ class PaneSwitcher(ContentSwitcher):
         message.stop()
         self.take_stacks(message.found, reading=self.reads_stacks)
 
+    @on(Dashboard.TabWanted)
+    async def _tab_wanted(self, message: Dashboard.TabWanted) -> None:
+        message.stop()
+        await self.screen.run_action(f"show_pane({pane_number(message.tab)})")
+
     def _tell(self, pane: Pane) -> None:
         if isinstance(pane, ShowsStacks) and (self.stacks or self.reads_stacks):
             pane.take_stacks(self.stacks, reading=self.reads_stacks)
+        if isinstance(pane, OverviewPane):
+            pane.dashboard.fill(self._diagnosis, self._unchecked)
         if self._diagnosis is not None:
             pane.problem_keys = problem_keys(self._diagnosis)
             if isinstance(pane, DiagnosisPane):

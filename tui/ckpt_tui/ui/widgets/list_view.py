@@ -188,8 +188,11 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
         self._step(-1)
 
     def action_sort(self) -> None:
-        column = -1 if self.choice.column is None else self.choice.column
-        self._sort_by((column + 1) % len(self.table.columns), False)
+        columns = self.table.columns
+        sizes = (n for n, column in enumerate(columns) if column.largest_first)
+        now = self.choice.column
+        column = next(sizes, 0) if now is None else (now + 1) % len(columns)
+        self._sort_by(column, columns[column].largest_first)
 
     def action_reverse(self) -> None:
         self._sort_by(self.choice.column or 0, not self.choice.descending)
@@ -213,7 +216,8 @@ class ListView(Horizontal, JobHost):  # Textual takes style sheets from the firs
         message.stop()
         if "sort" not in self._without:
             same = self.choice.column == message.column
-            self._sort_by(message.column, same and not self.choice.descending)
+            largest_first = self.table.columns[message.column].largest_first
+            self._sort_by(message.column, not self.choice.descending if same else largest_first)
 
     @on(SearchBar.FilterChanged)
     def _filter(self, message: SearchBar.FilterChanged) -> None:
