@@ -14,7 +14,7 @@ from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.formats import opened as formats
 from ckpt_tui.ui.app import CkptApp
-from ckpt_tui.ui.panes.table import PANES
+from ckpt_tui.ui.panes.table import TABS, pane_number
 from ckpt_tui.ui.screens import reading
 from ckpt_tui.ui.screens.browse import BrowseScreen
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
@@ -143,8 +143,8 @@ async def test_keys_1_to_0_show_the_tabs() -> None:
             await press(pilot, str(number % 10))
             pane = screen(pilot).pane
             assert pane is not None
-            assert pane.id == f"pane-{number}"
-            assert PANES[number - 1].name in screen_text(pilot.app)  # type: ignore[arg-type]
+            assert pane.id == f"pane-{pane_number(TABS[number - 1])}"
+            assert TABS[number - 1] in screen_text(pilot.app)  # type: ignore[arg-type]
 
 
 async def test_escape_in_the_first_tab_goes_back() -> None:

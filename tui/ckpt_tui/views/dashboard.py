@@ -67,7 +67,7 @@ def _verdict(diagnosis: TargetDiagnosis | None, unchecked: str) -> Iterator[Dash
     cause, worst = diagnosis.log.root_cause if diagnosis.log else None, _worst(diagnosis)
     if diagnosis.log is not None and cause is not None:
         action = (diagnosis.log.attempt.action or "restore").capitalize()
-        place = f"   {printable(diagnosis.log_name)}, line {cause.line}"
+        place = f"   {printable(diagnosis.log_name)}:{cause.line}"
         said = signed("fails", f"{action} failed: {printable(cause.title)}")
         yield DashLine(styled(said, (place, "muted")), "Diagnosis")
     elif worst is not None:
@@ -79,7 +79,9 @@ def _verdict(diagnosis: TargetDiagnosis | None, unchecked: str) -> Iterator[Dash
         own = diagnosis.own_verdict
         yield DashLine(signed(own.sign, own.text), "Diagnosis")
     if fix := fix_of(diagnosis):
-        line = styled("  ", ("▶ ", "heading"), (printable(fix.replace("\n", "; ")), "strong"))
+        line = styled(
+            "  ", ("▶ ", "heading"), (printable(fix.replace("`", "").replace("\n", "; ")), "strong")
+        )
         yield DashLine(styled(line, ("   y copies it", "muted")), "Diagnosis")
 
 
@@ -92,7 +94,8 @@ def _worst(diagnosis: TargetDiagnosis) -> Finding | None:
 def _amounts(checkpoint: Checkpoint) -> DashLine:
     """Return how much memory and which changes there are."""
     dumped = sum(one.dumped_bytes for one in checkpoint.memory)
-    pieces = [("memory ", "muted"), (human_bytes(dumped), "strong")]
+    processes = human_count(len(checkpoint.processes), "process", "processes")
+    pieces = [(processes, ""), ("   memory ", "muted"), (human_bytes(dumped), "strong")]
     index, changes = index_of(checkpoint), len(checkpoint.delta.entries)
     if not checkpoint.has_changes:
         disk = "being read"
@@ -108,7 +111,7 @@ def _amounts(checkpoint: Checkpoint) -> DashLine:
 
 
 def peers_text(checkpoint: Checkpoint) -> str:
-    """Return who talks to whom: `1 ⇄ 9 unix, 9 ⇄ outside 10.88.0.9:5432`."""
+    """Return who talks to whom: `1 ↔ 9 unix, 9 ↔ outside 10.88.0.9:5432`."""
     found = list(islice(dict.fromkeys(_peers(checkpoint)), 100))
     more = len(found) - SHOWN_PEERS
     return ", ".join(found[:SHOWN_PEERS]) + (f", and {more} more" if more > 0 else "")
@@ -120,9 +123,9 @@ def _peers(checkpoint: Checkpoint) -> Iterator[str]:
         if socket.peer is not None:
             first, second = sorted((socket.pid, socket.peer[0]))
             if first != second:
-                yield f"{first} ⇄ {second} {printable(kind)}"
+                yield f"{first} ↔ {second} {printable(kind)}"
         elif socket.state == "ESTABLISHED" and socket.remote:
-            yield f"{socket.pid} ⇄ outside {printable(socket.remote)}"
+            yield f"{socket.pid} ↔ outside {printable(socket.remote)}"
     writers: dict[str, set[int]] = {}
     readers: dict[str, set[int]] = {}
     for file in islice(checkpoint.files, LOOKED_AT):
@@ -136,9 +139,9 @@ def _peers(checkpoint: Checkpoint) -> Iterator[str]:
 def _pipe(writers: Sequence[int], readers: Sequence[int]) -> Iterator[str]:
     others = [pid for pid in readers if pid not in writers]
     if others:
-        yield f"{writers[0]} ──pipe──▶ {others[0]}"
+        yield f"{writers[0]} → {others[0]} pipe"
     elif not readers:
-        yield f"{writers[0]} ──pipe──▶ outside"
+        yield f"{writers[0]} → outside pipe"
 
 
 def lacks_text(diagnosis: TargetDiagnosis | None) -> str:

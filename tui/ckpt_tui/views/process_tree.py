@@ -19,9 +19,9 @@ from ckpt_tui.views.table import Column, LazyRows, Row, TreeRows, row_of, tree_o
 
 COLUMNS = (
     Column("PID", width=6, align="right"),
-    Column("COMMAND", share=1, least=20),
+    Column("COMMAND", share=1, least=18),
     Column("MEMORY", width=15, largest_first=True),
-    Column("WHERE IT WAS", share=1, least=26),
+    Column("WHERE IT WAS", share=1, least=24),
     Column("THREADS", width=7, align="right", optional=True),
     Column("FILES", width=5, align="right", optional=True),
     Column("USER", width=5, align="right", optional=True),
