@@ -143,3 +143,20 @@ def test_copy_encrypts_and_decrypts(locked: tuple[str, Pair], run: Run, tmp_path
     assert again.document["copied"]["digest"]
     layers = json.loads(run("ls", f"oci:{tmp_path / 'again'}:a", "--json").out)["blobs"]
     assert sum(blob["media_type"].endswith("+encrypted") for blob in layers) >= 4
+
+
+def test_what_was_changed_is_damage_and_nothing_of_it_is_printed(
+    locked: tuple[str, Pair], run: Run, tmp_path: Path
+) -> None:
+    target, one = locked
+    for blob in (tmp_path / "locked/blobs/sha256").iterdir():
+        data = bytearray(blob.read_bytes())
+        if data[:1] not in (b"{", b"\x1f"):  # neither a document nor the base layer
+            data[len(data) // 2] ^= 1
+            blob.write_bytes(data)
+    for command in ("verify", "inspect", "search"):
+        words = ("PATH=",) if command == "search" else ()
+        found = run(command, *words, target, "--key", one.private)
+        assert found.code == 1
+        for secret in ("/usr/local/sbin", "PRIVATE KEY", "symkey"):
+            assert secret not in found.out + found.err

@@ -26,6 +26,7 @@ from ckpt_tui.sources.oci import image_layers, open_image
 from ckpt_tui.sources.table import resolve
 from crafted import ARCHIVES
 from keys import Pair, pair
+from served import legacy
 
 REPOSITORY = "registry.example/app/web"
 SECRETS = (b"/tmp/count", b"HOSTNAME=", b"while ")
@@ -316,4 +317,24 @@ def test_the_plan_for_a_registry_counts_the_secrets_in_clear(
         assert not any("hunter2" in text for text in told)
     prepared = prepare(Request(words[0], "oci:/nowhere:a", base), quiet())
     assert not any("in clear" in text for text in prepared.plan.warnings)
+    prepared.close()
+
+
+@pytest.mark.parametrize("kind", ["gzip", "plain"])
+def test_an_encrypted_image_of_one_layer_is_opened_and_converted(
+    kind: str, server: Any, one: Pair, tmp_path: Path
+) -> None:
+    target = legacy(server, kind)
+    locked = f"oci:{tmp_path / 'locked'}:a"
+    copy(target, locked, quiet(), encryption=Encryption((one.recipient,)))
+    copy(locked, f"docker://{server.host}/enc:a", quiet())
+    choose_keys([str(one.private)])
+    for place in (locked, f"docker://{server.host}/enc:a"):
+        opened = open_checkpoint(place, quiet())
+        assert len(opened.load(quiet()).processes) == 2
+        opened.close()
+    prepared = prepare(
+        Request(locked, f"oci:{tmp_path / 'out'}:a", keep_delta_tar=True), quiet(), at_once=True
+    )
+    run(prepared.plan, prepared.inputs, quiet())
     prepared.close()
