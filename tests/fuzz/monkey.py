@@ -158,6 +158,7 @@ class Monkey:
             assert terminal.runs, f"it ended:\n{screen}"
             assert not FAILED.search(screen), screen
             if is_browser(screen):
+                terminal.press("Escape", "Escape")  # what is open in it
                 return
             terminal.press("q")
             if is_browser(terminal.stable_screen()):
@@ -166,8 +167,7 @@ class Monkey:
 
 
 def is_browser(screen: str) -> bool:
-    title, _, rest = screen.partition("\n")
-    return title.strip() == "ckpt-tui" and rest.lstrip().startswith("WHERE")
+    return screen.partition("\n")[0].strip() == "ckpt-tui"
 
 
 def play(terminal: Terminal, seed: int, seconds: float) -> None:

@@ -43,7 +43,7 @@ ACCEPT = ", ".join(
 PAGE = 1000
 """Names asked for at a time; docker-registry refuses more."""
 
-MAX_PAGES = 10_000
+MAX_PAGES = 2_000
 """Pages of one list, for a registry that never ends it."""
 
 MAX_LIST = 256 << 20
