@@ -62,7 +62,10 @@ class BrowseList(JobHost, Vertical):
     @property
     def line(self) -> Line | None:
         """The line under the cursor."""
-        row = self.table.highlighted
+        table = self.query_one_optional(VirtualTable)
+        if table is None:  # keys come while the program ends
+            return None
+        row = table.highlighted
         return self.places.line(row.key) if row else None
 
     def show(self, empty: str | None = None) -> None:
