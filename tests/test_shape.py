@@ -24,7 +24,7 @@ MOST_MODULE_LINES = 400
 TOO_LARGE = frozenset(("ckpt_tui.stacks.itanium._Reader",))
 """Classes above those sizes, as module.Class: to be split. Remove what is split; add nothing."""
 
-TOO_LONG = frozenset(("ckpt_tui.cli.commands", "ckpt_tui.stacks.itanium"))
+TOO_LONG = frozenset(("ckpt_tui.stacks.itanium",))
 """Modules above that size: to be split. Remove what is split; add nothing."""
 
 IN_CIRCLES: frozenset[frozenset[str]] = frozenset()
