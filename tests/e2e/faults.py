@@ -148,7 +148,8 @@ def random_signals(scene: Scene, seed: int) -> Iterator[tuple[str, int, float]]:
     for name in scene.commands:
         start = time.monotonic()
         target = scene.into()
-        assert scene.start(name, target).wait() == 0
+        with scene.start(name, target) as process:
+            assert process.wait() == 0
         seconds[name] = time.monotonic() - start
         shutil.rmtree(target.parent)
     while True:

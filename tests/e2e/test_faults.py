@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from faults import Scene, all_writes, failed_write, random_signals, signalled
 
-EVERY = 23
+EVERY = 47
 """Of all writes that may fail, one of so many is tried."""
 
 
