@@ -71,6 +71,8 @@ class Outcome:
         has_wrong = any(one not in ("0", "-") for one in self.bad)
         if "Traceback" in self.errors:
             return "a traceback"
+        if not self.errors and self.bad == ("-", "-", "-") and self.fault == "ended":
+            return ""  # before a restore had begun
         if self.code == 0 and not (is_right or self.fault == "program"):
             return "all is said to be well, and it is not"
         said = {
