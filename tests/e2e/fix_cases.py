@@ -304,12 +304,6 @@ CASES = {
         OWN_NETWORK,
         dump='--external "net[$(stat -L -c %i /proc/$P/ns/net)]:outer"',
     ),
-    "restore-veth": Broken(
-        "net-link-restore",
-        f"{OWN_NETWORK}; ip link add v0 type veth peer v1; ip link set v1 netns $P",
-        broken="until ip link add v0 type veth peer v9; do sleep .05; done",
-        mended="ip link del v0",
-    ),
     "restore-cgroup-there": Broken(
         "cgroup-strict-exists",
         IN_CGROUP,
