@@ -34,7 +34,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([], "Nothing to restore is named."),
         ([COUNTER, "--mount", "data"], "data is not a mount."),
         ([COUNTER, "--network", "bridge"], "bridge is not a network."),
-        (["--clean", "--name", "other"], "There is no restore other."),
+        (["--clean", "--name", "other"], "No restore is called other."),
     ],
 )
 def test_a_wrong_call_is_told(

@@ -81,7 +81,7 @@ def configured_recipients() -> tuple[str, ...]:
     found = load_config().recipients
     if not found:
         raise UsageError(
-            "There is nobody to encrypt for:",
+            "No recipients to encrypt for:",
             f"{config_file()} has no `recipients` in [encryption].",
             "Add some, or name them with --encrypt-to jwe:FILE.",
         )

@@ -233,7 +233,7 @@ def clean(name: str | None) -> None:
     """Remove what restores that were killed left; with a name that one, in whatever state."""
     found = [kept for kept in all_kept() if kept.record.name == name or not name]
     if name and not found:
-        raise UsageError(f"There is no restore {name}.", "", "See: ckpt-tui restore --list")
+        raise UsageError(f"No restore is called {name}.", "", "See: ckpt-tui restore --list")
     for kept in found:
         if name or kept.state == "left over":
             kept.remove()
