@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fixing import TUI, Shell
-from lab import Lab
+from fixing import Shell
+from lab import TUI, Lab
 
 ROOT = 200
 """Descriptor of this machine's / in the lab: the program and its Python come from there."""
