@@ -28,6 +28,8 @@ def test_inspect_gives_the_document_of_the_model(run: Run) -> None:
         "engine": "podman",
         "optimized": False,
         "compression": "zstd",
+        "locked": False,
+        "key_ids": [],
     }
     assert [p["argv"] for p in document["processes"]][1] == ["sleep", "1"]
     assert document["delta"]["written"][0]["path"] == "/tmp/count"

@@ -138,7 +138,7 @@ async def test_the_rows_of_an_earlier_filter_are_freed_without_it(
                 await press(pilot, f"text:{words}")
             await pilot.pause(2 * list_view.FOUND_S)
             alive = [found for found in gc.get_objects() if isinstance(found, ChosenRows)]
-            assert alive == [pilot.app.screen.query_one("#rows", VirtualTable).rows]
+            assert alive == [pilot.app.screen.query_one("#pane-3 #rows", VirtualTable).rows]
         finally:
             if before:
                 gc.enable()

@@ -166,7 +166,8 @@ async def test_stopping_the_work_leaves_nothing_behind(
         assert "esc cancels" in screen_text(app)
         await pilot.press(key)
         await settle(pilot)
-        assert "Stopped; nothing was left behind. Enter plans it again." in screen_text(app)
+        said = "Stopped; nothing was left behind on this machine. Enter plans it again."
+        assert said in screen_text(app)
         assert files_in(store) == []
         await press(pilot, "escape")
         assert app.returned == [False]

@@ -64,7 +64,7 @@ async def _opened(
 async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
     async with _opened(data) as (app, pilot, screen):
         assert screen.checkpoint is not None
-        assert "the changes are being read" in screen_text(app)
+        assert "disk being read" in screen_text(app)
         assert "reading …" in screen_text(app)
         await pilot.press("6")
         await _until(
@@ -86,8 +86,8 @@ async def test_the_list_of_changes_grows(data: Path, allowed: Event) -> None:
         await _until(pilot, lambda: len(shown.list_view.table.rows) == len(entries))
         assert shown.go_to(key)
         await press(pilot, "1")
-        assert "the changes are being read" not in screen_text(app)
-        assert "root filesystem: 9 written, 3 deleted" in screen_text(app)
+        assert "being read" not in screen_text(app)
+        assert "disk 9 written, 3 deleted" in screen_text(app)
         assert screen.diagnosis is not None
 
 
@@ -122,9 +122,9 @@ async def test_reading_that_was_stopped_goes_on_with_the_tab(data: Path, allowed
         await _until(pilot, lambda: len(shown.list_view.table.rows) == len(entries))
 
 
-@pytest.mark.parametrize("tab", [1, 6])
+@pytest.mark.parametrize(("tab", "pane_id"), [(1, "pane-1"), (6, "pane-7")])
 async def test_a_tab_that_is_made_while_the_rest_is_read_has_all(
-    data: Path, allowed: Event, monkeypatch: pytest.MonkeyPatch, tab: int
+    data: Path, allowed: Event, monkeypatch: pytest.MonkeyPatch, tab: int, pane_id: str
 ) -> None:
     mount = ContentSwitcher.mount
 
@@ -142,6 +142,6 @@ async def test_a_tab_that_is_made_while_the_rest_is_read_has_all(
         await _until(pilot, lambda: screen.checkpoint and screen.checkpoint.is_loaded)
         await press(pilot)
         assert screen.pane is not None
-        assert screen.pane.id == f"pane-{tab}"
+        assert screen.pane.id == pane_id
         assert screen.pane.checkpoint is screen.checkpoint
         assert "being read" not in screen_text(app)
