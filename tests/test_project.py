@@ -90,3 +90,8 @@ def test_the_hosted_ci_runs_every_python_that_is_promised() -> None:
     (matrix,) = re.findall(r"python-version: \[(.+)\]", workflow)
     assert matrix == ", ".join(f'"{version}"' for version in promised)
     assert PROJECT["requires-python"] == f">={promised[0]}"
+
+
+def test_each_test_module_has_a_name_of_its_own() -> None:
+    names = [path.name for path in (TOP / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
