@@ -18,6 +18,8 @@ from ckpt_tui.formats.opened import OpenCheckpoint
 from ckpt_tui.stacks import of_checkpoint
 from ckpt_tui.ui.panes.memory import MemoryPane
 from ckpt_tui.ui.panes.processes import ProcessesPane
+from ckpt_tui.ui.panes.switcher import PaneSwitcher
+from ckpt_tui.ui.panes.table import PANES
 from ckpt_tui.ui.screens import stacks_job
 from ckpt_tui.ui.screens.checkpoint import CheckpointScreen
 from ckpt_tui.views.table import plain
@@ -167,3 +169,19 @@ async def test_escape_stops_a_core_file_and_leaves_nothing(
         assert isinstance(pilot.app.screen, CheckpointScreen)
         assert not pane(pilot).list_view.job_running
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_what_comes_while_a_tab_is_made_is_shown_once_it_is_there(number: int) -> None:
+    async with shown(COUNTER) as pilot:
+        switcher = pilot.app.screen.query_one(PaneSwitcher)
+        assert switcher.pane is not None
+        made = PANES[number - 1].make(switcher.pane.opened, switcher.pane.checkpoint)
+        mounting = switcher.mount(made)
+        assert not made.is_mounted
+        switcher.take_stacks({}, reading=True)
+        switcher.take_diagnosis(None, "not looked at")
+        switcher.action_reveal()
+        await mounting
+        await settle(pilot)
+        assert made.is_mounted

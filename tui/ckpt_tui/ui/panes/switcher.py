@@ -58,6 +58,11 @@ class PaneSwitcher(ContentSwitcher):
         number = int((self.current or "").removeprefix("pane-")) if pane else 1
         return number, pane.current_key if pane else None
 
+    @property
+    def _mounted(self) -> list[Pane]:
+        """The tabs that can show something; `make` tells the others what came meanwhile."""
+        return [pane for pane in self.query(Pane) if pane.is_mounted]
+
     def shown(self, number: int, checkpoint: Checkpoint) -> Pane | None:
         """Return a tab of this checkpoint, if it was made."""
         pane = self.query_one_optional(f"#pane-{number}", Pane)
@@ -114,19 +119,20 @@ class PaneSwitcher(ContentSwitcher):
         self.reveals = not self.reveals
         for pane in self.query(Pane):
             pane.opened.secrets.reveal(self.reveals)
+        for pane in self._mounted:
             pane.reveals = self.reveals
 
     def take_diagnosis(self, diagnosis: TargetDiagnosis | None, unchecked: str = "") -> None:
         """Tell all tabs what is wrong, or why that is not known."""
         self._diagnosis, self._unchecked = diagnosis, unchecked
-        for pane in self.query(Pane):
+        for pane in self._mounted:
             self._tell(pane)
 
     def take_stacks(self, found: Mapping[int, Found], *, reading: bool) -> None:
         """Show stacks in all tabs; while `reading` more are on their way."""
         self.stacks.update(found)
         self.reads_stacks = reading
-        for pane in self.query(Pane):
+        for pane in self._mounted:
             if isinstance(pane, ShowsStacks):
                 pane.take_stacks(self.stacks, reading=reading)
 
