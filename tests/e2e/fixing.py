@@ -26,8 +26,7 @@ CLOSE_INHERITED = 'for f in /proc/$$/fd/*; do f=${f##*/}; [ $f -le 2 ] || eval "
 class Shell:
     """A shell in the lab whose processes stay until it ends."""
 
-    def __init__(self, lab: Lab, keeping: int = 2) -> None:
-        """`keeping` is a descriptor that the shell has too."""
+    def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._process = subprocess.Popen(
             [LAB, "run", "unshare", "--net", "bash"],
@@ -37,11 +36,9 @@ class Shell:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            pass_fds=(keeping,),
         )
         assert self._process.stdin is not None
-        closing = CLOSE_INHERITED.replace("-le 2", f"-le 2 ] || [ $f = {keeping}")
-        self._process.stdin.write(f"ip link set lo up; {closing}\n")
+        self._process.stdin.write(f"ip link set lo up; {CLOSE_INHERITED}\n")
 
     def run(self, command: str) -> tuple[int, str]:
         """Run lines in the shell; return the exit code of the last one and what all printed."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from fixing import Shell
-from foreseeing import outcome, outside
+from foreseeing import outcome, shell_with_program
 from lab import Lab
 from preflight_cases import FAILING, HEALTHY
 
 
 @pytest.fixture(scope="module")
 def shell(lab: Lab) -> Iterator[Shell]:
-    made = outside(lab)
+    made = shell_with_program(lab)
     yield made
     made.close()
 
