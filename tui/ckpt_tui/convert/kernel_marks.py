@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from ckpt_tui.archive.tree import Member, MemberKind
+from ckpt_tui.convert.filetree import XATTR
 from ckpt_tui.convert.upper_marks import MARKS
 from ckpt_tui.core.text import human_count
 
 MAX_NAMED = 20
 """Names kept of each kind; the rest is counted."""
 
-_ATTRIBUTES = ("SCHILY.xattr.", "LIBARCHIVE.xattr.")
+_ATTRIBUTES = (XATTR, "LIBARCHIVE.xattr.")
 """What PAX records that carry an extended attribute begin with (star, libarchive)."""
 
 _SET_ID = 0o6000

@@ -16,7 +16,7 @@ from ckpt_tui.convert.layout import LayoutSink
 from ckpt_tui.core.document import text_at
 from ckpt_tui.core.errors import CkptError, SourceUnreachable, UsageError
 from ckpt_tui.core.progress import Progress
-from ckpt_tui.sources.base import REF_NAME, Descriptor
+from ckpt_tui.sources.base import DIGEST, REF_NAME, Descriptor
 from ckpt_tui.sources.oci import (
     MAX_DEPTH,
     LayoutStore,
@@ -28,9 +28,6 @@ from ckpt_tui.sources.oci import (
     load,
     referrers_tag,
 )
-
-DIGITS = (64, 128)
-"""Hexadecimal digits of SHA-256 and SHA-512."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +193,11 @@ def _blobs(folder: Path, progress: Progress) -> Iterator[tuple[str, int]]:
             for entry in os.scandir(kind.path):
                 progress.tick(0)
                 status = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode) and _is_digest(entry.name):
-                    yield f"{kind.name}:{entry.name}", status.st_size
+                digest = f"{kind.name}:{entry.name}"
+                if stat.S_ISREG(status.st_mode) and DIGEST.fullmatch(digest):
+                    yield digest, status.st_size
     except OSError as error:
         raise SourceUnreachable(f"{folder} cannot be read:", f"{error.strerror}.") from error
-
-
-def _is_digest(name: str) -> bool:
-    return len(name) in DIGITS and not name.strip("0123456789abcdef")
 
 
 def _name(descriptor: Descriptor) -> str:

@@ -17,17 +17,14 @@ from ckpt_tui.archive.directory import FOLDER
 from ckpt_tui.archive.layers import OPAQUE, WHITEOUT
 from ckpt_tui.archive.names import ROOT
 from ckpt_tui.archive.tree import Member, MemberKind, Tree
+from ckpt_tui.convert.filetree import XATTR
+from ckpt_tui.convert.upper_marks import MARKS
 from ckpt_tui.core.errors import CkptError
 from ckpt_tui.core.progress import Progress
 from ckpt_tui.core.window import chunks
 
-XATTR = "SCHILY.xattr."
-"""What the PAX record of an extended attribute begins with."""
-
 _ATTRIBUTES = ("user.", "security.capability")
 """Attributes that are the container's; those of overlayfs instruct the kernel."""
-
-_OVERLAY = ("user.overlay.", "user.fuseoverlayfs.")
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -127,7 +124,7 @@ def _give_attributes(folder: int, last: str, member: Member) -> None:
     path = f"/proc/self/fd/{folder}/{last}"
     for key, value in member.pax.items():
         name = key.removeprefix(XATTR)
-        if name != key and name.startswith(_ATTRIBUTES) and not name.startswith(_OVERLAY):
+        if name != key and name.startswith(_ATTRIBUTES) and not name.startswith(MARKS):
             data = value.encode("utf-8", "surrogateescape")
             os.setxattr(path, name, data, follow_symlinks=False)
     os.chmod(last, member.mode, dir_fd=folder)  # last: to change the owner clears setuid
