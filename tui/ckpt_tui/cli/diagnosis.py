@@ -114,7 +114,7 @@ def _logs_alone(paths: Sequence[str], as_json: bool) -> int:
             print_json(document, in_a_line=len(found) > 1 or len(paths) > 1)
         else:
             print("\n" * (number > 0), end="")
-            _print_sections(log_sections(name, diagnosis))
+            print_findings(log_sections(name, diagnosis))
     if any(diagnosis.root_cause is not None for _, diagnosis in found):
         code = max(code, FINDINGS)
     return code
@@ -203,14 +203,14 @@ def document(target: str, diagnosis: TargetDiagnosis) -> dict[str, Any]:
 def _print(diagnosis: TargetDiagnosis) -> None:
     failed = diagnosis.log is not None and diagnosis.log.attempt.outcome != "succeeded"
     if failed:
-        _print_sections(sections_of(diagnosis, LOG))
+        print_findings(sections_of(diagnosis, LOG))
     text = diagnosis.verdict.text
     print()
     print_line(f"{text[0].upper()}{text[1:]}.")
     for finding in diagnosis.findings:
         print()
-        _print_sections(finding_sections(finding), headings=False)
-    _print_sections(restore_sections(diagnosis))
+        print_findings(finding_sections(finding), headings=False)
+    print_findings(restore_sections(diagnosis))
     if diagnosis.left_out:
         needs = sorted({c.needs for c in diagnosis.left_out})
         options = {"host": "--host this", "base": "--base IMAGE"}
@@ -218,7 +218,8 @@ def _print(diagnosis: TargetDiagnosis) -> None:
         print(f"\n{len(diagnosis.left_out)} checks were left out; {asked} would run them.")
 
 
-def _print_sections(sections: list[Section], *, headings: bool = True) -> None:
+def print_findings(sections: list[Section], *, headings: bool = True) -> None:
+    """Print sections of a diagnosis; sentences are wrapped to a terminal, commands are not."""
     for section in sections:
         if section.facts:
             if section.title and headings:

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
+from ckpt_tui.cli.diagnosis import print_findings
 from ckpt_tui.cli.opened import opened_target
-from ckpt_tui.cli.output import narrate, print_facts, print_heading, print_json, print_line
+from ckpt_tui.cli.output import narrate, print_json, print_line
 from ckpt_tui.cli.signals import stopped_by_signals
 from ckpt_tui.core.errors import CkptError, UsageError
 from ckpt_tui.core.paths import data_dir
@@ -149,11 +150,7 @@ def _print_log(outcome: Outcome) -> None:
     if outcome.log is None:
         print_line(outcome.errors)
         return
-    for section in log_sections("restore.log", outcome.log):
-        if section.facts:
-            if section.title:
-                print_heading(section.title)
-            print_facts([(f.label, f.value) for f in section.facts], wraps=True)
+    print_findings(log_sections("restore.log", outcome.log))
 
 
 def _in_place(target: str, request: Request) -> int:

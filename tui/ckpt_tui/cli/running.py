@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +15,20 @@ from ckpt_tui.cli.options import (
     file_option,
     reads_checkpoints,
 )
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def patience(text: str) -> Callable[[F], F]:
+    """Return the option that says how long to retry, with its help."""
+    return click.option(
+        "--patience",
+        metavar="SECONDS",
+        type=click.FloatRange(0),
+        default=60.0,
+        show_default=True,
+        help=text,
+    )
 
 
 @click.command()
@@ -56,14 +71,7 @@ from ckpt_tui.cli.options import (
 @click.option("--file-locks", is_flag=True, help="Restore file locks.")
 @click.option("--ext-unix-sk", is_flag=True, help="Restore sockets connected to the outside.")
 @click.option("--shell-job", is_flag=True, help="Restore what was started from a shell.")
-@click.option(
-    "--patience",
-    metavar="SECONDS",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    help="With --lazy: how long to retry where a registry does not answer.",
-)
+@patience("With --lazy: how long to retry where a registry does not answer.")
 @click.option("--list", "list_them", is_flag=True, help="List what was restored here.")
 @click.option("--clean", is_flag=True, help="Remove what killed restores left; or --name NAME.")
 @JSON
@@ -107,14 +115,7 @@ def restore(target: str | None, **options: Any) -> int:
     show_default=True,
     help="Memory for pages that were fetched.",
 )
-@click.option(
-    "--patience",
-    metavar="SECONDS",
-    type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
-    help="How long to retry where a registry does not answer; the container waits.",
-)
+@patience("How long to retry where a registry does not answer; the container waits.")
 @file_option("--working-set", metavar="FILE", help="Fetch the pages listed there first.")
 @file_option("--record", metavar="FILE", help="Write the pages asked for in the first second.")
 @click.option(

@@ -8,8 +8,9 @@ from typing import cast
 from ckpt_tui.checkpoint.passages import WALKS, Content
 from ckpt_tui.checkpoint.patterns import Form, pattern_of
 from ckpt_tui.cli.output import narrate, print_json, print_line
+from ckpt_tui.cli.several import run_in_turn
 from ckpt_tui.cli.telling import asking_before_fetching, told_progress
-from ckpt_tui.core.errors import CkptError, UsageError
+from ckpt_tui.core.errors import UsageError
 from ckpt_tui.formats.searching import Found, search_targets
 from ckpt_tui.views.hits import hit_document, hit_line
 
@@ -23,21 +24,21 @@ def search(
     """Print each place in the targets where the text occurs; return the exit code: 1 where nothing
     was found, else that of the worst target."""
     pattern, wanted = pattern_of(text, form), chosen_kinds(kinds)
-    code = matches = 0
-    for target in targets:
+    matches = 0
+
+    def look_through(target: str) -> int:
+        nonlocal matches
+        code = 0
         with told_progress() as progress:
             asking = asking_before_fetching()
-            try:
-                for found in search_targets(target, pattern, progress, wanted, asking):
-                    matches += found.hit is not None
-                    code = max(code, found.error.exit_code if found.error else 0)
-                    shown = "" if [found.target] == [*targets] else found.target
-                    _print(found, as_json, reveal, shown)
-            except CkptError as error:
-                if len(targets) == 1:
-                    raise
-                narrate(f"{target}: {error}")
-                code = max(code, error.exit_code)
+            for found in search_targets(target, pattern, progress, wanted, asking):
+                matches += found.hit is not None
+                code = max(code, found.error.exit_code if found.error else 0)
+                shown = "" if [found.target] == [*targets] else found.target
+                _print(found, as_json, reveal, shown)
+        return code
+
+    code = run_in_turn(targets, look_through)
     return code if matches else max(code, NO_MATCH)
 
 

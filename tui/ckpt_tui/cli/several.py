@@ -47,8 +47,9 @@ def run_each(targets: Sequence[str], run: Run, *, titles: bool = True) -> int:
 
 
 def run_in_turn(targets: Sequence[str], run: Run) -> int:
-    """Run a command that changes something for one target after the other; of several, one that
-    failed is reported without ending the others. Return the highest exit code.
+    """Run a command for one target after the other, because it changes something or prints as it
+    goes; of several, one that failed is reported without ending the others. Return the highest exit
+    code.
 
     Raises:
         CkptError: the command failed for the only target.
