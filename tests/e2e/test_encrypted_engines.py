@@ -30,8 +30,9 @@ def keys(lab: Lab) -> Path:
     return folder
 
 
-def encrypted(lab: Lab, registry: str, keys: Path, name: str, *recipients: str) -> str:
-    """Convert the counter straight into a registry, encrypted; return its reference."""
+def published(lab: Lab, registry: str, keys: Path, name: str, *recipients: str) -> str:
+    """Convert the counter straight into a registry, encrypted for the recipients; return its
+    reference."""
     reference = f"{registry}/app/{name}:1"
     convert(
         str(lab.checkpoint("counter")),
@@ -44,7 +45,7 @@ def encrypted(lab: Lab, registry: str, keys: Path, name: str, *recipients: str) 
 
 
 def test_podman_restores_with_the_key_and_not_without(lab: Lab, registry: str, keys: Path) -> None:
-    reference = encrypted(lab, registry, keys, "locked", "rsa")
+    reference = published(lab, registry, keys, "locked", "rsa")
     repository = reference.rpartition(":")[0]
     (rootfs,) = [t for t in tags(lab, repository) if t.endswith(".rootfs")]
     for wrong in ("", "--decryption-key /host/keys/other.pem"):
@@ -73,7 +74,7 @@ def tags(lab: Lab, repository: str) -> list[str]:
 def test_skopeo_decrypts_what_was_converted_and_each_layer_is_the_plain_one(
     key: str, lab: Lab, registry: str, keys: Path
 ) -> None:
-    reference = encrypted(lab, registry, keys, f"for-both-{key}", "rsa", "ec")
+    reference = published(lab, registry, keys, f"for-both-{key}", "rsa", "ec")
     plain = f"oci:{lab.host / f'plain-{key}'}:1"
     convert(
         str(lab.checkpoint("counter")),
@@ -109,13 +110,7 @@ def role_digests(manifest: dict[str, list[dict[str, dict[str, str]]]]) -> dict[s
 
 
 def test_what_skopeo_encrypts_is_opened(lab: Lab, registry: str, keys: Path) -> None:
-    plain = f"{registry}/app/plain:1"
-    convert(
-        str(lab.checkpoint("counter")),
-        f"docker://{plain}",
-        "--base",
-        f"oci-archive:{lab.host / 'base-bb.oci.tar'}",
-    )
+    plain = published(lab, registry, keys, "plain")
     index = json.loads(lab.run("skopeo", "inspect", "--raw", f"docker://{plain}").stdout)
     checkpoint = index["manifests"][0]["digest"]
     repository = plain.rpartition(":")[0]
@@ -148,7 +143,7 @@ def test_what_skopeo_encrypts_is_opened(lab: Lab, registry: str, keys: Path) -> 
 def test_the_commands_that_diagnose_prints_restore_with_the_key(
     lab: Lab, registry: str, keys: Path
 ) -> None:
-    reference = encrypted(lab, registry, keys, "diagnosed", "rsa")
+    reference = published(lab, registry, keys, "diagnosed", "rsa")
     words = ("diagnose", f"docker://{reference}", "--json", "--key", str(keys / "rsa.pem"))
     found = json.loads(run_program(*words, allowed=(0, 1)))
     (way,) = [way for way in found["restore"] if way["engine"] == "podman"]

@@ -60,6 +60,14 @@ def dump(lab: Lab) -> Path:
     return lab.host / "dump"
 
 
+def restored(lab: Lab, commands: str) -> str:
+    """Run the commands of `pasted` and let the program verify its memory; return what is printed,
+    which ends with 000 if all is right."""
+    return lab.script(
+        f"{VERIFIED}\n{commands} --manage-cgroups=ignore\nverified /host/ticks"
+    ).stdout
+
+
 def fresh(lab: Lab, name: str, tmp_path: Path) -> Path:
     """Return a folder of this test that the lab sees as well."""
     return lab.host / f"{name}-{tmp_path.name}"
@@ -69,14 +77,7 @@ def test_a_program_finds_its_memory_right(lab: Lab, dump: Path, tmp_path: Path) 
     images = fresh(lab, "images", tmp_path)
     with serve_program(f"dir:{dump}", "--images", images, "--once") as program:
         assert program.document["lazy"] > 3 * 64 << 20
-        printed = lab.script(
-            f"""
-            {VERIFIED}
-            cd /
-            {pasted(lab, program)} --manage-cgroups=ignore
-            verified /host/ticks
-            """
-        ).stdout
+        printed = restored(lab, pasted(lab, program))
         code, errors = program.end()
     assert printed.split()[-1] == "000"
     assert (code, errors.strip().endswith("Done.")) == (0, True)
@@ -91,9 +92,7 @@ def test_pages_come_over_tls(lab: Lab, dump: Path, tmp_path: Path) -> None:
     with serve_program(f"dir:{dump}", "--images", images, "--once", "--tls", *words) as program:
         inside = " ".join(map(str, words)).replace(str(lab.host), "/host")
         shell = pasted(lab, program).replace(" --tls", f" --tls --tls-no-cn-verify {inside}")
-        printed = lab.script(
-            f"{VERIFIED} {shell} --manage-cgroups=ignore; verified /host/ticks"
-        ).stdout
+        printed = restored(lab, shell)
         code, errors = program.end()
     assert printed.split()[-1] == "000"
     assert (code, errors.strip().endswith("Done.")) == (0, True)
@@ -105,8 +104,7 @@ def test_a_recorded_working_set_is_used(lab: Lab, dump: Path, tmp_path: Path) ->
         images = fresh(lab, f"images{number}", tmp_path)
         with serve_program(f"dir:{dump}", "--images", images, "--once", *more) as program:
             lab.script("rm -f /host/ticks/*")
-            restored = f"{VERIFIED} {pasted(lab, program)} --manage-cgroups=ignore"
-            printed = lab.script(f"{restored}\nverified /host/ticks").stdout
+            printed = restored(lab, pasted(lab, program))
             assert program.end()[0] == 0
         assert printed.split()[-1] == "000"
 
@@ -136,13 +134,7 @@ def test_a_registry_goes_away_and_comes_back(
     images = fresh(lab, "images", tmp_path)
     with serve_program(target, "--images", images, "--once") as program:
         server.on("GET", "/blobs/", *[Answer(404)] * 12)
-        printed = lab.script(
-            f"""
-            {VERIFIED}
-            {pasted(lab, program)} --manage-cgroups=ignore
-            verified /host/ticks
-            """
-        ).stdout
+        printed = restored(lab, pasted(lab, program))
         code, errors = program.end()
     assert printed.split()[-1] == "000"
     assert (code, errors.strip().endswith("Done.")) == (0, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from lab import Lab
-from test_lazy import DUMPED, VERIFIED, bundle, fresh, pasted, places
+from test_lazy import DUMPED, bundle, fresh, pasted, places, restored
 
 from crafted import cut_chain
 from lazy_dumps import serve_program
@@ -59,13 +59,7 @@ def test_a_chain_finds_its_memory_right(lab: Lab, tmp_path: Path) -> None:
     images = fresh(lab, "images", tmp_path)
     with serve_program(f"dir:{tmp_path}/checkpoint", "--images", images, "--once") as program:
         assert program.document["lazy"] > 3 * 64 << 20
-        printed = lab.script(
-            f"""
-            {VERIFIED}
-            {pasted(lab, program)} --manage-cgroups=ignore
-            verified /host/ticks
-            """
-        ).stdout
+        printed = restored(lab, pasted(lab, program))
         code, errors = program.end()
     assert printed.split()[-1] == "000"
     assert (code, "Done." in errors) == (0, True)

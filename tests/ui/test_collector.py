@@ -7,9 +7,11 @@ import gc
 import weakref
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from driving import press, settle, shown
+from textual.pilot import Pilot
 
 from ckpt_tui.ui import collector
 from ckpt_tui.ui.app import CkptApp
@@ -25,6 +27,15 @@ from ckpt_tui.views.choice import ChosenRows
 
 PATIENCE = 100
 """Twentieths of a second to wait at most."""
+
+
+async def freed(pilot: Pilot[None], *kept: weakref.ref[Any]) -> None:
+    """Wait until all of these are gone; fail if they stay."""
+    for _ in range(PATIENCE):
+        if all(ref() is None for ref in kept):
+            break
+        await pilot.pause(0.05)
+    assert [ref() for ref in kept] == [None] * len(kept)
 
 
 async def test_only_young_objects_are_looked_at_while_the_program_runs(data: Path) -> None:
@@ -48,11 +59,7 @@ async def test_a_checkpoint_that_was_left_is_freed(data: Path) -> None:
         kept = weakref.ref(screen.checkpoint), weakref.ref(screen)
         del screen
         await pilot.press("q")
-        for _ in range(PATIENCE):
-            if all(ref() is None for ref in kept):
-                break
-            await pilot.pause(0.05)
-        assert [ref() for ref in kept] == [None, None]
+        await freed(pilot, *kept)
 
 
 SCREENS = {
@@ -73,11 +80,7 @@ async def test_every_screen_with_jobs_that_was_left_is_freed(data: Path, kind: s
         kept = weakref.ref(app.screen)
         assert isinstance(kept(), JobScreen)
         await pilot.press("q")
-        for _ in range(PATIENCE):
-            if kept() is None:
-                break
-            await pilot.pause(0.05)
-        assert kept() is None
+        await freed(pilot, kept)
 
 
 async def test_a_scroll_bar_that_is_first_needed_after_it_keeps_no_checkpoint(data: Path) -> None:
@@ -89,11 +92,7 @@ async def test_a_scroll_bar_that_is_first_needed_after_it_keeps_no_checkpoint(da
         kept = weakref.ref(app.screen)
         await pilot.resize_terminal(80, 7)
         await pilot.press("q")
-        for _ in range(PATIENCE):
-            if kept() is None:
-                break
-            await pilot.pause(0.05)
-        assert kept() is None
+        await freed(pilot, kept)
 
 
 async def test_a_checkpoint_that_is_let_go_of_later_is_freed(
@@ -117,11 +116,7 @@ async def test_a_checkpoint_that_is_let_go_of_later_is_freed(
                 await pilot.pause(0.05)
         assert kept() is not None
         held.clear()
-        for _ in range(PATIENCE):
-            if kept() is None:
-                break
-            await pilot.pause(0.05)
-        assert kept() is None
+        await freed(pilot, kept)
 
 
 async def test_the_rows_of_an_earlier_filter_are_freed_without_it(
